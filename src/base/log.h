@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * log: one line per happening, to stderr, each written by one write(2).
+ *
+ * Shape:   a level, a message in plain words, and fields (key, value) that say of what.
+ *          logfmt: ts=2026-11-22T15:04:05.123Z level=warn msg="line refused" reason=bad_json line=7
+ *          json:   {"ts":"…","level":"warn","msg":"…","reason":"bad_json","line":"7"}
+ * Bounds:  a value is cut after 256 bytes, a line after 4096; what is not printable UTF-8 is escaped.
+ * Threads: any; log_setup before the second thread starts, log_set_level at any time.
+ * Use:     log_warn("line refused", "reason", reason, "source", name, NULL);
+ *          Only daemon/ and the files that own a thread log; library code returns errors.
+ */
+#ifndef VE_BASE_LOG_H
+#define VE_BASE_LOG_H
+
+#include <stdbool.h>
+
+enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
+enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
+
+void log_setup(enum log_level level, enum log_format format);
+void log_set_level(enum log_level level);
+
+// Whether a line of this level would be written; to skip costly preparations.
+bool log_enabled(enum log_level level);
+
+// Writes one line. `...` is pairs of const char * (key, value), ended by NULL. A NULL value reads "".
+// errno is kept.
+void log_write(enum log_level level, const char *msg, ...) __attribute__((sentinel));
+
+#define log_debug(...) log_write(LOG_LEVEL_DEBUG, __VA_ARGS__)
+#define log_info(...) log_write(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_warn(...) log_write(LOG_LEVEL_WARN, __VA_ARGS__)
+#define log_error(...) log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
+
+#endif

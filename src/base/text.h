@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * text: checks and spellings of text that more than one floor needs.
+ *
+ * Threads: pure functions.
+ * Source:  UTF-8 as in RFC 3629, JSON strings as in RFC 8259, label values as in Prometheus text 0.0.4.
+ */
+#ifndef VE_BASE_TEXT_H
+#define VE_BASE_TEXT_H
+
+#include "base/buf.h"
+
+// Whether the bytes are well-formed UTF-8 (no surrogates, no overlong forms, nothing above U+10FFFF).
+bool text_is_utf8(const char *s, size_t len);
+
+// The entry of `words` nearest to `word` by edit distance, when it is near enough to be a likely slip
+// (at most a third of the word's length, at least one edit allowed); else NULL.
+const char *text_nearest(const char *word, const char *const *words, size_t n);
+
+// Appends a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD.
+void text_json(struct buf *out, const char *s, size_t len);
+
+// Appends HTML text, safe inside an element and inside a double-quoted attribute.
+void text_html(struct buf *out, const char *s, size_t len);
+
+// Appends one percent-encoded URI path segment (RFC 3986: all but unreserved characters are encoded).
+void text_percent(struct buf *out, const char *s, size_t len);
+
+// Appends a label value escaped for the exposition: \ " and LF, nothing else.
+void text_label_value(struct buf *out, const char *s, size_t len);
+
+// Appends a HELP text escaped for text 0.0.4: \ and LF.
+void text_help(struct buf *out, const char *s, size_t len);
+
+// Whether `s` matches `pattern`, in which `*` stands for any run of characters and nothing else is special.
+bool text_glob(const char *pattern, const char *s);
+
+// Whether the name may be a metric's ([a-zA-Z_:][a-zA-Z0-9_:]*) or a label's ([a-zA-Z_][a-zA-Z0-9_]*).
+bool text_is_metric_name(const char *s);
+bool text_is_label_name(const char *s);
+
+#endif
