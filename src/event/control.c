@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/text.h"
+#include "event/json.h"
+#include "event/line.h"
+
+#include <math.h>
+
+static const char *const KEYS[] = {
+    [CONTROL_HELLO] = "hello",
+    [CONTROL_SYNC] = "sync",
+    [CONTROL_PING] = "ping",
+    [CONTROL_FORGET] = "forget",
+};
+
+bool control_is(json_t *object)
+{
+    if (json_object_get(object, "metric") != NULL || json_object_get(object, "event") != NULL) {
+        return false; // a sample, whatever else stands in it
+    }
+    for (size_t i = 0; i < sizeof KEYS / sizeof KEYS[0]; i++) {
+        if (json_object_get(object, KEYS[i]) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum reject bad(struct event_verdict *v, const char *text)
+{
+    return line_refuse(v, REJECT_bad_control, "%s", text);
+}
+
+// A string without NUL and within the bound, or a slice with p == NULL.
+static struct slice name_of(json_t *value)
+{
+    size_t len = json_string_length(value);
+    const char *p = json_string_value(value);
+    if (p == NULL || len == 0 || len > CONTROL_MAX_NAME || memchr(p, 0, len) != NULL) {
+        return (struct slice){0};
+    }
+    return (struct slice){p, len};
+}
+
+static enum reject read_labels(json_t *object, struct control_pair *ret, size_t *ret_n,
+                               struct event_verdict *v)
+{
+    if (!json_is_object(object)) {
+        return bad(v, "labels is no object");
+    }
+    if (json_object_size(object) > CONTROL_MAX_LABELS) {
+        return bad(v, "too many labels");
+    }
+    size_t n = 0;
+    const char *key;
+    json_t *value;
+    json_object_foreach (object, key, value) {
+        struct slice text = name_of(value);
+        if (!text_is_label_name(key) || text.p == NULL) {
+            return line_refuse(v, REJECT_bad_control,
+                               "label \"%.64s\" is no label with a string of 1 to 256 bytes", key);
+        }
+        ret[n++] = (struct control_pair){key, text};
+    }
+    *ret_n = n;
+    return REJECT_NONE;
+}
+
+static enum reject read_lost(json_t *value, uint64_t *ret, struct event_verdict *v)
+{
+    double lost = json_number_value(value);
+    if (!json_is_number(value) || lost < 0 || lost > 9007199254740992.0 || lost != floor(lost)) {
+        return bad(v, "lost is no count");
+    }
+    *ret = (uint64_t)lost;
+    return REJECT_NONE;
+}
+
+static enum reject read_hello_key(const struct catalog *c, const char *key, json_t *value,
+                                  struct control_hello *ret, struct event_verdict *v)
+{
+    if (strcmp(key, "component") == 0) {
+        struct slice name = name_of(value);
+        int at = name.p == NULL ? -1 : catalog_find_component(c, name.p, name.len);
+        if (at <= COMPONENT_UNKNOWN) {
+            return bad(v, "component is none that the catalogue knows");
+        }
+        ret->component = (unsigned)at;
+        return REJECT_NONE;
+    }
+    if (strcmp(key, "instance") == 0) {
+        ret->instance = name_of(value);
+        return ret->instance.p != NULL ? REJECT_NONE
+                                       : bad(v, "instance is no string of 1 to 256 bytes");
+    }
+    if (strcmp(key, "labels") == 0) {
+        ret->has_labels = true;
+        return read_labels(value, ret->labels, &ret->n_labels, v);
+    }
+    if (strcmp(key, "lost") == 0) {
+        ret->has_lost = true;
+        return read_lost(value, &ret->lost, v);
+    }
+    if (strcmp(key, "session") == 0) {
+        return bad(v, "sessions are not kept");
+    }
+    return line_refuse(v, REJECT_bad_control, "unknown key \"%.64s\" in hello", key);
+}
+
+static enum reject read_hello(const struct catalog *c, json_t *object, struct control_hello *ret,
+                              struct event_verdict *v)
+{
+    if (!json_is_object(object)) {
+        return bad(v, "hello is no object");
+    }
+    *ret = (struct control_hello){.component = COMPONENT_UNKNOWN};
+    const char *key;
+    json_t *value;
+    json_object_foreach (object, key, value) {
+        enum reject r = read_hello_key(c, key, value, ret, v);
+        if (r != REJECT_NONE) {
+            return r;
+        }
+    }
+    return ret->component != COMPONENT_UNKNOWN ? REJECT_NONE : bad(v, "hello names no component");
+}
+
+static enum reject read_forget(json_t *object, struct control_forget *ret, struct event_verdict *v)
+{
+    json_t *labels = json_object_get(object, "labels");
+    if (labels == NULL || json_object_size(object) != 1) {
+        return bad(v, "forget wants labels, and nothing else");
+    }
+    enum reject r = read_labels(labels, ret->labels, &ret->n_labels, v);
+    return r != REJECT_NONE || ret->n_labels > 0 ? r : bad(v, "forget wants at least one label");
+}
+
+enum reject control_parse(const struct catalog *c, json_t *object, const char *line, size_t len,
+                          struct control *ret, struct event_verdict *v)
+{
+    if (json_object_size(object) != 1) {
+        return bad(v, "a control line has one key");
+    }
+    for (size_t i = 0; i < sizeof KEYS / sizeof KEYS[0]; i++) {
+        json_t *value = json_object_get(object, KEYS[i]);
+        if (value == NULL) {
+            continue;
+        }
+        ret->kind = (enum control_kind)i;
+        if (ret->kind == CONTROL_HELLO) {
+            return read_hello(c, value, &ret->hello, v);
+        }
+        if (ret->kind == CONTROL_FORGET) {
+            return read_forget(value, &ret->forget, v);
+        }
+        if (!json_is_number(value) && !json_is_string(value)) {
+            return bad(v, "the id is neither a number nor a string");
+        }
+        json_raw_value(line, len, &ret->id.p, &ret->id.len);
+    }
+    return REJECT_NONE;
+}

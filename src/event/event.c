@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "event/event.h"
+
+#include "event/json.h"
+#include "event/line.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { KEYS_MAX = 64 << 20, KEYS_KEEP = 64 << 10, PLAN_KEEP = 4096 };
+
+enum reject line_refuse(struct event_verdict *v, enum reject reason, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(v->detail, sizeof v->detail, fmt, ap);
+    va_end(ap);
+    v->kind = EVENT_REFUSED;
+    v->reason = reason;
+    return reason;
+}
+
+int event_reader_new(struct event_reader **ret, struct series_store *store, struct series_hand *hand)
+{
+    struct event_reader *r = calloc(1, sizeof *r);
+    if (r == NULL) {
+        return -ENOMEM;
+    }
+    r->store = store;
+    r->hand = hand;
+    r->keys.max = KEYS_MAX;
+    *ret = r;
+    return 0;
+}
+
+void event_reader_free(struct event_reader *r)
+{
+    if (r != NULL) {
+        json_decref(r->root);
+        buf_free(&r->scratch);
+        buf_free(&r->keys);
+        free(r->plan);
+        free(r);
+    }
+}
+
+static void apply_one(const struct planned *p)
+{
+    switch (p->family->table->type) {
+    case METRIC_COUNTER:
+        cell_count(p->cell, p->value);
+        break;
+    case METRIC_HISTOGRAM:
+        cell_observe(p->cell,
+                     cell_bucket(p->family->metric->bounds, p->family->metric->n_bounds, p->value),
+                     p->value);
+        break;
+    case METRIC_GAUGE:
+        if (p->op == UPDATE_SET) {
+            cell_set(series_gauge(p->series), p->value);
+        } else {
+            cell_add(series_gauge(p->series), p->value);
+        }
+        break;
+    }
+}
+
+static void apply_plan(struct event_reader *r)
+{
+    for (size_t i = 0; i < r->n_plan; i++) {
+        apply_one(&r->plan[i]);
+    }
+    for (size_t i = 0; i < r->n_plan; i++) {
+        const struct planned *p = &r->plan[i];
+        if (!p->made) {
+            continue;
+        }
+        table_show(p->series);
+        if (p->family->metric->precreate && (p->series->record->flags & SERIES_BEYOND) == 0) {
+            precreate_siblings(r, p->family, planned_key(r, p));
+        }
+    }
+}
+
+static void undo_plan(struct event_reader *r)
+{
+    for (size_t i = 0; i < r->n_plan; i++) {
+        if (r->plan[i].made) {
+            table_undo(r->plan[i].family->table, r->plan[i].series);
+        }
+    }
+}
+
+static enum reject plan_batch(struct event_reader *r, struct event_verdict *v)
+{
+    size_t i;
+    json_t *element;
+    json_array_foreach (r->root, i, element) {
+        enum reject reason =
+            json_is_object(element) && !control_is(element)
+                ? sample_plan(r, element, (int)i, v)
+                : line_refuse(v, REJECT_not_an_object, "a batch holds samples and events only");
+        if (reason != REJECT_NONE) {
+            v->index = (int)i;
+            return reason;
+        }
+    }
+    return REJECT_NONE;
+}
+
+static void run_plan(struct event_reader *r, struct event_verdict *v)
+{
+    for (size_t i = 0; i < r->n_plan; i++) {
+        if (place_planned(r, &r->plan[i], v) != REJECT_NONE) {
+            v->index = r->plan[i].element;
+            undo_plan(r);
+            return;
+        }
+    }
+    apply_plan(r);
+    v->kind = EVENT_APPLIED;
+}
+
+// Empties what the line before left; gives memory back after an unusually large one.
+static void begin(struct event_reader *r, const struct event_origin *origin)
+{
+    json_decref(r->root);
+    r->root = NULL;
+    r->schema = schema_current(r->store);
+    r->origin = origin;
+    r->n_plan = 0;
+    r->huge = 0;
+    buf_clear(&r->keys);
+    buf_shrink(&r->keys, KEYS_KEEP);
+    if (r->cap_plan > PLAN_KEEP) {
+        free(r->plan);
+        r->plan = NULL;
+        r->cap_plan = 0;
+    }
+}
+
+void event_line(struct event_reader *r, const struct event_origin *origin, const char *line, size_t len,
+                struct event_verdict *ret)
+{
+    ret->index = -1;
+    ret->was_hello = false;
+    ret->detail[0] = '\0';
+    begin(r, origin);
+    struct json_refusal refusal;
+    r->root = json_line(line, len, &r->scratch, &refusal);
+    if (r->root == NULL) {
+        line_refuse(ret, refusal.reason, "%s", refusal.text);
+        ret->index = refusal.index;
+        return;
+    }
+    if (json_is_array(r->root)) {
+        if (plan_batch(r, ret) == REJECT_NONE) {
+            run_plan(r, ret);
+        }
+        return;
+    }
+    if (control_is(r->root)) {
+        ret->was_hello = json_object_get(r->root, "hello") != NULL;
+        if (control_parse(r->schema->catalog, r->root, line, len, &ret->control, ret) == REJECT_NONE) {
+            ret->kind = EVENT_CONTROL;
+        }
+        return;
+    }
+    if (sample_plan(r, r->root, -1, ret) == REJECT_NONE) {
+        run_plan(r, ret);
+    }
+}

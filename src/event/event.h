@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * event: one line of the event protocol, from its bytes to updates of series.
+ *
+ * Shape:   event_line judges a line and, if it is a sample, an event or a batch of them, applies it whole
+ *          or not at all. A control line is taken apart only; who reads the socket acts on it.
+ * Threads: one reader per ingest worker; the thread stands in an RCU section.
+ * Memory:  a verdict borrows from the reader and from the line, until the next call.
+ * Source:  virtrigaud-events(7).
+ */
+#ifndef VE_EVENT_EVENT_H
+#define VE_EVENT_EVENT_H
+
+#include "event/control.h"
+#include "event/reject.h"
+#include "series/claim.h"
+#include "series/schema.h"
+
+enum {
+    EVENT_MAX_LINE = 65536,   // bytes without the LF
+    EVENT_MAX_DEFAULTS = 16,  // labels of a hello
+    EVENT_MAX_EXEMPLAR = 128, // characters of an exemplar's label names and values
+};
+
+// Labels that a connection's hello named.
+struct event_defaults {
+    size_t n;
+    char *names[EVENT_MAX_DEFAULTS];
+    char *values[EVENT_MAX_DEFAULTS]; // without NUL inside
+};
+
+// What a line means besides its bytes.
+struct event_origin {
+    const struct event_defaults *defaults; // NULL: none
+    struct claimant claimant;
+};
+
+enum event_kind { EVENT_APPLIED, EVENT_REFUSED, EVENT_CONTROL };
+
+struct event_verdict {
+    enum event_kind kind;
+    enum reject reason;     // of EVENT_REFUSED
+    int index;              // element of the batch that was refused, or -1
+    bool was_hello;         // a hello, accepted or refused
+    char detail[160];       // what exactly, for people
+    struct control control; // of EVENT_CONTROL
+};
+
+struct event_reader;
+
+// Returns 0, -ENOMEM. Borrows the store and the hand.
+int event_reader_new(struct event_reader **ret, struct series_store *store, struct series_hand *hand);
+void event_reader_free(struct event_reader *r);
+
+// Judges and applies one line (len <= EVENT_MAX_LINE, without its LF, not blank).
+void event_line(struct event_reader *r, const struct event_origin *origin, const char *line, size_t len,
+                struct event_verdict *ret);
+
+// Creates the zero series for which the labels name all that is open, of every metric with `precreate`, and
+// leaves the claimant's base mark and `named` on them.
+void event_precreate(struct event_reader *r, const struct event_defaults *labels,
+                     const struct claimant *claimant, uint32_t named);
+
+// Removes the series that carry the mark and have all these label values. Returns how many.
+uint64_t event_forget(struct event_reader *r, const struct control_forget *what, uint32_t mark);
+
+#endif

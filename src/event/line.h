@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * line: the insides of a line's way, shared by the files of event/.
+ *
+ * A line is planned first: every element (sample or event) becomes planned updates, each with its metric,
+ * key and value, and every check that needs no new series is made. Then all series are placed (found, made
+ * or folded) and claimed. Only then are the updates applied; until then everything can be taken back.
+ */
+#ifndef VE_EVENT_LINE_H
+#define VE_EVENT_LINE_H
+
+#include "event/event.h"
+
+#include <jansson.h>
+
+// One update of one series.
+struct planned {
+    const struct family *family;
+    enum update_op op;
+    double value;
+    size_t key_at; // in reader.keys
+    size_t key_len;
+    uint64_t hash;
+    struct series *series; // NULL until found
+    void *cell;            // of a counter or histogram
+    int element;           // of the batch, or -1
+    bool made;             // by this line: to be shown or undone
+};
+
+struct event_reader {
+    struct series_store *store;
+    struct series_hand *hand;
+    const struct schema *schema;       // of the present line
+    const struct event_origin *origin; // of the present line
+    json_t *root;                      // of the present line; verdicts borrow from it
+    struct buf scratch;                // for one step at a time
+    struct buf keys;                   // of all planned updates
+    struct planned *plan;
+    size_t n_plan;
+    size_t cap_plan;
+    double huge; // sum of the magnitudes of planned values, to keep sums finite
+};
+
+static inline const char *planned_key(const struct event_reader *r, const struct planned *p)
+{
+    return p->key_len > 0 ? r->keys.p + p->key_at : "";
+}
+
+// The labels of one element, by their positions in the declared list.
+struct labels {
+    const struct label *declared;
+    size_t n;
+    struct slice values[CATALOG_MAX_LABELS];    // as sent
+    enum { LABEL_ABSENT, LABEL_TEXT, LABEL_NO_STRING } is[CATALOG_MAX_LABELS];
+    bool by_default[CATALOG_MAX_LABELS]; // from the hello
+    bool wanted[CATALOG_MAX_LABELS];     // needed by this element
+};
+
+// Sets a refusal; returns its reason.
+enum reject line_refuse(struct event_verdict *v, enum reject reason, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+// sample.c: plans one element. Returns REJECT_NONE or the reason, with detail.
+enum reject sample_plan(struct event_reader *r, json_t *element, int index, struct event_verdict *v);
+
+// labels.c: the checks of labels, one after the other over all labels.
+enum reject labels_gather(struct labels *l, json_t *object, const struct event_defaults *defaults,
+                          struct event_verdict *v);
+enum reject labels_check(struct labels *l, struct event_verdict *v);
+// The value after the definition's aliases. Only for labels that labels_check accepted.
+struct slice labels_value(const struct label_def *def, struct slice value);
+
+// exemplar.c
+enum reject exemplar_check(json_t *exemplar, struct event_verdict *v);
+
+// place.c: finds, makes or folds the series of a planned update, claims it and gets its cell.
+enum reject place_planned(struct event_reader *r, struct planned *p, struct event_verdict *v);
+
+// precreate.c: makes the siblings of a series that an event has just created.
+void precreate_siblings(struct event_reader *r, const struct family *f, const char *key);
+
+// control.c: whether an object is a control line (and no sample), and what it says.
+bool control_is(json_t *object);
+enum reject control_parse(const struct catalog *c, json_t *object, const char *line, size_t len,
+                          struct control *ret, struct event_verdict *v);
+
+#endif

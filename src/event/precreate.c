@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Series that exist with value 0 before anything happened, so that a rate sees the first event: for given
+ * values of a metric's open labels, every combination of its closed ones.
+ */
+#include "base/text.h"
+#include "event/line.h"
+#include "series/marks.h"
+
+// The group of one metric: its open labels' values, as they stand in a key.
+struct group {
+    const struct family *family;
+    struct slice open[CATALOG_MAX_LABELS];
+    size_t size; // combinations
+};
+
+static void count_combinations(struct group *g)
+{
+    const struct metric *m = g->family->metric;
+    g->size = 1;
+    for (size_t i = 0; i < m->n_labels; i++) {
+        g->size *= m->labels[i].def->closed ? m->labels[i].def->n_values : 1;
+    }
+}
+
+// Builds the key of combination `nth` in the reader's scratch.
+static bool member_key(struct event_reader *r, const struct group *g, size_t nth)
+{
+    const struct metric *m = g->family->metric;
+    buf_clear(&r->scratch);
+    for (size_t i = 0; i < m->n_labels; i++) {
+        const struct label_def *def = m->labels[i].def;
+        buf_addf(&r->scratch, "%s%s=\"", i > 0 ? "," : "", m->labels[i].name);
+        if (def->closed) {
+            const char *value = def->values[nth % def->n_values];
+            nth /= def->n_values;
+            text_label_value(&r->scratch, value, strlen(value));
+        } else {
+            buf_add(&r->scratch, g->open[i].p, g->open[i].len);
+        }
+        buf_char(&r->scratch, '"');
+    }
+    return !r->scratch.failed;
+}
+
+static struct series *find_member(struct event_reader *r, const struct group *g, uint64_t *ret_hash)
+{
+    *ret_hash = key_hash(r->scratch.p, r->scratch.len);
+    return table_find(g->family->table, r->scratch.p, r->scratch.len, *ret_hash);
+}
+
+static size_t count_missing(struct event_reader *r, const struct group *g)
+{
+    size_t missing = 0;
+    uint64_t hash;
+    for (size_t i = 0; i < g->size; i++) {
+        missing += member_key(r, g, i) && find_member(r, g, &hash) == NULL;
+    }
+    return missing;
+}
+
+static void mark(const struct table *t, struct series *s, const struct claimant *c, uint32_t named)
+{
+    // Without memory for a mark the series is only not found by a later `forget`.
+    marks_add(&s->marks, c->base, t->share->most_marks);
+    if (named != 0) {
+        marks_add(&s->marks, named, t->share->most_marks);
+    }
+}
+
+// Makes what is missing of the group, or nothing of it where that would pass a limit.
+static void make_group(struct event_reader *r, const struct group *g, const struct claimant *c,
+                       uint32_t named)
+{
+    struct table *t = g->family->table;
+    size_t places = count_missing(r, g);
+    if (!table_take(t, places)) {
+        atomic_fetch_add_explicit(&t->precreate_skipped, 1, memory_order_relaxed);
+        places = 0;
+    }
+    for (size_t i = 0; i < g->size; i++) {
+        uint64_t hash;
+        if (!member_key(r, g, i)) {
+            break;
+        }
+        struct series *s = find_member(r, g, &hash);
+        if (s == NULL && places > 0) {
+            places--;
+            if (table_make(t, r->hand, r->scratch.p, r->scratch.len, hash, TABLE_RESERVED, &s) > 0) {
+                table_show(s);
+            }
+        }
+        if (s != NULL) {
+            mark(t, s, c, named);
+        }
+    }
+    table_give(t, places);
+}
+
+void precreate_siblings(struct event_reader *r, const struct family *f, const char *key)
+{
+    struct group g = {.family = f};
+    key_split(f->metric, key, g.open);
+    count_combinations(&g);
+    make_group(r, &g, &r->origin->claimant, 0);
+}
+
+// Fills in the open labels' values from the hello's, escaped into `text`. False when one is not named.
+static bool name_open(struct group *g, const struct event_defaults *labels, struct buf *text)
+{
+    const struct metric *m = g->family->metric;
+    size_t at[CATALOG_MAX_LABELS];
+    for (size_t i = 0; i < m->n_labels; i++) {
+        at[i] = text->len;
+        bool named = m->labels[i].def->closed;
+        for (size_t d = 0; !named && d < labels->n; d++) {
+            if (strcmp(labels->names[d], m->labels[i].name) == 0) {
+                struct slice sent = {labels->values[d], strlen(labels->values[d])};
+                struct slice value = labels_value(m->labels[i].def, sent);
+                text_label_value(text, value.p, value.len);
+                named = true;
+            }
+        }
+        if (!named || text->failed) {
+            return false;
+        }
+        g->open[i].len = text->len - at[i];
+    }
+    for (size_t i = 0; i < m->n_labels; i++) {
+        g->open[i].p = text->p + at[i];
+    }
+    return true;
+}
+
+void event_precreate(struct event_reader *r, const struct event_defaults *labels,
+                     const struct claimant *claimant, uint32_t named)
+{
+    const struct schema *schema = schema_current(r->store);
+    for (size_t i = 0; i < schema->catalog->n_metrics; i++) {
+        struct group g = {.family = &schema->families[i]};
+        buf_clear(&r->keys);
+        if (g.family->metric->precreate && name_open(&g, labels, &r->keys)) {
+            count_combinations(&g);
+            make_group(r, &g, claimant, named);
+        }
+    }
+}

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "event/line.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+// One element taken apart.
+struct sample {
+    json_t *labels;
+    json_t *value;
+    json_t *op;
+    json_t *exemplar;
+    const struct metric *metric; // one of these two
+    const struct event *event;
+    enum update_op metric_op;
+    struct labels set;
+    bool matched[CATALOG_MAX_UPDATES]; // the event's updates whose conditions hold
+    double number;                     // the value
+    bool has_number;
+};
+
+static enum reject read_fields(json_t *element, json_t **metric, json_t **event, struct sample *s,
+                               struct event_verdict *v)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach (element, key, value) {
+        json_t **at = strcmp(key, "metric") == 0     ? metric
+                      : strcmp(key, "event") == 0    ? event
+                      : strcmp(key, "labels") == 0   ? &s->labels
+                      : strcmp(key, "value") == 0    ? &s->value
+                      : strcmp(key, "op") == 0       ? &s->op
+                      : strcmp(key, "exemplar") == 0 ? &s->exemplar
+                                                     : NULL;
+        if (at == NULL) {
+            return line_refuse(v, REJECT_unknown_field, "unknown key \"%.64s\"", key);
+        }
+        *at = value;
+    }
+    if ((*metric == NULL) == (*event == NULL)) {
+        return line_refuse(v, REJECT_unknown_field, "exactly one of metric and event is wanted");
+    }
+    return REJECT_NONE;
+}
+
+static enum reject find_target(const struct catalog *c, json_t *metric, json_t *event, struct sample *s,
+                               struct event_verdict *v)
+{
+    json_t *name = metric != NULL ? metric : event;
+    enum reject reason = metric != NULL ? REJECT_unknown_metric : REJECT_unknown_event;
+    if (!json_is_string(name)) {
+        return line_refuse(v, reason, "the name is no string");
+    }
+    const char *text = json_string_value(name);
+    size_t len = json_string_length(name);
+    int at = metric != NULL ? catalog_find_metric(c, text, len) : catalog_find_event(c, text, len);
+    if (at < 0) {
+        return line_refuse(v, reason, "the catalogue has no %s \"%.80s\"",
+                           metric != NULL ? "metric" : "event", text);
+    }
+    if (metric != NULL) {
+        s->metric = &c->metrics[at];
+        s->set.declared = s->metric->labels;
+        s->set.n = s->metric->n_labels;
+    } else {
+        s->event = &c->events[at];
+        s->set.declared = s->event->labels;
+        s->set.n = s->event->n_labels;
+    }
+    return REJECT_NONE;
+}
+
+static enum reject check_op(struct sample *s, struct event_verdict *v)
+{
+    static const enum update_op usual[] = {
+        [METRIC_COUNTER] = UPDATE_ADD, [METRIC_GAUGE] = UPDATE_SET, [METRIC_HISTOGRAM] = UPDATE_OBSERVE};
+    static const char *const names[] = {
+        [UPDATE_ADD] = "add", [UPDATE_SET] = "set", [UPDATE_OBSERVE] = "observe"};
+    if (s->op == NULL) {
+        s->metric_op = s->metric != NULL ? usual[s->metric->type] : UPDATE_ADD;
+        return REJECT_NONE;
+    }
+    if (s->event != NULL) {
+        return line_refuse(v, REJECT_bad_op, "an event has no op");
+    }
+    const char *text = json_string_value(s->op);
+    for (int op = UPDATE_ADD; text != NULL && op <= UPDATE_OBSERVE; op++) {
+        if (strcmp(text, names[op]) == 0 &&
+            (usual[s->metric->type] == (enum update_op)op ||
+             (s->metric->type == METRIC_GAUGE && op == UPDATE_ADD))) {
+            s->metric_op = (enum update_op)op;
+            return REJECT_NONE;
+        }
+    }
+    return line_refuse(v, REJECT_bad_op, "op \"%.16s\" does not fit a %s", text != NULL ? text : "",
+                       metric_type_name(s->metric->type));
+}
+
+static bool condition_holds(const struct condition *c, const struct labels *set)
+{
+    if (set->is[c->label] != LABEL_TEXT) {
+        return false;
+    }
+    struct slice value = labels_value(set->declared[c->label].def, set->values[c->label]);
+    for (size_t i = 0; value.p != NULL && i < c->n_values; i++) {
+        if (strlen(c->values[i]) == value.len && memcmp(c->values[i], value.p, value.len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Which labels this element needs: of an event, those of its conditions and of the updates that they let through.
+static void mark_wanted(const struct catalog *c, struct sample *s)
+{
+    if (s->metric != NULL) {
+        for (size_t i = 0; i < s->set.n; i++) {
+            s->set.wanted[i] = true;
+        }
+        return;
+    }
+    for (size_t u = 0; u < s->event->n_updates; u++) {
+        const struct update *up = &s->event->updates[u];
+        s->matched[u] = true;
+        for (size_t k = 0; k < up->n_conditions; k++) {
+            s->set.wanted[up->conditions[k].label] = true;
+            s->matched[u] &= condition_holds(&up->conditions[k], &s->set);
+        }
+        for (size_t i = 0; s->matched[u] && i < c->metrics[up->metric].n_labels; i++) {
+            s->set.wanted[up->map[i]] = true;
+        }
+    }
+}
+
+static enum reject not_allowed(const struct label *l, struct slice value, struct event_verdict *v)
+{
+    return line_refuse(v, REJECT_label_value_not_allowed, "label \"%s\" does not know \"%.*s\"", l->name,
+                       (int)(value.len > 64 ? 64 : value.len), value.p);
+}
+
+static enum reject check_allowed(const struct catalog *c, struct sample *s, struct event_verdict *v)
+{
+    for (size_t i = 0; i < s->set.n; i++) {
+        if (s->set.wanted[i]) {
+            struct slice value = labels_value(s->set.declared[i].def, s->set.values[i]);
+            if (value.p == NULL) {
+                return not_allowed(&s->set.declared[i], s->set.values[i], v);
+            }
+            s->set.values[i] = value;
+        }
+    }
+    for (size_t u = 0; s->event != NULL && u < s->event->n_updates; u++) {
+        const struct metric *m = &c->metrics[s->event->updates[u].metric];
+        for (size_t i = 0; s->matched[u] && i < m->n_labels; i++) {
+            struct slice value = s->set.values[s->event->updates[u].map[i]];
+            if (labels_value(m->labels[i].def, value).p == NULL) {
+                return not_allowed(&m->labels[i], value, v);
+            }
+        }
+    }
+    return REJECT_NONE;
+}
+
+static enum reject check_value(struct sample *s, struct event_verdict *v)
+{
+    bool required = s->metric != NULL ? s->metric->type != METRIC_COUNTER
+                                      : s->event->value == EVENT_VALUE_REQUIRED;
+    if (s->value == NULL) {
+        return required ? line_refuse(v, REJECT_missing_value, "a value is wanted") : REJECT_NONE;
+    }
+    if (s->event != NULL && s->event->value == EVENT_VALUE_NONE) {
+        return line_refuse(v, REJECT_bad_value, "this event takes no value");
+    }
+    if (!json_is_number(s->value)) {
+        return line_refuse(v, REJECT_bad_value, "the value is no finite number");
+    }
+    s->number = json_number_value(s->value);
+    s->has_number = true;
+    if (s->metric != NULL && s->metric->type == METRIC_COUNTER && s->number < 0) {
+        return line_refuse(v, REJECT_negative_counter, "a counter cannot go down");
+    }
+    return REJECT_NONE;
+}
+
+static enum reject out_of_memory(struct event_verdict *v)
+{
+    return line_refuse(v, REJECT_series_limit, "out of memory");
+}
+
+// Whether adding the planned value, and what else the line adds anywhere, keeps the sum finite.
+static bool stays_finite(struct event_reader *r, const struct planned *p)
+{
+    if (p->op == UPDATE_SET) {
+        return true;
+    }
+    const struct table *t = p->family->table;
+    double sum = p->value;
+    if (p->series != NULL && t->type == METRIC_GAUGE) {
+        sum += atomic_load_explicit(series_gauge(p->series), memory_order_relaxed);
+    } else if (p->series != NULL) {
+        sum = fabs(sum) + table_magnitude(t, p->series);
+    }
+    double before = r->huge;
+    r->huge += fabs(p->value);
+    return isfinite(fabs(sum) + before);
+}
+
+static enum reject plan_update(struct event_reader *r, const struct family *f,
+                               const struct slice *values, struct planned *p, struct event_verdict *v)
+{
+    if (r->n_plan == r->cap_plan) {
+        size_t cap = r->cap_plan == 0 ? 64 : r->cap_plan * 2;
+        struct planned *grown = realloc(r->plan, cap * sizeof *grown);
+        if (grown == NULL) {
+            return out_of_memory(v);
+        }
+        r->plan = grown;
+        r->cap_plan = cap;
+    }
+    p->family = f;
+    p->key_at = r->keys.len;
+    key_build(&r->keys, f->metric, values);
+    if (r->keys.failed) {
+        return out_of_memory(v);
+    }
+    p->key_len = r->keys.len - p->key_at;
+    const char *key = planned_key(r, p);
+    p->hash = key_hash(key, p->key_len);
+    p->series = table_find(f->table, key, p->key_len, p->hash);
+    if (!stays_finite(r, p)) {
+        return line_refuse(v, REJECT_bad_value, "the sum would not be finite");
+    }
+    r->plan[r->n_plan++] = *p;
+    return REJECT_NONE;
+}
+
+static enum reject plan_metric(struct event_reader *r, struct sample *s, int index,
+                               struct event_verdict *v)
+{
+    const struct family *f = &r->schema->families[s->metric - r->schema->catalog->metrics];
+    struct planned p = {.op = s->metric_op, .value = s->has_number ? s->number : 1, .element = index};
+    return plan_update(r, f, s->set.values, &p, v);
+}
+
+static enum reject plan_event(struct event_reader *r, struct sample *s, int index,
+                              struct event_verdict *v)
+{
+    for (size_t u = 0; u < s->event->n_updates; u++) {
+        const struct update *up = &s->event->updates[u];
+        if (!s->matched[u] || (up->op == UPDATE_OBSERVE && !s->has_number)) {
+            continue;
+        }
+        const struct family *f = &r->schema->families[up->metric];
+        struct slice values[CATALOG_MAX_LABELS];
+        for (size_t i = 0; i < f->metric->n_labels; i++) {
+            values[i] = labels_value(f->metric->labels[i].def, s->set.values[up->map[i]]);
+        }
+        struct planned p = {
+            .op = up->op, .value = up->op == UPDATE_ADD ? up->by : s->number, .element = index};
+        enum reject reason = plan_update(r, f, values, &p, v);
+        if (reason != REJECT_NONE) {
+            return reason;
+        }
+    }
+    return REJECT_NONE;
+}
+
+// An exemplar has its place on counters and histograms.
+static bool takes_exemplar(const struct event_reader *r, const struct sample *s, size_t planned_from)
+{
+    if (s->metric != NULL) {
+        return s->metric->type != METRIC_GAUGE;
+    }
+    for (size_t i = planned_from; i < r->n_plan; i++) {
+        if (r->plan[i].family->metric->type != METRIC_GAUGE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum reject sample_plan(struct event_reader *r, json_t *element, int index, struct event_verdict *v)
+{
+    struct sample s = {0};
+    json_t *metric = NULL;
+    json_t *event = NULL;
+    const struct catalog *c = r->schema->catalog;
+    size_t planned_from = r->n_plan;
+    enum reject reason;
+    if ((reason = read_fields(element, &metric, &event, &s, v)) != REJECT_NONE ||
+        (reason = find_target(c, metric, event, &s, v)) != REJECT_NONE ||
+        (reason = check_op(&s, v)) != REJECT_NONE) {
+        return reason;
+    }
+    if (s.labels != NULL && !json_is_object(s.labels)) {
+        return line_refuse(v, REJECT_bad_label_value, "labels is no object");
+    }
+    if ((reason = labels_gather(&s.set, s.labels, r->origin->defaults, v)) != REJECT_NONE) {
+        return reason;
+    }
+    mark_wanted(c, &s);
+    if ((reason = labels_check(&s.set, v)) != REJECT_NONE ||
+        (reason = check_allowed(c, &s, v)) != REJECT_NONE ||
+        (reason = check_value(&s, v)) != REJECT_NONE) {
+        return reason;
+    }
+    reason = s.metric != NULL ? plan_metric(r, &s, index, v) : plan_event(r, &s, index, v);
+    if (reason != REJECT_NONE || s.exemplar == NULL) {
+        return reason;
+    }
+    return takes_exemplar(r, &s, planned_from)
+               ? exemplar_check(s.exemplar, v)
+               : line_refuse(v, REJECT_bad_exemplar, "a gauge has no exemplar");
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * cell: where a series' numbers are kept, and the few instructions that change them.
+ *
+ * Shape:   a counter or histogram series has one cell per lane (ingest worker). Only that worker writes it,
+ *          with plain relaxed stores; a scrape adds the lanes up. A gauge has one cell that all share.
+ * Threads: cell_count and cell_observe by the lane's own worker; the gauge functions and all reads by any.
+ * Units:   those of the metric.
+ *
+ * Memory orders, of this floor:
+ *   value of a cell           relaxed         one writer; a reader needs some whole value, not an order
+ *   gauge                     relaxed         store, or compare-and-swap for `add`
+ *   lane handle in a record   release/acquire the cell is zeroed before it can be found
+ *   series state              release/acquire the record is written before it can be found; seq_cst where
+ *                                             a remover and a claimer must see each other (table.c)
+ *   marks, last update        seq_cst when they change, relaxed when they are found as wanted
+ *   schema pointer            release/acquire tables are made before they can be found
+ *   free slots and pieces     release/acquire what the last owner wrote is over before the next one writes
+ */
+#ifndef VE_SERIES_CELL_H
+#define VE_SERIES_CELL_H
+
+#include <float.h>
+#include <math.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// Whole numbers are kept whole up to here, so that a double shows them exactly.
+#define CELL_WHOLE_MAX ((uint64_t)1 << 53)
+// A single whole addition is kept whole up to here.
+#define CELL_WHOLE_ADD_MAX 4294967296.0
+
+struct cell_counter {
+    _Atomic uint64_t whole; // sum of whole additions
+    _Atomic double rest;    // sum of all others
+};
+
+struct cell_histogram {
+    _Atomic double sum;
+    _Atomic uint64_t counts[]; // one per bucket, not cumulative; the last is that above all bounds
+};
+
+static inline size_t cell_histogram_size(size_t n_bounds)
+{
+    return sizeof(struct cell_histogram) + (n_bounds + 1) * sizeof(uint64_t);
+}
+
+static inline void cell_count(struct cell_counter *c, double v)
+{
+    if (v <= CELL_WHOLE_ADD_MAX) {
+        uint64_t add = (uint64_t)v;
+        uint64_t whole = atomic_load_explicit(&c->whole, memory_order_relaxed);
+        if ((double)add == v && whole + add <= CELL_WHOLE_MAX) {
+            atomic_store_explicit(&c->whole, whole + add, memory_order_relaxed);
+            return;
+        }
+    }
+    double rest = atomic_load_explicit(&c->rest, memory_order_relaxed);
+    atomic_store_explicit(&c->rest, rest + v, memory_order_relaxed);
+}
+
+// The bucket of a value: the first bound that is not below it. Binary search without branches.
+static inline size_t cell_bucket(const double *bounds, size_t n, double v)
+{
+    size_t at = 0;
+    while (n > 0) {
+        size_t half = n / 2;
+        bool above = v > bounds[at + half];
+        at = above ? at + half + 1 : at;
+        n = above ? n - half - 1 : half;
+    }
+    return at;
+}
+
+static inline void cell_observe(struct cell_histogram *c, size_t bucket, double v)
+{
+    // The sum goes first: `_sum` may be ahead of the buckets, never behind.
+    double sum = atomic_load_explicit(&c->sum, memory_order_relaxed);
+    atomic_store_explicit(&c->sum, sum + v, memory_order_relaxed);
+    uint64_t count = atomic_load_explicit(&c->counts[bucket], memory_order_relaxed);
+    atomic_store_explicit(&c->counts[bucket], count + 1, memory_order_release);
+}
+
+static inline void cell_set(_Atomic double *gauge, double v)
+{
+    atomic_store_explicit(gauge, v, memory_order_relaxed);
+}
+
+static inline void cell_add(_Atomic double *gauge, double v)
+{
+    double old = atomic_load_explicit(gauge, memory_order_relaxed);
+    double sum;
+    do {
+        sum = old + v;
+        // Whoever checked before may have been overtaken: stay finite.
+        sum = sum > DBL_MAX ? DBL_MAX : sum < -DBL_MAX ? -DBL_MAX : sum;
+    } while (!atomic_compare_exchange_weak_explicit(gauge, &old, sum, memory_order_relaxed,
+                                                    memory_order_relaxed));
+}
+
+#endif

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "series/claim.h"
+
+#include "series/marks.h"
+
+#include <errno.h>
+
+bool claim_unowned(const struct table *t, const struct series *s)
+{
+    return marks_next(&s->marks, t->share->life_from, t->share->most_marks) == 0;
+}
+
+static bool unowned(void *ctx, struct series *s)
+{
+    return claim_unowned(ctx, s);
+}
+
+// An info metric says one thing of a source: what it said before goes.
+static void drop_others(struct table *t, const struct series *keep, uint32_t life)
+{
+    for (uint32_t i = 0; i < table_slots(t); i++) {
+        struct series *s = table_at(t, i);
+        if (s != NULL && s != keep && marks_has(&s->marks, life)) {
+            marks_clear(&s->marks, life);
+            atomic_fetch_add(&t->expired, table_remove_if(t, s, unowned, t));
+        }
+    }
+}
+
+int claim_series(struct table *t, struct series *s, const struct claimant *c)
+{
+    bool changed = false;
+    if (atomic_load_explicit(&t->timed, memory_order_relaxed) &&
+        atomic_load_explicit(&s->touched, memory_order_relaxed) != c->now_s) {
+        atomic_store(&s->touched, c->now_s);
+        changed = true;
+    }
+    int rc = marks_add(&s->marks, c->base, t->share->most_marks);
+    if (rc < 0) {
+        return rc;
+    }
+    changed |= rc > 0;
+    if (t->owned) {
+        rc = marks_add(&s->marks, c->life, t->share->most_marks);
+        if (rc < 0) {
+            return rc;
+        }
+        changed |= rc > 0;
+    }
+    if (changed && !table_survives(s)) {
+        return -ESTALE;
+    }
+    if (t->single && rc > 0) {
+        drop_others(t, s, c->life);
+    }
+    return 0;
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "series/expire.h"
+
+#include "series/claim.h"
+#include "series/key.h"
+#include "series/marks.h"
+#include "series/rcu.h"
+
+#include <stdlib.h>
+
+// The age of a group of pre-created series, found by the hash of their open values.
+struct group {
+    uint64_t hash; // 0: empty
+    uint32_t touched;
+    bool kept;
+};
+
+struct groups {
+    struct group *at;
+    size_t mask;
+};
+
+static struct group *group_of(struct groups *groups, const struct metric *m, const char *text)
+{
+    struct slice values[CATALOG_MAX_LABELS];
+    key_split(m, text, values);
+    uint64_t hash = 1;
+    for (size_t i = 0; i < m->n_labels; i++) {
+        if (!m->labels[i].def->closed) {
+            hash = hash * 0x9E3779B97F4A7C15u + key_hash(values[i].p, values[i].len);
+        }
+    }
+    hash = hash == 0 ? 1 : hash;
+    for (size_t i = hash & groups->mask;; i = (i + 1) & groups->mask) {
+        if (groups->at[i].hash == 0 || groups->at[i].hash == hash) {
+            groups->at[i].hash = hash;
+            return &groups->at[i];
+        }
+    }
+}
+
+// What decides whether a series is too old.
+struct age {
+    uint32_t now_s;
+    uint32_t ttl_s;
+};
+
+static bool too_old(const struct age *age, uint32_t touched)
+{
+    return age->now_s > touched && age->now_s - touched >= age->ttl_s;
+}
+
+static bool is_old(void *ctx, struct series *s)
+{
+    return too_old(ctx, atomic_load(&s->touched));
+}
+
+static uint64_t expire_each(struct table *t, struct age *age)
+{
+    uint64_t gone = 0;
+    for (uint32_t i = 0; i < table_slots(t); i++) {
+        struct series *s = table_at(t, i);
+        gone += s != NULL && table_remove_if(t, s, is_old, age);
+    }
+    return gone;
+}
+
+static uint64_t expire_groups(const struct family *f, struct age *age,
+                              bool (*kept)(void *, const struct series *), void *ctx)
+{
+    struct table *t = f->table;
+    uint32_t slots = table_slots(t);
+    struct groups groups = {.mask = 63};
+    while (groups.mask < (size_t)slots * 2) {
+        groups.mask = groups.mask * 2 + 1;
+    }
+    groups.at = calloc(groups.mask + 1, sizeof *groups.at);
+    if (groups.at == NULL) {
+        return 0; // the next tick tries again
+    }
+    size_t len;
+    for (uint32_t i = 0; i < slots; i++) {
+        struct series *s = table_at(t, i);
+        if (s != NULL) {
+            struct group *g = group_of(&groups, f->metric, series_text(t, s, &len));
+            uint32_t touched = atomic_load(&s->touched);
+            g->touched = touched > g->touched ? touched : g->touched;
+            g->kept |= kept(ctx, s);
+        }
+    }
+    uint64_t gone = 0;
+    for (uint32_t i = 0; i < slots; i++) {
+        struct series *s = table_at(t, i);
+        if (s != NULL) {
+            struct group *g = group_of(&groups, f->metric, series_text(t, s, &len));
+            gone += !g->kept && too_old(age, g->touched) && table_remove_if(t, s, is_old, age);
+        }
+    }
+    free(groups.at);
+    return gone;
+}
+
+void expire_old(struct series_store *store, uint32_t now_s,
+                bool (*kept)(void *ctx, const struct series *s), void *ctx)
+{
+    rcu_enter();
+    struct schema *schema = schema_current(store);
+    for (size_t i = 0; i < schema->catalog->n_metrics; i++) {
+        struct family *f = &schema->families[i];
+        if (f->metric->ttl_ms == 0) {
+            continue;
+        }
+        struct age age = {now_s, (uint32_t)((f->metric->ttl_ms + 999) / 1000)};
+        uint64_t gone =
+            f->metric->precreate ? expire_groups(f, &age, kept, ctx) : expire_each(f->table, &age);
+        atomic_fetch_add(&f->table->expired, gone);
+    }
+    rcu_leave();
+}
+
+static bool unowned(void *ctx, struct series *s)
+{
+    return claim_unowned(ctx, s);
+}
+
+static bool clear_marks(struct series *s, const uint32_t *marks, size_t n)
+{
+    bool any = false;
+    for (size_t i = 0; i < n; i++) {
+        if (marks_has(&s->marks, marks[i])) {
+            marks_clear(&s->marks, marks[i]);
+            any = true;
+        }
+    }
+    return any;
+}
+
+void expire_marks(struct series_store *store, const uint32_t *marks, size_t n)
+{
+    rcu_enter();
+    struct schema *schema = schema_current(store);
+    for (size_t i = 0; i < schema->catalog->n_metrics; i++) {
+        struct table *t = schema->families[i].table;
+        uint64_t gone = 0;
+        for (uint32_t slot = 0; slot < table_slots(t); slot++) {
+            struct series *s = table_at(t, slot);
+            if (s != NULL && clear_marks(s, marks, n) && t->owned) {
+                gone += table_remove_if(t, s, unowned, t);
+            }
+        }
+        atomic_fetch_add(&t->expired, gone);
+    }
+    rcu_leave();
+}
+
+void expire_reclaim(struct series_store *store)
+{
+    rcu_enter();
+    struct schema *schema = schema_current(store);
+    rcu_leave(); // only this thread replaces the schema
+    size_t n = 0;
+    for (size_t i = 0; i < schema->catalog->n_metrics; i++) {
+        n += table_retire(schema->families[i].table);
+    }
+    if (n == 0) {
+        return;
+    }
+    rcu_wait();
+    for (size_t i = 0; i < schema->catalog->n_metrics; i++) {
+        table_reclaim(schema->families[i].table);
+    }
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "series/key.h"
+
+#include "base/text.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+void key_build(struct buf *out, const struct metric *m, const struct slice *values)
+{
+    for (size_t i = 0; i < m->n_labels; i++) {
+        if (i > 0) {
+            buf_char(out, ',');
+        }
+        buf_str(out, m->labels[i].name);
+        buf_add(out, "=\"", 2);
+        text_label_value(out, values[i].p, values[i].len);
+        buf_char(out, '"');
+    }
+}
+
+uint64_t key_hash(const char *text, size_t len)
+{
+    return XXH3_64bits(text, len);
+}
+
+void key_split(const struct metric *m, const char *text, struct slice *ret_values)
+{
+    const char *at = text;
+    for (size_t i = 0; i < m->n_labels; i++) {
+        at += strlen(m->labels[i].name) + 2;
+        const char *end = at;
+        while (*end != '"') {
+            end += *end == '\\' ? 2 : 1;
+        }
+        ret_values[i] = (struct slice){at, (size_t)(end - at)};
+        at = end + 2;
+    }
+}
+
+void key_unescape(struct buf *out, struct slice escaped)
+{
+    for (size_t i = 0; i < escaped.len; i++) {
+        char c = escaped.p[i];
+        if (c == '\\' && i + 1 < escaped.len) {
+            i++;
+            c = escaped.p[i] == 'n' ? '\n' : escaped.p[i];
+        }
+        buf_char(out, c);
+    }
+}

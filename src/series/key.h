@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * key: a series' identity within its metric, which is its label text as the exposition shows it:
+ *          operation="Create",provider="vc1"
+ * in the metric's label order, values escaped, no braces; empty for a metric without labels. One text
+ * serves as identity, as hash key and as exposition, and its values can be read back from it.
+ *
+ * Threads: pure functions; a key has one owner. Memory: the caller's buf.
+ */
+#ifndef VE_SERIES_KEY_H
+#define VE_SERIES_KEY_H
+
+#include "base/buf.h"
+#include "catalog/catalog.h"
+
+// A run of bytes that somebody else owns.
+struct slice {
+    const char *p;
+    size_t len;
+};
+
+// Appends the key of the metric's labels with these values (one per label, unescaped).
+void key_build(struct buf *out, const struct metric *m, const struct slice *values);
+
+// The hash of a key's text.
+uint64_t key_hash(const char *text, size_t len);
+
+// Finds the values in a key's text, still escaped, one per label of the metric.
+void key_split(const struct metric *m, const char *text, struct slice *ret_values);
+
+// Appends an escaped value as it was before escaping.
+void key_unescape(struct buf *out, struct slice escaped);
+
+#endif

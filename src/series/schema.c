@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "series/schema.h"
+
+#include "base/clock.h"
+#include "series/key.h"
+#include "series/rcu.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static const uint64_t ARENA_MOST = (uint64_t)64 << 30; // addresses, not memory
+
+static uint64_t limit_of(const struct metric *m, const struct schema_settings *settings)
+{
+    return m->series_limit > 0 ? m->series_limit : settings->limit_per_metric;
+}
+
+static struct schema *schema_alloc(struct catalog *c)
+{
+    struct schema *schema = calloc(1, sizeof *schema + c->n_metrics * sizeof schema->families[0]);
+    if (schema != NULL) {
+        schema->catalog = c;
+        for (size_t i = 0; i < c->n_metrics; i++) {
+            schema->families[i].metric = &c->metrics[i];
+        }
+    }
+    return schema;
+}
+
+static bool ends_with_info(const char *name)
+{
+    size_t len = strlen(name);
+    return len > 5 && strcmp(name + len - 5, "_info") == 0;
+}
+
+// What of a table follows the catalogue without touching its series.
+static void adapt(struct family *f)
+{
+    const struct metric *m = f->metric;
+    struct table *t = f->table;
+    bool timed = m->ttl_ms > 0;
+    if (timed && !atomic_load(&t->timed)) {
+        // Ages count from now: nobody kept them before.
+        uint32_t now_s = (uint32_t)(clock_mono_ms() / 1000);
+        for (uint32_t i = 0; i < table_slots(t); i++) {
+            struct series *s = table_at(t, i);
+            if (s != NULL) {
+                atomic_store(&s->touched, now_s);
+            }
+        }
+    }
+    atomic_store(&t->timed, timed);
+    t->owned = m->owned;
+    t->single = m->owned && ends_with_info(m->name);
+}
+
+int schema_open(struct series_store **ret, struct catalog *c, const struct schema_settings *settings,
+                unsigned lanes, uint32_t life_from, uint32_t most_marks)
+{
+    struct series_store *store = calloc(1, sizeof *store);
+    struct schema *schema = schema_alloc(c);
+    if (store == NULL || schema == NULL || arena_new(&store->share.arena, ARENA_MOST) < 0) {
+        free(store);
+        free(schema);
+        return -ENOMEM;
+    }
+    store->share.base = arena_base(store->share.arena);
+    store->share.lanes = lanes;
+    store->share.life_from = life_from;
+    store->share.most_marks = most_marks;
+    atomic_store(&store->share.limit, settings->limit);
+    schema->generation = 1;
+    schema->default_limit = settings->limit_per_metric;
+    for (size_t i = 0; i < c->n_metrics; i++) {
+        struct family *f = &schema->families[i];
+        int rc = table_new(&f->table, &store->share, f->metric, limit_of(f->metric, settings));
+        if (rc < 0) {
+            schema->catalog = NULL; // still the caller's
+            for (size_t j = 0; j < i; j++) {
+                table_free(schema->families[j].table);
+            }
+            free(schema);
+            arena_free(store->share.arena);
+            free(store);
+            return rc;
+        }
+        adapt(f);
+    }
+    atomic_store_explicit(&store->current, schema, memory_order_release);
+    *ret = store;
+    return 0;
+}
+
+void schema_close(struct series_store *store)
+{
+    if (store == NULL) {
+        return;
+    }
+    struct schema *schema = schema_current(store);
+    for (size_t i = 0; i < schema->catalog->n_metrics; i++) {
+        table_free(schema->families[i].table);
+    }
+    catalog_free(schema->catalog);
+    free(schema);
+    arena_free(store->share.arena);
+    free(store);
+}
+
+static bool same_series(const struct metric *a, const struct metric *b)
+{
+    if (a->type != b->type || a->n_labels != b->n_labels || a->n_bounds != b->n_bounds) {
+        return false;
+    }
+    for (size_t i = 0; i < a->n_labels; i++) {
+        if (strcmp(a->labels[i].name, b->labels[i].name) != 0) {
+            return false;
+        }
+    }
+    return a->n_bounds == 0 || memcmp(a->bounds, b->bounds, a->n_bounds * sizeof a->bounds[0]) == 0;
+}
+
+// Whether a series' values still are what the metric's closed labels allow.
+static bool allowed(const struct metric *m, const char *text, struct buf *scratch)
+{
+    struct slice values[CATALOG_MAX_LABELS];
+    key_split(m, text, values);
+    for (size_t i = 0; i < m->n_labels; i++) {
+        if (!m->labels[i].def->closed) {
+            continue;
+        }
+        buf_clear(scratch);
+        key_unescape(scratch, values[i]);
+        size_t len;
+        const char *to = label_resolve(m->labels[i].def, scratch->p, scratch->len, &len);
+        if (to == NULL || len != scratch->len || memcmp(to, scratch->p, len) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static uint64_t drop_outside(struct family *f)
+{
+    uint64_t dropped = 0;
+    struct buf scratch = BUF_INIT;
+    rcu_enter();
+    for (uint32_t i = 0; i < table_slots(f->table); i++) {
+        struct series *s = table_at(f->table, i);
+        size_t len;
+        if (s != NULL && !allowed(f->metric, series_text(f->table, s, &len), &scratch)) {
+            dropped += table_remove(f->table, s);
+        }
+    }
+    rcu_leave();
+    buf_free(&scratch);
+    atomic_fetch_add(&f->table->expired, dropped);
+    return dropped;
+}
+
+static struct family *family_named(struct schema *schema, const char *name)
+{
+    int at = catalog_find_metric(schema->catalog, name, strlen(name));
+    return at < 0 ? NULL : &schema->families[at];
+}
+
+// Gives every family of the new schema a table: the old one, or a new one that continues its account.
+static int fill(struct series_store *store, struct schema *old, struct schema *schema,
+                const struct schema_settings *settings, struct schema_change *change)
+{
+    for (size_t i = 0; i < schema->catalog->n_metrics; i++) {
+        struct family *f = &schema->families[i];
+        struct family *before = family_named(old, f->metric->name);
+        uint64_t limit = limit_of(f->metric, settings);
+        if (before != NULL && same_series(before->metric, f->metric)) {
+            f->table = before->table;
+            continue;
+        }
+        int rc = table_new(&f->table, &store->share, f->metric, limit);
+        if (rc < 0) {
+            return rc;
+        }
+        if (before != NULL) {
+            uint64_t lost = atomic_load(&before->table->count);
+            atomic_store(&f->table->folded, atomic_load(&before->table->folded));
+            atomic_store(&f->table->precreate_skipped, atomic_load(&before->table->precreate_skipped));
+            atomic_store(&f->table->expired, atomic_load(&before->table->expired) + lost);
+            change->anew++;
+            change->series += lost;
+        }
+    }
+    return 0;
+}
+
+static bool has_table(const struct schema *schema, const struct table *t)
+{
+    for (size_t i = 0; i < schema->catalog->n_metrics; i++) {
+        if (schema->families[i].table == t) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Frees the tables of `of` that `kept` does not share.
+static void free_unshared(struct schema *of, const struct schema *kept)
+{
+    for (size_t i = 0; i < of->catalog->n_metrics; i++) {
+        struct table *t = of->families[i].table;
+        if (t != NULL && !has_table(kept, t)) {
+            atomic_fetch_sub(&t->share->count, atomic_load(&t->count));
+            table_free(t);
+        }
+    }
+}
+
+static void count_gone(struct schema *old, struct schema *schema, struct schema_change *change)
+{
+    for (size_t i = 0; i < old->catalog->n_metrics; i++) {
+        if (family_named(schema, old->families[i].metric->name) == NULL) {
+            change->gone++;
+            change->series += atomic_load(&old->families[i].table->count);
+        }
+    }
+}
+
+int schema_reload(struct series_store *store, struct catalog *c, const struct schema_settings *settings,
+                  struct schema_change *ret)
+{
+    struct schema *old = schema_current(store);
+    struct schema *schema = schema_alloc(c);
+    if (schema == NULL) {
+        return -ENOMEM;
+    }
+    struct schema_change change = {0};
+    int rc = fill(store, old, schema, settings, &change);
+    if (rc < 0) {
+        free_unshared(schema, old);
+        free(schema);
+        return rc;
+    }
+    count_gone(old, schema, &change);
+    schema->generation = old->generation + 1;
+    schema->default_limit = settings->limit_per_metric;
+    atomic_store(&store->share.limit, settings->limit);
+    for (size_t i = 0; i < c->n_metrics; i++) {
+        struct family *f = &schema->families[i];
+        adapt(f);
+        // Without memory for a larger index the old one serves on, with longer chains.
+        table_resize(f->table, limit_of(f->metric, settings));
+        change.series += drop_outside(f);
+    }
+    atomic_store_explicit(&store->current, schema, memory_order_release);
+    rcu_wait();
+    free_unshared(old, schema);
+    catalog_free(old->catalog);
+    free(old);
+    *ret = change;
+    return 0;
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * table: the series of one metric.
+ *
+ * Shape:   an index (liburcu's lock-free hash table, sized once from the metric's limit) finds a series by
+ *          its key; slabs hold the series in the order of their slots, which is the order of the exposition.
+ *          What must outlive the process (identity, creation time, numbers) stands in a record and in cells
+ *          in the arena; all else is derived.
+ *
+ * READERS  stand in an RCU section. table_find and table_at give a series that stays readable until the
+ *          section ends. A reader looks at a record only after it saw a state other than SERIES_FREE.
+ * WRITERS  table_make fills a slot that nobody else knows, publishes it as SERIES_READY and adds it to the
+ *          index; of two that add the same key one wins and the other takes its slot back. A READY series is
+ *          found but not exposed. Its maker shows it when the line is applied, or takes it back when the line
+ *          is refused; whoever finds it shows it.
+ * DELETES  LIVE -> DYING -> DEAD for what is removed on a condition (nobody owns it, not touched for its
+ *          ttl): the remover announces, looks again, and goes back to LIVE when a claimer came in between. A
+ *          claimer leaves its mark first and looks at the state then; both sides are seq_cst, so at least
+ *          one sees the other. LIVE -> DEAD for `forget`. A DEAD series is unlinked by whoever meets it, and
+ *          its memory used again after a grace period (table_retire, rcu_wait, table_reclaim).
+ *
+ * Threads: any, each with its own hand; a lane belongs to one thread.
+ * Memory:  a table owns its series. Counts are exact: a place within the limits is taken before a series
+ *          is made.
+ */
+#ifndef VE_SERIES_TABLE_H
+#define VE_SERIES_TABLE_H
+
+#include "catalog/catalog.h"
+#include "series/arena.h"
+#include "series/cell.h"
+
+enum {
+    TABLE_SLABS = 27,      // slabs double in size: 2^32 slots
+    TABLE_FIRST_SLAB = 64, // slots
+    SERIES_MAX_LANES = 64,
+};
+
+enum series_state {
+    SERIES_FREE,    // nobody's
+    SERIES_READY,   // in the index (or about to be), not yet exposed
+    SERIES_LIVE,    // exposed
+    SERIES_DYING,   // its remover looks once more
+    SERIES_DEAD,    // removed, to be unlinked
+    SERIES_RETIRED, // unlinked, waits for the end of a grace period
+};
+
+enum { SERIES_BEYOND = 1 }; // flag of a record: a folded series, which stands outside the limits
+
+// In the arena. Behind it: the gauge's double or the lanes' handles, then the text.
+struct series_record {
+    uint64_t created_ms; // CLOCK_REALTIME
+    uint32_t slot;       // in its table
+    uint16_t text_len;
+    uint8_t lanes; // handles behind; 0 for a gauge
+    uint8_t flags; // SERIES_BEYOND or 0
+};
+
+// In a slab.
+struct series {
+    unsigned char node[16]; // of the index
+    struct series_record *record;
+    _Atomic uint64_t marks;   // sources that have to do with it
+    _Atomic uint32_t touched; // second of the last update, kept only where the metric has a ttl; in a free
+                              // slot: the next free one + 1
+    uint32_t handle;          // of the record
+    _Atomic uint8_t state;    // enum series_state
+};
+
+// What all tables share.
+struct table_share {
+    struct arena *arena;
+    char *base; // arena_base
+    unsigned lanes;
+    uint32_t life_from;  // marks from here on stand for a source's life and keep an owned series
+    uint32_t most_marks; // greatest mark
+    _Atomic uint64_t count; // series of all tables, folded ones aside
+    _Atomic uint64_t limit; // of count
+};
+
+struct table {
+    struct table_share *share;
+    struct cds_lfht *index;
+    enum metric_type type;
+    size_t n_bounds;
+    size_t cell_size;       // bytes of a lane's cell; 0 for a gauge
+    size_t text_at;         // where the text begins in a record
+    bool owned;             // series live as long as their sources
+    bool single;            // an owned `_info` metric: one series per source
+    _Atomic bool timed;     // the metric has a ttl
+    _Atomic uint64_t limit; // of count
+    _Atomic uint64_t count; // series, folded ones aside
+    _Atomic uint64_t dead;  // DEAD ones that wait for table_retire
+    _Atomic uint64_t folded;
+    _Atomic uint64_t expired;
+    _Atomic uint64_t precreate_skipped;
+    _Atomic uint32_t slots; // slots ever used
+    _Atomic uint64_t free;  // head of the free slots: tag << 32 | slot + 1
+    size_t index_size;      // buckets
+    _Atomic(struct series *) slabs[TABLE_SLABS];
+};
+
+// One thread's means of making series.
+struct series_hand {
+    unsigned lane;
+    struct arena_hand arena;
+};
+
+// A table for the metric. Returns 0, -ENOMEM. Needs no RCU section; the thread must have joined.
+int table_new(struct table **ret, struct table_share *share, const struct metric *m, uint64_t limit);
+// Frees a table that no other thread can reach.
+void table_free(struct table *t);
+// Rebuilds the index for another limit. Only while no other thread finds, makes or removes series.
+int table_resize(struct table *t, uint64_t limit);
+
+// The series with this key, or NULL.
+struct series *table_find(struct table *t, const char *text, size_t len, uint64_t hash);
+
+enum table_place {
+    TABLE_WITHIN,   // takes a place within the limits
+    TABLE_RESERVED, // the caller has taken it already, by table_take
+    TABLE_BEYOND,   // a folded series
+};
+
+// Finds or makes. Returns 1 and a READY series that the caller must show or undo; 0 and one that existed;
+// -ENOSPC at a limit; -ENOMEM. With TABLE_RESERVED the place is given back unless the result is 1.
+int table_make(struct table *t, struct series_hand *hand, const char *text, size_t len, uint64_t hash,
+               enum table_place place, struct series **ret);
+void table_show(struct series *s);
+void table_undo(struct table *t, struct series *s);
+
+// Takes n places within both limits, or none. Returns whether it did.
+bool table_take(struct table *t, uint64_t n);
+void table_give(struct table *t, uint64_t n);
+
+// Removes a series at once. Returns whether this call did it.
+bool table_remove(struct table *t, struct series *s);
+// Removes a series if `still(ctx, s)` holds, also after it was announced.
+bool table_remove_if(struct table *t, struct series *s, bool (*still)(void *ctx, struct series *s),
+                     void *ctx);
+// The claimer's half: true when the series lives on, false when it is gone and must be looked up again.
+bool table_survives(struct series *s);
+
+// Step one and two of giving dead series' memory back, with rcu_wait between them; one thread.
+size_t table_retire(struct table *t);
+void table_reclaim(struct table *t);
+
+// The slot's series if it is exposed, or NULL.
+struct series *table_at(const struct table *t, uint32_t slot);
+uint32_t table_slots(const struct table *t);
+
+static inline const char *series_text(const struct table *t, const struct series *s, size_t *ret_len)
+{
+    *ret_len = s->record->text_len;
+    return (const char *)s->record + t->text_at;
+}
+
+static inline _Atomic double *series_gauge(const struct series *s)
+{
+    return (_Atomic double *)(s->record + 1);
+}
+
+static inline _Atomic uint32_t *series_lanes(const struct series *s)
+{
+    return (_Atomic uint32_t *)(s->record + 1);
+}
+
+// The hand's own cell of a counter or histogram series, made when it is not there. NULL: no memory.
+void *table_cell(struct table *t, struct series_hand *hand, struct series *s);
+
+// Sums over all lanes.
+void table_read_counter(const struct table *t, const struct series *s, uint64_t *ret_whole,
+                        double *ret_rest);
+// The sum of the magnitudes of the lanes' fractional or observed sums: what bounds any sum of them.
+double table_magnitude(const struct table *t, const struct series *s);
+// `counts` has n_bounds + 1 places.
+void table_read_histogram(const struct table *t, const struct series *s, uint64_t *ret_counts,
+                          double *ret_sum);
+
+#endif
