@@ -135,12 +135,15 @@ static bool clear_marks(struct series *s, const uint32_t *marks, size_t n)
     return any;
 }
 
-void expire_marks(struct series_store *store, const uint32_t *marks, size_t n)
+void expire_marks(struct series_store *store, const uint32_t *marks, size_t n, bool owned_only)
 {
     rcu_enter();
     struct schema *schema = schema_current(store);
     for (size_t i = 0; i < schema->catalog->n_metrics; i++) {
         struct table *t = schema->families[i].table;
+        if (owned_only && !t->owned) {
+            continue;
+        }
         uint64_t gone = 0;
         for (uint32_t slot = 0; slot < table_slots(t); slot++) {
             struct series *s = table_at(t, slot);

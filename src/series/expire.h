@@ -14,8 +14,9 @@
 void expire_old(struct series_store *store, uint32_t now_s,
                 bool (*kept)(void *ctx, const struct series *s), void *ctx);
 
-// Takes the marks out of every series, and removes owned ones that this leaves without an owner.
-void expire_marks(struct series_store *store, const uint32_t *marks, size_t n);
+// Takes the marks out of every series, or of those of owned metrics only, and removes owned ones that this
+// leaves without an owner.
+void expire_marks(struct series_store *store, const uint32_t *marks, size_t n, bool owned_only);
 
 // Gives the memory of removed series back.
 void expire_reclaim(struct series_store *store);

@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ingest/source.h"
+
+#include "base/clock.h"
+#include "series/expire.h"
+#include "series/marks.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum source_state { SOURCE_FREE, SOURCE_CLAIMED, SOURCE_KNOWN, SOURCE_GOING };
+enum life_state { LIFE_FREE, LIFE_USED, LIFE_GONE, LIFE_ENDING };
+
+struct life {
+    _Atomic uint64_t ends_ms; // of LIFE_GONE, CLOCK_MONOTONIC
+    _Atomic uint8_t state;
+};
+
+struct sources {
+    uint32_t n; // entries; the first CATALOG_MAX_COMPONENTS are the nameless ones
+    uint32_t n_lives;
+    _Atomic uint32_t known;
+    _Atomic uint32_t next_life; // where to look for a free life first
+    struct source *at;
+    struct life *lives;
+    uint32_t *marks; // scratch of the tick
+};
+
+static uint32_t entries(uint32_t limit)
+{
+    return limit + CATALOG_MAX_COMPONENTS;
+}
+
+uint32_t sources_life_from(uint32_t limit)
+{
+    return 2 * entries(limit) + 1;
+}
+
+uint32_t sources_most_marks(uint32_t limit)
+{
+    return (2 + SOURCE_LIVES) * entries(limit);
+}
+
+uint32_t source_base(const struct sources *s, const struct source *src)
+{
+    return (uint32_t)(src - s->at) + 1;
+}
+
+uint32_t source_named(const struct sources *s, const struct source *src)
+{
+    return s->n + (uint32_t)(src - s->at) + 1;
+}
+
+static uint32_t life_mark(const struct sources *s, uint32_t life)
+{
+    return 2 * s->n + 1 + life;
+}
+
+static struct life *life_of(const struct sources *s, uint32_t mark)
+{
+    return &s->lives[mark - 2 * s->n - 1];
+}
+
+int sources_new(struct sources **ret, uint32_t limit)
+{
+    struct sources *s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        return -ENOMEM;
+    }
+    s->n = entries(limit);
+    s->n_lives = s->n * SOURCE_LIVES;
+    s->at = calloc(s->n, sizeof *s->at);
+    s->lives = calloc(s->n_lives, sizeof *s->lives);
+    s->marks = calloc(s->n_lives, sizeof *s->marks);
+    if (s->at == NULL || s->lives == NULL || s->marks == NULL) {
+        sources_free(s);
+        return -ENOMEM;
+    }
+    for (unsigned i = 0; i < CATALOG_MAX_COMPONENTS; i++) {
+        s->at[i].component = i;
+        atomic_init(&s->at[i].state, SOURCE_KNOWN);
+    }
+    *ret = s;
+    return 0;
+}
+
+void sources_free(struct sources *s)
+{
+    if (s != NULL) {
+        free(s->at);
+        free(s->lives);
+        free(s->marks);
+        free(s);
+    }
+}
+
+static bool is(const struct source *src, unsigned component, struct slice instance)
+{
+    return src->component == component && src->instance_len == instance.len &&
+           memcmp(src->instance, instance.p, instance.len) == 0;
+}
+
+// Waits out an entry that somebody is writing. Returns whether it became a known source.
+static bool settled(const struct source *src)
+{
+    uint8_t state;
+    while ((state = atomic_load(&src->state)) == SOURCE_CLAIMED) {
+        sched_yield();
+    }
+    return state == SOURCE_KNOWN;
+}
+
+static struct source *find(struct sources *s, uint64_t hash, unsigned component, struct slice instance,
+                           uint32_t below)
+{
+    for (uint32_t i = CATALOG_MAX_COMPONENTS; i < below; i++) {
+        struct source *src = &s->at[i];
+        if (atomic_load(&src->hash) == hash && settled(src) && is(src, component, instance)) {
+            return src;
+        }
+    }
+    return NULL;
+}
+
+static struct source *claim(struct sources *s)
+{
+    for (uint32_t i = CATALOG_MAX_COMPONENTS; i < s->n; i++) {
+        uint8_t state = SOURCE_FREE;
+        if (atomic_load_explicit(&s->at[i].state, memory_order_relaxed) == SOURCE_FREE &&
+            atomic_compare_exchange_strong(&s->at[i].state, &state, SOURCE_CLAIMED)) {
+            return &s->at[i];
+        }
+    }
+    return NULL;
+}
+
+struct source *sources_find(struct sources *s, unsigned component, struct slice instance, uint64_t now_ms)
+{
+    if (instance.len == 0) {
+        return &s->at[component];
+    }
+    uint64_t hash = key_hash(instance.p, instance.len) * 31 + component + 1;
+    struct source *src = find(s, hash, component, instance, s->n);
+    if (src != NULL) {
+        return src;
+    }
+    struct source *fresh = claim(s);
+    if (fresh == NULL) {
+        return NULL;
+    }
+    // The hash shows the claim. Whoever claims a lower entry for the same name wins; both sides write
+    // their hash first and look then.
+    atomic_store(&fresh->hash, hash);
+    src = find(s, hash, component, instance, (uint32_t)(fresh - s->at));
+    if (src != NULL) {
+        atomic_store(&fresh->hash, 0);
+        atomic_store(&fresh->state, SOURCE_FREE);
+        return src;
+    }
+    fresh->component = component;
+    fresh->instance_len = instance.len;
+    memcpy(fresh->instance, instance.p, instance.len);
+    atomic_store(&fresh->life, 0);
+    atomic_store(&fresh->heard_real, 0);
+    atomic_store(&fresh->heard_mono, now_ms);
+    atomic_store(&fresh->datagram_at, 0);
+    atomic_store(&fresh->lost, 0);
+    atomic_store(&fresh->forgotten, false);
+    atomic_fetch_add(&s->known, 1);
+    atomic_store(&fresh->state, SOURCE_KNOWN);
+    return fresh;
+}
+
+// A free life, or 0.
+static uint32_t take_life(struct sources *s)
+{
+    for (uint32_t tries = 0; tries < s->n_lives; tries++) {
+        uint32_t i = atomic_fetch_add_explicit(&s->next_life, 1, memory_order_relaxed) % s->n_lives;
+        uint8_t state = LIFE_FREE;
+        if (atomic_compare_exchange_strong(&s->lives[i].state, &state, LIFE_USED)) {
+            return life_mark(s, i);
+        }
+    }
+    return 0;
+}
+
+static void end_life(struct sources *s, uint32_t mark, uint64_t at_ms)
+{
+    atomic_store(&life_of(s, mark)->ends_ms, at_ms);
+    atomic_store(&life_of(s, mark)->state, LIFE_GONE);
+}
+
+// Goes on with a life that has not ended yet.
+static bool resume_life(struct sources *s, uint32_t mark)
+{
+    uint8_t state = LIFE_GONE;
+    return mark != 0 && atomic_compare_exchange_strong(&life_of(s, mark)->state, &state, LIFE_USED);
+}
+
+/*
+ * The nameless ones are a crowd, of which nobody comes back: they go on with the life that they have. So
+ * does a source that comes and goes so often that no life is free.
+ */
+static uint32_t begin_life(struct sources *s, const struct source *src, uint32_t old)
+{
+    if (src->instance_len == 0 && resume_life(s, old)) {
+        return old;
+    }
+    for (;;) {
+        uint32_t mark = take_life(s);
+        if (mark != 0 || resume_life(s, old)) {
+            return mark != 0 ? mark : old;
+        }
+        sched_yield(); // until the tick has ended some
+    }
+}
+
+uint32_t source_enter(struct sources *s, struct source *src, uint64_t now_ms)
+{
+    atomic_store_explicit(&src->heard_mono, now_ms, memory_order_relaxed);
+    uint64_t seen = atomic_load(&src->life);
+    for (;;) {
+        uint32_t old = (uint32_t)(seen >> 32);
+        if ((uint32_t)seen > 0) {
+            if (atomic_compare_exchange_weak(&src->life, &seen, seen + 1)) {
+                return old;
+            }
+            continue;
+        }
+        uint32_t mark = begin_life(s, src, old);
+        if (atomic_compare_exchange_strong(&src->life, &seen, (uint64_t)mark << 32 | 1)) {
+            if (old != 0 && old != mark) {
+                atomic_store(&life_of(s, old)->ends_ms, now_ms + SOURCE_GRACE_MS);
+            }
+            return mark;
+        }
+        end_life(s, mark, now_ms); // another connection of the source came first
+    }
+}
+
+void source_leave(struct sources *s, struct source *src, uint64_t now_ms)
+{
+    atomic_store_explicit(&src->heard_mono, now_ms, memory_order_relaxed);
+    uint64_t before = atomic_fetch_sub(&src->life, 1);
+    if ((uint32_t)before == 1) {
+        end_life(s, (uint32_t)(before >> 32), now_ms + SOURCE_GRACE_MS);
+    }
+}
+
+uint32_t source_datagram(struct sources *s, struct source *src, uint64_t now_ms)
+{
+    if (atomic_exchange(&src->datagram_at, now_ms) == 0) {
+        source_enter(s, src, now_ms);
+    }
+    return (uint32_t)(atomic_load(&src->life) >> 32);
+}
+
+uint64_t source_lost(struct source *src, uint64_t lost)
+{
+    uint64_t before = atomic_exchange(&src->lost, lost);
+    return lost >= before ? lost - before : lost; // less than before: the client began anew
+}
+
+static void close_windows(struct sources *s, uint64_t now_ms)
+{
+    for (uint32_t i = 0; i < s->n; i++) {
+        struct source *src = &s->at[i];
+        uint64_t at = atomic_load(&src->datagram_at);
+        if (at != 0 && now_ms >= at + SOURCE_DATAGRAM_MS &&
+            atomic_compare_exchange_strong(&src->datagram_at, &at, 0)) {
+            source_leave(s, src, now_ms);
+        }
+    }
+}
+
+static void end_lives(struct sources *s, struct series_store *store, uint64_t now_ms)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < s->n_lives; i++) {
+        struct life *life = &s->lives[i];
+        uint8_t state = LIFE_GONE;
+        if (atomic_load_explicit(&life->state, memory_order_acquire) == LIFE_GONE &&
+            now_ms >= atomic_load(&life->ends_ms) &&
+            atomic_compare_exchange_strong(&life->state, &state, LIFE_ENDING)) {
+            s->marks[n++] = life_mark(s, i);
+        }
+    }
+    if (n > 0) {
+        expire_marks(store, s->marks, n, true);
+        for (size_t i = 0; i < n; i++) {
+            atomic_store(&life_of(s, s->marks[i])->state, LIFE_FREE);
+        }
+    }
+}
+
+// Whether the source's life counter still names a life that has not ended.
+static bool at_rest(const struct sources *s, const struct source *src)
+{
+    uint64_t life = atomic_load(&src->life);
+    uint32_t mark = (uint32_t)(life >> 32);
+    return (uint32_t)life == 0 &&
+           (mark == 0 || atomic_load(&life_of(s, mark)->state) != LIFE_GONE);
+}
+
+// The source that was silent for longest and is not connected, if the table is full.
+static struct source *oldest_if_full(struct sources *s)
+{
+    struct source *oldest = NULL;
+    if (atomic_load(&s->known) < s->n - CATALOG_MAX_COMPONENTS) {
+        return NULL;
+    }
+    for (uint32_t i = CATALOG_MAX_COMPONENTS; i < s->n; i++) {
+        struct source *src = &s->at[i];
+        if (atomic_load(&src->state) == SOURCE_KNOWN && at_rest(s, src) &&
+            (oldest == NULL || atomic_load(&src->heard_mono) < atomic_load(&oldest->heard_mono))) {
+            oldest = src;
+        }
+    }
+    return oldest;
+}
+
+/*
+ * A source that goes is closed to new connections by its state: whoever found it before enters it all the
+ * same, so it is looked at once more.
+ */
+static bool let_go(struct source *src, const struct sources *s)
+{
+    atomic_store(&src->state, SOURCE_GOING);
+    if (!at_rest(s, src)) {
+        atomic_store(&src->state, SOURCE_KNOWN);
+        return false;
+    }
+    return true;
+}
+
+static void forget_idle(struct sources *s, struct series_store *store, uint64_t now_ms)
+{
+    struct source *oldest = oldest_if_full(s);
+    size_t n = 0;
+    for (uint32_t i = CATALOG_MAX_COMPONENTS; i < s->n; i++) {
+        struct source *src = &s->at[i];
+        if (atomic_load(&src->state) != SOURCE_KNOWN || !at_rest(s, src)) {
+            continue;
+        }
+        uint64_t idle = now_ms - atomic_load(&src->heard_mono);
+        if ((src == oldest || atomic_load(&src->forgotten) || idle >= SOURCE_FORGOTTEN_MS) &&
+            let_go(src, s)) {
+            s->marks[n++] = source_base(s, src);
+            s->marks[n++] = source_named(s, src);
+        }
+    }
+    if (n == 0) {
+        return;
+    }
+    expire_marks(store, s->marks, n, false);
+    for (size_t i = 0; i < n; i += 2) {
+        struct source *src = &s->at[s->marks[i] - 1];
+        atomic_store(&src->hash, 0);
+        atomic_fetch_sub(&s->known, 1);
+        atomic_store(&src->state, SOURCE_FREE);
+    }
+}
+
+void sources_tick(struct sources *s, struct series_store *store, uint64_t now_ms)
+{
+    close_windows(s, now_ms);
+    end_lives(s, store, now_ms);
+    forget_idle(s, store, now_ms);
+}
+
+bool sources_keep(void *sources, const struct series *series)
+{
+    const struct sources *s = sources;
+    uint32_t from = s->n + 1;
+    uint32_t to = 2 * s->n;
+    for (uint32_t mark = marks_next(&series->marks, from, to); mark != 0 && mark <= to;
+         mark = mark < to ? marks_next(&series->marks, mark + 1, to) : 0) {
+        if (source_connected(&s->at[mark - s->n - 1])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const struct source *sources_next(const struct sources *s, uint32_t *at)
+{
+    uint32_t i = *at < CATALOG_MAX_COMPONENTS ? CATALOG_MAX_COMPONENTS : *at;
+    for (; i < s->n; i++) {
+        if (atomic_load_explicit(&s->at[i].state, memory_order_acquire) == SOURCE_KNOWN) {
+            *at = i + 1;
+            return &s->at[i];
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * source: who pushes. A source is a component and an instance, as a hello names them; whoever says no hello
+ * belongs to the nameless source of the component `unknown`.
+ *
+ * Shape:   a fixed table. Each source has a mark for as long as it is known (`base`), a mark for what its
+ *          hellos named (`named`), and a mark for its present life, from coming (its first connection) to
+ *          going (its last one). When it comes back it gets a new life; the old one ends SOURCE_GRACE_MS
+ *          later, and takes with it the owned series that were not set again.
+ * Threads: find, enter, leave, heard: any worker. tick: one thread, the same that removes series. Entries
+ *          are claimed by compare-and-swap; of two that add the same source the lower entry stays.
+ * Memory:  bounded by the limit; entries are used again after their marks were taken out of all series.
+ */
+#ifndef VE_INGEST_SOURCE_H
+#define VE_INGEST_SOURCE_H
+
+#include "event/control.h"
+#include "event/event.h"
+#include "series/schema.h"
+
+enum {
+    SOURCE_GRACE_MS = 30 * 1000,    // an owned series outlives its source by this
+    SOURCE_DATAGRAM_MS = 60 * 1000, // a source of datagrams counts as connected for this long
+    SOURCE_LIVES = 16,              // lives that can be kept, for each source
+};
+#define SOURCE_FORGOTTEN_MS ((uint64_t)7 * 24 * 3600 * 1000) // not heard for this long: no longer known
+
+struct source {
+    _Atomic uint8_t state; // enum in source.c
+    _Atomic uint64_t hash; // of component and instance
+    unsigned component;
+    size_t instance_len; // 0: the nameless source of its component
+    char instance[CONTROL_MAX_NAME];
+    _Atomic uint64_t life;        // mark of the present life << 32 | connections
+    _Atomic uint64_t heard_real;  // last line applied or refused, CLOCK_REALTIME ms; 0: none yet
+    _Atomic uint64_t heard_mono;  // last line, connection or departure, CLOCK_MONOTONIC ms
+    _Atomic uint64_t datagram_at; // last datagram, CLOCK_MONOTONIC ms; 0: no window is open
+    _Atomic uint64_t lost;        // last `lost` that it reported
+    _Atomic bool forgotten;       // it said forget: not known any more once it has gone
+};
+
+struct sources;
+
+// Room for `limit` named sources. Returns 0, -ENOMEM.
+int sources_new(struct sources **ret, uint32_t limit);
+void sources_free(struct sources *s);
+
+// The marks that the series store must have room for.
+uint32_t sources_life_from(uint32_t limit);
+uint32_t sources_most_marks(uint32_t limit);
+
+// The source of this name, made when it is new. NULL when the table is full.
+struct source *sources_find(struct sources *s, unsigned component, struct slice instance, uint64_t now_ms);
+
+// A connection of the source begins. Returns the mark of its life.
+uint32_t source_enter(struct sources *s, struct source *src, uint64_t now_ms);
+// And ends.
+void source_leave(struct sources *s, struct source *src, uint64_t now_ms);
+// A datagram of the source came: it counts as one connection until SOURCE_DATAGRAM_MS after the last one.
+uint32_t source_datagram(struct sources *s, struct source *src, uint64_t now_ms);
+
+// Takes a report of `lost` (cumulative). Returns by how much the account grows.
+uint64_t source_lost(struct source *src, uint64_t lost);
+
+uint32_t source_base(const struct sources *s, const struct source *src);
+uint32_t source_named(const struct sources *s, const struct source *src);
+static inline bool source_connected(const struct source *src)
+{
+    return (uint32_t)atomic_load_explicit(&src->life, memory_order_relaxed) > 0;
+}
+
+// Closes datagram windows, ends lives, forgets who was not heard for long; the oldest also when the table is
+// full. Removes the series that hang on them.
+void sources_tick(struct sources *s, struct series_store *store, uint64_t now_ms);
+
+// For expire_old: whether a connected source's hello named the series.
+bool sources_keep(void *sources, const struct series *series);
+
+// Walks the known sources with an instance. *at starts at 0; NULL at the end.
+const struct source *sources_next(const struct sources *s, uint32_t *at);
+
+#endif

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * stats: what a worker counts of its own work.
+ *
+ * Threads: one writer, the worker; any reader (relaxed: a count needs no order).
+ * Units:   lines, bytes, nanoseconds.
+ */
+#ifndef VE_INGEST_STATS_H
+#define VE_INGEST_STATS_H
+
+#include "catalog/catalog.h"
+#include "event/reject.h"
+
+#include <stdatomic.h>
+
+struct ingest_stats {
+    _Atomic uint64_t applied[CATALOG_MAX_COMPONENTS];
+    _Atomic uint64_t rejected[CATALOG_MAX_COMPONENTS][REJECT_COUNT];
+    _Atomic uint64_t lost[CATALOG_MAX_COMPONENTS]; // what clients say that they had to drop
+    _Atomic uint64_t bytes;                        // read from sockets
+    _Atomic uint64_t connections;                  // accepted, ever
+    _Atomic uint64_t replies_dropped;
+    _Atomic uint64_t accept_errors;
+    _Atomic uint64_t busy_ns; // wall time not spent waiting
+};
+
+static inline void stats_add(_Atomic uint64_t *count, uint64_t n)
+{
+    uint64_t old = atomic_load_explicit(count, memory_order_relaxed);
+    atomic_store_explicit(count, old + n, memory_order_relaxed);
+}
+
+#endif
