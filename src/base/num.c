@@ -67,6 +67,13 @@ static uint64_t round_to_odd(const uint64_t g[2], uint64_t cp)
     return (uint64_t)(high >> 64) | ((uint64_t)high > 1);
 }
 
+// v / 2^bits rounded down, for |v| < 2^40. C leaves the shift of a negative number open, so that
+// none is.
+static int floor_shift(int64_t v, int bits)
+{
+    return (int)((v + ((int64_t)1 << 40)) >> bits) - (1 << (40 - bits));
+}
+
 /*
  * Schubfach. v = c * 2^q lies in an interval of numbers that read back as v. With k the largest
  * power of ten that is not wider than the interval, some multiple of 10^k lies inside, and at most
@@ -83,8 +90,8 @@ static struct decimal shortest(uint64_t fraction, int biased)
     bool near_below =
         fraction == 0 && biased > 1; // a power of two: its lower neighbour is half as far
 
-    int k = (q * 1262611 - (near_below ? 524031 : 0)) >> 22;
-    int h = q + ((-k * 1741647) >> 19) + 1;
+    int k = floor_shift(q * 1262611 - (near_below ? 524031 : 0), 22);
+    int h = q + floor_shift(-k * 1741647, 19) + 1;
     const uint64_t *g = num_pow10[-k - NUM_POW10_FIRST];
     uint64_t v = round_to_odd(g, 4 * c << h);
     uint64_t low = round_to_odd(g, (4 * c - 2 + near_below) << h) + !even;

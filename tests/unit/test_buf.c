@@ -58,16 +58,14 @@ END_TEST
 
 START_TEST(formatted_text_may_be_longer_than_any_room)
 {
-    struct buf b = BUF_INIT;
-    for (int width = 0; width < 2000; width += 37) {
-        buf_clear(&b);
+    for (int width = 1; width < 1000; width++) {
+        struct buf b = BUF_INIT;
         buf_str(&b, "x");
         buf_addf(&b, "%0*d", width, 5);
-        size_t n = width > 1 ? (size_t)width : 1;
-        ck_assert_uint_eq(b.len, n + 1);
-        ck_assert_int_eq(b.p[n], '5');
+        ck_assert_uint_eq(b.len, (size_t)width + 1);
+        ck_assert_int_eq(b.p[width], '5');
+        buf_free(&b);
     }
-    buf_free(&b);
 }
 END_TEST
 
