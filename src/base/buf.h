@@ -7,8 +7,8 @@
  *          stays true until buf_clear; a writer checks once, at the end.
  * Threads: one owner at a time.
  * Memory:  owns its bytes; buf_free gives them back. Bytes may be lent instead, with cap and max
- * set to their number: then no memory is asked for, and neither buf_shrink nor buf_free may be
- * called.
+ *          set to their number: then no memory is asked for, and neither buf_shrink nor buf_free
+ *          may be called.
  */
 #ifndef VE_BASE_BUF_H
 #define VE_BASE_BUF_H

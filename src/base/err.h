@@ -3,8 +3,10 @@
  * err: a list of located problems, so that a loader can name everything that is wrong in one run.
  *
  * Shape:   each item has file, line, column (both from 1, 0 when unknown), the key it is about and
- * a text. Bounds:  ERRS_MAX items, more are counted only; strings are cut after ERRS_MAX_TEXT
- * bytes. Threads: one owner. Memory:  owns copies of all strings.
+ *          a text.
+ * Bounds:  ERRS_MAX items, more are counted only; strings are cut after ERRS_MAX_TEXT bytes.
+ * Threads: one owner.
+ * Memory:  owns copies of all strings.
  */
 #ifndef VE_BASE_ERR_H
 #define VE_BASE_ERR_H

@@ -7,7 +7,8 @@
  *          json:   {"ts":"…","level":"warn","msg":"…","reason":"bad_json","line":"7"}
  *          A logfmt value stands in quotes, with JSON's escapes, when it could not be read without.
  * Bounds:  a value is cut after 256 bytes between characters; a line has at most 4096 bytes: fields
- * that do not fit are left out and cut=true ends it. What is not printable UTF-8 is escaped.
+ *          that do not fit are left out and cut=true ends it. What is not printable UTF-8 is
+ *          escaped.
  * Threads: any; log_setup before the second thread starts, log_set_level at any time.
  * Use:     log_warn("line refused", "reason", reason, "source", name, NULL);
  *          Only daemon/ and the files that own a thread log; library code returns errors.

@@ -4,8 +4,8 @@
  *
  * Threads: pure functions. No locale, no allocation.
  * Source:  the float form is that of Go's strconv.FormatFloat(v, 'g', -1, 64), as Prometheus' own
- * writer prints it, but whole numbers below 2^53 in plain digits. Shortest digits by Schubfach (R.
- * Giulietti, "The Schubfach way to render doubles", 2020).
+ *          writer prints it, but whole numbers below 2^53 in plain digits. Shortest digits by
+ *          Schubfach (R. Giulietti, "The Schubfach way to render doubles", 2020).
  */
 #ifndef VE_BASE_NUM_H
 #define VE_BASE_NUM_H
@@ -32,8 +32,8 @@ size_t num_canonical(char *out, double v);
 // one but does not fit; *ret is set on 0 only.
 int num_parse_u64(const char *s, uint64_t *ret);  // digits only
 int num_parse_double(const char *s, double *ret); // a finite decimal number
-int num_parse_size(const char *s,
-                   uint64_t *ret); // bytes: 4096, 32KiB, 32MiB, 1GiB, 10MB (B to EiB, EB)
+// Bytes: 4096, 32KiB, 32MiB, 1GiB, 10MB; B, KiB to EiB, kB or KB to EB.
+int num_parse_size(const char *s, uint64_t *ret);
 int num_parse_duration(const char *s, uint64_t *ret_ms); // as Prometheus': 30s, 1h30m, 250ms, 7d, 0
 
 #endif

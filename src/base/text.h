@@ -3,8 +3,8 @@
  * text: checks and spellings of text that more than one floor needs.
  *
  * Threads: pure functions.
- * Source:  UTF-8 as in RFC 3629, JSON strings as in RFC 8259, label values as in Prometheus text
- * 0.0.4.
+ * Source:  UTF-8 as in RFC 3629, JSON strings as in RFC 8259, label values as in
+ *          Prometheus text 0.0.4.
  */
 #ifndef VE_BASE_TEXT_H
 #define VE_BASE_TEXT_H
