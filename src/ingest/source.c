@@ -136,7 +136,9 @@ static struct source *claim(struct sources *s)
     return NULL;
 }
 
-struct source *sources_find(struct sources *s, unsigned component, struct slice instance, uint64_t now_ms)
+// The source of this name, made when it is new. NULL when the table is full.
+static struct source *find_or_add(struct sources *s, unsigned component, struct slice instance,
+                                  uint64_t now_ms)
 {
     if (instance.len == 0) {
         return &s->at[component];
@@ -217,7 +219,7 @@ static uint32_t begin_life(struct sources *s, const struct source *src, uint32_t
     }
 }
 
-uint32_t source_enter(struct sources *s, struct source *src, uint64_t now_ms)
+static uint32_t connect_source(struct sources *s, struct source *src, uint64_t now_ms)
 {
     atomic_store_explicit(&src->heard_mono, now_ms, memory_order_relaxed);
     uint64_t seen = atomic_load(&src->life);
@@ -249,12 +251,30 @@ void source_leave(struct sources *s, struct source *src, uint64_t now_ms)
     }
 }
 
-uint32_t source_datagram(struct sources *s, struct source *src, uint64_t now_ms)
+struct source *source_enter(struct sources *s, unsigned component, struct slice instance, uint64_t now_ms,
+                            uint32_t *ret_life)
 {
-    if (atomic_exchange(&src->datagram_at, now_ms) == 0) {
-        source_enter(s, src, now_ms);
+    for (;;) {
+        struct source *src = find_or_add(s, component, instance, now_ms);
+        if (src == NULL) {
+            return NULL;
+        }
+        *ret_life = connect_source(s, src, now_ms);
+        if (atomic_load(&src->state) == SOURCE_KNOWN) {
+            return src;
+        }
+        source_leave(s, src, now_ms); // it was just being forgotten
     }
-    return (uint32_t)(atomic_load(&src->life) >> 32);
+}
+
+struct source *source_datagram(struct sources *s, unsigned component, struct slice instance,
+                               uint64_t now_ms, uint32_t *ret_life)
+{
+    struct source *src = source_enter(s, component, instance, now_ms, ret_life);
+    if (src != NULL && atomic_exchange(&src->datagram_at, now_ms) != 0) {
+        source_leave(s, src, now_ms); // the window that is open already holds a connection
+    }
+    return src;
 }
 
 uint64_t source_lost(struct source *src, uint64_t lost)
@@ -321,10 +341,7 @@ static struct source *oldest_if_full(struct sources *s)
     return oldest;
 }
 
-/*
- * A source that goes is closed to new connections by its state: whoever found it before enters it all the
- * same, so it is looked at once more.
- */
+// A source that goes says so first and is looked at once more; whoever enters looks at that afterwards.
 static bool let_go(struct source *src, const struct sources *s)
 {
     atomic_store(&src->state, SOURCE_GOING);

@@ -7,7 +7,7 @@
  *          hellos named (`named`), and a mark for its present life, from coming (its first connection) to
  *          going (its last one). When it comes back it gets a new life; the old one ends SOURCE_GRACE_MS
  *          later, and takes with it the owned series that were not set again.
- * Threads: find, enter, leave, heard: any worker. tick: one thread, the same that removes series. Entries
+ * Threads: enter, leave, datagram, lost: any worker. tick: one thread, the same that removes series. Entries
  *          are claimed by compare-and-swap; of two that add the same source the lower entry stays.
  * Memory:  bounded by the limit; entries are used again after their marks were taken out of all series.
  */
@@ -49,15 +49,15 @@ void sources_free(struct sources *s);
 uint32_t sources_life_from(uint32_t limit);
 uint32_t sources_most_marks(uint32_t limit);
 
-// The source of this name, made when it is new. NULL when the table is full.
-struct source *sources_find(struct sources *s, unsigned component, struct slice instance, uint64_t now_ms);
-
-// A connection of the source begins. Returns the mark of its life.
-uint32_t source_enter(struct sources *s, struct source *src, uint64_t now_ms);
-// And ends.
+// A connection of the source of this name begins; the source is made when it is new. Returns the source and
+// the mark of its life, or NULL when the table is full.
+struct source *source_enter(struct sources *s, unsigned component, struct slice instance, uint64_t now_ms,
+                            uint32_t *ret_life);
+// A further connection ends.
 void source_leave(struct sources *s, struct source *src, uint64_t now_ms);
 // A datagram of the source came: it counts as one connection until SOURCE_DATAGRAM_MS after the last one.
-uint32_t source_datagram(struct sources *s, struct source *src, uint64_t now_ms);
+struct source *source_datagram(struct sources *s, unsigned component, struct slice instance,
+                               uint64_t now_ms, uint32_t *ret_life);
 
 // Takes a report of `lost` (cumulative). Returns by how much the account grows.
 uint64_t source_lost(struct source *src, uint64_t lost);

@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ingest/connection.h"
+
+#include "ingest/hello.h"
+#include "ingest/reply.h"
+#include "series/rcu.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { TAIL_KEEP = 4096 };
+
+// The lines that follow are those of this source. Returns false when there is no room for another one.
+static bool enter(struct connection *c, struct protocol *p, unsigned component, struct slice instance)
+{
+    uint32_t life;
+    struct source *src = source_enter(p->sources, component, instance, p->now_ms, &life);
+    if (src == NULL) {
+        return false;
+    }
+    if (c->source != NULL) {
+        source_leave(p->sources, c->source, p->now_ms);
+    }
+    c->source = src;
+    c->origin = hello_origin(p, src, life, &c->defaults);
+    return true;
+}
+
+struct connection *connection_new(int fd, struct protocol *p)
+{
+    struct connection *c = calloc(1, sizeof *c);
+    if (c != NULL) {
+        c->fd = fd;
+        enter(c, p, COMPONENT_UNKNOWN, (struct slice){0}); // until a hello says more; always known
+    }
+    return c;
+}
+
+void connection_free(struct connection *c, struct protocol *p)
+{
+    source_leave(p->sources, c->source, p->now_ms);
+    hello_drop(&c->defaults);
+    buf_free(&c->replies);
+    free(c->tail);
+    close(c->fd);
+    free(c);
+}
+
+int connection_flush(struct connection *c)
+{
+    while (connection_waits(c)) {
+        ssize_t n = send(c->fd, c->replies.p + c->replies_at, c->replies.len - c->replies_at,
+                         MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0) {
+            return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+        }
+        c->replies_at += (size_t)n;
+    }
+    buf_shrink(&c->replies, TAIL_KEEP);
+    c->replies_at = 0;
+    return 0;
+}
+
+static void close_after_replies(struct connection *c)
+{
+    c->closing = true;
+}
+
+// Makes the reply the next to be sent. Returns whether there was room.
+static bool queue_reply(struct connection *c, const struct buf *reply)
+{
+    if (c->replies.len - c->replies_at + reply->len > CONNECTION_REPLIES) {
+        connection_flush(c); // a broken connection shows itself at the next read
+    }
+    if (reply->failed || c->replies.len - c->replies_at + reply->len > CONNECTION_REPLIES) {
+        return false;
+    }
+    buf_add(&c->replies, reply->p, reply->len);
+    return !c->replies.failed;
+}
+
+static void answer(struct connection *c, struct buf *reply)
+{
+    if (!queue_reply(c, reply)) {
+        c->replies.len = c->replies_at = 0;
+        close_after_replies(c);
+    }
+    buf_free(reply);
+}
+
+static void refuse(struct connection *c, struct protocol *p, const struct event_verdict *v)
+{
+    c->rejected++;
+    stats_add(&p->stats->rejected[c->source->component][v->reason], 1);
+    struct buf reply = BUF_INIT;
+    reply_error(&reply, v, c->lines);
+    if (!queue_reply(c, &reply)) {
+        stats_add(&p->stats->replies_dropped, 1);
+    }
+    buf_free(&reply);
+}
+
+static void refuse_control(struct connection *c, struct protocol *p, struct event_verdict *v,
+                           const char *detail)
+{
+    v->reason = REJECT_bad_control;
+    v->index = -1;
+    snprintf(v->detail, sizeof v->detail, "%s", detail);
+    refuse(c, p, v);
+    if (v->was_hello) {
+        close_after_replies(c);
+    }
+}
+
+static void count_lost(struct connection *c, struct protocol *p, const struct control_hello *h)
+{
+    if (!h->has_lost) {
+        return;
+    }
+    uint64_t more = c->source->instance_len > 0 ? source_lost(c->source, h->lost) : h->lost - c->lost;
+    c->lost = h->lost;
+    stats_add(&p->stats->lost[c->source->component], more);
+}
+
+static const char *first_hello(struct connection *c, struct protocol *p, const struct control_hello *h)
+{
+    if (hello_defaults(&c->defaults, h) < 0) {
+        return "out of memory";
+    }
+    if (!enter(c, p, h->component, h->instance)) {
+        return "too many sources";
+    }
+    c->named = true;
+    atomic_store_explicit(&c->source->forgotten, false, memory_order_relaxed);
+    event_precreate(p->reader, &c->defaults, &c->origin.claimant, source_named(p->sources, c->source));
+    return NULL;
+}
+
+// A later hello may only raise `lost`.
+static const char *later_hello(struct connection *c, const struct control_hello *h)
+{
+    bool same = c->named && h->component == c->source->component && !h->has_labels &&
+                (h->instance.len == 0 ||
+                 (h->instance.len == c->source->instance_len &&
+                  memcmp(h->instance.p, c->source->instance, h->instance.len) == 0));
+    return same && h->has_lost && h->lost >= c->lost ? NULL : "a later hello may only raise lost";
+}
+
+static void on_hello(struct connection *c, struct protocol *p, struct event_verdict *v, bool first)
+{
+    const struct control_hello *h = &v->control.hello;
+    const char *problem = first ? first_hello(c, p, h) : later_hello(c, h);
+    if (problem != NULL) {
+        refuse_control(c, p, v, problem);
+        return;
+    }
+    count_lost(c, p, h);
+    struct buf reply = BUF_INIT;
+    reply_hello(&reply, c->applied);
+    answer(c, &reply);
+}
+
+static void on_control(struct connection *c, struct protocol *p, struct event_verdict *v, bool first)
+{
+    const struct control *control = &v->control;
+    struct buf reply = BUF_INIT;
+    switch (control->kind) {
+    case CONTROL_HELLO:
+        on_hello(c, p, v, first);
+        return;
+    case CONTROL_SYNC:
+        // What was applied is stored before the reply leaves; a scrape that begins after it sees all.
+        atomic_thread_fence(memory_order_seq_cst);
+        reply_sync(&reply, control->id, c->applied, c->rejected);
+        break;
+    case CONTROL_PING:
+        reply_ping(&reply, control->id);
+        break;
+    case CONTROL_FORGET:
+        if (!c->named) {
+            refuse_control(c, p, v, "forget needs a hello before");
+            return;
+        }
+        atomic_store_explicit(&c->source->forgotten, true, memory_order_relaxed);
+        reply_forget(&reply, event_forget(p->reader, &control->forget, c->origin.claimant.base));
+        break;
+    }
+    answer(c, &reply);
+}
+
+static bool is_blank(const char *line, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (line[i] != ' ' && line[i] != '\t' && line[i] != '\r') {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void on_verdict(struct connection *c, struct protocol *p, struct event_verdict *v, bool first)
+{
+    switch (v->kind) {
+    case EVENT_APPLIED:
+        c->applied++;
+        stats_add(&p->stats->applied[c->source->component], 1);
+        break;
+    case EVENT_REFUSED:
+        refuse(c, p, v);
+        if (v->was_hello) {
+            close_after_replies(c);
+        }
+        break;
+    case EVENT_CONTROL:
+        on_control(c, p, v, first);
+        break;
+    }
+}
+
+static void too_long(struct connection *c, struct protocol *p)
+{
+    struct event_verdict v = {.kind = EVENT_REFUSED, .reason = REJECT_too_long, .index = -1};
+    snprintf(v.detail, sizeof v.detail, "longer than %d bytes", EVENT_MAX_LINE);
+    c->lines++;
+    c->begun = true;
+    refuse(c, p, &v);
+}
+
+static void on_line(struct connection *c, struct protocol *p, const char *line, size_t len)
+{
+    if (len > EVENT_MAX_LINE) {
+        too_long(c, p);
+        return;
+    }
+    c->lines++;
+    if (is_blank(line, len)) {
+        return;
+    }
+    bool first = !c->begun;
+    c->begun = true;
+    struct event_verdict v;
+    c->origin.claimant.now_s = (uint32_t)(p->now_ms / 1000);
+    event_line(p->reader, &c->origin, line, len, &v);
+    on_verdict(c, p, &v, first);
+}
+
+// Deals with the complete lines of the bytes; returns where the incomplete rest begins.
+static char *complete_lines(struct connection *c, struct protocol *p, char *at, char *end)
+{
+    char *newline;
+    while (!c->closing && (newline = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+        if (c->skipping) {
+            c->skipping = false;
+        } else {
+            on_line(c, p, at, (size_t)(newline - at));
+        }
+        at = newline + 1;
+    }
+    return at;
+}
+
+static int keep_tail(struct connection *c, const char *from, size_t len)
+{
+    if (len > c->tail_cap) {
+        char *grown = realloc(c->tail, len < TAIL_KEEP / 8 ? TAIL_KEEP / 8 : len);
+        if (grown == NULL) {
+            return -ENOMEM;
+        }
+        c->tail = grown;
+        c->tail_cap = len < TAIL_KEEP / 8 ? TAIL_KEEP / 8 : len;
+    } else if (len == 0 && c->tail_cap > TAIL_KEEP) {
+        free(c->tail);
+        c->tail = NULL;
+        c->tail_cap = 0;
+    }
+    if (len > 0) {
+        memcpy(c->tail, from, len);
+    }
+    c->tail_len = len;
+    return 0;
+}
+
+// Takes the rest of a read: the beginning of a line, or the middle of one that is too long.
+static int on_rest(struct connection *c, struct protocol *p, const char *from, size_t len)
+{
+    if (!c->skipping && len > EVENT_MAX_LINE) {
+        too_long(c, p);
+        c->skipping = true;
+    }
+    return keep_tail(c, from, c->skipping ? 0 : len);
+}
+
+static void on_end(struct connection *c, struct protocol *p)
+{
+    if (c->tail_len > 0 && !c->skipping) {
+        on_line(c, p, c->tail, c->tail_len);
+    }
+    c->tail_len = 0;
+    close_after_replies(c);
+}
+
+static void heard(struct connection *c, struct protocol *p, uint64_t lines_before)
+{
+    if (c->lines != lines_before) {
+        atomic_store_explicit(&c->source->heard_real, p->now_real_ms, memory_order_relaxed);
+        atomic_store_explicit(&c->source->heard_mono, p->now_ms, memory_order_relaxed);
+    }
+}
+
+int connection_read(struct connection *c, struct protocol *p, char *input)
+{
+    if (c->tail_len > 0) {
+        memcpy(input, c->tail, c->tail_len);
+    }
+    ssize_t n = recv(c->fd, input + c->tail_len, CONNECTION_READ, MSG_DONTWAIT);
+    if (n < 0) {
+        return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+    }
+    stats_add(&p->stats->bytes, (uint64_t)n);
+    uint64_t lines = c->lines;
+    int rc = (int)n;
+    rcu_enter();
+    if (n == 0) {
+        on_end(c, p);
+    } else {
+        char *end = input + c->tail_len + n;
+        char *rest = complete_lines(c, p, input, end);
+        if (!c->closing && on_rest(c, p, rest, (size_t)(end - rest)) < 0) {
+            rc = -ENOMEM;
+        }
+    }
+    rcu_leave();
+    heard(c, p, lines);
+    return rc;
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ingest/hello.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+int hello_defaults(struct event_defaults *ret, const struct control_hello *h)
+{
+    struct event_defaults d = {0};
+    for (; d.n < h->n_labels; d.n++) {
+        const struct control_pair *pair = &h->labels[d.n];
+        d.names[d.n] = strdup(pair->name);
+        d.values[d.n] = strndup(pair->value.p, pair->value.len);
+        if (d.names[d.n] == NULL || d.values[d.n] == NULL) {
+            d.n++;
+            hello_drop(&d);
+            return -ENOMEM;
+        }
+    }
+    *ret = d;
+    return 0;
+}
+
+void hello_drop(struct event_defaults *d)
+{
+    for (size_t i = 0; i < d->n; i++) {
+        free(d->names[i]);
+        free(d->values[i]);
+    }
+    d->n = 0;
+}
+
+struct event_origin hello_origin(const struct protocol *p, const struct source *src, uint32_t life,
+                                 const struct event_defaults *defaults)
+{
+    return (struct event_origin){
+        .defaults = defaults != NULL && defaults->n > 0 ? defaults : NULL,
+        .claimant = {.base = source_base(p->sources, src), .life = life},
+    };
+}
