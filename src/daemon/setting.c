@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/setting.h"
+#include "base/text.h"
 #include "daemon/value.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -106,19 +107,11 @@ const struct setting *setting_by_key(const char *key)
 void setting_show(char out[SETTING_SHOWN], const char *text)
 {
     static const char more[] = "...";
-    size_t len = strlen(text);
-    bool cut = len > SETTING_SHOWN - sizeof more;
-    if (cut) {
-        len = SETTING_SHOWN - sizeof more;
-        while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80) {
-            len--; // not within a character of UTF-8
-        }
-    }
-    for (size_t i = 0; i < len; i++) {
-        bool control = (unsigned char)text[i] < 0x20 || text[i] == 0x7f;
-        out[i] = control ? '?' : text[i];
-    }
-    memcpy(out + len, cut ? more : "", cut ? sizeof more : 1);
+    size_t len = strnlen(text, SETTING_SHOWN);
+    const char *end = len < SETTING_SHOWN ? "" : more;
+    size_t shown = text_cut(text, len, len < SETTING_SHOWN ? len : SETTING_SHOWN - sizeof more);
+    memcpy(out, text, shown);
+    strcpy(out + shown, end);
 }
 
 void setting_refuse(const struct setting *s, struct errs *errs, const char *file, unsigned line,

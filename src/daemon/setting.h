@@ -60,7 +60,7 @@ bool setting_is_list(const struct setting *s);
 const struct setting *setting_by_flag(const char *flag, size_t len);
 const struct setting *setting_by_key(const char *key);
 
-// Writes a foreign text so that a problem can repeat it: cut when it is long, on one line.
+// Writes a foreign text so that a problem can repeat it: cut when it is long.
 void setting_show(char out[SETTING_SHOWN], const char *text);
 
 // Adds the problem "wants …, not …" in the given place, with the text in quotes; or, unless NULL,
