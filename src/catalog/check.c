@@ -53,7 +53,7 @@ void check_clashes(struct loader *l)
             struct at section;
             struct at at = at_entry(s, e, &section);
             struct at here = at_key(&at, "name");
-            problem(l, &here, yaml_get(e->node, "name"),
+            problem(l, &here, e->name_node,
                     "clashes with metric \"%.*s\": in OpenMetrics both are called so", (int)len,
                     e->name);
         }

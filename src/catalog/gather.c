@@ -20,8 +20,7 @@ static bool reserve(struct loader *l, struct section *s)
 }
 
 // Adds an entry, or puts it in the place of one of the same name that it says it replaces.
-static void add(struct loader *l, struct section *s, const struct entry *e,
-                const struct yaml_node *name)
+static void add(struct loader *l, struct section *s, const struct entry *e)
 {
     struct at section;
     struct at at = at_entry(s, e, &section);
@@ -30,25 +29,22 @@ static void add(struct loader *l, struct section *s, const struct entry *e,
         read_bool(l, &at, e->node, "replace", &replace);
     }
     long found = names_find(&s->names, e->name, strlen(e->name));
-    if (found >= 0 && !replace) {
-        const struct entry *old = &s->entries[found];
-        problem(l, &at, name,
-                "%s \"%.100s\" exists already (%.100s:%u); say `replace: true` to replace it",
-                s->one, e->name, old->file, old->line);
-        return;
-    }
-    if (found >= 0) {
+    if (found >= 0 && replace) {
         s->entries[found] = *e;
         return;
     }
-    if (!reserve(l, s)) {
-        return;
-    }
-    if (names_add(&s->names, e->name, s->n) < 0) {
+    if (found >= 0) {
+        const struct entry *old = &s->entries[found];
+        problem(l, &at, e->name_node,
+                "%s \"%.100s\" exists already (%.100s:%u); say `replace: true` to replace it",
+                s->one, e->name, old->file, old->name_node->line);
+    } else if (names_add(&s->names, e->name, s->n) < 0) {
         l->oom = true;
-        return;
     }
-    s->entries[s->n++] = *e;
+    // One that stands twice is kept too, so that all else that is wrong with it is found.
+    if (reserve(l, s)) {
+        s->entries[s->n++] = *e;
+    }
 }
 
 static void gather_list(struct loader *l, struct section *s, const struct at *at,
@@ -69,8 +65,8 @@ static void gather_list(struct loader *l, struct section *s, const struct at *at
             problem(l, &name_at, item, "is missing");
         } else if (want_scalar(l, &name_at, name)) {
             struct entry e = {
-                .name = name->text, .node = item, .file = at->file, .line = name->line, .index = i};
-            add(l, s, &e, name);
+                .name = name->text, .node = item, .name_node = name, .file = at->file, .index = i};
+            add(l, s, &e);
         }
     }
 }
@@ -84,8 +80,8 @@ static void gather_mapping(struct loader *l, struct section *s, const struct at 
     for (size_t i = 0; i < mapping->n && !l->oom; i++) {
         const struct yaml_node *key = mapping->keys[i];
         struct entry e = {
-            .name = key->text, .node = mapping->items[i], .file = at->file, .line = key->line};
-        add(l, s, &e, key);
+            .name = key->text, .node = mapping->items[i], .name_node = key, .file = at->file};
+        add(l, s, &e);
     }
 }
 

@@ -35,10 +35,10 @@ struct at {
 struct entry {
     const char *name;
     const struct yaml_node *node; // what is under the name; for metrics and events the whole entry
+    const struct yaml_node *name_node;
     const char *file;
-    unsigned line; // of the name
-    size_t index;  // position in its file's list; unused for entries under a key
-    bool broken;   // has a problem, so that what refers to it need not be checked against it
+    size_t index; // position in its file's list; unused for entries under a key
+    bool broken;  // has a problem, so that what refers to it need not be checked against it
 };
 
 // All entries of one section, over all files.

@@ -44,7 +44,7 @@ static void read_entry(struct loader *l, const struct section *s, const struct e
     struct at at = at_entry(s, e, &section);
     ret->name = loader_strdup(l, e->name);
     if (!text_is_label_name(e->name)) {
-        problem(l, &at, e->node, "a list's name must match [a-zA-Z_][a-zA-Z0-9_]*");
+        problem(l, &at, e->name_node, "a list's name must match [a-zA-Z_][a-zA-Z0-9_]*");
     }
     if (e->node->kind == YAML_SEQUENCE_KIND) {
         read_bounds(l, &at, e->node, &ret->at, &ret->n);

@@ -59,7 +59,7 @@ static void read_entry(struct loader *l, const struct section *s, const struct e
     check_keys(l, &at, m, known, sizeof known / sizeof known[0]);
     if (!is_event_name(e->name)) {
         struct at here = at_key(&at, "name");
-        problem(l, &here, yaml_get(m, "name"), "event name \"%.64s\" must match [a-z_][a-z0-9_]*",
+        problem(l, &here, e->name_node, "event name \"%.64s\" must match [a-z_][a-z0-9_]*",
                 e->name);
     }
     ev->name = loader_strdup(l, e->name);

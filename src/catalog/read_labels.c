@@ -92,7 +92,7 @@ static void read_def(struct loader *l, const struct section *s, const struct ent
     def->name = loader_strdup(l, e->name);
     def->help = loader_strdup(l, "");
     if (!text_is_label_name(e->name)) {
-        problem(l, &at, e->node, "a label's name must match [a-zA-Z_][a-zA-Z0-9_]*");
+        problem(l, &at, e->name_node, "a label's name must match [a-zA-Z_][a-zA-Z0-9_]*");
     }
     if (!want_mapping(l, &at, e->node)) {
         return;

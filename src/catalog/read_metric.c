@@ -165,7 +165,7 @@ static void read_entry(struct loader *l, const struct section *s, const struct e
         problem(l, &here, m, "is missing");
     }
     here = at_key(&at, "name");
-    check_metric_name(l, &here, yaml_get(m, "name"), type);
+    check_metric_name(l, &here, e->name_node, type);
     ret->name = loader_strdup(l, e->name);
     here = at_key(&at, "help");
     if (yaml_get(m, "help") == NULL) {
@@ -175,9 +175,9 @@ static void read_entry(struct loader *l, const struct section *s, const struct e
     read_component(l, &at, m, ret);
     read_labels(l, &at, m, type == METRIC_HISTOGRAM, &ret->labels, &ret->n_labels);
     read_limits(l, &at, m, ret);
+    ret->type = type >= 0 ? (enum metric_type)type : METRIC_GAUGE;
     if (type >= 0) {
         // What these may be hangs on the type.
-        ret->type = (enum metric_type)type;
         read_metric_buckets(l, &at, m, ret);
         read_unit(l, &at, m, ret);
         read_precreate(l, &at, m, ret);

@@ -140,11 +140,35 @@ static int fill_scalar(struct reader *r, struct yaml_node *n, const yaml_event_t
 
 static int compose(struct reader *r, const yaml_event_t *e, unsigned level, struct yaml_node **ret);
 
+// Reads the value that follows a key and puts both into the mapping, which has room. Takes the key.
+static int add_pair(struct reader *r, struct yaml_node *m, struct yaml_node *key, unsigned level)
+{
+    struct yaml_node *value = NULL;
+    yaml_event_t e;
+    int err = next(r, &e);
+    if (err == 0) {
+        err = compose(r, &e, level, &value);
+        yaml_event_delete(&e);
+    }
+    if (err == 0 && key->kind != YAML_SCALAR_NODE_KIND) {
+        problem(r, key->line, key->column, "a key must be plain text");
+        err = -EINVAL;
+    }
+    if (err < 0) {
+        node_free(key);
+        node_free(value);
+        return err;
+    }
+    m->keys[m->n] = key;
+    m->items[m->n++] = value;
+    return 0;
+}
+
 // Reads what follows a start event until its end. On failure the entries so far stay in the node.
 static int fill_collection(struct reader *r, struct yaml_node *n, unsigned level)
 {
-    yaml_event_type_t end =
-        n->kind == YAML_MAPPING_KIND ? YAML_MAPPING_END_EVENT : YAML_SEQUENCE_END_EVENT;
+    bool mapping = n->kind == YAML_MAPPING_KIND;
+    yaml_event_type_t end = mapping ? YAML_MAPPING_END_EVENT : YAML_SEQUENCE_END_EVENT;
     size_t cap = 0;
     for (;;) {
         yaml_event_t e;
@@ -154,7 +178,7 @@ static int fill_collection(struct reader *r, struct yaml_node *n, unsigned level
         }
         if (e.type == end) {
             yaml_event_delete(&e);
-            return n->kind == YAML_MAPPING_KIND ? check_duplicates(r, n) : 0;
+            return mapping ? check_duplicates(r, n) : 0;
         }
         struct yaml_node *first = NULL;
         err = grow(n, &cap);
@@ -162,30 +186,14 @@ static int fill_collection(struct reader *r, struct yaml_node *n, unsigned level
             err = compose(r, &e, level, &first);
         }
         yaml_event_delete(&e);
-        if (err < 0) {
-            return err;
-        }
-        if (n->kind == YAML_SEQUENCE_KIND) {
+        if (err == 0 && mapping) {
+            err = add_pair(r, n, first, level);
+        } else if (err == 0) {
             n->items[n->n++] = first;
-            continue;
-        }
-        struct yaml_node *value = NULL;
-        err = next(r, &e);
-        if (err == 0) {
-            err = compose(r, &e, level, &value);
-            yaml_event_delete(&e);
-        }
-        if (err == 0 && first->kind != YAML_SCALAR_NODE_KIND) {
-            problem(r, first->line, first->column, "a key must be plain text");
-            err = -EINVAL;
         }
         if (err < 0) {
-            node_free(first);
-            node_free(value);
             return err;
         }
-        n->keys[n->n] = first;
-        n->items[n->n++] = value;
     }
 }
 
