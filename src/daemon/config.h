@@ -87,7 +87,8 @@ struct config {
 int config_load(struct config **ret, int argc, char **argv, struct errs *errs);
 
 // Reads the file again under the same flags. As config_load; a changed setting that needs a restart
-// is a problem too. `old` is not touched.
+// is a problem too, looked for when all else is right. `old` is not touched. What may change live
+// is for the caller to apply.
 int config_reload(struct config **ret, const struct config *old, struct errs *errs);
 
 // Where the catalogue of this config comes from. Borrows from the config.

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "daemon/value.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { LIVE = false, RESTART = true };
@@ -108,10 +109,9 @@ void setting_show(char out[SETTING_SHOWN], const char *text)
 {
     static const char more[] = "...";
     size_t len = strnlen(text, SETTING_SHOWN);
-    const char *end = len < SETTING_SHOWN ? "" : more;
-    size_t shown = text_cut(text, len, len < SETTING_SHOWN ? len : SETTING_SHOWN - sizeof more);
-    memcpy(out, text, shown);
-    strcpy(out + shown, end);
+    bool fits = len < SETTING_SHOWN;
+    size_t shown = fits ? len : text_cut(text, len, SETTING_SHOWN - sizeof more);
+    snprintf(out, SETTING_SHOWN, "%.*s%s", (int)shown, text, fits ? "" : more);
 }
 
 void setting_refuse(const struct setting *s, struct errs *errs, const char *file, unsigned line,
