@@ -10,11 +10,11 @@
 #include <errno.h>
 #include <unistd.h>
 
-// A config file of the running test; a test runs in a process of its own.
-static char path[] = "/tmp/ve-config-XXXXXX";
+static char path[64]; // the running test's config file
 
 static inline void setup_file(void)
 {
+    snprintf(path, sizeof path, "/tmp/ve-config-XXXXXX");
     int fd = mkstemp(path);
     ck_assert_int_ge(fd, 0);
     close(fd);
