@@ -42,6 +42,12 @@ int yaml_read(struct yaml **ret, const char *path, struct errs *errs);
 // A mapping's value by key, or NULL.
 const struct yaml_node *yaml_get(const struct yaml_node *mapping, const char *key);
 
-void yaml_free(struct yaml *y);
+void yaml_close(struct yaml *y);
+
+// Inline, since libyaml exports a function of this name, and ours would take its place there.
+static inline void yaml_free(struct yaml *y)
+{
+    yaml_close(y);
+}
 
 #endif

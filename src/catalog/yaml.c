@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "catalog/yaml.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <yaml.h>
+
+enum { MAX_BYTES = 1 << 20, MAX_LEVELS = 16, MAX_NODES = 50000 };
+
+struct reader {
+    yaml_parser_t parser;
+    const char *file;
+    struct errs *errs;
+    size_t nodes;
+    unsigned problems;
+};
+
+__attribute__((format(printf, 4, 5))) static void problem(struct reader *r, unsigned line,
+                                                          unsigned column, const char *fmt, ...)
+{
+    char text[256];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    errs_add(r->errs, r->file, line, column, "", "%s", text);
+    r->problems++;
+}
+
+static void node_free(struct yaml_node *n)
+{
+    if (n == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < n->n; i++) {
+        node_free(n->items[i]);
+        if (n->keys != NULL) {
+            node_free(n->keys[i]);
+        }
+    }
+    free(n->items);
+    free(n->keys);
+    free(n->text);
+    free(n);
+}
+
+// Reads the next event. Returns 0, -EINVAL or -ENOMEM; the caller deletes the event on 0.
+static int next(struct reader *r, yaml_event_t *e)
+{
+    if (yaml_parser_parse(&r->parser, e) != 0) {
+        return 0;
+    }
+    const yaml_parser_t *p = &r->parser;
+    if (p->error == YAML_MEMORY_ERROR) {
+        return -ENOMEM;
+    }
+    if (p->error == YAML_READER_ERROR) {
+        // The reader knows an offset in bytes only; the mark is where the scanner stood.
+        problem(r, (unsigned)p->mark.line + 1, 0, "%s at byte %zu", p->problem, p->problem_offset);
+    } else {
+        problem(r, (unsigned)p->problem_mark.line + 1, (unsigned)p->problem_mark.column + 1,
+                "%s%s%s", p->problem, p->context != NULL ? " " : "",
+                p->context != NULL ? p->context : "");
+    }
+    return -EINVAL;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+    const struct yaml_node *x = *(struct yaml_node *const *)a;
+    const struct yaml_node *y = *(struct yaml_node *const *)b;
+    int by_text = strcmp(x->text, y->text);
+    if (by_text != 0) {
+        return by_text;
+    }
+    if (x->line != y->line) {
+        return x->line < y->line ? -1 : 1;
+    }
+    return x->column < y->column ? -1 : x->column > y->column;
+}
+
+// Sorted, because a mapping may hold tens of thousands of keys.
+static int check_duplicates(struct reader *r, const struct yaml_node *m)
+{
+    if (m->n < 2) {
+        return 0;
+    }
+    struct yaml_node **sorted = malloc(m->n * sizeof(struct yaml_node *));
+    if (sorted == NULL) {
+        return -ENOMEM;
+    }
+    memcpy(sorted, m->keys, m->n * sizeof(struct yaml_node *));
+    qsort(sorted, m->n, sizeof(struct yaml_node *), compare_keys);
+    for (size_t i = 1; i < m->n; i++) {
+        if (strcmp(sorted[i - 1]->text, sorted[i]->text) == 0) {
+            problem(r, sorted[i]->line, sorted[i]->column,
+                    "key \"%.64s\" stands here again, first on line %u", sorted[i]->text,
+                    sorted[i - 1]->line);
+        }
+    }
+    free(sorted);
+    return 0;
+}
+
+static int grow(struct yaml_node *n, size_t *cap)
+{
+    if (n->n < *cap) {
+        return 0;
+    }
+    size_t more = *cap == 0 ? 8 : *cap * 2;
+    struct yaml_node **items = realloc(n->items, more * sizeof(struct yaml_node *));
+    if (items == NULL) {
+        return -ENOMEM;
+    }
+    n->items = items;
+    if (n->kind == YAML_MAPPING_KIND) {
+        struct yaml_node **keys = realloc(n->keys, more * sizeof(struct yaml_node *));
+        if (keys == NULL) {
+            return -ENOMEM;
+        }
+        n->keys = keys;
+    }
+    *cap = more;
+    return 0;
+}
+
+static int fill_scalar(struct reader *r, struct yaml_node *n, const yaml_event_t *e)
+{
+    const char *bytes = (const char *)e->data.scalar.value;
+    size_t len = e->data.scalar.length;
+    if (memchr(bytes, 0, len) != NULL) {
+        problem(r, n->line, n->column, "a NUL character is not allowed");
+    }
+    n->text = strndup(bytes, len);
+    n->plain = e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+    return n->text != NULL ? 0 : -ENOMEM;
+}
+
+static int compose(struct reader *r, const yaml_event_t *e, unsigned level, struct yaml_node **ret);
+
+// Reads the value that follows a key and puts both into the mapping, which has room. Takes the key.
+static int add_pair(struct reader *r, struct yaml_node *m, struct yaml_node *key, unsigned level)
+{
+    struct yaml_node *value = NULL;
+    yaml_event_t e;
+    int err = next(r, &e);
+    if (err == 0) {
+        err = compose(r, &e, level, &value);
+        yaml_event_delete(&e);
+    }
+    if (err == 0 && key->kind != YAML_SCALAR_NODE_KIND) {
+        problem(r, key->line, key->column, "a key must be plain text");
+        err = -EINVAL;
+    }
+    if (err < 0) {
+        node_free(key);
+        node_free(value);
+        return err;
+    }
+    m->keys[m->n] = key;
+    m->items[m->n++] = value;
+    return 0;
+}
+
+// Reads what follows a start event until its end. On failure the entries so far stay in the node.
+static int fill_collection(struct reader *r, struct yaml_node *n, unsigned level)
+{
+    bool mapping = n->kind == YAML_MAPPING_KIND;
+    yaml_event_type_t end = mapping ? YAML_MAPPING_END_EVENT : YAML_SEQUENCE_END_EVENT;
+    size_t cap = 0;
+    for (;;) {
+        yaml_event_t e;
+        int err = next(r, &e);
+        if (err < 0) {
+            return err;
+        }
+        if (e.type == end) {
+            yaml_event_delete(&e);
+            return mapping ? check_duplicates(r, n) : 0;
+        }
+        struct yaml_node *first = NULL;
+        err = grow(n, &cap);
+        if (err == 0) {
+            err = compose(r, &e, level, &first);
+        }
+        yaml_event_delete(&e);
+        if (err == 0 && mapping) {
+            err = add_pair(r, n, first, level);
+        } else if (err == 0) {
+            n->items[n->n++] = first;
+        }
+        if (err < 0) {
+            return err;
+        }
+    }
+}
+
+// Says what of YAML is not taken: anchors, aliases and tags.
+static void check_properties(struct reader *r, const yaml_event_t *e, const struct yaml_node *n)
+{
+    const yaml_char_t *anchor = NULL;
+    const yaml_char_t *tag = NULL;
+    switch (e->type) {
+    case YAML_ALIAS_EVENT:
+        problem(r, n->line, n->column, "aliases (*name) are not supported");
+        break;
+    case YAML_SCALAR_EVENT:
+        anchor = e->data.scalar.anchor;
+        tag = e->data.scalar.tag;
+        break;
+    case YAML_SEQUENCE_START_EVENT:
+        anchor = e->data.sequence_start.anchor;
+        tag = e->data.sequence_start.tag;
+        break;
+    default:
+        anchor = e->data.mapping_start.anchor;
+        tag = e->data.mapping_start.tag;
+        break;
+    }
+    if (anchor != NULL) {
+        problem(r, n->line, n->column, "anchors (&name) are not supported");
+    }
+    if (tag != NULL) {
+        problem(r, n->line, n->column, "tags (!name) are not supported");
+    }
+}
+
+// Makes the node that the event `e` begins.
+static int compose(struct reader *r, const yaml_event_t *e, unsigned level, struct yaml_node **ret)
+{
+    unsigned line = (unsigned)e->start_mark.line + 1;
+    unsigned column = (unsigned)e->start_mark.column + 1;
+    if (++r->nodes > MAX_NODES) {
+        problem(r, line, column, "more than %d values in one file", MAX_NODES);
+        return -EINVAL;
+    }
+    if (level >= MAX_LEVELS) {
+        problem(r, line, column, "nested deeper than %d levels", MAX_LEVELS);
+        return -EINVAL;
+    }
+    struct yaml_node *n = calloc(1, sizeof *n);
+    if (n == NULL) {
+        return -ENOMEM;
+    }
+    n->line = line;
+    n->column = column;
+    check_properties(r, e, n);
+    int err;
+    if (e->type == YAML_SCALAR_EVENT) {
+        err = fill_scalar(r, n, e);
+    } else if (e->type == YAML_ALIAS_EVENT) {
+        n->text = strdup("");
+        err = n->text != NULL ? 0 : -ENOMEM;
+    } else {
+        n->kind = e->type == YAML_SEQUENCE_START_EVENT ? YAML_SEQUENCE_KIND : YAML_MAPPING_KIND;
+        err = fill_collection(r, n, level + 1);
+    }
+    if (err < 0) {
+        node_free(n);
+        return err;
+    }
+    *ret = n;
+    return 0;
+}
+
+// Reads the one document that a file may hold.
+static int read_stream(struct reader *r, struct yaml_node **root)
+{
+    unsigned documents = 0;
+    for (;;) {
+        yaml_event_t e;
+        int err = next(r, &e);
+        if (err < 0) {
+            return err;
+        }
+        yaml_event_type_t type = e.type;
+        if (type == YAML_DOCUMENT_START_EVENT && ++documents > 1) {
+            problem(r, (unsigned)e.start_mark.line + 1, (unsigned)e.start_mark.column + 1,
+                    "a second document begins; a file holds one");
+            err = -EINVAL;
+        } else if (type != YAML_STREAM_START_EVENT && type != YAML_STREAM_END_EVENT &&
+                   type != YAML_DOCUMENT_START_EVENT && type != YAML_DOCUMENT_END_EVENT) {
+            err = compose(r, &e, 0, root);
+        }
+        yaml_event_delete(&e);
+        if (err < 0 || type == YAML_STREAM_END_EVENT) {
+            return err;
+        }
+    }
+}
+
+static int parse(struct yaml *y, const char *bytes, size_t len, struct errs *errs)
+{
+    struct reader r = {.file = y->file, .errs = errs};
+    if (len > MAX_BYTES) {
+        problem(&r, 0, 0, "larger than %d bytes", MAX_BYTES);
+        return -EINVAL;
+    }
+    if (yaml_parser_initialize(&r.parser) == 0) {
+        return -ENOMEM;
+    }
+    yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
+    yaml_parser_set_input_string(&r.parser, (const unsigned char *)bytes, len);
+    int err = read_stream(&r, &y->root);
+    yaml_parser_delete(&r.parser);
+    if (err == 0 && r.problems > 0) {
+        err = -EINVAL;
+    }
+    // "---" alone is an empty document too.
+    if (y->root != NULL && y->root->kind == YAML_SCALAR_NODE_KIND && y->root->plain &&
+        y->root->text[0] == '\0') {
+        node_free(y->root);
+        y->root = NULL;
+    }
+    return err;
+}
+
+int yaml_parse(struct yaml **ret, const char *file, const char *bytes, size_t len,
+               struct errs *errs)
+{
+    struct yaml *y = calloc(1, sizeof *y);
+    if (y == NULL) {
+        return -ENOMEM;
+    }
+    y->file = strdup(file);
+    int err = y->file != NULL ? parse(y, bytes, len, errs) : -ENOMEM;
+    if (err < 0) {
+        yaml_free(y);
+        return err;
+    }
+    *ret = y;
+    return 0;
+}
+
+int yaml_read(struct yaml **ret, const char *path, struct errs *errs)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return -errno;
+    }
+    // One byte more than is allowed, so that parse can tell that there is too much.
+    struct buf bytes = {.max = MAX_BYTES + 1};
+    int err = 0;
+    while (err == 0 && bytes.len < bytes.max) {
+        size_t room = bytes.max - bytes.len < 65536 ? bytes.max - bytes.len : 65536;
+        if (!buf_reserve(&bytes, room)) {
+            err = -ENOMEM;
+            break;
+        }
+        ssize_t got = read(fd, bytes.p + bytes.len, room);
+        if (got == 0) {
+            break;
+        }
+        if (got > 0) {
+            bytes.len += (size_t)got;
+        } else if (errno != EINTR) {
+            err = -errno;
+        }
+    }
+    close(fd);
+    if (err == 0) {
+        err = yaml_parse(ret, path, bytes.p != NULL ? bytes.p : "", bytes.len, errs);
+    }
+    buf_free(&bytes);
+    return err;
+}
+
+const struct yaml_node *yaml_get(const struct yaml_node *mapping, const char *key)
+{
+    for (size_t i = 0; mapping->kind == YAML_MAPPING_KIND && i < mapping->n; i++) {
+        if (strcmp(mapping->keys[i]->text, key) == 0) {
+            return mapping->items[i];
+        }
+    }
+    return NULL;
+}
+
+void yaml_close(struct yaml *y)
+{
+    if (y != NULL) {
+        node_free(y->root);
+        free(y->file);
+        free(y);
+    }
+}
