@@ -64,11 +64,6 @@ int connection_flush(struct connection *c)
     return 0;
 }
 
-static void close_after_replies(struct connection *c)
-{
-    c->closing = true;
-}
-
 // Makes the reply the next to be sent. Returns whether there was room.
 static bool queue_reply(struct connection *c, const struct buf *reply)
 {
@@ -86,7 +81,7 @@ static void answer(struct connection *c, struct buf *reply)
 {
     if (!queue_reply(c, reply)) {
         c->replies.len = c->replies_at = 0;
-        close_after_replies(c);
+        c->closing = true;
     }
     buf_free(reply);
 }
@@ -111,7 +106,7 @@ static void refuse_control(struct connection *c, struct protocol *p, struct even
     snprintf(v->detail, sizeof v->detail, "%s", detail);
     refuse(c, p, v);
     if (v->was_hello) {
-        close_after_replies(c);
+        c->closing = true;
     }
 }
 
@@ -191,7 +186,7 @@ static void on_control(struct connection *c, struct protocol *p, struct event_ve
     answer(c, &reply);
 }
 
-static bool is_blank(const char *line, size_t len)
+bool connection_is_blank(const char *line, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         if (line[i] != ' ' && line[i] != '\t' && line[i] != '\r') {
@@ -211,7 +206,7 @@ static void on_verdict(struct connection *c, struct protocol *p, struct event_ve
     case EVENT_REFUSED:
         refuse(c, p, v);
         if (v->was_hello) {
-            close_after_replies(c);
+            c->closing = true;
         }
         break;
     case EVENT_CONTROL:
@@ -236,7 +231,7 @@ static void on_line(struct connection *c, struct protocol *p, const char *line, 
         return;
     }
     c->lines++;
-    if (is_blank(line, len)) {
+    if (connection_is_blank(line, len)) {
         return;
     }
     bool first = !c->begun;
@@ -299,7 +294,7 @@ static void on_end(struct connection *c, struct protocol *p)
         on_line(c, p, c->tail, c->tail_len);
     }
     c->tail_len = 0;
-    close_after_replies(c);
+    c->closing = true;
 }
 
 static void heard(struct connection *c, struct protocol *p, uint64_t lines_before)

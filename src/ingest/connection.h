@@ -67,6 +67,9 @@ int connection_read(struct connection *c, struct protocol *p, char *input);
 // Sends what waits. Returns 0, also when some still waits; -errno when the connection is broken.
 int connection_flush(struct connection *c);
 
+// Whether a line holds nothing but spaces, tabs and CR.
+bool connection_is_blank(const char *line, size_t len);
+
 static inline bool connection_waits(const struct connection *c)
 {
     return c->replies.len > c->replies_at;

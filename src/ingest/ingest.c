@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ingest/ingest.h"
+
+#include "base/clock.h"
+#include "ingest/worker.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+int ingest_open(struct ingest **ret, const struct ingest_settings *settings, struct series_store *store,
+                struct sources *sources)
+{
+    struct ingest *in = calloc(1, sizeof *in);
+    if (in == NULL) {
+        return -ENOMEM;
+    }
+    in->settings = *settings;
+    in->store = store;
+    in->sources = sources;
+    atomic_store(&in->most, settings->connections);
+    in->acks = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
+    in->workers = calloc(settings->workers, sizeof *in->workers);
+    int rc = in->acks < 0 ? -errno : in->workers == NULL ? -ENOMEM : 0;
+    for (unsigned i = 0; in->workers != NULL && i < settings->workers; i++) {
+        struct worker *w = &in->workers[i];
+        w->epoll = w->wake = w->resume = -1;
+        if (rc == 0) {
+            rc = worker_open(w, in, i);
+        }
+    }
+    if (rc < 0) {
+        in->settings.stream = SOCKET_NONE; // still the caller's
+        in->settings.datagram = SOCKET_NONE;
+        ingest_free(in);
+        return rc;
+    }
+    *ret = in;
+    return 0;
+}
+
+void ingest_free(struct ingest *in)
+{
+    if (in == NULL) {
+        return;
+    }
+    for (unsigned i = 0; in->workers != NULL && i < in->settings.workers; i++) {
+        worker_close(&in->workers[i]);
+    }
+    socket_close(&in->settings.stream);
+    socket_close(&in->settings.datagram);
+    if (in->acks >= 0) {
+        close(in->acks);
+    }
+    free(in->workers);
+    free(in);
+}
+
+static void order(struct ingest *in, enum worker_order what)
+{
+    atomic_store(&in->order, what);
+    for (unsigned i = 0; i < in->started; i++) {
+        eventfd_write(in->workers[i].wake, 1);
+    }
+}
+
+static void join(struct ingest *in)
+{
+    for (unsigned i = 0; i < in->started; i++) {
+        pthread_join(in->workers[i].thread, NULL);
+    }
+    in->started = 0;
+}
+
+int ingest_start(struct ingest *in)
+{
+    for (; in->started < in->settings.workers; in->started++) {
+        struct worker *w = &in->workers[in->started];
+        int err = pthread_create(&w->thread, NULL, worker_main, w);
+        if (err != 0) {
+            in->stop_at = 0;
+            order(in, WORKER_STOP);
+            join(in);
+            return -err;
+        }
+        char name[16];
+        snprintf(name, sizeof name, "ingest-%u", in->started);
+        pthread_setname_np(w->thread, name);
+    }
+    return 0;
+}
+
+void ingest_pause(struct ingest *in)
+{
+    order(in, WORKER_PAUSE);
+    eventfd_t n;
+    for (unsigned i = 0; i < in->started; i++) {
+        eventfd_read(in->acks, &n);
+    }
+}
+
+void ingest_resume(struct ingest *in)
+{
+    atomic_store(&in->order, WORKER_RUN);
+    for (unsigned i = 0; i < in->started; i++) {
+        eventfd_write(in->workers[i].resume, 1);
+    }
+}
+
+void ingest_stop(struct ingest *in)
+{
+    in->stop_at = clock_mono_ms() + INGEST_DRAIN_MS;
+    order(in, WORKER_STOP);
+    join(in);
+}
+
+void ingest_set_connections(struct ingest *in, uint32_t most)
+{
+    atomic_store(&in->most, most);
+}
+
+unsigned ingest_workers(const struct ingest *in)
+{
+    return in->settings.workers;
+}
+
+const struct ingest_stats *ingest_stats_of(const struct ingest *in, unsigned worker)
+{
+    return &in->workers[worker].stats;
+}
+
+uint32_t ingest_connections(const struct ingest *in)
+{
+    return atomic_load_explicit(&in->open, memory_order_relaxed);
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * ingest: the workers that read the sockets.
+ *
+ * Shape:   each worker is a thread with an epoll of its own. The first one accepts, and hands connections
+ *          out in turn; it also reads the datagram socket, so that datagrams keep their order. A connection
+ *          stays with its worker: its lines are applied in order, on the worker's own lane.
+ * Threads: open, start, pause, resume, stop, free: one thread. Reading the figures: any.
+ * Memory:  ingest_open returns new. Borrows store and sources. Takes the sockets' descriptors.
+ */
+#ifndef VE_INGEST_INGEST_H
+#define VE_INGEST_INGEST_H
+
+#include "ingest/source.h"
+#include "ingest/sockets.h"
+#include "ingest/stats.h"
+
+enum { INGEST_DRAIN_MS = 5000 }; // at most, when it stops
+
+struct ingest;
+
+struct ingest_settings {
+    unsigned workers;
+    uint32_t connections;  // at most
+    struct socket stream;  // fd -1: none
+    struct socket datagram; // fd -1: none
+};
+
+int ingest_open(struct ingest **ret, const struct ingest_settings *settings, struct series_store *store,
+                struct sources *sources);
+// Starts the threads. Returns 0 or -errno; then none runs.
+int ingest_start(struct ingest *in);
+// Returns when no worker deals with lines any more, and lets them go on.
+void ingest_pause(struct ingest *in);
+void ingest_resume(struct ingest *in);
+// Deals with what stood in the sockets when it was called, for at most INGEST_DRAIN_MS, and ends the threads.
+void ingest_stop(struct ingest *in);
+// Closes the sockets. After ingest_stop, or when it was never started.
+void ingest_free(struct ingest *in);
+
+void ingest_set_connections(struct ingest *in, uint32_t most);
+
+unsigned ingest_workers(const struct ingest *in);
+const struct ingest_stats *ingest_stats_of(const struct ingest *in, unsigned worker);
+uint32_t ingest_connections(const struct ingest *in);
+
+#endif

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ingest/worker.h"
+
+#include "base/clock.h"
+#include "ingest/datagram.h"
+#include "series/rcu.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { EVENTS = 256, DATAGRAM_BURST = 64, LINGER_TICK_MS = 1000 };
+
+static int watch(struct worker *w, int fd, void *as)
+{
+    struct epoll_event ev = {.events = EPOLLIN, .data.ptr = as};
+    return epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
+}
+
+int worker_open(struct worker *w, struct ingest *in, unsigned number)
+{
+    w->in = in;
+    w->number = number;
+    w->hand.lane = number;
+    w->epoll = epoll_create1(EPOLL_CLOEXEC);
+    w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    w->resume = eventfd(0, EFD_CLOEXEC);
+    w->protocol = (struct protocol){.store = in->store, .sources = in->sources, .stats = &w->stats};
+    if (w->epoll < 0 || w->wake < 0 || w->resume < 0) {
+        return -errno;
+    }
+    int rc = event_reader_new(&w->protocol.reader, in->store, &w->hand);
+    if (rc == 0) {
+        rc = watch(w, w->wake, w);
+    }
+    if (rc == 0 && number == 0 && in->settings.stream.fd >= 0) {
+        rc = watch(w, in->settings.stream.fd, &in->settings.stream);
+    }
+    if (rc == 0 && number == 0 && in->settings.datagram.fd >= 0) {
+        rc = watch(w, in->settings.datagram.fd, &in->settings.datagram);
+    }
+    return rc;
+}
+
+void worker_close(struct worker *w)
+{
+    worker_take_handed(w);
+    while (w->connections != NULL) {
+        worker_drop(w, w->connections);
+    }
+    event_reader_free(w->protocol.reader);
+    int fds[] = {w->epoll, w->wake, w->resume};
+    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
+        if (fds[i] >= 0) {
+            close(fds[i]);
+        }
+    }
+}
+
+static void tell_time(struct worker *w)
+{
+    w->protocol.now_ms = clock_mono_ms();
+    w->protocol.now_real_ms = clock_real_ms();
+}
+
+static void poll_for(struct worker *w, struct connection *c)
+{
+    bool out = connection_waits(c);
+    if (out == c->polled_out && !c->closing) {
+        return;
+    }
+    uint32_t events = (out ? EPOLLOUT : 0) | (c->closing ? 0 : EPOLLIN);
+    struct epoll_event ev = {.events = events, .data.ptr = c};
+    epoll_ctl(w->epoll, EPOLL_CTL_MOD, c->fd, &ev);
+    c->polled_out = out;
+}
+
+// After a connection was read or became writable: send, and close it when all is said.
+static void settle(struct worker *w, struct connection *c)
+{
+    if (connection_flush(c) < 0 || (c->closing && !connection_waits(c))) {
+        worker_drop(w, c);
+        return;
+    }
+    if (c->closing && c->linger_until == 0) {
+        c->linger_until = w->protocol.now_ms + CONNECTION_LINGER_MS;
+        w->n_lingering++;
+    }
+    poll_for(w, c);
+}
+
+static void on_connection(struct worker *w, struct connection *c, uint32_t events)
+{
+    if (!c->closing && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) {
+        if (connection_read(c, &w->protocol, w->input) < 0) {
+            worker_drop(w, c);
+            return;
+        }
+    } else if (c->closing && (events & EPOLLERR) != 0) {
+        worker_drop(w, c);
+        return;
+    }
+    settle(w, c);
+}
+
+static void on_datagrams(struct worker *w)
+{
+    for (int i = 0; i < DATAGRAM_BURST; i++) {
+        if (datagram_read(w->in->settings.datagram.fd, &w->protocol, w->input) <= 0) {
+            return;
+        }
+    }
+}
+
+// Closes the connections whose clients had long enough to take their last replies.
+static void end_lingering(struct worker *w)
+{
+    struct connection *next;
+    for (struct connection *c = w->n_lingering > 0 ? w->connections : NULL; c != NULL; c = next) {
+        next = c->next;
+        if (c->linger_until != 0 && w->protocol.now_ms >= c->linger_until) {
+            worker_drop(w, c);
+        }
+    }
+}
+
+// Reads what stood in the connection's socket when the stop came, and no more.
+static void drain_connection(struct worker *w, struct connection *c)
+{
+    int left = 0;
+    if (ioctl(c->fd, FIONREAD, &left) < 0) {
+        left = 0;
+    }
+    do {
+        int n = c->closing ? 0 : connection_read(c, &w->protocol, w->input);
+        if (n <= 0) {
+            break;
+        }
+        left -= n;
+    } while (left > 0 && clock_mono_ms() < w->in->stop_at);
+    connection_flush(c);
+}
+
+static void drain(struct worker *w)
+{
+    tell_time(w);
+    if (w->number == 0) {
+        for (int i = 0; i < DATAGRAM_BURST && w->in->settings.stream.fd >= 0; i++) {
+            worker_accept(w);
+        }
+        int left = 0;
+        socklen_t len = sizeof left;
+        int fd = w->in->settings.datagram.fd;
+        if (fd >= 0) {
+            getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &left, &len);
+        }
+        while (left > 0 && clock_mono_ms() < w->in->stop_at) {
+            uint64_t before = atomic_load(&w->stats.bytes);
+            if (datagram_read(fd, &w->protocol, w->input) <= 0) {
+                break;
+            }
+            left -= (int)(atomic_load(&w->stats.bytes) - before) + 1;
+        }
+    }
+    worker_take_handed(w);
+    for (struct connection *c = w->connections; c != NULL; c = c->next) {
+        drain_connection(w, c);
+    }
+}
+
+// Stands still until the pause ends. Returns the order of the day.
+static enum worker_order obey(struct worker *w)
+{
+    eventfd_t n;
+    eventfd_read(w->wake, &n);
+    worker_take_handed(w);
+    enum worker_order order = atomic_load(&w->in->order);
+    if (order == WORKER_PAUSE) {
+        eventfd_write(w->in->acks, 1);
+        eventfd_read(w->resume, &n);
+        order = atomic_load(&w->in->order);
+    }
+    return order;
+}
+
+static int sleep_ms(const struct worker *w)
+{
+    if (w->deaf) {
+        return w->listen_at > w->protocol.now_ms ? (int)(w->listen_at - w->protocol.now_ms) : 0;
+    }
+    return w->n_lingering > 0 ? LINGER_TICK_MS : -1;
+}
+
+static enum worker_order turn(struct worker *w, const struct epoll_event *events, int n)
+{
+    enum worker_order order = WORKER_RUN;
+    for (int i = 0; i < n; i++) {
+        void *what = events[i].data.ptr;
+        if (what == w) {
+            order = obey(w);
+        } else if (what == &w->in->settings.stream) {
+            worker_accept(w);
+        } else if (what == &w->in->settings.datagram) {
+            on_datagrams(w);
+        } else {
+            on_connection(w, what, events[i].events);
+        }
+    }
+    return order;
+}
+
+void *worker_main(void *worker)
+{
+    struct worker *w = worker;
+    struct epoll_event events[EVENTS];
+    rcu_join();
+    enum worker_order order = WORKER_RUN;
+    while (order != WORKER_STOP) {
+        tell_time(w);
+        int n = epoll_wait(w->epoll, events, EVENTS, sleep_ms(w));
+        uint64_t begin = clock_mono_ns();
+        tell_time(w);
+        order = turn(w, events, n);
+        end_lingering(w);
+        worker_listen_again(w);
+        stats_add(&w->stats.busy_ns, clock_mono_ns() - begin);
+    }
+    drain(w);
+    rcu_part();
+    return NULL;
+}
