@@ -80,8 +80,8 @@ static void break_off(struct client *c, int error)
         const char *lf = memchr(c->buf + c->head, '\n', c->len - c->head);
         c->head = (size_t)(lf - c->buf) + 1;
     }
-    c->ready = c->torn = c->skip = false;
-    c->control_at = c->control_len = c->in_len = 0;
+    c->ready = c->torn = c->reader.skip = false;
+    c->control_at = c->control_len = c->reader.len = 0;
     c->written = c->synced = c->stats.applied = c->stats.rejected = 0;
     put_off(c);
 }
@@ -129,8 +129,9 @@ void link_connect(struct client *c)
     }
 }
 
-static void take_reply(struct client *c, const char *line, size_t len)
+static void take_reply(void *arg, const char *line, size_t len)
 {
+    struct client *c = arg;
     struct wire_reply r;
     if (wire_reply_parse(&r, line, len) < 0) {
         return;
@@ -154,36 +155,46 @@ static void take_reply(struct client *c, const char *line, size_t len)
     }
 }
 
-static void take_bytes(struct client *c, size_t n)
+static void take_bytes(struct link_reader *r, size_t n,
+                       void (*take)(void *arg, const char *line, size_t len), void *arg)
 {
-    char *start = c->in;
-    char *end = c->in + c->in_len + n;
+    char *start = r->in;
+    char *end = r->in + r->len + n;
     for (char *lf; (lf = memchr(start, '\n', (size_t)(end - start))) != NULL; start = lf + 1) {
-        if (!c->skip) {
-            take_reply(c, start, (size_t)(lf - start));
+        if (!r->skip) {
+            take(arg, start, (size_t)(lf - start));
         }
-        c->skip = false;
+        r->skip = false;
     }
-    c->in_len = (size_t)(end - start);
-    memmove(c->in, start, c->in_len);
-    if (c->in_len == sizeof c->in) {
-        c->skip = true;
-        c->in_len = 0;
+    r->len = (size_t)(end - start);
+    memmove(r->in, start, r->len);
+    if (r->len == sizeof r->in) {
+        r->skip = true;
+        r->len = 0;
     }
+}
+
+int link_read(struct link_reader *r, int fd, void (*take)(void *arg, const char *line, size_t len),
+              void *arg)
+{
+    for (int i = 0; i < READS_AT_ONCE; i++) {
+        ssize_t n = recv(fd, r->in + r->len, sizeof r->in - r->len, 0);
+        if (n == 0) {
+            return -ECONNRESET;
+        }
+        if (n < 0) {
+            return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+        }
+        take_bytes(r, (size_t)n, take, arg);
+    }
+    return 0;
 }
 
 static void read_replies(struct client *c)
 {
-    for (int i = 0; i < READS_AT_ONCE; i++) {
-        ssize_t n = recv(c->fd, c->in + c->in_len, sizeof c->in - c->in_len, 0);
-        if (n > 0) {
-            take_bytes(c, (size_t)n);
-        } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
-            break_off(c, n == 0 ? -ECONNRESET : -errno);
-            return;
-        } else {
-            return;
-        }
+    int error = link_read(&c->reader, c->fd, take_reply, c);
+    if (error < 0) {
+        break_off(c, error);
     }
 }
 

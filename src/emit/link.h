@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * link: a client's connection: what waits to be written, what was answered, when to connect again.
- * Private to client.c.
+ * Private to client.c, but for the reader of replies.
  *
  * Shape:   lines wait in buf. Control lines (hello, sync) wait apart and go between two lines of
  * buf, so that the lines of buf can be counted, and kept for the next connection, by themselves.
@@ -23,6 +23,13 @@ enum {
         sizeof(struct sockaddr_un) - sizeof(sa_family_t) // bytes of a path with its NUL
 };
 
+// Replies that are being read from a descriptor.
+struct link_reader {
+    char in[LINK_REPLY_MAX]; // a reply as far as it has come
+    size_t len;              // bytes in it
+    bool skip;               // it is too long
+};
+
 struct client {
     char path[LINK_PATH_SIZE];
     unsigned wait_ms;
@@ -32,26 +39,24 @@ struct client {
     int error;        // why not, -errno
     bool ready;       // lines may be written: the hello, if any, was answered
     bool torn;        // the last byte written belongs to a line whose rest is still in buf
-    bool skip;        // the reply being read is too long
     size_t hello_len; // of the hello without "lost" and its closing braces; 0: no hello
     char *hello;      //
     char *control; // control lines, written between two lines of buf; hello_len + LINK_CONTROL_ROOM
                    // bytes
-    size_t control_at;       // written of it
-    size_t control_len;      // bytes in it
-    char *buf;               // whole lines
-    size_t size;             // of buf
-    size_t head;             // written of it
-    size_t len;              // bytes in it
-    char in[LINK_REPLY_MAX]; // a reply as far as it has come
-    size_t in_len;           // bytes in it
-    uint64_t retry_at;       // not to connect before
-    uint64_t retry_ms;       // the next pause
-    uint64_t written;        // lines fully written to this connection
-    uint64_t synced;         // of those, the ones before the last sync
-    uint64_t sync_id;        // last ID used, on any connection
-    uint64_t sync_seen;      // last ID answered
-    uint64_t lost_told;      // `lost` as this connection was told
+    size_t control_at;         // written of it
+    size_t control_len;        // bytes in it
+    char *buf;                 // whole lines
+    size_t size;               // of buf
+    size_t head;               // written of it
+    size_t len;                // bytes in it
+    struct link_reader reader; // replies
+    uint64_t retry_at;         // not to connect before
+    uint64_t retry_ms;         // the next pause
+    uint64_t written;          // lines fully written to this connection
+    uint64_t synced;           // of those, the ones before the last sync
+    uint64_t sync_id;          // last ID used, on any connection
+    uint64_t sync_seen;        // last ID answered
+    uint64_t lost_told;        // `lost` as this connection was told
     struct client_stats stats;
 };
 
@@ -66,6 +71,11 @@ int link_path(char out[LINK_PATH_SIZE], const char *path);
 
 // Connects now. On failure `error` says why and the next attempt is put off.
 void link_connect(struct client *c);
+
+// Reads what there is, and calls `take` for each whole reply (without LF). Returns 0 when there is no more
+// for now; -ECONNRESET at the end; -errno.
+int link_read(struct link_reader *r, int fd, void (*take)(void *arg, const char *line, size_t len),
+              void *arg);
 
 // Queues a sync, and a hello before it when `lost` has risen. Only while no control line waits.
 void link_queue_sync(struct client *c);
