@@ -179,9 +179,16 @@ struct client_stats client_stats(const struct client *c)
     return stats;
 }
 
+// Whether the daemon has acknowledged all there was, and knows what was lost if it can.
+static bool is_settled(const struct client *c)
+{
+    bool told = c->hello_len == 0 || c->stats.lost == c->lost_told;
+    return told && c->head == c->len && c->written == c->stats.applied + c->stats.rejected;
+}
+
 int client_close(struct client *c, unsigned timeout_ms, struct client_stats *stats)
 {
-    int error = client_sync(c, timeout_ms);
+    int error = is_settled(c) ? 0 : client_sync(c, timeout_ms);
     struct client_stats last = client_stats(c);
     last.unknown += c->written - (last.applied + last.rejected) + c->torn;
     last.lost += link_count_lines(c->buf + c->head, c->len - c->head) - c->torn;

@@ -94,7 +94,7 @@ int client_sync(struct client *c, unsigned timeout_ms);
 
 struct client_stats client_stats(const struct client *c);
 
-// Syncs for at most timeout_ms and gives everything back. What still waited is counted as lost,
+// Syncs for at most timeout_ms (unless nothing is open) and gives everything back. What still waited is counted as lost,
 // what was not acknowledged as unknown; the final account is in *stats unless NULL. Returns as
 // client_sync.
 int client_close(struct client *c, unsigned timeout_ms, struct client_stats *stats);
