@@ -218,6 +218,7 @@ START_TEST(replies_and_lines_in_pieces_of_one_byte_are_whole_in_the_end)
     struct fake f = {.by_bytes = true};
     fake_start(&f);
     struct client *c = open_client(&f, &hello, 0, 0);
+    ck_assert_int_eq(client_connect(c, 5000), 0);
     for (int i = 0; i < 1500; i++) {
         ck_assert_int_eq(client_event(c, i % 2 == 0 ? "rpc" : "no_such", NULL, 0), 0);
     }

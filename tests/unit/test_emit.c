@@ -160,13 +160,13 @@ START_TEST(a_name_is_a_metric_or_else_an_event)
     fake_stop(&f);
     ck_assert_str_eq(
         f.log,
-        "{\"metric\":\"m\",\"labels\":{\"a\":\"b\"},\"value\":1}\n{\"sync\":1}\n{\"sync\":2}\n"
-        "{\"hello\":{\"component\":\"manager\"}}\n{\"event\":\"rpc\"}\n{\"sync\":1}\n{\"sync\":2}\n"
-        "{\"metric\":\"no_such\"}\n{\"sync\":1}\n{\"sync\":2}\n"
-        "{\"metric\":\"no_such\",\"op\":\"add\"}\n{\"sync\":1}\n{\"sync\":2}\n"
-        "{\"event\":\"no_such\"}\n{\"sync\":1}\n{\"sync\":2}\n"
+        "{\"metric\":\"m\",\"labels\":{\"a\":\"b\"},\"value\":1}\n{\"sync\":1}\n"
+        "{\"hello\":{\"component\":\"manager\"}}\n{\"event\":\"rpc\"}\n{\"sync\":1}\n"
+        "{\"metric\":\"no_such\"}\n{\"sync\":1}\n"
+        "{\"metric\":\"no_such\",\"op\":\"add\"}\n{\"sync\":1}\n"
+        "{\"event\":\"no_such\"}\n{\"sync\":1}\n"
         "{\"metric\":\"no_such\",\"value\":2}\n{\"sync\":1}\n{\"event\":\"no_such\",\"value\":2}\n"
-        "{\"sync\":2}\n{\"sync\":3}\n");
+        "{\"sync\":2}\n");
     fake_free(&f);
 }
 END_TEST
@@ -238,8 +238,9 @@ START_TEST(line_numbers_stay_right_past_the_syncs_in_between)
         bool refused = next < sizeof bad / sizeof *bad && bad[next] == i;
         next += refused;
         at = stpcpy(at, refused ? "x\n" : "{}\n");
-        sprintf(want + strlen(want), refused ? "virtrigaud-emit: line %u: bad_json: a \"b\"\n" : "",
-                i);
+        if (refused) {
+            sprintf(want + strlen(want), "virtrigaud-emit: line %u: bad_json: a \"b\"\n", i);
+        }
     }
     for (int hello = 0; hello < 2; hello++) {
         struct fake f = {0};
