@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "emit/args.h"
+
+#include "base/num.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TIMEOUT_DEFAULT_MS = 5000, TIMEOUT_MAX_S = 86400 };
+
+const char args_help[] =
+    "Usage: virtrigaud-emit [OPTION...] NAME [LABEL=VALUE...] [VALUE]\n"
+    "       virtrigaud-emit [OPTION...] < LINES\n"
+    "\n"
+    "Sends one metric or event to virtrigaud-exporter and waits until it is applied.\n"
+    "With no NAME, copies JSON lines from standard input; replies to control lines\n"
+    "among them go to standard output. Options come before NAME.\n"
+    "\n"
+    "NAME is sent as a metric; when the daemon knows no such metric, as an event.\n"
+    "With --op it is a metric only, since events have no operation.\n"
+    "VALUE is the last argument when it is a JSON number: 12, -1, 0.84, 1e-3.\n"
+    "\n"
+    "  --socket PATH      the daemon's socket (default: $VIRTRIGAUD_EVENTS_SOCKET,\n"
+    "                     else /run/virtrigaud-exporter/events.sock)\n"
+    "  --op OP            add, set or observe (default: as the metric's type has it)\n"
+    "  --metric           NAME is a metric\n"
+    "  --event            NAME is an event\n"
+    "  --component NAME   say hello first: manager, provider, ...\n"
+    "  --instance NAME    which one of that component\n"
+    "  --timeout SECONDS  longest wait for the daemon without progress (default: 5)\n"
+    "  --dry-run          print what would be sent, as a metric unless --event; the\n"
+    "                     hello is not printed\n"
+    "  --help, --version\n"
+    "\n"
+    "Exit status: 0 all applied, 1 some refused, 2 usage, 3 the daemon could not be\n"
+    "reached, did not answer or went away.\n";
+
+enum {
+    OPT_SOCKET = 1,
+    OPT_OP,
+    OPT_METRIC,
+    OPT_EVENT,
+    OPT_COMPONENT,
+    OPT_INSTANCE,
+    OPT_TIMEOUT,
+    OPT_DRY_RUN,
+    OPT_HELP,
+    OPT_VERSION
+};
+
+static const struct option options[] = {
+    {"socket", required_argument, NULL, OPT_SOCKET},
+    {"op", required_argument, NULL, OPT_OP},
+    {"metric", no_argument, NULL, OPT_METRIC},
+    {"event", no_argument, NULL, OPT_EVENT},
+    {"component", required_argument, NULL, OPT_COMPONENT},
+    {"instance", required_argument, NULL, OPT_INSTANCE},
+    {"timeout", required_argument, NULL, OPT_TIMEOUT},
+    {"dry-run", no_argument, NULL, OPT_DRY_RUN},
+    {"help", no_argument, NULL, OPT_HELP},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {0},
+};
+
+__attribute__((format(printf, 2, 3))) static int usage(FILE *err, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    fputs("virtrigaud-emit: ", err);
+    vfprintf(err, fmt, ap);
+    fputs("; see --help\n", err);
+    va_end(ap);
+    return -EINVAL;
+}
+
+static int set_kind(struct args *a, enum args_kind kind, FILE *err)
+{
+    if (a->kind != ARGS_EITHER && a->kind != kind) {
+        return usage(err, "--metric and --event exclude each other");
+    }
+    a->kind = kind;
+    return 0;
+}
+
+static int set_timeout(struct args *a, const char *text, FILE *err)
+{
+    double seconds;
+    if (num_parse_double(text, &seconds) < 0 || !(seconds > 0 && seconds <= TIMEOUT_MAX_S)) {
+        return usage(err, "--timeout %s is not a number of seconds above 0", text);
+    }
+    a->timeout_ms = seconds < 0.001 ? 1 : (unsigned)(seconds * 1000);
+    return 0;
+}
+
+static int set_option(struct args *a, int option, FILE *err)
+{
+    switch (option) {
+    case OPT_SOCKET:
+        a->socket = optarg;
+        return 0;
+    case OPT_OP:
+        a->sample.op = optarg;
+        return 0;
+    case OPT_METRIC:
+        return set_kind(a, ARGS_METRIC, err);
+    case OPT_EVENT:
+        return set_kind(a, ARGS_EVENT, err);
+    case OPT_COMPONENT:
+        a->hello.component = optarg;
+        return 0;
+    case OPT_INSTANCE:
+        a->hello.instance = optarg;
+        return 0;
+    case OPT_TIMEOUT:
+        return set_timeout(a, optarg, err);
+    case OPT_DRY_RUN:
+        a->dry_run = true;
+        return 0;
+    case OPT_HELP:
+        a->action = ARGS_HELP;
+        return 0;
+    default:
+        a->action = ARGS_VERSION;
+        return 0;
+    }
+}
+
+static int add_label(struct args *a, char *text, FILE *err)
+{
+    char *equals = strchr(text, '=');
+    if (equals == NULL) {
+        return usage(err, "%s is neither LABEL=VALUE nor, as last argument, a number", text);
+    }
+    *equals = '\0';
+    if (!text_is_label_name(text)) {
+        return usage(err, "\"%s\" is no label name", text);
+    }
+    for (size_t i = 0; i < a->sample.n_labels; i++) {
+        if (strcmp(a->labels[i].name, text) == 0) {
+            return usage(err, "label %s is given twice", text);
+        }
+    }
+    a->labels[a->sample.n_labels++] = (struct wire_label){text, equals + 1};
+    return 0;
+}
+
+// Reads NAME [LABEL=VALUE...] [VALUE].
+static int set_sample(struct args *a, int n, char **words, FILE *err)
+{
+    a->labels = calloc((size_t)n, sizeof *a->labels);
+    if (a->labels == NULL) {
+        return -ENOMEM;
+    }
+    a->sample.labels = a->labels;
+    a->sample.name = words[0];
+    a->sample.event = a->kind == ARGS_EVENT;
+    if (words[0][0] == '\0' || strchr(words[0], '=') != NULL) {
+        return usage(err, "\"%s\" stands where NAME is expected", words[0]);
+    }
+    if (n > 1 && wire_is_number(words[n - 1])) {
+        a->sample.value = words[--n];
+    }
+    int r = 0;
+    for (int i = 1; i < n && r == 0; i++) {
+        r = add_label(a, words[i], err);
+    }
+    return r;
+}
+
+static int check(const struct args *a, FILE *err)
+{
+    if (a->hello.instance != NULL && a->hello.component == NULL) {
+        return usage(err, "--instance needs --component");
+    }
+    if (a->sample.op != NULL && a->kind == ARGS_EVENT) {
+        return usage(err, "--op is for metrics, --event is not one");
+    }
+    if (a->sample.name == NULL && (a->sample.op != NULL || a->kind != ARGS_EITHER)) {
+        return usage(err, "--op, --metric and --event need a NAME");
+    }
+    return 0;
+}
+
+static int parse(struct args *a, int argc, char **argv, FILE *err)
+{
+    optind = 0;
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, "+:", options, NULL)) != -1;) {
+        if (option == '?' || option == ':') {
+            return usage(err,
+                         option == ':' ? "%s needs a value" : "%s is no option, or takes no value",
+                         argv[optind - 1]);
+        }
+        int r = set_option(a, option, err);
+        if (r < 0 || a->action != ARGS_SEND) {
+            return r;
+        }
+    }
+    for (int i = 1; i < argc; i++) {
+        if (!text_is_utf8(argv[i], strlen(argv[i]))) {
+            return usage(err, "argument %d is not UTF-8", i);
+        }
+    }
+    int r = optind < argc ? set_sample(a, argc - optind, argv + optind, err) : 0;
+    return r < 0 ? r : check(a, err);
+}
+
+int args_parse(struct args *ret, int argc, char **argv, FILE *err)
+{
+    struct args a = {.timeout_ms = TIMEOUT_DEFAULT_MS};
+    int r = parse(&a, argc, argv, err);
+    if (r < 0) {
+        args_free(&a);
+        return r;
+    }
+    *ret = a;
+    return 0;
+}
+
+void args_free(struct args *a)
+{
+    free(a->labels);
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * emit: the program virtrigaud-emit, but for the process around it.
+ *
+ * Threads: one. Memory: nothing outlives the call. Source: virtrigaud-emit(1).
+ */
+#ifndef VE_EMIT_EMIT_H
+#define VE_EMIT_EMIT_H
+
+#include "emit/pump.h"
+
+// Does what the command line says; reads lines from the descriptor `in` when it names no metric or event.
+// May cut argv at '=' signs. Returns the exit status.
+int emit_run(int argc, char **argv, int in, FILE *out, FILE *err);
+
+#endif
