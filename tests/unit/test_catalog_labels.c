@@ -124,7 +124,7 @@ START_TEST(broken_yaml_has_a_place)
         {"a: 1\nmetrics: []\na: 2\n", "c.yaml:3:1: key \"a\" stands here again, first on line 1\n"},
         {"metrics: []\n---\nmetrics: []\n",
          "c.yaml:2:1: a second document begins; a file holds one\n"},
-        {"\x01", "c.yaml:1: control characters are not allowed at byte 0\n"},
+        {"\x01", "c.yaml:1:1: control characters are not allowed\n"},
     };
     EXPECT_CASES(cases);
 }
