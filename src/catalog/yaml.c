@@ -217,22 +217,17 @@ static void check_properties(struct reader *r, const yaml_event_t *e, const stru
 {
     const yaml_char_t *anchor = NULL;
     const yaml_char_t *tag = NULL;
-    switch (e->type) {
-    case YAML_ALIAS_EVENT:
+    if (e->type == YAML_ALIAS_EVENT) {
         problem(r, n->line, n->column, "aliases (*name) are not supported");
-        break;
-    case YAML_SCALAR_EVENT:
+    } else if (e->type == YAML_SCALAR_EVENT) {
         anchor = e->data.scalar.anchor;
         tag = e->data.scalar.tag;
-        break;
-    case YAML_SEQUENCE_START_EVENT:
+    } else if (e->type == YAML_SEQUENCE_START_EVENT) {
         anchor = e->data.sequence_start.anchor;
         tag = e->data.sequence_start.tag;
-        break;
-    default:
+    } else {
         anchor = e->data.mapping_start.anchor;
         tag = e->data.mapping_start.tag;
-        break;
     }
     if (anchor != NULL) {
         problem(r, n->line, n->column, "anchors (&name) are not supported");
