@@ -12,6 +12,8 @@ enum { MAX_BYTES = 1 << 20, MAX_LEVELS = 16, MAX_NODES = 50000 };
 struct reader {
     yaml_parser_t parser;
     const char *file;
+    const char *bytes;
+    size_t len;
     struct errs *errs;
     size_t nodes;
     unsigned problems;
@@ -46,6 +48,20 @@ static void node_free(struct yaml_node *n)
     free(n);
 }
 
+// The reader knows only which byte it did not like.
+static void reader_problem(struct reader *r, const char *what, size_t offset)
+{
+    unsigned line = 1;
+    size_t start = 0;
+    for (size_t i = 0; i < offset && i < r->len; i++) {
+        if (r->bytes[i] == '\n') {
+            line++;
+            start = i + 1;
+        }
+    }
+    problem(r, line, (unsigned)(offset - start) + 1, "%s", what);
+}
+
 // Reads the next event. Returns 0, -EINVAL or -ENOMEM; the caller deletes the event on 0.
 static int next(struct reader *r, yaml_event_t *e)
 {
@@ -57,8 +73,7 @@ static int next(struct reader *r, yaml_event_t *e)
         return -ENOMEM;
     }
     if (p->error == YAML_READER_ERROR) {
-        // The reader knows an offset in bytes only; the mark is where the scanner stood.
-        problem(r, (unsigned)p->mark.line + 1, 0, "%s at byte %zu", p->problem, p->problem_offset);
+        reader_problem(r, p->problem, p->problem_offset);
     } else {
         problem(r, (unsigned)p->problem_mark.line + 1, (unsigned)p->problem_mark.column + 1,
                 "%s%s%s", p->problem, p->context != NULL ? " " : "",
@@ -202,22 +217,17 @@ static void check_properties(struct reader *r, const yaml_event_t *e, const stru
 {
     const yaml_char_t *anchor = NULL;
     const yaml_char_t *tag = NULL;
-    switch (e->type) {
-    case YAML_ALIAS_EVENT:
+    if (e->type == YAML_ALIAS_EVENT) {
         problem(r, n->line, n->column, "aliases (*name) are not supported");
-        break;
-    case YAML_SCALAR_EVENT:
+    } else if (e->type == YAML_SCALAR_EVENT) {
         anchor = e->data.scalar.anchor;
         tag = e->data.scalar.tag;
-        break;
-    case YAML_SEQUENCE_START_EVENT:
+    } else if (e->type == YAML_SEQUENCE_START_EVENT) {
         anchor = e->data.sequence_start.anchor;
         tag = e->data.sequence_start.tag;
-        break;
-    default:
+    } else {
         anchor = e->data.mapping_start.anchor;
         tag = e->data.mapping_start.tag;
-        break;
     }
     if (anchor != NULL) {
         problem(r, n->line, n->column, "anchors (&name) are not supported");
@@ -293,7 +303,7 @@ static int read_stream(struct reader *r, struct yaml_node **root)
 
 static int parse(struct yaml *y, const char *bytes, size_t len, struct errs *errs)
 {
-    struct reader r = {.file = y->file, .errs = errs};
+    struct reader r = {.file = y->file, .bytes = bytes, .len = len, .errs = errs};
     if (len > MAX_BYTES) {
         problem(&r, 0, 0, "larger than %d bytes", MAX_BYTES);
         return -EINVAL;

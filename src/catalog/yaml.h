@@ -33,7 +33,8 @@ struct yaml {
 };
 
 // Parses bytes. Returns 0; -EINVAL with the problems in errs; -ENOMEM.
-int yaml_parse(struct yaml **ret, const char *file, const char *bytes, size_t len, struct errs *errs);
+int yaml_parse(struct yaml **ret, const char *file, const char *bytes, size_t len,
+               struct errs *errs);
 
 // Reads and parses a file. As yaml_parse; and -errno of open or read (-ENOENT when there is none), which
 // is not added to errs.
