@@ -40,7 +40,7 @@ VERSIONED := $(patsubst $(srcdir)/%,%,$(shell grep -lE "VE_(VERSION|REVISION)" /
 # Goals that compile nothing need no libraries.
 ifneq ($(filter-out clean distclean help format lint dist uninstall,$(or $(MAKECMDGOALS),all)),)
 package_of = $(shell awk '$$3 == "$(1)" { print $$2 }' $(srcdir)/scripts/packages)
-MODULES := $(shell awk '!/^\#/ && NF == 3 { print $$3 }' $(srcdir)/scripts/packages)
+MODULES := $(shell awk '$$1 == "build" && NF == 3 { print $$3 }' $(srcdir)/scripts/packages)
 ifeq ($(shell command -v $(PKG_CONFIG)),)
 $(error $(PKG_CONFIG) is missing; on Debian: apt-get install pkg-config)
 endif
