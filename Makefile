@@ -83,6 +83,8 @@ $(O)/fuzz/%: B_CC = clang
 
 COMPILE = $(B_CC) $(VE_CPPFLAGS) $(VE_CFLAGS) $(B_FLAGS) $(CPPFLAGS) $(B_CFLAGS)
 LINK = $(B_LINK) -Wl,--as-needed $(LDFLAGS)
+# One short line a step; V=1 shows the commands.
+say = $(if $(V),,@echo '  $(1)$@' &&)
 DEPS = -MMD -MP -MF $@.d -MT $@
 quoted = '$(subst ','\'',$(1))'
 # Replaces $@ by what the recipe wrote to $@.new, and only if that is something else.
@@ -94,7 +96,7 @@ all: $(O)/virtrigaud-exporter $(O)/virtrigaud-emit
 
 $(O)/gen/builtin.c: $(srcdir)/conf/catalog.yaml $(srcdir)/scripts/embed
 	@mkdir -p $(@D)
-	$(srcdir)/scripts/embed catalog_builtin $< >$@.new && mv $@.new $@
+	$(call say,EMBED   )$(srcdir)/scripts/embed catalog_builtin $< >$@.new && mv $@.new $@
 $(O)/gen/version.h: FORCE
 	@mkdir -p $(@D)
 	@$(srcdir)/scripts/version-header >$@.new && $(keep_if_same)
@@ -104,34 +106,34 @@ define rules
 $(1)/virtrigaud-exporter: $(1)/src/daemon/main.o $(1)/libve.a
 $(1)/virtrigaud-emit: $(1)/src/emit/main.o $(1)/libve.a
 $(1)/virtrigaud-exporter $(1)/virtrigaud-emit:
-	$$(COMPILE) $$(LINK) -o $$@ $$^ $$(VE_LDLIBS)
+	$$(call say,LINK    )$$(COMPILE) $$(LINK) -o $$@ $$^ $$(VE_LDLIBS)
 $(1)/libve.a: $(LIB:%.c=$(1)/%.o) $(1)/gen/builtin.o
-	rm -f $$@ && $$(AR) rcs $$@ $$^
+	$$(call say,AR      )rm -f $$@ && $$(AR) rcs $$@ $$^
 $(1)/gen/flags: FORCE
 	@mkdir -p $$(@D)
 	@printf '%s\n' $$(call quoted,$$(COMPILE) $$(LINK) $$(VE_LDLIBS)) >$$@.new && $$(keep_if_same)
 $(1)/gen/builtin.o: $(O)/gen/builtin.c $(1)/gen/flags
-	$$(COMPILE) -c -o $$@ $$<
+	$$(call say,CC      )$$(COMPILE) -c -o $$@ $$<
 $(1)/src/%.o: $(srcdir)/src/%.c $(1)/gen/flags
 	@mkdir -p $$(@D)
-	$$(COMPILE) $$(VERSION_HEADER) $$(DEPS) -c -o $$@ $$<
+	$$(call say,CC      )$$(COMPILE) $$(VERSION_HEADER) $$(DEPS) -c -o $$@ $$<
 $(VERSIONED:%.c=$(1)/%.o): VERSION_HEADER = -include $(O)/gen/version.h
 $(VERSIONED:%.c=$(1)/%.o): $(O)/gen/version.h
 $(1)/unit/%: $(srcdir)/tests/unit/%.c $(1)/libve.a $(1)/gen/flags
 	@mkdir -p $$(@D)
-	$$(COMPILE) $$(DEPS) $$(LINK) -o $$@ $$< $(1)/libve.a $$(CHECK_LIBS) $$(VE_LDLIBS)
+	$$(call say,TEST    )$$(COMPILE) $$(DEPS) $$(LINK) -o $$@ $$< $(1)/libve.a $$(CHECK_LIBS) $$(VE_LDLIBS)
 $(1)/stress/%: $(srcdir)/tests/stress/%.c $(1)/libve.a $(1)/gen/flags
 	@mkdir -p $$(@D)
-	$$(COMPILE) $$(DEPS) $$(LINK) -o $$@ $$< $(1)/libve.a $$(VE_LDLIBS)
-$(1)/replay/%: $(srcdir)/tests/fuzz/%.c $(srcdir)/tests/fuzz/replay.c $(1)/libve.a $(1)/gen/flags
+	$$(call say,TEST    )$$(COMPILE) $$(DEPS) $$(LINK) -o $$@ $$< $(1)/libve.a $$(VE_LDLIBS)
+$(1)/replay/%: $(srcdir)/tests/fuzz/replay.c $(srcdir)/tests/fuzz/%.c $(1)/libve.a $(1)/gen/flags
 	@mkdir -p $$(@D)
-	$$(COMPILE) $$(DEPS) $$(LINK) -o $$@ $$(filter %.c %.a,$$^) $$(VE_LDLIBS)
+	$$(call say,TEST    )$$(COMPILE) $$(DEPS) $$(LINK) -o $$@ $$(filter %.c %.a,$$^) $$(VE_LDLIBS)
 endef
 $(foreach b,$(BUILDS),$(eval $(call rules,$(b))))
 
 $(O)/fuzz/bin/%: $(srcdir)/tests/fuzz/%.c $(O)/fuzz/libve.a $(O)/fuzz/gen/flags
 	@mkdir -p $(@D)
-	$(COMPILE) $(DEPS) $(LINK) -fsanitize=fuzzer -o $@ $< $(O)/fuzz/libve.a $(VE_LDLIBS)
+	$(call say,FUZZ    )$(COMPILE) $(DEPS) $(LINK) -fsanitize=fuzzer -o $@ $< $(O)/fuzz/libve.a $(VE_LDLIBS)
 
 # ---- Tests: tests/run runs them, and ends with the one line of numbers
 
@@ -145,23 +147,23 @@ REPLAY_RUN := $(addprefix $(O)/asan/replay/,$(FUZZ))
 in_src = $(addprefix $(srcdir)/,$(1))
 
 check: all $(UNIT_RUN)
-	$(RUN) $(UNIT_RUN) $(call in_src,$(SHORT))
+	@$(RUN) $(UNIT_RUN) $(call in_src,$(SHORT))
 check-unit: $(UNIT_RUN)
-	$(RUN) $(UNIT_RUN)
+	@$(RUN) $(UNIT_RUN)
 check-asan: $(ASAN_RUN)
-	$(RUN) $(ASAN_RUN)
+	@$(RUN) $(ASAN_RUN)
 check-tsan: $(TSAN_RUN)
-	$(RUN) $(TSAN_RUN)
+	@$(RUN) $(TSAN_RUN)
 check-stress: $(STRESS_RUN)
-	$(RUN) $(STRESS_RUN)
+	@$(RUN) $(STRESS_RUN)
 check-fuzz: $(REPLAY_RUN)
-	$(RUN) $(REPLAY_RUN)
+	@$(RUN) $(REPLAY_RUN)
 check-system: all
-	$(RUN) $(call in_src,$(SYSTEM))
+	@$(RUN) $(call in_src,$(SYSTEM))
 check-all: all $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN)
-	$(RUN) $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN) $(call in_src,$(SYSTEM))
+	@$(RUN) $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN) $(call in_src,$(SYSTEM))
 check-long: all $(UNIT_RUN) $(STRESS_RUN)
-	VE_LONG=1 $(RUN) $(UNIT_RUN) $(STRESS_RUN) $(call in_src,$(SYSTEM))
+	@VE_LONG=1 $(RUN) $(UNIT_RUN) $(STRESS_RUN) $(call in_src,$(SYSTEM))
 # What `check-all` runs, without running it; to see that it compiles.
 tests: all $(UNIT_RUN) $(STRESS_RUN)
 

@@ -15,7 +15,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { MAX_INPUT = 1 << 20, CUTS = 16 };
+enum { INPUT_SIZE = 1 << 20, CUTS = 16 };
 
 static void feed(const uint8_t *data, size_t size)
 {
@@ -31,7 +31,7 @@ static void feed(const uint8_t *data, size_t size)
 
 static int replay_file(const char *path)
 {
-    static uint8_t data[MAX_INPUT];
+    static uint8_t data[INPUT_SIZE];
     FILE *f = fopen(path, "rb");
     if (f == NULL) {
         fprintf(stderr, "%s: %s\n", path, strerror(errno));
@@ -41,7 +41,7 @@ static int replay_file(const char *path)
     bool whole = feof(f) && !ferror(f);
     fclose(f);
     if (!whole) {
-        fprintf(stderr, "%s: cannot be read whole, or is longer than %d bytes\n", path, MAX_INPUT);
+        fprintf(stderr, "%s: cannot be read whole, or is longer than %d bytes\n", path, INPUT_SIZE);
         return -1;
     }
     for (size_t i = 0; i < CUTS; i++) {
