@@ -160,12 +160,12 @@ check-fuzz: $(REPLAY_RUN)
 	@$(RUN) $(REPLAY_RUN)
 check-system: all
 	@$(RUN) $(call in_src,$(SYSTEM))
-check-all: all $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN)
+check-all: all build-tests
 	@$(RUN) $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN) $(call in_src,$(SYSTEM))
 check-long: all $(UNIT_RUN) $(STRESS_RUN)
 	@VE_LONG=1 $(RUN) $(UNIT_RUN) $(STRESS_RUN) $(call in_src,$(SYSTEM))
-# What `check-all` runs, without running it; to see that it compiles.
-tests: all $(UNIT_RUN) $(STRESS_RUN)
+# Everything that check-all runs, built and not run.
+build-tests: $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN)
 
 fuzz: $(FUZZ:%=$(O)/fuzz/run/%)
 $(O)/fuzz/run/fuzz_%: $(O)/fuzz/bin/fuzz_% FORCE
@@ -228,7 +228,7 @@ help:
 
 FORCE:
 .PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-system check-all check-long \
-	tests fuzz lint format install uninstall dist clean distclean help FORCE
+	build-tests fuzz lint format install uninstall dist clean distclean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard $(foreach b,$(BUILDS),$(b)/src/*/*.d $(b)/unit/*.d $(b)/stress/*.d $(b)/replay/*.d) $(O)/fuzz/bin/*.d)
