@@ -1,49 +1,234 @@
 # SPDX-License-Identifier: Apache-2.0
-# Works alone: `make`. `./configure` is optional and writes config.mak only.
-O ?= build
-CC ?= cc
-AR ?= ar
-PKG_CONFIG ?= pkg-config
+# Works alone: `make`. `./configure` is optional and writes config.mak only. `make help` lists the targets.
+srcdir := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 -include config.mak
 
-VERSION := $(shell cat VERSION)
-PACKAGES := libmicrohttpd yaml-0.1 jansson libsystemd liburcu liburcu-cds
+O ?= build
+AR ?= ar
+PKG_CONFIG ?= pkg-config
+INSTALL ?= install
 CFLAGS ?= -O2 -g
-VE_CFLAGS := -std=gnu11 -D_GNU_SOURCE -Isrc -I$(O)/gen -Wall -Wextra -Werror -Wshadow -Wvla -Wstrict-prototypes \
-	-Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wformat=2 -Wundef -fno-common -pthread \
-	$(shell $(PKG_CONFIG) --cflags $(PACKAGES))
-VE_LDLIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm -pthread
+WERROR ?= -Werror
+FUZZ_SECONDS ?= 30
 
+prefix ?= /usr/local
+exec_prefix ?= $(prefix)
+bindir ?= $(exec_prefix)/bin
+sbindir ?= $(exec_prefix)/sbin
+datarootdir ?= $(prefix)/share
+mandir ?= $(datarootdir)/man
+docdir ?= $(datarootdir)/doc/virtrigaud-exporter
+unitdir ?= $(prefix)/lib/systemd/system
+# Not below the prefix: the daemon looks for its configuration in /etc wherever it stands itself.
+sysconfdir ?= /etc
+confdir = $(sysconfdir)/virtrigaud-exporter
+
+# ---- What there is
+
+rel = $(patsubst $(srcdir)/%,%,$(wildcard $(addprefix $(srcdir)/,$(1))))
 MAINS := src/daemon/main.c src/emit/main.c
-LIB_SRC := $(filter-out $(MAINS),$(wildcard src/*/*.c))
-LIB_OBJ := $(LIB_SRC:%.c=$(O)/%.o) $(O)/gen/builtin.o
-UNIT := $(patsubst tests/unit/test_%.c,$(O)/unit/test_%,$(wildcard tests/unit/test_*.c))
+LIB := $(filter-out $(MAINS),$(call rel,src/*/*.c))
+UNIT := $(patsubst tests/%.c,%,$(call rel,tests/unit/test_*.c))
+STRESS := $(patsubst tests/%.c,%,$(call rel,tests/stress/stress_*.c))
+FUZZ := $(patsubst tests/fuzz/%.c,%,$(call rel,tests/fuzz/fuzz_*.c))
+SYSTEM := $(call rel,tests/system/[0-9][0-9][0-9]-*)
+SOURCES := $(call rel,src/*/*.[ch] src/*/*.def tests/*/*.[ch])
+VERSIONED := $(patsubst $(srcdir)/%,%,$(shell grep -lE "VE_(VERSION|REVISION)" /dev/null $(wildcard $(srcdir)/src/*/*.c)))
+
+# ---- Packages
+
+# Goals that compile nothing need no libraries.
+ifneq ($(filter-out clean distclean help format lint dist uninstall,$(or $(MAKECMDGOALS),all)),)
+package_of = $(shell awk '$$3 == "$(1)" { print $$2 }' $(srcdir)/scripts/packages)
+MODULES := $(shell awk '$$1 == "build" && NF == 3 { print $$3 }' $(srcdir)/scripts/packages)
+ifeq ($(shell command -v $(PKG_CONFIG)),)
+$(error $(PKG_CONFIG) is missing; on Debian: apt-get install pkg-config)
+endif
+MISSING := $(foreach m,$(MODULES),$(shell $(PKG_CONFIG) --exists $(m) || echo $(m)))
+ifneq ($(strip $(MISSING)),)
+$(error missing: $(MISSING); on Debian: apt-get install $(sort $(foreach m,$(MISSING),$(call package_of,$(m)))))
+endif
+VE_LDLIBS := $(shell $(PKG_CONFIG) --libs $(MODULES)) -lm
+VE_CPPFLAGS := $(shell $(PKG_CONFIG) --cflags $(MODULES))
+CHECK_LIBS = $(or $(shell $(PKG_CONFIG) --libs check),$(error the unit tests need check; on Debian: apt-get install check))
+
+# ---- Flags: ours, then those of whoever builds, which win
+
+if_known = $(foreach f,$(1),$(shell $(CC) -Werror $(f) -x c -c /dev/null -o /dev/null 2>/dev/null && echo $(f)))
+HARDENING := -fPIE -fstack-protector-strong \
+	$(if $(filter -O1 -O2 -O3 -Os,$(CFLAGS)),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) \
+	$(call if_known,-fstack-clash-protection -fcf-protection)
+HARDENING_LINK := -pie -Wl,-z,relro,-z,now
+endif
+
+VE_CPPFLAGS += -D_GNU_SOURCE -I$(srcdir)/src -I$(srcdir)/tests/unit
+VE_CFLAGS := -std=gnu11 -pthread -fno-common $(WERROR) -Wall -Wextra -Wshadow -Wvla -Walloca \
+	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wpointer-arith -Wwrite-strings \
+	-Wformat=2 -Wundef -Wdate-time -Wredundant-decls
+
+# Four builds beside each other, each with rules of its own below: as shipped, under AddressSanitizer,
+# under ThreadSanitizer, and for the fuzzer. What differs is told by the folder.
+BUILDS := $(O) $(O)/asan $(O)/tsan $(O)/fuzz
+ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all
+B_CC = $(CC)
+B_CFLAGS = $(CFLAGS)
+B_FLAGS = $(if $(findstring -fsanitize,$(CFLAGS)),,$(HARDENING))
+B_LINK = $(if $(findstring -fsanitize,$(CFLAGS)),,$(HARDENING_LINK))
+$(O)/asan/% $(O)/tsan/% $(O)/fuzz/%: B_CFLAGS = -O1 -g -fno-omit-frame-pointer
+$(O)/asan/% $(O)/tsan/% $(O)/fuzz/%: B_LINK =
+$(O)/asan/%: B_FLAGS = $(ASAN)
+$(O)/tsan/%: B_FLAGS = -fsanitize=thread
+$(O)/fuzz/%: B_FLAGS = $(ASAN) -fsanitize=fuzzer-no-link
+$(O)/fuzz/%: B_CC = clang
+
+COMPILE = $(B_CC) $(VE_CPPFLAGS) $(VE_CFLAGS) $(B_FLAGS) $(CPPFLAGS) $(B_CFLAGS)
+LINK = $(B_LINK) -Wl,--as-needed $(LDFLAGS)
+# One short line a step; V=1 shows the commands.
+say = $(if $(V),,@echo '  $(1)$@' &&)
+DEPS = -MMD -MP -MF $@.d -MT $@
+quoted = '$(subst ','\'',$(1))'
+# Replaces $@ by what the recipe wrote to $@.new, and only if that is something else.
+keep_if_same = if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+# ---- Programs
 
 all: $(O)/virtrigaud-exporter $(O)/virtrigaud-emit
 
-$(O)/virtrigaud-exporter: $(O)/src/daemon/main.o $(O)/libve.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(VE_LDLIBS)
-$(O)/virtrigaud-emit: $(O)/src/emit/main.o $(O)/libve.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(VE_LDLIBS)
-$(O)/libve.a: $(LIB_OBJ)
-	rm -f $@ && $(AR) rcs $@ $^
-$(O)/%.o: %.c
+$(O)/gen/builtin.c: $(srcdir)/conf/catalog.yaml $(srcdir)/scripts/embed
 	@mkdir -p $(@D)
-	$(CC) $(VE_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
-$(O)/gen/builtin.c: conf/catalog.yaml scripts/embed
+	$(call say,EMBED   )$(srcdir)/scripts/embed catalog_builtin $< >$@.new && mv $@.new $@
+$(O)/gen/version.h: FORCE
 	@mkdir -p $(@D)
-	scripts/embed catalog_builtin $< > $@
-$(O)/gen/builtin.o: $(O)/gen/builtin.c
-	$(CC) $(VE_CFLAGS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
-$(O)/unit/%: tests/unit/%.c $(O)/libve.a
-	@mkdir -p $(@D)
-	$(CC) $(VE_CFLAGS) -Itests/unit $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(O)/libve.a $(shell $(PKG_CONFIG) --libs check) $(VE_LDLIBS)
+	@$(srcdir)/scripts/version-header >$@.new && $(keep_if_same)
 
-check: $(UNIT)
-	@for t in $(UNIT); do $$t || exit 1; done
+# $(1): the folder of one build.
+define rules
+$(1)/virtrigaud-exporter: $(1)/src/daemon/main.o $(1)/libve.a
+$(1)/virtrigaud-emit: $(1)/src/emit/main.o $(1)/libve.a
+$(1)/virtrigaud-exporter $(1)/virtrigaud-emit:
+	$$(call say,LINK    )$$(COMPILE) $$(LINK) -o $$@ $$^ $$(VE_LDLIBS)
+$(1)/libve.a: $(LIB:%.c=$(1)/%.o) $(1)/gen/builtin.o
+	$$(call say,AR      )rm -f $$@ && $$(AR) rcs $$@ $$^
+$(1)/gen/flags: FORCE
+	@mkdir -p $$(@D)
+	@printf '%s\n' $$(call quoted,$$(COMPILE) $$(LINK) $$(VE_LDLIBS)) >$$@.new && $$(keep_if_same)
+$(1)/gen/builtin.o: $(O)/gen/builtin.c $(1)/gen/flags
+	$$(call say,CC      )$$(COMPILE) -c -o $$@ $$<
+$(1)/src/%.o: $(srcdir)/src/%.c $(1)/gen/flags
+	@mkdir -p $$(@D)
+	$$(call say,CC      )$$(COMPILE) $$(VERSION_HEADER) $$(DEPS) -c -o $$@ $$<
+$(VERSIONED:%.c=$(1)/%.o): VERSION_HEADER = -include $(O)/gen/version.h
+$(VERSIONED:%.c=$(1)/%.o): $(O)/gen/version.h
+$(1)/unit/%: $(srcdir)/tests/unit/%.c $(1)/libve.a $(1)/gen/flags
+	@mkdir -p $$(@D)
+	$$(call say,TEST    )$$(COMPILE) $$(DEPS) $$(LINK) -o $$@ $$< $(1)/libve.a $$(CHECK_LIBS) $$(VE_LDLIBS)
+$(1)/stress/%: $(srcdir)/tests/stress/%.c $(1)/libve.a $(1)/gen/flags
+	@mkdir -p $$(@D)
+	$$(call say,TEST    )$$(COMPILE) $$(DEPS) $$(LINK) -o $$@ $$< $(1)/libve.a $$(VE_LDLIBS)
+$(1)/replay/%: $(srcdir)/tests/fuzz/replay.c $(srcdir)/tests/fuzz/%.c $(1)/libve.a $(1)/gen/flags
+	@mkdir -p $$(@D)
+	$$(call say,TEST    )$$(COMPILE) $$(DEPS) $$(LINK) -o $$@ $$(filter %.c %.a,$$^) $$(VE_LDLIBS)
+endef
+$(foreach b,$(BUILDS),$(eval $(call rules,$(b))))
 
+$(O)/fuzz/bin/%: $(srcdir)/tests/fuzz/%.c $(O)/fuzz/libve.a $(O)/fuzz/gen/flags
+	@mkdir -p $(@D)
+	$(call say,FUZZ    )$(COMPILE) $(DEPS) $(LINK) -fsanitize=fuzzer -o $@ $< $(O)/fuzz/libve.a $(VE_LDLIBS)
+
+# ---- Tests: tests/run runs them, and ends with the one line of numbers
+
+RUN = $(srcdir)/tests/run --build=$(O)
+SHORT := $(filter-out tests/system/9%,$(SYSTEM))
+UNIT_RUN := $(addprefix $(O)/,$(UNIT))
+ASAN_RUN := $(addprefix $(O)/asan/,$(UNIT) $(STRESS))
+TSAN_RUN := $(addprefix $(O)/tsan/,$(UNIT) $(STRESS))
+STRESS_RUN := $(addprefix $(O)/,$(STRESS))
+REPLAY_RUN := $(addprefix $(O)/asan/replay/,$(FUZZ))
+in_src = $(addprefix $(srcdir)/,$(1))
+
+check: all $(UNIT_RUN)
+	@$(RUN) $(UNIT_RUN) $(call in_src,$(SHORT))
+check-unit: $(UNIT_RUN)
+	@$(RUN) $(UNIT_RUN)
+check-asan: $(ASAN_RUN)
+	@$(RUN) $(ASAN_RUN)
+check-tsan: $(TSAN_RUN)
+	@$(RUN) $(TSAN_RUN)
+check-stress: $(STRESS_RUN)
+	@$(RUN) $(STRESS_RUN)
+check-fuzz: $(REPLAY_RUN)
+	@$(RUN) $(REPLAY_RUN)
+check-system: all
+	@$(RUN) $(call in_src,$(SYSTEM))
+check-all: all build-tests
+	@$(RUN) $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN) $(call in_src,$(SYSTEM))
+check-long: all $(UNIT_RUN) $(STRESS_RUN)
+	@VE_LONG=1 $(RUN) $(UNIT_RUN) $(STRESS_RUN) $(call in_src,$(SYSTEM))
+# Everything that check-all runs, built and not run.
+build-tests: $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN)
+
+fuzz: $(FUZZ:%=$(O)/fuzz/run/%)
+$(O)/fuzz/run/fuzz_%: $(O)/fuzz/bin/fuzz_% FORCE
+	@mkdir -p $(O)/fuzz/corpus/$*
+	$< -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=1 \
+		-artifact_prefix=$(O)/fuzz/found-$*- $(O)/fuzz/corpus/$* $(wildcard $(srcdir)/tests/fuzz/corpus/$*)
+
+lint:
+	$(srcdir)/scripts/lint
+format:
+	clang-format -i $(addprefix $(srcdir)/,$(SOURCES))
+
+# ---- Installation
+
+DOCS := $(call rel,README* ARCHITECTURE.md CHANGELOG* LICENSE)
+MAN := $(call rel,man/*.[1-8])
+UNITS := $(call rel,systemd/*.service systemd/*.socket)
+D = $(DESTDIR)
+man_path = $(D)$(mandir)/man$(patsubst .%,%,$(suffix $(1)))/$(notdir $(1))
+OURS = $(D)$(sbindir)/virtrigaud-exporter $(D)$(bindir)/virtrigaud-emit \
+	$(addprefix $(D)$(docdir)/,$(notdir $(DOCS))) $(D)$(docdir)/examples/catalog.yaml \
+	$(foreach m,$(MAN),$(call man_path,$(m))) $(addprefix $(D)$(unitdir)/,$(notdir $(UNITS)))
+
+define newline
+
+
+endef
+
+install: all
+	$(INSTALL) -d $(D)$(sbindir) $(D)$(bindir) $(D)$(docdir)/examples $(D)$(confdir)/catalog.d
+	$(INSTALL) -m 755 $(O)/virtrigaud-exporter $(D)$(sbindir)
+	$(INSTALL) -m 755 $(O)/virtrigaud-emit $(D)$(bindir)
+	$(INSTALL) -m 644 $(call in_src,$(DOCS)) $(D)$(docdir)
+	$(INSTALL) -m 644 $(srcdir)/conf/catalog.yaml $(D)$(docdir)/examples
+	@if [ -e $(D)$(confdir)/config.yaml ]; then echo "$(D)$(confdir)/config.yaml is there already and stays"; \
+	else $(INSTALL) -m 644 $(srcdir)/conf/config.yaml $(D)$(confdir); fi
+	$(foreach m,$(MAN),$(INSTALL) -D -m 644 $(srcdir)/$(m) $(call man_path,$(m))$(newline)	)
+	$(foreach u,$(UNITS),$(INSTALL) -d $(D)$(unitdir) && \
+		sed 's|@sbindir@|$(sbindir)|g' $(srcdir)/$(u) >$(D)$(unitdir)/$(notdir $(u))$(newline)	)
+
+uninstall:
+	rm -f $(OURS)
+	@if cmp -s $(srcdir)/conf/config.yaml $(D)$(confdir)/config.yaml; then rm $(D)$(confdir)/config.yaml; \
+	elif [ -e $(D)$(confdir)/config.yaml ]; then echo "$(D)$(confdir)/config.yaml was changed and stays"; fi
+	@for d in $(D)$(docdir)/examples $(D)$(docdir) $(D)$(confdir)/catalog.d $(D)$(confdir); do \
+		[ ! -d $$d ] || rmdir $$d 2>/dev/null || echo "$$d holds files of yours and stays"; done
+
+# ---- The rest
+
+dist:
+	$(srcdir)/scripts/dist $(O)
 clean:
 	rm -rf $(O)
+distclean: clean
+	@if [ $(srcdir) != . ] && head -n 1 Makefile 2>/dev/null | grep -q 'by configure'; then rm Makefile; fi
+	rm -rf config.mak config.log config.status autom4te.cache
 
-.PHONY: all check clean
--include $(LIB_OBJ:.o=.d) $(UNIT:=.d) $(O)/src/daemon/main.d $(O)/src/emit/main.d
+help:
+	@tail -n +2 $(srcdir)/scripts/make-help
+
+FORCE:
+.PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-system check-all check-long \
+	build-tests fuzz lint format install uninstall dist clean distclean help FORCE
+.DELETE_ON_ERROR:
+.SECONDARY:
+-include $(wildcard $(foreach b,$(BUILDS),$(b)/src/*/*.d $(b)/unit/*.d $(b)/stress/*.d $(b)/replay/*.d) $(O)/fuzz/bin/*.d)

@@ -17,7 +17,8 @@ static inline uint64_t unit_seed(void)
 {
     const char *given = getenv("VE_SEED");
     uint64_t seed = given != NULL ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
-    printf("seed %llu (VE_SEED=%llu repeats it)\n", (unsigned long long)seed, (unsigned long long)seed);
+    printf("seed %llu (VE_SEED=%llu repeats it)\n", (unsigned long long)seed,
+           (unsigned long long)seed);
     return seed;
 }
 
