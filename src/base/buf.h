@@ -27,6 +27,12 @@ struct buf {
     bool failed; // something did not fit since the last buf_clear
 };
 
+// A run of bytes that somebody else owns.
+struct slice {
+    const char *p;
+    size_t len;
+};
+
 #define BUF_INIT ((struct buf){0})
 
 // Makes room for `more` bytes past len. Returns false, and sets failed, when there is none.

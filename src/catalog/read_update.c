@@ -98,13 +98,6 @@ static void map_labels(struct scene *s, const struct at *at, const struct yaml_n
         }
         s->used |= 1u << label;
         u->map[i] = (unsigned char)label;
-        const struct label_def *have = s->ev->labels[label].def;
-        if (have != want->def) {
-            problem(s->l, at, n,
-                    "label \"%.64s\" is bound to definition \"%.64s\" here, but to \"%.64s\" in "
-                    "\"%.64s\"",
-                    want->name, have->name, want->def->name, metric->name);
-        }
     }
 }
 

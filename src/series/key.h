@@ -13,12 +13,6 @@
 #include "base/buf.h"
 #include "catalog/catalog.h"
 
-// A run of bytes that somebody else owns.
-struct slice {
-    const char *p;
-    size_t len;
-};
-
 // Appends the key of the metric's labels with these values (one per label, unescaped).
 void key_build(struct buf *out, const struct metric *m, const struct slice *values);
 

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "expose/expose.h"
+
+#include "expose/format.h"
+#include "series/rcu.h"
+
+#include <errno.h>
+
+static bool wanted(const struct expose_filter *filter, const char *name)
+{
+    return filter == NULL || filter->wants(filter->ctx, name);
+}
+
+int expose_text(struct buf *out, struct series_store *store, const struct self *self,
+                const struct expose_filter *filter)
+{
+    int rc = 0;
+    atomic_thread_fence(memory_order_seq_cst); // with that before the reply to a sync
+    rcu_enter();
+    const struct schema *schema = schema_current(store);
+    for (size_t i = 0; rc == 0 && i < schema->catalog->n_metrics; i++) {
+        if (wanted(filter, schema->families[i].metric->name)) {
+            rc = format_family(out, &schema->families[i]);
+        }
+    }
+    if (rc == 0) {
+        rc = self_write(out, schema, self, filter);
+    }
+    rcu_leave();
+    return rc;
+}

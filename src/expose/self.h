@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * self: the metrics about the exporter itself. self.def is the one table of their names, types and texts.
+ *
+ * Threads: self_write on any one thread at a time; the figures are read as they stand.
+ */
+#ifndef VE_EXPOSE_SELF_H
+#define VE_EXPOSE_SELF_H
+
+#include "base/buf.h"
+#include "ingest/ingest.h"
+#include "series/schema.h"
+
+enum { SELF_FORMATS = 1, SELF_MAX_BOUNDS = 16 };
+
+// What the HTTP side counted.
+struct self_scrapes {
+    uint64_t by_format[SELF_FORMATS]; // "text"
+    size_t n_bounds;
+    const double *bounds;                     // seconds
+    uint64_t buckets[SELF_MAX_BOUNDS + 1];    // not cumulative
+    double sum;                               // seconds
+};
+
+// Where the figures come from.
+struct self {
+    const char *version;
+    const char *revision;
+    const struct ingest *ingest;
+    const struct sources *sources;
+    void (*scrapes)(void *ctx, struct self_scrapes *ret);
+    void *ctx;
+    uint64_t start_ms;             // CLOCK_REALTIME of the process' start
+    _Atomic bool reload_ok;        //
+    _Atomic uint64_t reload_at_ms; // CLOCK_REALTIME
+};
+
+struct expose_filter;
+
+// Appends them. Inside an RCU section. 0 or -ENOMEM.
+int self_write(struct buf *out, const struct schema *schema, const struct self *self,
+               const struct expose_filter *filter);
+
+// Reads the process' start from /proc; its time of call where that fails.
+uint64_t self_start_ms(void);
+
+#endif
