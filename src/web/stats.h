@@ -9,6 +9,7 @@
 #define VE_WEB_STATS_H
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum web_format { WEB_FORMAT_TEXT, WEB_FORMATS };

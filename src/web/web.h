@@ -7,7 +7,7 @@
  * rendering that began after it arrived. Those that wait together and ask for the same share one
  * rendering, and its bytes are sent from where they were written. Bounds:  connections (512, less
  * under a small RLIMIT_NOFILE: half of it), 16 KiB of memory for each, scrapes in flight
- * (max_requests, and as many that wait for a place for 300 ms), bytes of bodies not yet sent (no
+ * (max_requests, and as many that wait for a place for 500 ms), bytes of bodies not yet sent (no
  * new one is rendered beyond 256 MiB), waiting reloads (16). Time:    a request's head must be
  * complete 10 s after the connection was made, or 90 s after the response before it (so that a
  * scrape once a minute keeps its connection); a response must be gone 60 s after its request came.
