@@ -6,7 +6,9 @@
  * Errors:  sticky. When memory runs out (or the cap is hit) nothing is added any more and `failed`
  *          stays true until buf_clear; a writer checks once, at the end.
  * Threads: one owner at a time.
- * Memory:  owns its bytes; buf_free gives them back.
+ * Memory:  owns its bytes; buf_free gives them back. Bytes may be lent instead, with cap and max
+ * set to their number: then no memory is asked for, and neither buf_shrink nor buf_free may be
+ * called.
  */
 #ifndef VE_BASE_BUF_H
 #define VE_BASE_BUF_H
@@ -53,11 +55,12 @@ static inline void buf_str(struct buf *b, const char *s)
     buf_add(b, s, strlen(s));
 }
 
-// Adds printf-formatted text.
+// Adds printf-formatted text; needs room for one byte more than the text.
 void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_vaddf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 
-// Ends the bytes with a NUL that len does not count, and returns them. Returns NULL after a failure.
+// Ends the bytes with a NUL that len does not count (max does), and returns them. Returns NULL
+// after a failure.
 const char *buf_string(struct buf *b);
 
 // Empties the buffer and forgets a failure; keeps the memory.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * clock: the two clocks. Ages and deadlines use the monotonic one, which no administrator can set back;
- * only what is shown as a date uses the other.
+ * clock: the two clocks. Ages and deadlines use the monotonic one, which no administrator can set
+ * back; only what is shown as a date uses the other.
  */
 #ifndef VE_BASE_CLOCK_H
 #define VE_BASE_CLOCK_H

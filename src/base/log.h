@@ -5,7 +5,9 @@
  * Shape:   a level, a message in plain words, and fields (key, value) that say of what.
  *          logfmt: ts=2026-11-22T15:04:05.123Z level=warn msg="line refused" reason=bad_json line=7
  *          json:   {"ts":"…","level":"warn","msg":"…","reason":"bad_json","line":"7"}
- * Bounds:  a value is cut after 256 bytes, a line after 4096; what is not printable UTF-8 is escaped.
+ *          A logfmt value stands in quotes, with JSON's escapes, when it could not be read without.
+ * Bounds:  a value is cut after 256 bytes between characters; a line has at most 4096 bytes: fields
+ * that do not fit are left out and cut=true ends it. What is not printable UTF-8 is escaped.
  * Threads: any; log_setup before the second thread starts, log_set_level at any time.
  * Use:     log_warn("line refused", "reason", reason, "source", name, NULL);
  *          Only daemon/ and the files that own a thread log; library code returns errors.
@@ -24,8 +26,8 @@ void log_set_level(enum log_level level);
 // Whether a line of this level would be written; to skip costly preparations.
 bool log_enabled(enum log_level level);
 
-// Writes one line. `...` is pairs of const char * (key, value), ended by NULL. A NULL value reads "".
-// errno is kept.
+// Writes one line. `...` is pairs of const char * (key, value), ended by NULL. A NULL value reads
+// "". errno is kept.
 void log_write(enum log_level level, const char *msg, ...) __attribute__((sentinel));
 
 #define log_debug(...) log_write(LOG_LEVEL_DEBUG, __VA_ARGS__)

@@ -3,27 +3,36 @@
  * text: checks and spellings of text that more than one floor needs.
  *
  * Threads: pure functions.
- * Source:  UTF-8 as in RFC 3629, JSON strings as in RFC 8259, label values as in Prometheus text 0.0.4.
+ * Source:  UTF-8 as in RFC 3629, JSON strings as in RFC 8259, label values as in Prometheus text
+ * 0.0.4.
  */
 #ifndef VE_BASE_TEXT_H
 #define VE_BASE_TEXT_H
 
 #include "base/buf.h"
 
-// Whether the bytes are well-formed UTF-8 (no surrogates, no overlong forms, nothing above U+10FFFF).
+// Whether the bytes are well-formed UTF-8 (no surrogates, no overlong forms, nothing above
+// U+10FFFF).
 bool text_is_utf8(const char *s, size_t len);
 
-// The entry of `words` nearest to `word` by edit distance, when it is near enough to be a likely slip
-// (at most a third of the word's length, at least one edit allowed); else NULL.
+// How many of the bytes fit into `max` when a character is not to be cut in two: at most max.
+size_t text_cut(const char *s, size_t len, size_t max);
+
+// The entry of `words` nearest to `word` by edit distance, when it is near enough to be a likely
+// slip (at most a third of the word's length, at least one edit allowed); else NULL. The first of
+// several as near. Bytes are compared, not characters; words above 128 bytes are not near.
 const char *text_nearest(const char *word, const char *const *words, size_t n);
 
-// Appends a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD.
+// Appends a JSON string with its quotes. Each byte that is not UTF-8 becomes U+FFFD. Escaped are
+// also DEL, the C1 controls and U+2028 and U+2029, so that the result is safe on a terminal and is
+// one line.
 void text_json(struct buf *out, const char *s, size_t len);
 
 // Appends HTML text, safe inside an element and inside a double-quoted attribute.
 void text_html(struct buf *out, const char *s, size_t len);
 
-// Appends one percent-encoded URI path segment (RFC 3986: all but unreserved characters are encoded).
+// Appends one percent-encoded URI path segment (RFC 3986: all but unreserved characters are
+// encoded).
 void text_percent(struct buf *out, const char *s, size_t len);
 
 // Appends a label value escaped for the exposition: \ " and LF, nothing else.
@@ -32,10 +41,12 @@ void text_label_value(struct buf *out, const char *s, size_t len);
 // Appends a HELP text escaped for text 0.0.4: \ and LF.
 void text_help(struct buf *out, const char *s, size_t len);
 
-// Whether `s` matches `pattern`, in which `*` stands for any run of characters and nothing else is special.
+// Whether `s` matches `pattern`, in which `*` stands for any run of characters and nothing else is
+// special.
 bool text_glob(const char *pattern, const char *s);
 
-// Whether the name may be a metric's ([a-zA-Z_:][a-zA-Z0-9_:]*) or a label's ([a-zA-Z_][a-zA-Z0-9_]*).
+// Whether the name may be a metric's ([a-zA-Z_:][a-zA-Z0-9_:]*) or a label's
+// ([a-zA-Z_][a-zA-Z0-9_]*).
 bool text_is_metric_name(const char *s);
 bool text_is_label_name(const char *s);
 

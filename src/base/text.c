@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/text.h"
+
+enum { NEAREST_MAX = 128 }; // bytes of a word that may still be a slip of the pen
+
+static const char hex_lower[] = "0123456789abcdef";
+static const char hex_upper[] = "0123456789ABCDEF";
+
+// The bytes of the well-formed character at s, 1 to 4; 0 when there is none. RFC 3629, section 4.
+static size_t char_len(const unsigned char *s, size_t len)
+{
+    unsigned char c = s[0];
+    if (c < 0x80) {
+        return 1;
+    }
+    size_t n = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+    if (c < 0xc2 || c > 0xf4 || len < n) {
+        return 0;
+    }
+    // The second byte alone keeps overlong forms, surrogates and what is above U+10FFFF out.
+    unsigned char low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
+    unsigned char high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
+    if (s[1] < low || s[1] > high) {
+        return 0;
+    }
+    for (size_t i = 2; i < n; i++) {
+        if ((s[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    return n;
+}
+
+bool text_is_utf8(const char *s, size_t len)
+{
+    const unsigned char *p = (const unsigned char *)s;
+    size_t i = 0;
+    while (i < len) {
+        uint64_t eight;
+        if (len - i >= sizeof eight) {
+            memcpy(&eight, p + i, sizeof eight);
+            if ((eight & 0x8080808080808080) == 0) {
+                i += sizeof eight;
+                continue;
+            }
+        }
+        size_t n = char_len(p + i, len - i);
+        if (n == 0) {
+            return false;
+        }
+        i += n;
+    }
+    return true;
+}
+
+size_t text_cut(const char *s, size_t len, size_t max)
+{
+    if (len <= max) {
+        return len;
+    }
+    for (size_t back = 0; back < 4 && back < max; back++) {
+        if (((unsigned char)s[max - back] & 0xc0) != 0x80) {
+            return max - back;
+        }
+    }
+    return max;
+}
+
+static unsigned least(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
+
+// Edits (insert, delete, replace, swap of neighbours) between two words of at most NEAREST_MAX
+// bytes.
+static unsigned distance(const char *a, size_t la, const char *b, size_t lb)
+{
+    unsigned rows[3][NEAREST_MAX + 1];
+    unsigned *before = rows[0], *last = rows[1], *row = rows[2];
+    for (size_t j = 0; j <= lb; j++) {
+        last[j] = (unsigned)j;
+    }
+    for (size_t i = 1; i <= la; i++) {
+        row[0] = (unsigned)i;
+        for (size_t j = 1; j <= lb; j++) {
+            unsigned d = least(last[j], row[j - 1]) + 1;
+            d = least(d, last[j - 1] + (a[i - 1] != b[j - 1]));
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+                d = least(d, before[j - 2] + 1);
+            }
+            row[j] = d;
+        }
+        unsigned *spare = before;
+        before = last;
+        last = row;
+        row = spare;
+    }
+    return last[lb];
+}
+
+const char *text_nearest(const char *word, const char *const *words, size_t n)
+{
+    size_t len = strnlen(word, NEAREST_MAX + 1);
+    if (len > NEAREST_MAX) {
+        return NULL;
+    }
+    unsigned limit = len < 6 ? 1 : (unsigned)len / 3;
+    const char *best = NULL;
+    for (size_t i = 0; i < n; i++) {
+        size_t other = strnlen(words[i], NEAREST_MAX + 1);
+        size_t apart = other > len ? other - len : len - other;
+        if (other > NEAREST_MAX || apart > limit) {
+            continue;
+        }
+        unsigned d = distance(word, len, words[i], other);
+        if (d < limit || (d == limit && best == NULL)) {
+            best = words[i];
+            limit = d;
+        }
+    }
+    return best;
+}
+
+// The letter of the short escape of a character, or 0.
+static char short_escape(unsigned char c)
+{
+    switch (c) {
+    case '"':
+    case '\\':
+        return (char)c;
+    case '\b':
+        return 'b';
+    case '\f':
+        return 'f';
+    case '\n':
+        return 'n';
+    case '\r':
+        return 'r';
+    case '\t':
+        return 't';
+    default:
+        return 0;
+    }
+}
+
+// The code point of a character that must or should not be shown as it is, or 0 for one that may,
+// and for NUL, which is told by its byte.
+static unsigned unprintable(const unsigned char *p, size_t n)
+{
+    if (n == 1) {
+        return p[0] < 0x20 || p[0] == 0x7f ? p[0] : 0;
+    }
+    if (n == 2 && p[0] == 0xc2 && p[1] < 0xa0) {
+        return p[1]; // C1 controls, which a terminal may obey
+    }
+    if (n == 3 && p[0] == 0xe2 && p[1] == 0x80 && (p[2] == 0xa8 || p[2] == 0xa9)) {
+        return 0x2000 + p[2] - 0x80; // line and paragraph separators
+    }
+    return 0;
+}
+
+static void json_char(struct buf *out, const unsigned char *p, size_t n)
+{
+    char letter = n == 1 ? short_escape(p[0]) : 0;
+    unsigned code = unprintable(p, n);
+    if (n == 0) {
+        buf_str(out, "\xef\xbf\xbd");
+    } else if (letter != 0) {
+        buf_add(out, (const char[]){'\\', letter}, 2);
+    } else if (code != 0 || p[0] == '\0') {
+        const char escape[] = {'\\',
+                               'u',
+                               hex_lower[code >> 12],
+                               hex_lower[code >> 8 & 15],
+                               hex_lower[code >> 4 & 15],
+                               hex_lower[code & 15]};
+        buf_add(out, escape, sizeof escape);
+    } else {
+        buf_add(out, p, n);
+    }
+}
+
+void text_json(struct buf *out, const char *s, size_t len)
+{
+    const unsigned char *p = (const unsigned char *)s;
+    buf_char(out, '"');
+    size_t plain = 0; // where the bytes begin that are not yet added
+    size_t i = 0;
+    while (i < len) {
+        if (p[i] >= 0x20 && p[i] < 0x7f && p[i] != '"' && p[i] != '\\') {
+            i++;
+            continue;
+        }
+        buf_add(out, s + plain, i - plain);
+        size_t n = char_len(p + i, len - i);
+        json_char(out, p + i, n);
+        i += n > 0 ? n : 1;
+        plain = i;
+    }
+    buf_add(out, s + plain, len - plain);
+    buf_char(out, '"');
+}
+
+// `escape` says what stands for a byte, or NULL when it stands for itself.
+static void add_escaped(struct buf *out, const char *s, size_t len, const char *(*escape)(char))
+{
+    size_t plain = 0;
+    for (size_t i = 0; i < len; i++) {
+        const char *instead = escape(s[i]);
+        if (instead != NULL) {
+            buf_add(out, s + plain, i - plain);
+            buf_str(out, instead);
+            plain = i + 1;
+        }
+    }
+    buf_add(out, s + plain, len - plain);
+}
+
+static const char *escape_html(char c)
+{
+    switch (c) {
+    case '&':
+        return "&amp;";
+    case '<':
+        return "&lt;";
+    case '>':
+        return "&gt;";
+    case '"':
+        return "&quot;";
+    case '\'':
+        return "&#39;";
+    default:
+        return NULL;
+    }
+}
+
+void text_html(struct buf *out, const char *s, size_t len)
+{
+    add_escaped(out, s, len, escape_html);
+}
+
+static const char *escape_help(char c)
+{
+    return c == '\\' ? "\\\\" : c == '\n' ? "\\n" : NULL;
+}
+
+void text_help(struct buf *out, const char *s, size_t len)
+{
+    add_escaped(out, s, len, escape_help);
+}
+
+static const char *escape_label_value(char c)
+{
+    return c == '"' ? "\\\"" : escape_help(c);
+}
+
+void text_label_value(struct buf *out, const char *s, size_t len)
+{
+    add_escaped(out, s, len, escape_label_value);
+}
+
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+void text_percent(struct buf *out, const char *s, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)s[i];
+        if (is_letter(s[i]) || is_digit(s[i]) || c == '-' || c == '.' || c == '_' || c == '~') {
+            buf_char(out, s[i]);
+        } else {
+            buf_add(out, (const char[]){'%', hex_upper[c >> 4], hex_upper[c & 15]}, 3);
+        }
+    }
+}
+
+bool text_glob(const char *pattern, const char *s)
+{
+    const char *star = NULL; // the pattern after the last star
+    const char *tried = s;   // where that star's run ends so far
+    while (*s != '\0') {
+        if (*pattern == '*') {
+            star = ++pattern;
+            tried = s;
+        } else if (*pattern == *s) {
+            pattern++;
+            s++;
+        } else if (star != NULL) {
+            pattern = star;
+            s = ++tried;
+        } else {
+            return false;
+        }
+    }
+    while (*pattern == '*') {
+        pattern++;
+    }
+    return *pattern == '\0';
+}
+
+static bool is_name(const char *s, bool colon)
+{
+    if (*s == '\0' || is_digit(*s)) {
+        return false;
+    }
+    for (; *s != '\0'; s++) {
+        if (!is_letter(*s) && !is_digit(*s) && *s != '_' && !(colon && *s == ':')) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool text_is_metric_name(const char *s)
+{
+    return is_name(s, true);
+}
+
+bool text_is_label_name(const char *s)
+{
+    return is_name(s, false);
+}
