@@ -112,10 +112,11 @@ void conn_clear(struct conn *c)
     c->discarded = 0;
 }
 
-void conn_resume(struct conn *c)
+void conn_resume(struct conns *cs, struct conn *c)
 {
     if (c->suspended) {
         c->suspended = false;
+        cs->resumed = true;
         MHD_resume_connection(c->mhd);
     }
 }
@@ -129,7 +130,7 @@ void conn_cut(struct conns *cs, struct conn *c, bool hard)
     }
     shutdown(c->fd, SHUT_RDWR);
     conn_move(cs, c, CONN_CUT);
-    conn_resume(c);
+    conn_resume(cs, c);
     stats_add(&cs->stats->cut, 1);
 }
 

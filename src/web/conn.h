@@ -67,6 +67,7 @@ struct conns {
     uint64_t now_ms;     // monotonic; set once a round
     uint64_t sampled_ms; // when progress was last looked at
     size_t limit;        // connections at once
+    bool resumed;        // libmicrohttpd has to look at resumed ones, without being told by epoll
     struct stats *stats;
 };
 
@@ -81,7 +82,7 @@ void conn_move(struct conns *cs, struct conn *c, enum conn_state to);
 void conn_clear(struct conn *c);
 
 // Hands it back to libmicrohttpd when it was suspended.
-void conn_resume(struct conn *c);
+void conn_resume(struct conns *cs, struct conn *c);
 
 // Shuts it down. `hard` throws away what the peer has not taken.
 void conn_cut(struct conns *cs, struct conn *c, bool hard);

@@ -102,6 +102,9 @@ void head_begin(struct head *h, const char *version)
 void head_field(struct head *h, const char *name, size_t name_len, const char *value,
                 size_t value_len)
 {
+    while (value_len > 0 && is_one_of(value[value_len - 1], " \t")) {
+        value_len--;
+    }
     if (!is_token(name, name_len)) {
         set_wrong(h, "a header's name is not a token");
     }

@@ -40,8 +40,19 @@ long query_decode(char *s, size_t len, bool form)
     return (long)out;
 }
 
+static bool is_printable(const char *s)
+{
+    while ((unsigned char)*s > ' ' && *s != 0x7f) {
+        s++;
+    }
+    return *s == '\0';
+}
+
 int query_split(char *target, char **ret_path, char **ret_query)
 {
+    if (!is_printable(target)) {
+        return -EINVAL;
+    }
     char *path = target;
     if (strncasecmp(path, "http://", 7) == 0) {
         path += 7 + strcspn(path + 7, "/?");

@@ -27,7 +27,7 @@ long query_decode(char *s, size_t len, bool form);
 
 // Splits a request target (`/path?query`, or `http://host/path?query`) in place. Returns 0 with the
 // decoded path and the still encoded query, both NUL-terminated, *ret_query NULL when there is
-// none; or -EINVAL when the path is malformed.
+// none; or -EINVAL when the path is malformed or spaces or control characters stand anywhere.
 int query_split(char *target, char **ret_path, char **ret_query);
 
 // Reads the `name[]` parameters; others are ignored. `query` is overwritten. Returns 0, and NULL

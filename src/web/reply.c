@@ -38,7 +38,7 @@ int reply_send(struct conns *cs, struct conn *c, const struct reply *r)
     conn_move(cs, c, CONN_OTHER);
     bool taken = MHD_queue_response(c->mhd, r->status, response) == MHD_YES;
     MHD_destroy_response(response);
-    conn_resume(c);
+    conn_resume(cs, c);
     return taken ? 0 : -ENOMEM;
 }
 
@@ -63,5 +63,5 @@ void reply_shared(struct conns *cs, struct conn *c, struct MHD_Response *respons
 {
     conn_move(cs, c, CONN_BODY);
     MHD_queue_response(c->mhd, MHD_HTTP_OK, response);
-    conn_resume(c);
+    conn_resume(cs, c);
 }

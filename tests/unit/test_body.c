@@ -3,7 +3,6 @@
 
 #include "unit.h"
 
-
 static struct body *fill(struct bodies *all, size_t len)
 {
     struct body *b = body_take(all);
