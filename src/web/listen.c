@@ -207,6 +207,7 @@ static int open_unix(struct listener *ret, const char *address, struct buf *why)
     }
     l.dev = st.st_dev;
     l.ino = st.st_ino;
+    l.made = st.st_mtim;
     *ret = l;
     return 0;
 }
@@ -242,10 +243,16 @@ int listen_adopt(struct listener *ret, int fd, struct buf *why)
     return 0;
 }
 
-void listen_close(struct listener *l)
+static bool is_own_file(const struct listener *l)
 {
     struct stat st;
-    if (l->path != NULL && lstat(l->path, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino) {
+    return lstat(l->path, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino &&
+           st.st_mtim.tv_sec == l->made.tv_sec && st.st_mtim.tv_nsec == l->made.tv_nsec;
+}
+
+void listen_close(struct listener *l)
+{
+    if (l->path != NULL && is_own_file(l)) {
         unlink(l->path);
     }
     free(l->path);

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 
 #include <sys/types.h>
+#include <time.h>
 
 // A listening socket.
 struct listener {
@@ -20,7 +21,8 @@ struct listener {
     unsigned port; // TCP; 0 for others
     char *path;    // the file of a Unix socket that was made here, or NULL
     dev_t dev;     // that file's identity, so that a successor's is left alone
-    ino_t ino;
+    ino_t ino;     // may be used again by the next file, hence
+    struct timespec made;
 };
 
 // Binds and listens. Returns 0; or -errno and a line in `why` that names the address.
