@@ -3,9 +3,10 @@
  * body: the memory of renderings. A rendering lives until the last connection that sends it is
  * through; its buffer then serves the next one.
  *
- * Bounds:  BODY_POOL buffers are kept; one whose size was a peak is given back after BODY_PATIENCE
- * renderings that needed less than a quarter of it. Threads: the web thread only. Memory: body_take
- * returns a body, body_release takes it back.
+ * Bounds:  BODY_POOL buffers are kept; one whose size was a peak is given back after
+ *          BODY_PATIENCE renderings that needed less than a quarter of it.
+ * Threads: the web thread only.
+ * Memory:  body_take returns a body, body_release takes it back.
  */
 #ifndef VE_WEB_BODY_H
 #define VE_WEB_BODY_H

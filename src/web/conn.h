@@ -2,11 +2,14 @@
 /*
  * conn: all connections, by what they wait for and since when.
  *
- * Shape:   one list for each state, the one that entered it first at the head. libmicrohttpd knows
- * only inactivity; here are the absolute deadlines, and who gives way when there is no room.
- * Cutting: a connection is not closed here (its descriptor belongs to libmicrohttpd) but shut down,
- * which libmicrohttpd meets in its next round. Until then it stands in CONN_CUT and counts for
- * nothing. Threads: the web thread only. Memory:  conn_open returns new, conn_close takes it back.
+ * Shape:   one list for each state, the one that entered it first at the head. libmicrohttpd
+ *          knows only inactivity; here are the absolute deadlines, and who gives way when there
+ *          is no room.
+ * Cutting: a connection is not closed here (its descriptor belongs to libmicrohttpd) but shut
+ *          down, which libmicrohttpd meets in its next round. Until then it stands in CONN_CUT
+ *          and counts for nothing.
+ * Threads: the web thread only.
+ * Memory:  conn_open returns new, conn_close takes it back.
  */
 #ifndef VE_WEB_CONN_H
 #define VE_WEB_CONN_H

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * head: whether a request's head may be trusted. libmicrohttpd lets through what two servers in a
- * row could understand in two ways; here it is refused.
+ * head: whether a request's head may be trusted. libmicrohttpd lets through what two servers in
+ * a row could understand in two ways; here it is refused.
  *
  * Shape:   head_begin, head_field for every header field, head_end.
- * Threads: one owner. Memory: keeps nothing of what it is given.
+ * Threads: one owner.
+ * Memory:  keeps nothing of what it is given.
  * Source:  RFC 9112 (3.2, 5.1, 6.1, 6.3), RFC 9110 (5.1, 5.5, 7.2).
  */
 #ifndef VE_WEB_HEAD_H

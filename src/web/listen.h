@@ -2,10 +2,12 @@
 /*
  * listen: from an address in words to a listening socket.
  *
- * Shape:   ":PORT" is all addresses, IPv6 with IPv4 mapped into it, or IPv4 alone where there is no
- * IPv6; "HOST:PORT", "[IPV6]:PORT"; "unix:/path". Rule:    a Unix socket's file that nobody listens
- * on is replaced; a live one, or another kind of file, is an error. Threads: any. Memory: a
- * listener owns its descriptor and its path.
+ * Shape:   ":PORT" is all addresses, IPv6 with IPv4 mapped into it, or IPv4 alone where there is
+ *          no IPv6; "HOST:PORT", "[IPV6]:PORT"; "unix:/path".
+ * Rule:    a Unix socket's file that nobody listens on is replaced; a live one, or another kind
+ *          of file, is an error.
+ * Threads: any.
+ * Memory:  a listener owns its descriptor and its path.
  */
 #ifndef VE_WEB_LISTEN_H
 #define VE_WEB_LISTEN_H

@@ -3,7 +3,8 @@
  * page: the landing page, HTML 5 in one piece with no scripts and nothing from elsewhere.
  *
  * Shape:   page_begin, any number of page_metric, page_end. All text is escaped here.
- * Threads: one owner. Memory: writes into a borrowed buf, which keeps the error.
+ * Threads: one owner.
+ * Memory:  writes into a borrowed buf, which keeps the error.
  */
 #ifndef VE_WEB_PAGE_H
 #define VE_WEB_PAGE_H

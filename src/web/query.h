@@ -3,9 +3,12 @@
  * query: the target of a request: its path, and the `name[]=` filters of its query.
  *
  * Shape:   a filter is a set of metric names, sorted, each once; an empty set cannot be made.
- * Bounds:  QUERY_MAX_NAMES names of at most QUERY_MAX_NAME bytes; the target itself is bounded by
- * the size of a request's head. Threads: pure functions. Memory:  a filter owns its names. Source:
- * percent-encoding as in RFC 3986, `+` for a space as in HTML forms; `name[]` as in client_golang.
+ * Bounds:  QUERY_MAX_NAMES names of at most QUERY_MAX_NAME bytes; the target itself is bounded
+ *          by the size of a request's head.
+ * Threads: pure functions.
+ * Memory:  a filter owns its names.
+ * Source:  percent-encoding as in RFC 3986, `+` for a space as in HTML forms; `name[]` as in
+ *          client_golang.
  */
 #ifndef VE_WEB_QUERY_H
 #define VE_WEB_QUERY_H

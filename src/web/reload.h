@@ -2,10 +2,11 @@
 /*
  * reload: requests that wait for a reload, which another thread does.
  *
- * Shape:   one reload at a time. Requests that come while one is under way wait for the next one,
- * since the running one may have read the files before they came. Bounds:  RELOAD_MAX waiting
- * requests; CONN_ANSWER_MS for each, then 504. Threads: reload_done from any; all else on the web
- * thread. Memory:  the result's text is copied.
+ * Shape:   one reload at a time. Requests that come while one is under way wait for the next
+ *          one, since the running one may have read the files before they came.
+ * Bounds:  RELOAD_MAX waiting requests; CONN_ANSWER_MS for each, then 504.
+ * Threads: reload_done from any; all else on the web thread.
+ * Memory:  the result's text is copied.
  */
 #ifndef VE_WEB_RELOAD_H
 #define VE_WEB_RELOAD_H

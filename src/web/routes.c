@@ -124,7 +124,10 @@ static bool handle_metrics(struct routes *r, struct conn *c)
     if (err == -E2BIG) {
         return answer_bad(r, c, "the query names too many metrics");
     }
-    return err == 0 && scrape_add(r->scrape, c, filter, false);
+    if (err == 0) {
+        scrape_add(r->scrape, c, filter, false);
+    }
+    return err == 0;
 }
 
 static bool handle_path(struct routes *r, struct conn *c, const char *method)
@@ -142,7 +145,8 @@ static bool handle_path(struct routes *r, struct conn *c, const char *method)
         return handle_metrics(r, c);
     }
     if (is(c->path, "/")) {
-        return scrape_add(r->scrape, c, NULL, true);
+        scrape_add(r->scrape, c, NULL, true);
+        return true;
     }
     if (is_health(c->path)) {
         return answer(r, c, &healthy);

@@ -3,7 +3,8 @@
  * routes: from a request to what answers it.
  *
  * Shape:   a path matches whole, after percent-decoding; a decoded NUL never gets so far.
- * Bounds:  a body is thrown away: up to ROUTES_BODY_MAX bytes of it for a reload, none for others.
+ * Bounds:  a body is thrown away: up to ROUTES_BODY_MAX bytes of it for a reload, none for
+ *          others.
  * Threads: the web thread only.
  */
 #ifndef VE_WEB_ROUTES_H

@@ -14,24 +14,14 @@
 static const struct reply too_many = {
     .status = MHD_HTTP_SERVICE_UNAVAILABLE, .text = "too many scrapes at once\n", .retry = true};
 
-static bool refuse(struct scrape *s, struct conn *c)
-{
-    stats_add(&s->stats->scrapes_refused, 1);
-    return reply_send(s->conns, c, &too_many) == 0;
-}
-
-bool scrape_add(struct scrape *s, struct conn *c, struct web_filter *filter, bool page)
+void scrape_add(struct scrape *s, struct conn *c, struct web_filter *filter, bool page)
 {
     c->filter = filter;
     c->page = page;
     c->arrived_ns = clock_mono_ns();
-    if (s->conns->list[CONN_SCRAPE].n >= s->max_requests) {
-        return refuse(s, c);
-    }
     MHD_suspend_connection(c->mhd);
     c->suspended = true;
     conn_move(s->conns, c, CONN_SCRAPE);
-    return true;
 }
 
 // Whether one more rendering may be sent. Cuts a stalled one to make room.
@@ -123,6 +113,7 @@ void scrape_serve(struct scrape *s)
         serve_first(s);
     }
     while (waiting->head != NULL && s->conns->now_ms - waiting->head->since_ms >= SCRAPE_WAIT_MS) {
-        refuse(s, waiting->head);
+        stats_add(&s->stats->scrapes_refused, 1);
+        reply_send(s->conns, waiting->head, &too_many);
     }
 }

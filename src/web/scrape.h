@@ -2,11 +2,13 @@
 /*
  * scrape: requests that wait for a rendering, and their place among those in flight.
  *
- * Shape:   libmicrohttpd's round only collects requests; scrape_serve, after the round, renders. So
- * a rendering begins after the arrival of all that it answers, and those that came during it find
- * the next one. The landing page goes the same way, since it too costs a walk and memory. Bounds:
- * max_requests whose rendering is being sent; as many that wait, for SCRAPE_WAIT_MS at most. No new
- *          rendering beyond SCRAPE_HELD_MAX bytes that are not yet sent.
+ * Shape:   libmicrohttpd's round only collects requests; scrape_serve, after the round, renders.
+ *          So a rendering begins after the arrival of all that it answers, and those that came
+ *          during it find the next one. The landing page goes the same way, since it too costs a
+ *          walk and memory.
+ * Bounds:  max_requests whose rendering is being sent. Those that wait cost no more than their
+ *          connection, and wait for a place for SCRAPE_WAIT_MS at most. No new rendering beyond
+ *          SCRAPE_HELD_MAX bytes that are not yet sent.
  * Threads: the web thread only.
  * Memory:  a waiting request belongs to its connection; renderings to `bodies`.
  */
@@ -31,10 +33,9 @@ struct scrape {
     struct bodies bodies;
 };
 
-// Suspends a request until its rendering is there. Takes `filter` (NULL: all). `page`: wants the
-// landing page. When too many wait, the request is answered with 503 at once. Returns false when
-// that failed too.
-bool scrape_add(struct scrape *s, struct conn *c, struct web_filter *filter, bool page);
+// Suspends a request until its rendering is there, or until it is refused with 503. Takes
+// `filter` (NULL: all). `page`: wants the landing page.
+void scrape_add(struct scrape *s, struct conn *c, struct web_filter *filter, bool page);
 
 // Renders for those that wait, as far as there is room.
 void scrape_serve(struct scrape *s);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * server: the loop of the web thread. It accepts connections itself, so that it decides who gives
- * way, and gives them to one libmicrohttpd daemon, whose epoll descriptor it watches beside the
- * listening sockets.
+ * server: the loop of the web thread. It accepts connections itself, so that it decides who
+ * gives way, and gives them to one libmicrohttpd daemon, whose epoll descriptor it watches
+ * beside the listening sockets.
  *
- * Shape:   a round is: wait, accept, let libmicrohttpd read and write, answer what waits, cut what
- * is late. It sleeps until the next deadline and not less. Threads: server_wake from any,
- * server_run on the web thread, the rest before and after that. Memory:  server_init fills a struct
- * in place, server_destroy gives back all but the struct.
+ * Shape:   a round is: wait, accept, let libmicrohttpd read and write, answer what waits, cut
+ *          what is late. It sleeps until the next deadline and not less.
+ * Threads: server_wake from any, server_run on the web thread, the rest before and after that.
+ * Memory:  server_init fills a struct in place, server_destroy gives back all but the struct.
  */
 #ifndef VE_WEB_SERVER_H
 #define VE_WEB_SERVER_H

@@ -2,8 +2,8 @@
 /*
  * stats: what the HTTP side counts about itself.
  *
- * Threads: one writer (the web thread), any readers. Each number is whole by itself; numbers read
- * together may be of slightly different moments.
+ * Threads: one writer (the web thread), any readers. Each number is whole by itself; numbers
+ *          read together may be of slightly different moments.
  */
 #ifndef VE_WEB_STATS_H
 #define VE_WEB_STATS_H

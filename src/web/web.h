@@ -2,21 +2,25 @@
 /*
  * web: the HTTP side. Scrapes, health, reload and the landing page, on any number of addresses.
  *
- * Shape:   one thread with one loop serves all addresses through libmicrohttpd. What it shows comes
- * from a backend of functions, all called on that thread. Sharing: a scrape is answered with a
- * rendering that began after it arrived. Those that wait together and ask for the same share one
- * rendering, and its bytes are sent from where they were written. Bounds:  connections (512, less
- * under a small RLIMIT_NOFILE: half of it), 16 KiB of memory for each, scrapes in flight
- * (max_requests, and as many that wait for a place for 500 ms), bytes of bodies not yet sent (no
- * new one is rendered beyond 256 MiB), waiting reloads (16). Time:    a request's head must be
- * complete 10 s after the connection was made, or 90 s after the response before it (so that a
- * scrape once a minute keeps its connection); a response must be gone 60 s after its request came.
- * These are deadlines: trickling bytes does not move them. When all connections are taken, the one
- * that has been silent or in its head for longest gives way; when all scrapes are, the response
- * that has not moved for longest, and for 250 ms at least. Threads: web_open, web_start, web_stop,
- * web_free from one thread. web_reload_done, web_poke, web_beats and web_stats_read from any,
- * between web_open and web_free. Memory:  web_open returns new; settings are copied; the backend is
- * borrowed until web_free. Source:  RFC 9110, RFC 9112; paths and texts as in Prometheus.
+ * Shape:   one thread with one loop serves all addresses through libmicrohttpd. What it shows
+ *          comes from a backend of functions, all called on that thread.
+ * Sharing: a scrape is answered with a rendering that began after it arrived. Those that wait
+ *          together and ask for the same share one rendering, and its bytes are sent from where
+ *          they were written.
+ * Bounds:  connections (512, less under a small RLIMIT_NOFILE: half of it), 16 KiB of memory for
+ *          each, scrapes in flight (max_requests; others wait up to 500 ms for a place, then get
+ *          503), bytes of bodies not yet sent (no new one is rendered beyond 256 MiB), waiting
+ *          reloads (16).
+ * Time:    a request's head must be complete 10 s after the connection was made, or 90 s after
+ *          the response before it (so that a scrape once a minute keeps its connection); a
+ *          reload and the sending of a response may take 60 s each. These are deadlines: trickling
+ *          bytes does not move them. When all connections are taken, the one that has been
+ *          silent or in its head for longest gives way; when all scrapes are, the response that
+ *          has not moved for longest, and for 250 ms at least.
+ * Threads: web_open, web_start, web_stop, web_free from one thread. web_reload_done, web_poke,
+ *          web_beats and web_stats_read from any, between web_open and web_free.
+ * Memory:  web_open returns new; settings are copied; the backend is borrowed until web_free.
+ * Source:  RFC 9110, RFC 9112; paths and texts as in Prometheus.
  */
 #ifndef VE_WEB_WEB_H
 #define VE_WEB_WEB_H
@@ -29,8 +33,8 @@
 struct web;
 
 struct web_settings {
-    const char *const
-        *addresses; // ":8080", "127.0.0.1:8080", "[::1]:8080", "unix:/path"; port 0: any free one
+    // ":8080", "127.0.0.1:8080", "[::1]:8080", "unix:/path"; port 0: any free one
+    const char *const *addresses;
     size_t n_addresses;
     const int *fds; // listening sockets that are open already; web_open takes them, even on failure
     size_t n_fds;   // they come after the addresses in web_port's count
