@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "web/listen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum {
+    LISTEN_BACKLOG = 1024,
+    LISTEN_SEND_BUFFER = 128 * 1024, // what a client that never reads can hold in the kernel
+    LISTEN_HOST_MAX = 255
+};
+
+static const struct listener closed = {.fd = -1};
+
+static int refuse(struct buf *why, const char *address, int err, const char *hint)
+{
+    buf_addf(why, "cannot listen on %s: %s%s", address, strerror(err), hint);
+    return -err;
+}
+
+static const char *tcp_hint(int err)
+{
+    return err == EADDRINUSE ? "; --web.listen-address chooses another one" : "";
+}
+
+// The options that every listening socket gets; accepted ones inherit the size of the send buffer.
+static int set_options(int fd)
+{
+    int one = 1;
+    int size = LISTEN_SEND_BUFFER;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size) < 0) {
+        return -errno;
+    }
+    return 0;
+}
+
+static unsigned port_of(int fd)
+{
+    struct sockaddr_storage a = {0};
+    socklen_t len = sizeof a;
+    if (getsockname(fd, (struct sockaddr *)&a, &len) < 0) {
+        return 0;
+    }
+    if (a.ss_family == AF_INET6) {
+        return ntohs(((struct sockaddr_in6 *)&a)->sin6_port);
+    }
+    return a.ss_family == AF_INET ? ntohs(((struct sockaddr_in *)&a)->sin_port) : 0;
+}
+
+// Returns the listening socket or -errno.
+static int bind_and_listen(int family, int v6only, const struct sockaddr *addr, socklen_t len)
+{
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return -errno;
+    }
+    int r = set_options(fd);
+    if (r == 0 && family == AF_INET6 &&
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof v6only) < 0) {
+        r = -errno;
+    }
+    if (r == 0 && (bind(fd, addr, len) < 0 || listen(fd, LISTEN_BACKLOG) < 0)) {
+        r = -errno;
+    }
+    if (r < 0) {
+        close(fd);
+        return r;
+    }
+    return fd;
+}
+
+static int open_all_interfaces(unsigned port)
+{
+    struct sockaddr_in6 six = {
+        .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port), .sin6_addr = in6addr_any};
+    int fd = bind_and_listen(AF_INET6, 0, (struct sockaddr *)&six, sizeof six);
+    if (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL) {
+        struct sockaddr_in four = {.sin_family = AF_INET,
+                                   .sin_port = htons((uint16_t)port),
+                                   .sin_addr.s_addr = htonl(INADDR_ANY)};
+        fd = bind_and_listen(AF_INET, 0, (struct sockaddr *)&four, sizeof four);
+    }
+    return fd;
+}
+
+// Splits at the last colon. Returns the port's digits, or NULL when the address is malformed.
+static const char *split_port(const char *address, char *host, unsigned *ret_port)
+{
+    const char *colon = strrchr(address, ':');
+    size_t len = colon != NULL ? (size_t)(colon - address) : 0;
+    const char *from = address;
+    if (colon == NULL || len > LISTEN_HOST_MAX) {
+        return NULL;
+    }
+    if (len > 0 && address[0] == '[') {
+        if (len < 3 || address[len - 1] != ']') {
+            return NULL;
+        }
+        from++;
+        len -= 2;
+    } else if (memchr(address, ':', len) != NULL) {
+        return NULL;
+    }
+    size_t digits = strspn(colon + 1, "0123456789");
+    unsigned long port = strtoul(colon + 1, NULL, 10);
+    if (digits == 0 || digits > 5 || colon[1 + digits] != '\0' || port > 65535) {
+        return NULL;
+    }
+    memcpy(host, from, len);
+    host[len] = '\0';
+    *ret_port = (unsigned)port;
+    return colon + 1;
+}
+
+static int open_tcp(struct listener *ret, const char *address, struct buf *why)
+{
+    char host[LISTEN_HOST_MAX + 1];
+    unsigned port = 0;
+    const char *digits = split_port(address, host, &port);
+    if (digits == NULL) {
+        buf_addf(why,
+                 "cannot listen on %s: not an address like :8080, 127.0.0.1:8080, [::1]:8080 "
+                 "or unix:/path",
+                 address);
+        return -EINVAL;
+    }
+    int fd = -EADDRNOTAVAIL;
+    if (host[0] == '\0') {
+        fd = open_all_interfaces(port);
+    } else {
+        struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+                                 .ai_socktype = SOCK_STREAM};
+        struct addrinfo *found = NULL;
+        int r = getaddrinfo(host, digits, &hints, &found);
+        if (r != 0) {
+            buf_addf(why, "cannot listen on %s: %s", address, gai_strerror(r));
+            return -EADDRNOTAVAIL;
+        }
+        for (const struct addrinfo *a = found; a != NULL && fd < 0; a = a->ai_next) {
+            fd = bind_and_listen(a->ai_family, 1, a->ai_addr, a->ai_addrlen);
+        }
+        freeaddrinfo(found);
+    }
+    if (fd < 0) {
+        return refuse(why, address, -fd, tcp_hint(-fd));
+    }
+    *ret = (struct listener){.fd = fd, .port = port_of(fd)};
+    return 0;
+}
+
+// Makes way for a new socket file. Returns 0 or -errno: -EADDRINUSE when somebody listens there.
+static int remove_stale(const struct sockaddr_un *addr)
+{
+    struct stat st;
+    if (lstat(addr->sun_path, &st) < 0) {
+        return errno == ENOENT ? 0 : -errno;
+    }
+    if (!S_ISSOCK(st.st_mode)) {
+        return -EEXIST;
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return -errno;
+    }
+    int r = connect(fd, (const struct sockaddr *)addr, sizeof *addr) < 0 ? -errno : 0;
+    close(fd);
+    if (r != -ECONNREFUSED) {
+        return r == 0 || r == -EAGAIN ? -EADDRINUSE : r;
+    }
+    return unlink(addr->sun_path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int open_unix(struct listener *ret, const char *address, struct buf *why)
+{
+    const char *path = address + strlen("unix:");
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    if (path[0] != '/' || strlen(path) >= sizeof addr.sun_path) {
+        buf_addf(why, "cannot listen on %s: the path must start with / and have at most %zu bytes",
+                 address, sizeof addr.sun_path - 1);
+        return -EINVAL;
+    }
+    strcpy(addr.sun_path, path);
+    int r = remove_stale(&addr);
+    if (r < 0) {
+        const char *hint = r == -EADDRINUSE ? "; another process listens there" : "";
+        return refuse(why, address, -r, hint);
+    }
+    struct listener l = {.fd = bind_and_listen(AF_UNIX, 0, (struct sockaddr *)&addr, sizeof addr)};
+    if (l.fd < 0) {
+        return refuse(why, address, -l.fd, "");
+    }
+    struct stat st;
+    l.path = strdup(path);
+    if (l.path == NULL || lstat(path, &st) < 0) {
+        close(l.fd);
+        unlink(path);
+        free(l.path);
+        return refuse(why, address, ENOMEM, "");
+    }
+    l.dev = st.st_dev;
+    l.ino = st.st_ino;
+    l.made = st.st_mtim;
+    *ret = l;
+    return 0;
+}
+
+int listen_open(struct listener *ret, const char *address, struct buf *why)
+{
+    if (strncmp(address, "unix:", 5) == 0) {
+        return open_unix(ret, address, why);
+    }
+    return open_tcp(ret, address, why);
+}
+
+int listen_adopt(struct listener *ret, int fd, struct buf *why)
+{
+    int listening = 0;
+    socklen_t len = sizeof listening;
+    int r = 0;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) < 0) {
+        r = -errno;
+    } else if (!listening) {
+        r = -EINVAL;
+    } else if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
+        r = -errno;
+    } else {
+        r = set_options(fd);
+    }
+    if (r < 0) {
+        buf_addf(why, "cannot listen on passed socket %d: %s", fd, strerror(-r));
+        close(fd);
+        return r;
+    }
+    *ret = (struct listener){.fd = fd, .port = port_of(fd)};
+    return 0;
+}
+
+static bool is_own_file(const struct listener *l)
+{
+    struct stat st;
+    return lstat(l->path, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino &&
+           st.st_mtim.tv_sec == l->made.tv_sec && st.st_mtim.tv_nsec == l->made.tv_nsec;
+}
+
+void listen_close(struct listener *l)
+{
+    if (l->path != NULL && is_own_file(l)) {
+        unlink(l->path);
+    }
+    free(l->path);
+    if (l->fd >= 0) {
+        close(l->fd);
+    }
+    *l = closed;
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * reply: from an answer in words to a response on its way.
+ *
+ * Shape:   every response says X-Content-Type-Options: nosniff; none names the server.
+ * Threads: the web thread only.
+ * Memory:  texts are copied.
+ */
+#ifndef VE_WEB_REPLY_H
+#define VE_WEB_REPLY_H
+
+#include "web/conn.h"
+
+struct MHD_Response;
+
+#define REPLY_TYPE_TEXT "text/plain; charset=utf-8"
+
+// A short answer.
+struct reply {
+    unsigned status;
+    const char *text;  // the body, as text/plain
+    const char *allow; // value of Allow, or NULL
+    bool close;        // the connection ends with it
+    bool retry;        // says Retry-After: 1
+};
+
+// Sends it; at once, or when the connection is suspended by resuming it. Returns 0; or -ENOMEM, and
+// the connection must end.
+int reply_send(struct conns *cs, struct conn *c, const struct reply *r);
+
+// A response with a body of `len` bytes, sent from where they are. `done(arg)` is called once: when
+// the last connection is through with them, or before NULL is returned (no memory).
+struct MHD_Response *reply_body(const char *type, char *bytes, size_t len, void (*done)(void *arg),
+                                void *arg);
+
+// Sends a shared response as the rendering that a suspended connection waits for; the caller keeps
+// its reference.
+void reply_shared(struct conns *cs, struct conn *c, struct MHD_Response *response);
+
+#endif

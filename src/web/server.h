@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * server: the loop of the web thread. It accepts connections itself, so that it decides who
+ * gives way, and gives them to one libmicrohttpd daemon, whose epoll descriptor it watches
+ * beside the listening sockets.
+ *
+ * Shape:   a round is: wait, accept, let libmicrohttpd read and write, answer what waits, cut
+ *          what is late. It sleeps until the next deadline and not less.
+ * Threads: server_wake from any, server_run on the web thread, the rest before and after that.
+ * Memory:  server_init fills a struct in place, server_destroy gives back all but the struct.
+ */
+#ifndef VE_WEB_SERVER_H
+#define VE_WEB_SERVER_H
+
+#include "web/listen.h"
+#include "web/routes.h"
+
+struct MHD_Daemon;
+
+enum {
+    SERVER_CONNECTIONS_MAX = 512,
+    SERVER_MEMORY = 16 * 1024, // of one connection: request head and response head
+    SERVER_ACCEPTS = 64,       // in one round, so that requests are read in between
+    SERVER_PAUSE_MS = 100,     // how long nothing is accepted when descriptors have run out
+    SERVER_STOP_MS = 1000      // how long responses may go on being sent at the end
+};
+
+struct server {
+    struct MHD_Daemon *mhd;
+    int epoll;                  // watches `mhd`, `wake` and the listeners
+    int wake;                   // eventfd
+    struct listener *listeners; // borrowed
+    size_t n_listeners;
+    struct conns conns;
+    struct stats stats;
+    struct scrape scrape;
+    struct reload reload;
+    struct routes routes;
+    bool listening;          // the listeners are in `epoll`
+    uint64_t paused_ms;      // until when nothing is accepted; 0: not paused
+    uint64_t stop_ms;        // when the loop ends at the latest; 0: not stopping
+    _Atomic bool stopping;   // asked to stop
+    _Atomic uint64_t rounds; // of the loop, so far
+};
+
+// Expects scrape, routes and listeners to be filled in. Returns 0 or -errno.
+int server_init(struct server *s);
+void server_destroy(struct server *s);
+
+// Runs until `stopping`, and a second longer at most.
+void server_run(struct server *s);
+
+// Makes the loop go round.
+void server_wake(struct server *s);
+
+#endif

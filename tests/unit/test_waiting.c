@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+// Requests that wait: for a rendering, for a reload, for the end.
+#include "web_client.h"
+
+#define CLOSE "Host: x\r\nConnection: close\r\n\r\n"
+#define SCRAPE "GET /metrics HTTP/1.1\r\n" CLOSE
+#define RELOAD "POST /-/reload HTTP/1.1\r\n" CLOSE
+
+enum { MS = 1000 };
+
+// Waits until the counter has the value, for two seconds at most.
+static void await(const _Atomic unsigned *counter, unsigned value)
+{
+    for (int i = 0; i < 2000 && *counter < value; i++) {
+        usleep(MS);
+    }
+    ck_assert_uint_eq(*counter, value);
+}
+
+static void check_answer(int fd, const char *want)
+{
+    static char out[1 << 20];
+    long n = client_read(fd, out, sizeof out, NULL, 5000);
+    ck_assert_msg(n >= 0 && strstr(out, want) != NULL, "not \"%s\" in: %s", want, out);
+    close(fd);
+}
+
+static int ask(const struct fake *f, const char *request)
+{
+    int fd = client_connect(f, 0);
+    client_send(fd, request);
+    return fd;
+}
+
+START_TEST(a_request_that_comes_during_a_rendering_gets_the_next_one)
+{
+    struct fake f = {.render_ms = 300};
+    fake_start(&f, 40);
+    int first = ask(&f, SCRAPE);
+    await(&f.renderings, 1);
+    int second = ask(&f, SCRAPE);
+    int third = ask(&f, SCRAPE);
+    int other = ask(&f, "GET /metrics?name[]=a HTTP/1.1\r\n" CLOSE);
+    check_answer(first, "\r\n\r\nrendering 1\n");
+    check_answer(second, "\r\n\r\nrendering 2\n");
+    check_answer(third, "\r\n\r\nrendering 2\n");
+    check_answer(other, "\r\n\r\na\nrendering 3\n");
+    ck_assert_uint_eq(f.renderings, 3);
+    struct web_stats stats;
+    web_stats_read(f.web, &stats);
+    ck_assert_uint_eq(stats.scrapes[WEB_FORMAT_TEXT], 4);
+    uint64_t counted = 0;
+    for (int i = 0; i <= WEB_DURATION_BOUNDS; i++) {
+        counted += stats.duration_buckets[i];
+    }
+    ck_assert_uint_eq(counted, 4);
+    ck_assert_uint_eq(stats.duration_buckets[0], 0);
+    ck_assert_uint_ge(stats.duration_sum_ns, 4 * 300000000ull);
+    web_free(f.web);
+}
+END_TEST
+
+START_TEST(a_client_that_leaves_while_it_waits_does_no_harm)
+{
+    struct fake f = {.render_ms = 100};
+    fake_start(&f, 40);
+    int first = ask(&f, SCRAPE);
+    await(&f.renderings, 1);
+    for (int i = 0; i < 20; i++) {
+        close(ask(&f, SCRAPE));
+    }
+    int last = ask(&f, SCRAPE);
+    check_answer(first, "rendering 1\n");
+    check_answer(last, "\r\n\r\nrendering 2\n");
+    web_free(f.web);
+}
+END_TEST
+
+START_TEST(a_scrape_that_finds_no_place_gets_503)
+{
+    static char out[8 << 20];
+    struct fake f = {.body = 6 << 20};
+    fake_start(&f, 1);
+    int slow = client_connect(&f, 65536);
+    client_send(slow, SCRAPE);
+    await(&f.renderings, 1);
+    int other = ask(&f, SCRAPE);
+    // Moves all the time, so it is not cut for the other's sake.
+    uint64_t begin = clock_mono_ms();
+    size_t n = 0;
+    struct pollfd answered = {.fd = other, .events = POLLIN};
+    while (poll(&answered, 1, 0) == 0 && clock_mono_ms() - begin < 2000) {
+        ssize_t r = recv(slow, out + n, 20000, 0);
+        ck_assert_int_gt(r, 0);
+        n += (size_t)r;
+        usleep(10 * MS);
+    }
+    ck_assert_uint_ge(clock_mono_ms() - begin, 400);
+    long m = client_read(other, out, sizeof out, NULL, 2000);
+    ck_assert_int_gt(m, 0);
+    ck_assert_ptr_eq(strstr(out, "HTTP/1.1 503 Service Unavailable\r\n"), out);
+    ck_assert_ptr_nonnull(strstr(out, "\r\nRetry-After: 1\r\n"));
+    ck_assert_ptr_nonnull(strstr(out, "\r\n\r\ntoo many scrapes at once\n"));
+    close(other);
+    close(slow);
+    check_answer(ask(&f, "GET /healthz HTTP/1.1\r\n" CLOSE), "\r\n\r\nok\n");
+    struct web_stats stats;
+    web_stats_read(f.web, &stats);
+    ck_assert_uint_eq(stats.scrapes_refused, 1);
+    ck_assert_uint_eq(f.renderings, 1);
+    web_free(f.web);
+}
+END_TEST
+
+START_TEST(a_reload_is_answered_when_it_has_ended)
+{
+    struct fake f = {.is_ready = true};
+    fake_start(&f, 40);
+    int first = ask(&f, RELOAD);
+    await(&f.reloads, 1);
+    // It may have begun before these came: they wait for the next.
+    int second = ask(&f, RELOAD);
+    int third = ask(&f, RELOAD);
+    check_answer(ask(&f, "GET /healthz HTTP/1.1\r\n" CLOSE), "\r\n\r\nok\n");
+    ck_assert_uint_eq(f.reloads, 1);
+    web_reload_done(f.web, true, "reloaded\n");
+    check_answer(first, "HTTP/1.1 200 OK\r\n");
+    await(&f.reloads, 2);
+    web_reload_done(f.web, false, "catalog.yaml:3:1: no\n");
+    char out[4096];
+    ck_assert_int_gt(client_read(second, out, sizeof out, NULL, 2000), 0);
+    ck_assert_int_eq(strncmp(out, "HTTP/1.1 500 Internal Server Error\r\n", 36), 0);
+    ck_assert_ptr_nonnull(strstr(out, "\r\n\r\ncatalog.yaml:3:1: no\n"));
+    close(second);
+    check_answer(third, "catalog.yaml:3:1: no\n");
+    web_reload_done(f.web, true, "nobody asked");
+    f.reload_at_once = true;
+    check_answer(ask(&f, RELOAD), "\r\n\r\nreloaded\n");
+    ck_assert_uint_eq(f.reloads, 3);
+    web_free(f.web);
+}
+END_TEST
+
+START_TEST(the_body_of_a_reload_is_ignored_up_to_a_size)
+{
+    static const struct {
+        const char *head;
+        size_t body;
+        const char *answer;
+    } cases[] = {
+        {"Content-Length: 3\r\n\r\n", 3, "HTTP/1.1 200 OK\r\n"},
+        {"Content-Length: 4096\r\n\r\n", 4096, "HTTP/1.1 200 OK\r\n"},
+        {"Content-Length: 4097\r\n\r\n", 0, "HTTP/1.1 413 Content Too Large\r\n"},
+        {"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 0, "HTTP/1.1 200 OK\r\n"},
+        {"Transfer-Encoding: chunked\r\n\r\n", 5000, "HTTP/1.1 413 Content Too Large\r\n"},
+    };
+    struct fake f = {.reload_at_once = true};
+    fake_start(&f, 40);
+    static const char start[] = "POST /-/reload HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        static char body[8192];
+        size_t n = 0;
+        if (cases[i].body == 5000) { // five chunks of 1000 bytes
+            for (int k = 0; k < 5; k++) {
+                n += (size_t)sprintf(body + n, "3e8\r\n%01000d\r\n", 0);
+            }
+            n += (size_t)sprintf(body + n, "0\r\n\r\n");
+        } else {
+            memset(body, 'x', cases[i].body);
+            n = cases[i].body;
+        }
+        int fd = client_connect(&f, 0);
+        client_send(fd, start);
+        client_send(fd, cases[i].head);
+        client_send_bytes(fd, body, n);
+        check_answer(fd, cases[i].answer);
+    }
+    ck_assert_uint_eq(f.reloads, 3);
+    web_free(f.web);
+}
+END_TEST
+
+START_TEST(too_many_reloads_get_503)
+{
+    enum { ALLOWED = 16 };
+    struct fake f = {.is_ready = true};
+    fake_start(&f, 40);
+    int fd[ALLOWED];
+    for (int i = 0; i < ALLOWED; i++) {
+        fd[i] = ask(&f, RELOAD);
+    }
+    await(&f.reloads, 1);
+    usleep(50 * MS);
+    check_answer(ask(&f, RELOAD), "HTTP/1.1 503 Service Unavailable\r\n");
+    // Those that wait when the end comes are told so.
+    uint64_t begin = clock_mono_ms();
+    web_stop(f.web);
+    ck_assert_uint_lt(clock_mono_ms() - begin, 900);
+    for (int i = 0; i < ALLOWED; i++) {
+        check_answer(fd[i], "the exporter is stopping\n");
+    }
+    web_free(f.web);
+}
+END_TEST
+
+START_TEST(a_reload_can_be_forbidden)
+{
+    static const char *const addresses[] = {"127.0.0.1:0"};
+    struct fake f = {.is_ready = true};
+    struct web_settings settings = {.addresses = addresses,
+                                    .n_addresses = 1,
+                                    .telemetry_path = "/m",
+                                    .version = "1",
+                                    .max_requests = 1};
+    struct web_backend backend = fake_backend(&f);
+    struct buf why = BUF_INIT;
+    ck_assert_int_eq(web_open(&f.web, &settings, &backend, &why), 0);
+    ck_assert_int_eq(web_start(f.web), 0);
+    int fd = ask(&f, RELOAD);
+    char out[4096];
+    ck_assert_int_gt(client_read(fd, out, sizeof out, NULL, 2000), 0);
+    ck_assert_int_eq(strncmp(out, "HTTP/1.1 403 Forbidden\r\n", 24), 0);
+    ck_assert_ptr_nonnull(strstr(out, "\r\n\r\nLifecycle API is not enabled.\n"));
+    close(fd);
+    check_answer(ask(&f, "GET /m HTTP/1.1\r\n" CLOSE), "rendering 1\n");
+    check_answer(ask(&f, SCRAPE), "HTTP/1.1 404 Not Found\r\n");
+    ck_assert_uint_eq(f.reloads, 0);
+    web_free(f.web);
+}
+END_TEST
+
+START_TEST(what_is_being_sent_at_the_end_arrives_whole)
+{
+    struct fake f = {.body = 3 << 20};
+    fake_start(&f, 40);
+    int fd = client_connect(&f, 4096);
+    client_send(fd, SCRAPE);
+    await(&f.renderings, 1);
+    ck_assert_uint_eq(f.threads, 1);
+    pid_t reader = fork();
+    if (reader == 0) {
+        static char out[4 << 20];
+        usleep(200 * MS);
+        long n = client_read(fd, out, sizeof out, NULL, 5000);
+        _exit(n > (3 << 20) ? 0 : 1);
+    }
+    close(fd);
+    web_stop(f.web);
+    ck_assert_uint_eq(f.threads, 0);
+    int status = -1;
+    ck_assert_int_eq(waitpid(reader, &status, 0), reader);
+    ck_assert_int_eq(status, 0);
+    web_free(f.web);
+}
+END_TEST
+
+START_TEST(the_end_waits_a_second_for_those_who_do_not_read)
+{
+    struct fake f = {.body = 3 << 20};
+    fake_start(&f, 40);
+    int stalled = client_connect(&f, 4096);
+    client_send(stalled, SCRAPE);
+    await(&f.renderings, 1);
+    int silent = client_connect(&f, 0);
+    usleep(50 * MS);
+    uint64_t begin = clock_mono_ms();
+    web_stop(f.web);
+    uint64_t took = clock_mono_ms() - begin;
+    ck_assert_uint_ge(took, 900);
+    ck_assert_uint_lt(took, 1500);
+    close(stalled);
+    close(silent);
+    web_free(f.web);
+}
+END_TEST
+
+UNIT_MAIN("waiting", a_request_that_comes_during_a_rendering_gets_the_next_one,
+          a_client_that_leaves_while_it_waits_does_no_harm, a_scrape_that_finds_no_place_gets_503,
+          a_reload_is_answered_when_it_has_ended, the_body_of_a_reload_is_ignored_up_to_a_size,
+          too_many_reloads_get_503, a_reload_can_be_forbidden,
+          what_is_being_sent_at_the_end_arrives_whole,
+          the_end_waits_a_second_for_those_who_do_not_read)

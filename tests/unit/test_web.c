@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "web_client.h"
+
+#define CLOSE "Host: x\r\nConnection: close\r\n\r\n"
+#define NOSNIFF "X-Content-Type-Options: nosniff\r\n"
+#define PLAIN "Content-Type: text/plain; charset=utf-8\r\n" NOSNIFF
+#define EXPOSITION "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n" NOSNIFF
+#define BAD "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n" PLAIN
+
+struct exchange {
+    const char *request;
+    const char *answer; // whole, without its Date
+};
+
+static void check_exchanges(const struct fake *f, const struct exchange *e, size_t n)
+{
+    char out[65536];
+    for (size_t i = 0; i < n; i++) {
+        client_ask(f, e[i].request, out, sizeof out);
+        ck_assert_msg(strcmp(out, e[i].answer) == 0, "%s\ngot:\n%s\nnot:\n%s", e[i].request, out,
+                      e[i].answer);
+    }
+}
+
+START_TEST(each_path_has_its_answer)
+{
+    static const struct exchange exchanges[] = {
+        {"GET /metrics HTTP/1.1\r\n" CLOSE, "HTTP/1.1 200 OK\r\nConnection: close\r\n" EXPOSITION
+                                            "Content-Length: 12\r\n\r\nrendering 1\n"},
+        {"HEAD /metrics HTTP/1.1\r\n" CLOSE,
+         "HTTP/1.1 200 OK\r\nConnection: close\r\n" EXPOSITION "Content-Length: 12\r\n\r\n"},
+        {"GET /m%65trics?collect=x HTTP/1.1\r\n" CLOSE,
+         "HTTP/1.1 200 OK\r\nConnection: close\r\n" EXPOSITION
+         "Content-Length: 12\r\n\r\nrendering 3\n"},
+        {"GET http://x/metrics?name[]=b&name%5b%5D=a HTTP/1.1\r\n" CLOSE,
+         "HTTP/1.1 200 OK\r\nConnection: close\r\n" EXPOSITION
+         "Content-Length: 16\r\n\r\na\nb\nrendering 4\n"},
+        {"GET /metrics?name[]=%zz HTTP/1.1\r\n" CLOSE,
+         BAD "Content-Length: 36\r\n\r\nbad request: the query is malformed\n"},
+        {"GET /healthz HTTP/1.1\r\n" CLOSE,
+         "HTTP/1.1 200 OK\r\nConnection: close\r\n" PLAIN "Content-Length: 3\r\n\r\nok\n"},
+        {"HEAD /-/healthy HTTP/1.1\r\n" CLOSE,
+         "HTTP/1.1 200 OK\r\nConnection: close\r\n" PLAIN "Content-Length: 3\r\n\r\n"},
+        {"GET /readyz HTTP/1.1\r\n" CLOSE,
+         "HTTP/1.1 503 Service Unavailable\r\nConnection: "
+         "close\r\n" PLAIN "Content-Length: 10\r\n\r\nnot ready\n"},
+        {"POST /metrics HTTP/1.1\r\n" CLOSE,
+         "HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\n" PLAIN
+         "Allow: GET, HEAD\r\nContent-Length: 19\r\n\r\nmethod not allowed\n"},
+        {"BREW /nowhere HTTP/1.1\r\n" CLOSE,
+         "HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\n" PLAIN
+         "Allow: GET, HEAD\r\nContent-Length: 19\r\n\r\nmethod not allowed\n"},
+        {"PUT /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc",
+         "HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\n" PLAIN
+         "Allow: GET, HEAD\r\nContent-Length: 19\r\n\r\nmethod not allowed\n"},
+        {"GET /-/reload HTTP/1.1\r\n" CLOSE,
+         "HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\n" PLAIN
+         "Allow: POST\r\nContent-Length: 19\r\n\r\nmethod not allowed\n"},
+        {"GET /metrics HTTP/1.0\r\n\r\n", "HTTP/1.1 200 OK\r\nConnection: close\r\n" EXPOSITION
+                                          "Content-Length: 12\r\n\r\nrendering 5\n"},
+    };
+    struct fake f = {.is_ready = false};
+    fake_start(&f, 40);
+    check_exchanges(&f, exchanges, sizeof exchanges / sizeof exchanges[0]);
+    f.is_ready = true;
+    char out[4096];
+    client_ask(&f, "GET /-/ready HTTP/1.1\r\n" CLOSE, out, sizeof out);
+    ck_assert_str_eq(out, "HTTP/1.1 200 OK\r\nConnection: close\r\n" PLAIN
+                          "Content-Length: 6\r\n\r\nready\n");
+    web_free(f.web);
+}
+END_TEST
+
+START_TEST(other_paths_are_not_found)
+{
+    static const char *const paths[] = {"/metrics/",  "//metrics",  "/Metrics",
+                                        "/metric",    "/healthz/",  "/-/",
+                                        "/metrics;x", "/./metrics", "/favicon.ico"};
+    struct fake f = {.is_ready = true};
+    fake_start(&f, 40);
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        char request[256];
+        char out[4096];
+        snprintf(request, sizeof request, "GET %s HTTP/1.1\r\n" CLOSE, paths[i]);
+        client_ask(&f, request, out, sizeof out);
+        ck_assert_str_eq(out, "HTTP/1.1 404 Not Found\r\nConnection: close\r\n" PLAIN
+                              "Content-Length: 10\r\n\r\nnot found\n");
+    }
+    ck_assert_uint_eq(f.renderings, 0);
+    web_free(f.web);
+}
+END_TEST
+
+START_TEST(bad_heads_are_refused_and_end_the_connection)
+{
+    static const char *const heads[] = {
+        "GET /metrics HTTP/1.1\r\n\r\n",
+        "GET /metrics HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+        "GET /metrics HTTP/1.1\r\nHost: a b\r\n\r\n",
+        "GET /metrics HTTP/1.1\r\nHost : a\r\n\r\n",
+        "GET /metrics HTTP/1.1\r\nHost: a\r\nX[]: b\r\n\r\n",
+        "GET /metrics HTTP/1.1\r\nHost: a\r\nX: \x01\r\n\r\n",
+        "GET /metrics HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n",
+        "GET /metrics%00 HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /%z HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc",
+        "HEAD /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc",
+        "GET /metrics HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        ("POST /-/reload HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+         "Content-Length: 3\r\n\r\n0\r\n\r\n"),
+        "POST /-/reload HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc",
+        "POST /-/reload HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
+        "POST /-/reload HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST /-/reload HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
+    };
+    struct fake f = {.is_ready = true};
+    fake_start(&f, 40);
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
+        char request[512];
+        char out[4096];
+        // What follows must not be taken for a request.
+        snprintf(request, sizeof request, "%sGET /metrics HTTP/1.1\r\nHost: a\r\n\r\n", heads[i]);
+        client_ask(&f, request, out, sizeof out);
+        ck_assert_msg(strncmp(out, "HTTP/1.1 400 Bad Request\r\n", 26) == 0, "%s: %s", heads[i],
+                      out);
+        ck_assert_ptr_nonnull(strstr(out, "Connection: close\r\n"));
+        ck_assert_ptr_null(strstr(out, " 200 "));
+    }
+    ck_assert_uint_eq(f.renderings, 0);
+    ck_assert_uint_eq(f.reloads, 0);
+    struct web_stats stats;
+    web_stats_read(f.web, &stats);
+    ck_assert_uint_ge(stats.requests_bad, 10);
+    web_free(f.web);
+}
+END_TEST
+
+START_TEST(an_endless_head_is_refused)
+{
+    static char out[65536];
+    struct fake f = {.is_ready = true};
+    fake_start(&f, 40);
+    int fd = client_connect(&f, 0);
+    client_send(fd, "GET /metrics HTTP/1.1\r\nHost: x\r\n");
+    char line[1024];
+    memset(line, 'a', sizeof line);
+    memcpy(line, "X: ", 3);
+    memcpy(line + sizeof line - 2, "\r\n", 2);
+    for (int i = 0; i < 20 && send(fd, line, sizeof line, MSG_NOSIGNAL) > 0; i++) {
+    }
+    ck_assert_int_gt(client_read(fd, out, sizeof out, "\r\n\r\n", 2000), 0);
+    ck_assert_ptr_nonnull(strstr(out, "HTTP/1.1 431 "));
+    close(fd);
+    web_free(f.web);
+}
+END_TEST
+
+START_TEST(a_connection_is_kept_and_pipelined_requests_are_answered_in_order)
+{
+    static char out[65536];
+    struct fake f = {.is_ready = true};
+    fake_start(&f, 40);
+    int fd = client_connect(&f, 0);
+    for (int i = 1; i <= 3; i++) {
+        char want[32];
+        snprintf(want, sizeof want, "rendering %d\n", i);
+        client_send(fd, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+        ck_assert_int_gt(client_read(fd, out, sizeof out, want, 2000), 0);
+        ck_assert_ptr_null(strstr(out, "Connection: close"));
+    }
+    client_send(fd, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+                    "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+                    "GET /nowhere HTTP/1.1\r\n" CLOSE);
+    ck_assert_int_gt(client_read(fd, out, sizeof out, NULL, 2000), 0);
+    const char *first = strstr(out, "\r\n\r\nok\n");
+    const char *second = strstr(out, "\r\n\r\nrendering 4\n");
+    const char *third = strstr(out, "\r\n\r\nnot found\n");
+    ck_assert(first != NULL && second != NULL && third != NULL);
+    ck_assert(first < second && second < third);
+    close(fd);
+    struct web_stats stats;
+    web_stats_read(f.web, &stats);
+    ck_assert_uint_eq(stats.accepted, 1);
+    ck_assert_uint_eq(stats.scrapes[WEB_FORMAT_TEXT], 4);
+    web_free(f.web);
+}
+END_TEST
+
+START_TEST(the_landing_page_is_html)
+{
+    static char out[65536];
+    struct fake f = {.is_ready = true};
+    fake_start(&f, 40);
+    client_ask(&f, "GET / HTTP/1.1\r\n" CLOSE, out, sizeof out);
+    ck_assert_ptr_nonnull(strstr(out, "HTTP/1.1 200 OK\r\nConnection: close\r\n"
+                                      "Content-Type: text/html; charset=utf-8\r\n" NOSNIFF));
+    ck_assert_ptr_nonnull(strstr(out, "Version: 1.2.3<"));
+    ck_assert_ptr_nonnull(strstr(out, "help &lt;x&gt;"));
+    ck_assert_ptr_null(strstr(out, "Server:"));
+    struct web_stats stats;
+    web_stats_read(f.web, &stats);
+    ck_assert_uint_eq(stats.scrapes[WEB_FORMAT_TEXT], 0);
+    web_free(f.web);
+}
+END_TEST
+
+START_TEST(a_failed_rendering_says_why)
+{
+    char out[4096];
+    struct fake f = {.render_result = -ENOMEM};
+    fake_start(&f, 40);
+    client_ask(&f, "GET /metrics HTTP/1.1\r\n" CLOSE, out, sizeof out);
+    ck_assert_str_eq(out, "HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\n" PLAIN
+                          "Content-Length: 38\r\n\r\ncannot render: Cannot allocate memory\n");
+    struct web_stats stats;
+    web_stats_read(f.web, &stats);
+    ck_assert_uint_eq(stats.scrapes_failed, 1);
+    ck_assert_uint_eq(stats.scrapes[WEB_FORMAT_TEXT], 0);
+    web_free(f.web);
+}
+END_TEST
+
+START_TEST(an_idle_loop_sleeps_and_a_poke_makes_it_go_round)
+{
+    struct fake f = {.is_ready = true};
+    fake_start(&f, 40);
+    usleep(50000);
+    uint64_t before = web_beats(f.web);
+    usleep(500000);
+    ck_assert_uint_eq(web_beats(f.web), before);
+    web_poke(f.web);
+    usleep(50000);
+    ck_assert_uint_eq(web_beats(f.web), before + 1);
+    // An open connection does not keep it awake either.
+    int fd = client_connect(&f, 0);
+    usleep(50000);
+    before = web_beats(f.web);
+    usleep(500000);
+    ck_assert_uint_eq(web_beats(f.web), before);
+    close(fd);
+    web_free(f.web);
+}
+END_TEST
+
+UNIT_MAIN("web", each_path_has_its_answer, other_paths_are_not_found,
+          bad_heads_are_refused_and_end_the_connection, an_endless_head_is_refused,
+          a_connection_is_kept_and_pipelined_requests_are_answered_in_order,
+          the_landing_page_is_html, a_failed_rendering_says_why,
+          an_idle_loop_sleeps_and_a_poke_makes_it_go_round)
