@@ -70,18 +70,13 @@ static void single(struct pen *p, enum self_id id, double value)
     }
 }
 
-static uint64_t read_count(const _Atomic uint64_t *count)
-{
-    return atomic_load_explicit(count, memory_order_relaxed);
-}
-
 // Sums one count of ingest_stats over the workers; `at` is its place in the struct.
 static double sum_of(const struct pen *p, size_t at)
 {
     uint64_t sum = 0;
     for (unsigned w = 0; w < ingest_workers(p->self->ingest); w++) {
         const char *stats = (const char *)ingest_stats_of(p->self->ingest, w);
-        sum += read_count((const _Atomic uint64_t *)(const void *)(stats + at));
+        sum += count_read((const _Atomic uint64_t *)(const void *)(stats + at));
     }
     return (double)sum;
 }
@@ -135,7 +130,7 @@ static void write_by_metric(struct pen *p, enum self_id id, size_t at)
         const struct family *f = &p->schema->families[i];
         const char *figure = (const char *)f->table + at;
         label(p, "metric", f->metric->name, strlen(f->metric->name));
-        sample(p, id, (double)read_count((const _Atomic uint64_t *)(const void *)figure));
+        sample(p, id, (double)count_read((const _Atomic uint64_t *)(const void *)figure));
     }
 }
 
@@ -148,7 +143,7 @@ static void write_busy(struct pen *p)
         char name[16];
         int len = snprintf(name, sizeof name, "%u", w);
         label(p, "worker", name, (size_t)len);
-        sample(p, SELF_busy, (double)read_count(&ingest_stats_of(p->self->ingest, w)->busy_ns) / 1e9);
+        sample(p, SELF_busy, (double)count_read(&ingest_stats_of(p->self->ingest, w)->busy_ns) / 1e9);
     }
 }
 

@@ -16,7 +16,7 @@ void worker_adopt(struct worker *w, int fd)
     struct connection *c = connection_new(fd, &w->protocol);
     struct epoll_event ev = {.events = EPOLLIN, .data.ptr = c};
     if (c == NULL || epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &ev) < 0) {
-        stats_add(&w->stats.accept_errors, 1);
+        count_add(&w->stats.accept_errors, 1);
         atomic_fetch_sub(&w->in->open, 1);
         if (c != NULL) {
             connection_free(c, &w->protocol);
@@ -25,7 +25,7 @@ void worker_adopt(struct worker *w, int fd)
         }
         return;
     }
-    stats_add(&w->stats.connections, 1);
+    count_add(&w->stats.connections, 1);
     c->next = w->connections;
     if (c->next != NULL) {
         c->next->prev = c;
@@ -107,7 +107,7 @@ void worker_accept(struct worker *w)
             if (errno == EAGAIN) {
                 return;
             }
-            stats_add(&w->stats.accept_errors, 1);
+            count_add(&w->stats.accept_errors, 1);
             if (!is_passing(errno)) {
                 go_deaf(w);
                 return;
@@ -116,7 +116,7 @@ void worker_accept(struct worker *w)
         }
         if (atomic_fetch_add(&in->open, 1) >= atomic_load(&in->most)) {
             atomic_fetch_sub(&in->open, 1);
-            stats_add(&w->stats.accept_errors, 1);
+            count_add(&w->stats.accept_errors, 1);
             close(fd);
             continue;
         }

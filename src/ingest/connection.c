@@ -89,11 +89,11 @@ static void answer(struct connection *c, struct buf *reply)
 static void refuse(struct connection *c, struct protocol *p, const struct event_verdict *v)
 {
     c->rejected++;
-    stats_add(&p->stats->rejected[c->source->component][v->reason], 1);
+    count_add(&p->stats->rejected[c->source->component][v->reason], 1);
     struct buf reply = BUF_INIT;
     reply_error(&reply, v, c->lines);
     if (!queue_reply(c, &reply)) {
-        stats_add(&p->stats->replies_dropped, 1);
+        count_add(&p->stats->replies_dropped, 1);
     }
     buf_free(&reply);
 }
@@ -117,7 +117,7 @@ static void count_lost(struct connection *c, struct protocol *p, const struct co
     }
     uint64_t more = c->source->instance_len > 0 ? source_lost(c->source, h->lost) : h->lost - c->lost;
     c->lost = h->lost;
-    stats_add(&p->stats->lost[c->source->component], more);
+    count_add(&p->stats->lost[c->source->component], more);
 }
 
 static const char *first_hello(struct connection *c, struct protocol *p, const struct control_hello *h)
@@ -201,7 +201,7 @@ static void on_verdict(struct connection *c, struct protocol *p, struct event_ve
     switch (v->kind) {
     case EVENT_APPLIED:
         c->applied++;
-        stats_add(&p->stats->applied[c->source->component], 1);
+        count_add(&p->stats->applied[c->source->component], 1);
         break;
     case EVENT_REFUSED:
         refuse(c, p, v);
@@ -314,7 +314,7 @@ int connection_read(struct connection *c, struct protocol *p, char *input)
     if (n < 0) {
         return errno == EAGAIN || errno == EINTR ? 0 : -errno;
     }
-    stats_add(&p->stats->bytes, (uint64_t)n);
+    count_add(&p->stats->bytes, (uint64_t)n);
     uint64_t lines = c->lines;
     int rc = (int)n;
     rcu_enter();

@@ -18,7 +18,7 @@ struct datagram {
 
 static void refuse(struct datagram *d, struct protocol *p, enum reject reason)
 {
-    stats_add(&p->stats->rejected[d->source->component][reason], 1);
+    count_add(&p->stats->rejected[d->source->component][reason], 1);
 }
 
 static bool enter(struct datagram *d, struct protocol *p, unsigned component, struct slice instance)
@@ -42,7 +42,7 @@ static bool on_hello(struct datagram *d, struct protocol *p, const struct contro
     d->named = true;
     atomic_store_explicit(&d->source->forgotten, false, memory_order_relaxed);
     if (h->has_lost && d->source->instance_len > 0) {
-        stats_add(&p->stats->lost[d->source->component], source_lost(d->source, h->lost));
+        count_add(&p->stats->lost[d->source->component], source_lost(d->source, h->lost));
     }
     event_precreate(p->reader, &d->defaults, &d->origin.claimant, source_named(p->sources, d->source));
     return true;
@@ -74,7 +74,7 @@ static void on_line(struct datagram *d, struct protocol *p, const char *line, si
     struct event_verdict v;
     event_line(p->reader, &d->origin, line, len, &v);
     if (v.kind == EVENT_APPLIED) {
-        stats_add(&p->stats->applied[d->source->component], 1);
+        count_add(&p->stats->applied[d->source->component], 1);
     } else if (v.kind == EVENT_REFUSED) {
         refuse(d, p, v.reason);
         d->refused = v.was_hello;
@@ -108,7 +108,7 @@ int datagram_read(int fd, struct protocol *p, char *input)
     if (n < 0) {
         return errno == EAGAIN || errno == EINTR ? 0 : -errno;
     }
-    stats_add(&p->stats->bytes, (uint64_t)n);
+    count_add(&p->stats->bytes, (uint64_t)n);
     struct datagram d = {0};
     enter(&d, p, COMPONENT_UNKNOWN, (struct slice){0}); // until a hello says more; always known
     rcu_enter();

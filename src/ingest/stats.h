@@ -8,10 +8,9 @@
 #ifndef VE_INGEST_STATS_H
 #define VE_INGEST_STATS_H
 
+#include "base/count.h"
 #include "catalog/catalog.h"
 #include "event/reject.h"
-
-#include <stdatomic.h>
 
 struct ingest_stats {
     _Atomic uint64_t applied[CATALOG_MAX_COMPONENTS];
@@ -23,11 +22,5 @@ struct ingest_stats {
     _Atomic uint64_t accept_errors;
     _Atomic uint64_t busy_ns; // wall time not spent waiting
 };
-
-static inline void stats_add(_Atomic uint64_t *count, uint64_t n)
-{
-    uint64_t old = atomic_load_explicit(count, memory_order_relaxed);
-    atomic_store_explicit(count, old + n, memory_order_relaxed);
-}
 
 #endif

@@ -226,7 +226,7 @@ void *worker_main(void *worker)
         order = turn(w, events, n);
         end_lingering(w);
         worker_listen_again(w);
-        stats_add(&w->stats.busy_ns, clock_mono_ns() - begin);
+        count_add(&w->stats.busy_ns, clock_mono_ns() - begin);
     }
     drain(w);
     rcu_part();

@@ -131,7 +131,7 @@ void conn_cut(struct conns *cs, struct conn *c, bool hard)
     shutdown(c->fd, SHUT_RDWR);
     conn_move(cs, c, CONN_CUT);
     conn_resume(cs, c);
-    stats_add(&cs->stats->cut, 1);
+    count_add(&cs->stats->cut, 1);
 }
 
 size_t conns_live(const struct conns *cs)

@@ -52,13 +52,13 @@ static bool answer_bad(struct routes *r, struct conn *c, const char *what)
     char text[160];
     snprintf(text, sizeof text, "bad request: %s\n", what);
     const struct reply bad = {.status = MHD_HTTP_BAD_REQUEST, .text = text, .close = true};
-    stats_add(&r->stats->requests_bad, 1);
+    count_add(&r->stats->requests_bad, 1);
     return answer(r, c, &bad);
 }
 
 static bool answer_too_large(struct routes *r, struct conn *c)
 {
-    stats_add(&r->stats->requests_bad, 1);
+    count_add(&r->stats->requests_bad, 1);
     return answer(r, c, &too_large);
 }
 

@@ -61,7 +61,7 @@ static void answer_failed(struct scrape *s, struct conn *c, int err)
     char text[160];
     snprintf(text, sizeof text, "cannot render: %s\n", strerror(-err));
     const struct reply failed = {.status = MHD_HTTP_INTERNAL_SERVER_ERROR, .text = text};
-    stats_add(&s->stats->scrapes_failed, 1);
+    count_add(&s->stats->scrapes_failed, 1);
     reply_send(s->conns, c, &failed);
 }
 
@@ -113,7 +113,7 @@ void scrape_serve(struct scrape *s)
         serve_first(s);
     }
     while (waiting->head != NULL && s->conns->now_ms - waiting->head->since_ms >= SCRAPE_WAIT_MS) {
-        stats_add(&s->stats->scrapes_refused, 1);
+        count_add(&s->stats->scrapes_refused, 1);
         reply_send(s->conns, waiting->head, &too_many);
     }
 }

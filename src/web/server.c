@@ -171,7 +171,7 @@ void server_wake(struct server *s)
 // What accept(2) says when the process or the system has run out of something.
 static void pause_accepting(struct server *s)
 {
-    stats_add(&s->stats.accept_errors, 1);
+    count_add(&s->stats.accept_errors, 1);
     conns_make_room(&s->conns);
     listeners_watch(s, false);
     s->paused_ms = s->conns.now_ms + SERVER_PAUSE_MS;
@@ -194,7 +194,7 @@ static void accept_some(struct server *s, const struct listener *l)
             }
             return;
         }
-        stats_add(&s->stats.accepted, 1);
+        count_add(&s->stats.accepted, 1);
         if (conns_live(&s->conns) >= s->conns.limit && !conns_make_room(&s->conns)) {
             close(fd);
             continue;

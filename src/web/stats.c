@@ -10,9 +10,9 @@ void stats_scrape(struct stats *s, enum web_format format, uint64_t ns)
     while (i < WEB_DURATION_BOUNDS && (double)ns / 1e9 > web_duration_bounds[i]) {
         i++;
     }
-    stats_add(&s->duration_buckets[i], 1);
-    stats_add(&s->duration_sum_ns, ns);
-    stats_add(&s->scrapes[format], 1);
+    count_add(&s->duration_buckets[i], 1);
+    count_add(&s->duration_sum_ns, ns);
+    count_add(&s->scrapes[format], 1);
 }
 
 static uint64_t read_one(const _Atomic uint64_t *number)

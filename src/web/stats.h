@@ -8,7 +8,8 @@
 #ifndef VE_WEB_STATS_H
 #define VE_WEB_STATS_H
 
-#include <stdatomic.h>
+#include "base/count.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,13 +47,6 @@ struct stats {
     _Atomic uint64_t cut;
     _Atomic uint64_t connections;
 };
-
-// Adds to one number; by its only writer.
-static inline void stats_add(_Atomic uint64_t *number, uint64_t by)
-{
-    uint64_t now = atomic_load_explicit(number, memory_order_relaxed);
-    atomic_store_explicit(number, now + by, memory_order_relaxed);
-}
 
 // Counts one finished scrape of this duration.
 void stats_scrape(struct stats *s, enum web_format format, uint64_t ns);

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/daemon.h"
+#include "series/rcu.h"
+
+#include <assert.h>
+#include <sys/eventfd.h>
+
+static void thread_start(void *daemon)
+{
+    (void)daemon;
+    rcu_join();
+}
+
+static void thread_stop(void *daemon)
+{
+    (void)daemon;
+    rcu_part();
+}
+
+static bool wants(const void *filter, const char *name)
+{
+    return query_filter_has(filter, name);
+}
+
+static int render(void *daemon, const struct web_filter *filter, struct buf *out)
+{
+    struct daemon *d = daemon;
+    struct expose_filter expose = {.wants = wants, .ctx = filter};
+    return expose_text(out, d->store, &d->self, filter != NULL ? &expose : NULL);
+}
+
+static void page(void *daemon, struct web_page *out)
+{
+    struct daemon *d = daemon;
+    rcu_enter();
+    const struct schema *schema = schema_current(d->store);
+    for (size_t i = 0; i < schema->catalog->n_metrics; i++) {
+        const struct metric *m = schema->families[i].metric;
+        page_metric(out, m->name, metric_type_name(m->type),
+                    count_read(&schema->families[i].table->count), m->help);
+    }
+    rcu_leave();
+}
+
+static bool ready(void *daemon)
+{
+    struct daemon *d = daemon;
+    return atomic_load(&d->ready);
+}
+
+static void reload(void *daemon)
+{
+    struct daemon *d = daemon;
+    eventfd_write(d->reload_wish, 1);
+}
+
+struct web_backend daemon_backend(struct daemon *d)
+{
+    return (struct web_backend){
+        .ctx = d,
+        .thread_start = thread_start,
+        .thread_stop = thread_stop,
+        .render = render,
+        .page = page,
+        .ready = ready,
+        .reload = reload,
+    };
+}
+
+void daemon_scrapes(void *daemon, struct self_scrapes *ret)
+{
+    static_assert((int)WEB_FORMATS == (int)SELF_FORMATS, "a place for every format");
+    static_assert((int)WEB_DURATION_BOUNDS <= (int)SELF_MAX_BOUNDS, "room for the bounds");
+    struct daemon *d = daemon;
+    struct web_stats stats;
+    web_stats_read(d->web, &stats);
+    ret->by_format[0] = stats.scrapes[WEB_FORMAT_TEXT];
+    ret->n_bounds = WEB_DURATION_BOUNDS;
+    ret->bounds = web_duration_bounds;
+    memcpy(ret->buckets, stats.duration_buckets, sizeof stats.duration_buckets);
+    ret->sum = (double)stats.duration_sum_ns / 1e9;
+}

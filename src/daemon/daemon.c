@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/daemon.h"
+
+#include "base/clock.h"
+#include "daemon/options.h"
+#include "series/expire.h"
+#include "series/rcu.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+static int say(int rc, const char *what, const char *detail)
+{
+    log_error(what, "error", detail != NULL ? detail : strerror(-rc), NULL);
+    return rc;
+}
+
+// As many descriptors as the system allows: connections need one each.
+static void raise_descriptors(void)
+{
+    struct rlimit fds;
+    if (getrlimit(RLIMIT_NOFILE, &fds) == 0 && fds.rlim_cur < fds.rlim_max) {
+        fds.rlim_cur = fds.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &fds);
+    }
+}
+
+static unsigned workers_of(const struct config *c)
+{
+    if (c->events_workers > 0) {
+        return (unsigned)c->events_workers;
+    }
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    return cpus < 1 ? 1 : cpus > 4 ? 4 : (unsigned)cpus;
+}
+
+static int open_descriptors(struct daemon *d)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    d->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    d->tick = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    d->reload_wish = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    struct itimerspec every = {.it_interval.tv_sec = 1, .it_value.tv_sec = 1};
+    if (d->signals < 0 || d->tick < 0 || d->reload_wish < 0 ||
+        timerfd_settime(d->tick, 0, &every, NULL) < 0) {
+        return say(-errno, "cannot make descriptors", NULL);
+    }
+    return 0;
+}
+
+static int open_series(struct daemon *d, struct catalog *catalog)
+{
+    uint32_t sources = (uint32_t)d->config->limits_sources;
+    struct schema_settings settings = daemon_schema_settings(d->config);
+    int rc = sources_new(&d->sources, sources);
+    if (rc == 0) {
+        rc = schema_open(&d->store, catalog, &settings, workers_of(d->config),
+                         sources_life_from(sources), sources_most_marks(sources));
+    }
+    if (rc < 0) {
+        catalog_free(catalog);
+        return say(rc, "cannot make the series tables", NULL);
+    }
+    return 0;
+}
+
+static int open_socket(const struct config *c, const char *path, int type, struct socket *ret)
+{
+    struct buf problem = BUF_INIT;
+    struct socket_settings settings = {
+        .path = path, .type = type, .mode = c->events_socket_mode, .group = c->events_socket_group};
+    int rc = path == NULL ? 0 : socket_open(ret, &settings, &problem);
+    if (rc < 0) {
+        say(rc, "cannot open the event socket", buf_string(&problem));
+    }
+    buf_free(&problem);
+    return rc;
+}
+
+static int open_ingest(struct daemon *d)
+{
+    struct ingest_settings settings = {
+        .workers = workers_of(d->config),
+        .connections = (uint32_t)d->config->limits_connections,
+        .stream = SOCKET_NONE,
+        .datagram = SOCKET_NONE,
+    };
+    int rc = open_socket(d->config, d->config->events_socket, SOCK_STREAM, &settings.stream);
+    if (rc == 0) {
+        rc = open_socket(d->config, d->config->events_datagram_socket, SOCK_DGRAM, &settings.datagram);
+    }
+    if (rc == 0) {
+        rc = ingest_open(&d->ingest, &settings, d->store, d->sources);
+        if (rc < 0) {
+            say(rc, "cannot make the ingest workers", NULL);
+        }
+    }
+    if (rc < 0) {
+        socket_close(&settings.stream);
+        socket_close(&settings.datagram);
+    }
+    return rc;
+}
+
+static int open_web(struct daemon *d)
+{
+    struct buf problem = BUF_INIT;
+    const struct config *c = d->config;
+    struct web_settings settings = {
+        .addresses = (const char *const *)c->web_listen_addresses.items,
+        .n_addresses = c->web_listen_addresses.n,
+        .telemetry_path = c->web_telemetry_path,
+        .version = VE_VERSION,
+        .lifecycle = c->web_enable_lifecycle,
+        .max_requests = (unsigned)c->web_max_requests,
+    };
+    struct web_backend backend = daemon_backend(d);
+    int rc = web_open(&d->web, &settings, &backend, &problem);
+    if (rc < 0) {
+        say(rc, "cannot serve HTTP", buf_string(&problem));
+    }
+    buf_free(&problem);
+    return rc;
+}
+
+static void open_self(struct daemon *d)
+{
+    d->self.version = VE_VERSION;
+    d->self.revision = VE_REVISION;
+    d->self.ingest = d->ingest;
+    d->self.sources = d->sources;
+    d->self.scrapes = daemon_scrapes;
+    d->self.ctx = d;
+    d->self.start_ms = self_start_ms();
+    atomic_store(&d->self.reload_ok, true);
+    atomic_store(&d->self.reload_at_ms, clock_real_ms());
+}
+
+static int start(struct daemon *d)
+{
+    int rc = ingest_start(d->ingest);
+    if (rc < 0) {
+        return say(rc, "cannot start the ingest workers", NULL);
+    }
+    rc = web_start(d->web);
+    if (rc < 0) {
+        return say(rc, "cannot start the web thread", NULL);
+    }
+    atomic_store(&d->ready, true);
+    return 0;
+}
+
+static void tell_start(const struct daemon *d)
+{
+    const struct config *c = d->config;
+    for (size_t i = 0; i < c->web_listen_addresses.n; i++) {
+        char port[16];
+        snprintf(port, sizeof port, "%u", web_port(d->web, i));
+        log_info("serving HTTP", "address", c->web_listen_addresses.items[i], "port", port, NULL);
+    }
+    log_info("taking events", "socket", c->events_socket, "datagram_socket", c->events_datagram_socket,
+             NULL);
+    log_info("ready", "version", VE_VERSION, "revision", VE_REVISION, NULL);
+}
+
+int daemon_open(struct daemon *d, struct config *config, struct catalog *catalog)
+{
+    *d = (struct daemon){.config = config, .signals = -1, .tick = -1, .reload_wish = -1};
+    rcu_join();
+    raise_descriptors();
+    int rc = open_descriptors(d);
+    if (rc < 0) {
+        catalog_free(catalog);
+        return rc;
+    }
+    if ((rc = open_series(d, catalog)) < 0 || (rc = open_ingest(d)) < 0 || (rc = open_web(d)) < 0) {
+        return rc;
+    }
+    open_self(d);
+    rc = start(d);
+    if (rc == 0) {
+        tell_start(d);
+    }
+    return rc;
+}
+
+void daemon_close(struct daemon *d)
+{
+    atomic_store(&d->ready, false);
+    if (d->ingest != NULL) {
+        ingest_stop(d->ingest);
+    }
+    web_free(d->web);
+    ingest_free(d->ingest);
+    schema_close(d->store);
+    sources_free(d->sources);
+    int fds[] = {d->signals, d->tick, d->reload_wish};
+    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
+        if (fds[i] >= 0) {
+            close(fds[i]);
+        }
+    }
+    config_free(d->config);
+    rcu_part();
+}
+
+static void tick(struct daemon *d)
+{
+    uint64_t now_ms = clock_mono_ms();
+    sources_tick(d->sources, d->store, now_ms);
+    expire_old(d->store, (uint32_t)(now_ms / 1000), sources_keep, d->sources);
+    expire_reclaim(d->store);
+}
+
+// Reloads, and says how it went line by line.
+static bool reload(struct daemon *d, struct buf *report)
+{
+    bool ok = daemon_reload(d, report);
+    const char *text = buf_string(report);
+    char *copy = text != NULL ? strdup(text) : NULL;
+    char *rest = copy;
+    for (char *line; copy != NULL && (line = strsep(&rest, "\n")) != NULL;) {
+        if (line[0] != '\0') {
+            log_write(ok ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR,
+                      ok ? "configuration reloaded" : "configuration refused, the old one stays",
+                      "detail", line, NULL);
+        }
+    }
+    free(copy);
+    return ok;
+}
+
+// Returns whether to go on.
+static bool on_signal(struct daemon *d)
+{
+    struct signalfd_siginfo info;
+    if (read(d->signals, &info, sizeof info) != sizeof info) {
+        return true;
+    }
+    if (info.ssi_signo != SIGHUP) {
+        log_info("stopping", "signal", info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT", NULL);
+        return false;
+    }
+    struct buf report = BUF_INIT;
+    reload(d, &report);
+    buf_free(&report);
+    return true;
+}
+
+static void on_reload_wish(struct daemon *d)
+{
+    eventfd_t n;
+    if (eventfd_read(d->reload_wish, &n) == 0) {
+        struct buf report = BUF_INIT;
+        bool ok = reload(d, &report);
+        const char *text = buf_string(&report);
+        web_reload_done(d->web, ok, text != NULL ? text : "out of memory");
+        buf_free(&report);
+    }
+}
+
+void daemon_run(struct daemon *d)
+{
+    for (;;) {
+        struct pollfd fds[] = {
+            {.fd = d->signals, .events = POLLIN},
+            {.fd = d->tick, .events = POLLIN},
+            {.fd = d->reload_wish, .events = POLLIN},
+        };
+        if (poll(fds, sizeof fds / sizeof fds[0], -1) < 0) {
+            continue;
+        }
+        if (fds[0].revents != 0 && !on_signal(d)) {
+            return;
+        }
+        uint64_t ticks;
+        if (fds[1].revents != 0 && read(d->tick, &ticks, sizeof ticks) == sizeof ticks) {
+            tick(d);
+        }
+        if (fds[2].revents != 0) {
+            on_reload_wish(d);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * daemon: the parts of the running process, in the order in which they are made.
+ *
+ * Threads: the main thread owns it. The web thread reads what the backend's functions hand it (web.c of this
+ *          folder), all of which may be read by any thread.
+ */
+#ifndef VE_DAEMON_DAEMON_H
+#define VE_DAEMON_DAEMON_H
+
+#include "daemon/config.h"
+#include "expose/expose.h"
+#include "ingest/ingest.h"
+#include "web/web.h"
+
+struct daemon {
+    struct config *config;
+    struct sources *sources;
+    struct series_store *store;
+    struct ingest *ingest;
+    struct self self;
+    struct web *web;
+    _Atomic bool ready;
+    int signals;     // signalfd
+    int tick;        // timerfd, once a second
+    int reload_wish; // eventfd: POST /-/reload asks for one
+};
+
+// daemon.c: makes all parts and starts them; ends them in the opposite order. daemon_open returns 0 or -errno
+// after it said why.
+int daemon_open(struct daemon *d, struct config *config, struct catalog *catalog);
+void daemon_close(struct daemon *d);
+// Runs until SIGTERM or SIGINT.
+void daemon_run(struct daemon *d);
+
+// reload.c: loads config and catalogue again and puts them in place, or leaves all as it was. Returns whether
+// it did; what happened, in one or more lines, is in `report`.
+bool daemon_reload(struct daemon *d, struct buf *report);
+
+// backend.c: what the web thread shows.
+struct web_backend daemon_backend(struct daemon *d);
+void daemon_scrapes(void *daemon, struct self_scrapes *ret);
+
+// The settings of the series store that a config asks for.
+static inline struct schema_settings daemon_schema_settings(const struct config *c)
+{
+    return (struct schema_settings){.limit = c->limits_series,
+                                    .limit_per_metric = c->limits_series_per_metric};
+}
+
+#endif
