@@ -40,10 +40,12 @@ struct label_alias {
 
 // What a label's values may be. An open definition accepts any value.
 struct label_def {
-    char *name; // of the definition; a label is bound to the definition of its own name unless told otherwise
+    char *
+        name; // of the definition; a label is bound to the definition of its own name unless told otherwise
     char *help; // "" when there is none
     bool closed;
-    bool implied; // not written in any file: made for a label without a definition (open, no values)
+    bool
+        implied; // not written in any file: made for a label without a definition (open, no values)
     size_t n_values;
     char **values;
     size_t n_aliases;
@@ -72,12 +74,13 @@ struct metric {
     size_t n_labels;
     struct label *labels; // in exposition order
     size_t n_bounds;
-    double *bounds;          // histograms: ascending, finite, +Inf left out
-    char *bounds_name;       // the list that it names, or NULL when it has its own or none
-    uint64_t series_limit;   // 0: the default of the configuration
-    uint64_t ttl_ms;         // 0: none
-    bool precreate;          // all combinations of its closed labels exist as soon as the open ones are known
-    bool owned;              // `owner: source`; gauges only
+    double *bounds;        // histograms: ascending, finite, +Inf left out
+    char *bounds_name;     // the list that it names, or NULL when it has its own or none
+    uint64_t series_limit; // 0: the default of the configuration
+    uint64_t ttl_ms;       // 0: none
+    bool
+        precreate; // all combinations of its closed labels exist as soon as the open ones are known
+    bool owned;    // `owner: source`; gauges only
 };
 
 enum update_op { UPDATE_ADD, UPDATE_SET, UPDATE_OBSERVE };
@@ -92,9 +95,9 @@ struct condition {
 // What an event does to one metric.
 struct update {
     enum update_op op;
-    unsigned metric;      // position in catalog.metrics
-    double by;            // for UPDATE_ADD: the constant to add
-    size_t n_conditions;  // all must hold
+    unsigned metric;     // position in catalog.metrics
+    double by;           // for UPDATE_ADD: the constant to add
+    size_t n_conditions; // all must hold
     struct condition *conditions;
     unsigned char map[CATALOG_MAX_LABELS]; // the metric's label i is the event's label map[i]
 };
@@ -114,7 +117,8 @@ struct event {
 
 struct catalog {
     size_t n_components;
-    char *components[CATALOG_MAX_COMPONENTS]; // [0] "unknown", [1] "manager", [2] "provider", then declared ones
+    char *components
+        [CATALOG_MAX_COMPONENTS]; // [0] "unknown", [1] "manager", [2] "provider", then declared ones
     size_t n_bounds;
     struct bounds *bounds;
     size_t n_defs;
@@ -128,10 +132,10 @@ struct catalog {
 
 // Where a catalogue comes from.
 struct catalog_input {
-    size_t n_files;            // 0: the built-in catalogue
-    const char *const *files;  // read in order, later ones add to earlier ones
-    const char *dir;           // *.yaml of it are added in name order; NULL: none
-    bool dir_must_exist;       // else a missing one is the same as an empty one
+    size_t n_files;           // 0: the built-in catalogue
+    const char *const *files; // read in order, later ones add to earlier ones
+    const char *dir;          // *.yaml of it are added in name order; NULL: none
+    bool dir_must_exist;      // else a missing one is the same as an empty one
 };
 
 // Loads and checks. Returns 0 and the catalogue; -EINVAL when anything is wrong (all of it is in errs);
@@ -151,7 +155,8 @@ int catalog_find_component(const struct catalog *c, const char *name, size_t len
 
 // The value after aliases, still not NUL-terminated by contract of length: points to `value` itself or
 // into the definition, with its length in *ret_len. NULL when the definition is closed and has no such value.
-const char *label_resolve(const struct label_def *def, const char *value, size_t len, size_t *ret_len);
+const char *label_resolve(const struct label_def *def, const char *value, size_t len,
+                          size_t *ret_len);
 
 // Prints the effective catalogue. The YAML loads back to the same catalogue.
 void catalog_print_yaml(const struct catalog *c, struct buf *out);

@@ -100,7 +100,8 @@ static int open_ingest(struct daemon *d)
     };
     int rc = open_socket(d->config, d->config->events_socket, SOCK_STREAM, &settings.stream);
     if (rc == 0) {
-        rc = open_socket(d->config, d->config->events_datagram_socket, SOCK_DGRAM, &settings.datagram);
+        rc = open_socket(d->config, d->config->events_datagram_socket, SOCK_DGRAM,
+                         &settings.datagram);
     }
     if (rc == 0) {
         rc = ingest_open(&d->ingest, &settings, d->store, d->sources);
@@ -171,8 +172,8 @@ static void tell_start(const struct daemon *d)
         snprintf(port, sizeof port, "%u", web_port(d->web, i));
         log_info("serving HTTP", "address", c->web_listen_addresses.items[i], "port", port, NULL);
     }
-    log_info("taking events", "socket", c->events_socket, "datagram_socket", c->events_datagram_socket,
-             NULL);
+    log_info("taking events", "socket", c->events_socket, "datagram_socket",
+             c->events_datagram_socket, NULL);
     log_info("ready", "version", VE_VERSION, "revision", VE_REVISION, NULL);
 }
 

@@ -1,4 +1,101 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A map of the house, floor by floor, lowest first (src/FLOORS). ARCHITECTURE.md tells how they work together.
+ *
+ * base/buf               a growing run of bytes
+ * base/clock             the two clocks
+ * base/count             counters of the process' own work
+ * base/err               a list of located problems
+ * base/log               one line per happening, to stderr
+ * base/num               numbers to text and back
+ * base/num_pow10         the powers of ten that num needs
+ * base/text              UTF-8, JSON, HTML and label text; nearest words
+ *
+ * catalog/catalog        what may exist: metrics, labels, events; look-up
+ * catalog/yaml           a file as a tree of nodes that remember where they stood
+ * catalog/load           files and directory to one catalogue
+ * catalog/loader         what the files that load a catalogue share
+ * catalog/gather         entries of all files, replaced ones left out
+ * catalog/read_buckets   an entry of `buckets`
+ * catalog/read_labels    an entry of `labels`
+ * catalog/read_metric    an entry of `metrics`
+ * catalog/read_event     an entry of `events`
+ * catalog/read_update    one of an event's updates
+ * catalog/check          what can be judged only when all is read
+ * catalog/names          a look-up from names to positions
+ * catalog/print_yaml     the effective catalogue as YAML,
+ * catalog/print_markdown as Markdown,
+ * catalog/print_json     and as JSON
+ *
+ * series/rcu             grace periods
+ * series/arena           the memory of series' identities and numbers
+ * series/cell            the numbers, and the few instructions that change them
+ * series/key             a series' label text, which is its identity
+ * series/marks           which sources have to do with a series
+ * series/table           the series of one metric: find, make, remove
+ * series/slab            where they stand, slot after slot
+ * series/read            what a scrape reads of them
+ * series/claim           what a source leaves on a series that it updates
+ * series/schema          a catalogue and its tables, swapped as one
+ * series/expire          series that go by themselves
+ *
+ * event/reject           the reasons for which a line is refused
+ * event/json             bytes to a JSON tree
+ * event/control          hello, sync, ping and forget taken apart
+ * event/event            one line, judged and applied
+ * event/line             the insides that the files of event/ share
+ * event/sample           plans the updates of one sample or event
+ * event/labels           the checks of its labels
+ * event/exemplar         the checks of its exemplar
+ * event/place            finds, makes or folds the series of an update
+ * event/precreate        zero series before anything happened
+ * event/forget           removes the series that a source names
+ *
+ * ingest/stats           what a worker counts of its work
+ * ingest/source          who pushes: sources, their lives and marks
+ * ingest/source_table    the insides of the table of sources
+ * ingest/source_tick     what time does to sources
+ * ingest/hello           who a connection or a datagram speaks for
+ * ingest/reply           the lines that go back to a client
+ * ingest/connection      bytes to lines, lines to replies
+ * ingest/datagram        lines without a connection
+ * ingest/connect         how connections come to workers and leave
+ * ingest/worker          one ingest thread
+ * ingest/ingest          all of them: start, pause, stop
+ * ingest/sockets         the Unix sockets and their files
+ *
+ * expose/format          the grammar of the text format
+ * expose/process         what the kernel tells of this process
+ * expose/self            the metrics about the exporter itself
+ * expose/expose          the whole exposition
+ *
+ * web/stats              what the HTTP side counts
+ * web/listen             from an address in words to a listening socket
+ * web/conn               connections, by what they wait for and since when
+ * web/head               whether a request's head may be trusted
+ * web/query              path and filters of a request
+ * web/page               the landing page
+ * web/body               the memory of renderings
+ * web/scrape             requests that wait for a rendering
+ * web/reload             requests that wait for a reload
+ * web/reply              from an answer in words to a response
+ * web/routes             from a request to what answers it
+ * web/server             the loop of the web thread
+ * web/web                the HTTP side as the daemon sees it
+ *
+ * daemon/setting         the table of settings as data
+ * daemon/value           what the text of a setting may be
+ * daemon/options         the command line
+ * daemon/config_read     the config file
+ * daemon/config          what the daemon was told, all together
+ * daemon/backend         what the web thread shows
+ * daemon/reload          loads config and catalogue again
+ * daemon/daemon          the parts of the process, made and ended in order
+ * daemon/main            actions and exit status
+ *
+ * Beside the house, for whoever sends: emit/main and emit/emit (virtrigaud-emit), emit/args (its command line),
+ * emit/pump (its standard input), emit/client (a client to copy), emit/link and emit/wire (what it needs).
+ */
 #include "daemon/config.h"
 #include "daemon/daemon.h"
 #include "daemon/options.h"
@@ -55,7 +152,8 @@ static void print_catalog(const struct config *config, const struct catalog *c)
 static void print_check(const struct config *config, const struct catalog *c)
 {
     struct buf text = BUF_INIT;
-    buf_addf(&text, "configuration: ok\ncatalogue: ok, %zu metrics, %zu events, %zu label definitions\n",
+    buf_addf(&text,
+             "configuration: ok\ncatalogue: ok, %zu metrics, %zu events, %zu label definitions\n",
              c->n_metrics, c->n_events, c->n_defs);
     for (size_t i = 0; i < config->web_listen_addresses.n; i++) {
         buf_addf(&text, "would serve HTTP on %s\n", config->web_listen_addresses.items[i]);

@@ -53,7 +53,8 @@ static enum reject read_labels(json_t *object, struct control_pair *ret, size_t 
     size_t n = 0;
     const char *key;
     json_t *value;
-    json_object_foreach (object, key, value) {
+    json_object_foreach(object, key, value)
+    {
         struct slice text = name_of(value);
         if (!text_is_label_name(key) || text.p == NULL) {
             return line_refuse(v, REJECT_bad_control,
@@ -115,7 +116,8 @@ static enum reject read_hello(const struct catalog *c, json_t *object, struct co
     *ret = (struct control_hello){.component = COMPONENT_UNKNOWN};
     const char *key;
     json_t *value;
-    json_object_foreach (object, key, value) {
+    json_object_foreach(object, key, value)
+    {
         enum reject r = read_hello_key(c, key, value, ret, v);
         if (r != REJECT_NONE) {
             return r;

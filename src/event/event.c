@@ -22,7 +22,8 @@ enum reject line_refuse(struct event_verdict *v, enum reject reason, const char 
     return reason;
 }
 
-int event_reader_new(struct event_reader **ret, struct series_store *store, struct series_hand *hand)
+int event_reader_new(struct event_reader **ret, struct series_store *store,
+                     struct series_hand *hand)
 {
     struct event_reader *r = calloc(1, sizeof *r);
     if (r == NULL) {
@@ -97,7 +98,8 @@ static enum reject plan_batch(struct event_reader *r, struct event_verdict *v)
 {
     size_t i;
     json_t *element;
-    json_array_foreach (r->root, i, element) {
+    json_array_foreach(r->root, i, element)
+    {
         enum reject reason =
             json_is_object(element) && !control_is(element)
                 ? sample_plan(r, element, (int)i, v)
@@ -141,8 +143,8 @@ static void begin(struct event_reader *r, const struct event_origin *origin)
     }
 }
 
-void event_line(struct event_reader *r, const struct event_origin *origin, const char *line, size_t len,
-                struct event_verdict *ret)
+void event_line(struct event_reader *r, const struct event_origin *origin, const char *line,
+                size_t len, struct event_verdict *ret)
 {
     ret->index = -1;
     ret->was_hello = false;
@@ -163,7 +165,8 @@ void event_line(struct event_reader *r, const struct event_origin *origin, const
     }
     if (control_is(r->root)) {
         ret->was_hello = json_object_get(r->root, "hello") != NULL;
-        if (control_parse(r->schema->catalog, r->root, line, len, &ret->control, ret) == REJECT_NONE) {
+        if (control_parse(r->schema->catalog, r->root, line, len, &ret->control, ret) ==
+            REJECT_NONE) {
             ret->kind = EVENT_CONTROL;
         }
         return;

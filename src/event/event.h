@@ -49,12 +49,13 @@ struct event_verdict {
 struct event_reader;
 
 // Returns 0, -ENOMEM. Borrows the store and the hand.
-int event_reader_new(struct event_reader **ret, struct series_store *store, struct series_hand *hand);
+int event_reader_new(struct event_reader **ret, struct series_store *store,
+                     struct series_hand *hand);
 void event_reader_free(struct event_reader *r);
 
 // Judges and applies one line (len <= EVENT_MAX_LINE, without its LF, not blank).
-void event_line(struct event_reader *r, const struct event_origin *origin, const char *line, size_t len,
-                struct event_verdict *ret);
+void event_line(struct event_reader *r, const struct event_origin *origin, const char *line,
+                size_t len, struct event_verdict *ret);
 
 // Creates the zero series for which the labels name all that is open, of every metric with `precreate`, and
 // leaves the claimant's base mark and `named` on them.

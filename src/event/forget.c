@@ -37,7 +37,8 @@ static uint64_t forget_family(struct event_reader *r, const struct family *f,
         key_split(f->metric, series_text(f->table, s, &len), values);
         bool all = true;
         for (size_t k = 0; all && k < what->n_labels; k++) {
-            struct slice want = labels_value(f->metric->labels[places[k]].def, what->labels[k].value);
+            struct slice want =
+                labels_value(f->metric->labels[places[k]].def, what->labels[k].value);
             buf_clear(&r->scratch);
             text_label_value(&r->scratch, want.p, want.p == NULL ? 0 : want.len);
             all = want.p != NULL && r->scratch.len == values[places[k]].len &&

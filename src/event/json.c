@@ -48,7 +48,8 @@ static void blank_overflows(struct buf *b)
 }
 
 // Parses; where a number is beyond a double, parses a copy in which it reads null.
-static json_t *load(const char *line, size_t len, size_t flags, struct buf *scratch, json_error_t *err)
+static json_t *load(const char *line, size_t len, size_t flags, struct buf *scratch,
+                    json_error_t *err)
 {
     json_t *root = json_loadb(line, len, flags, err);
     if (root == NULL && json_error_code(err) == json_error_numeric_overflow) {

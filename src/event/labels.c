@@ -28,7 +28,8 @@ enum reject labels_gather(struct labels *l, json_t *object, const struct event_d
 {
     const char *key;
     json_t *value;
-    json_object_foreach (object, key, value) {
+    json_object_foreach(object, key, value)
+    {
         int at = position(l, key);
         if (at < 0) {
             return line_refuse(v, REJECT_unknown_label, "label \"%.64s\" is not declared", key);

@@ -50,7 +50,7 @@ static inline const char *planned_key(const struct event_reader *r, const struct
 struct labels {
     const struct label *declared;
     size_t n;
-    struct slice values[CATALOG_MAX_LABELS];    // as sent
+    struct slice values[CATALOG_MAX_LABELS]; // as sent
     enum { LABEL_ABSENT, LABEL_TEXT, LABEL_NO_STRING } is[CATALOG_MAX_LABELS];
     bool by_default[CATALOG_MAX_LABELS]; // from the hello
     bool wanted[CATALOG_MAX_LABELS];     // needed by this element
@@ -61,7 +61,8 @@ enum reject line_refuse(struct event_verdict *v, enum reject reason, const char 
     __attribute__((format(printf, 3, 4)));
 
 // sample.c: plans one element. Returns REJECT_NONE or the reason, with detail.
-enum reject sample_plan(struct event_reader *r, json_t *element, int index, struct event_verdict *v);
+enum reject sample_plan(struct event_reader *r, json_t *element, int index,
+                        struct event_verdict *v);
 
 // labels.c: the checks of labels, one after the other over all labels.
 enum reject labels_gather(struct labels *l, json_t *object, const struct event_defaults *defaults,

@@ -22,15 +22,15 @@ static int fold(struct event_reader *r, struct planned *p)
 {
     struct table *t = p->family->table;
     buf_clear(&r->scratch);
-    if (t->type == METRIC_GAUGE ||
-        !fold_key(&r->scratch, p->family->metric, planned_key(r, p))) {
+    if (t->type == METRIC_GAUGE || !fold_key(&r->scratch, p->family->metric, planned_key(r, p))) {
         return -ENOSPC;
     }
     const char *key = r->scratch.p;
     size_t len = r->scratch.len;
     uint64_t hash = key_hash(key, len);
     p->series = table_find(t, key, len, hash);
-    int rc = p->series != NULL ? 0 : table_make(t, r->hand, key, len, hash, TABLE_BEYOND, &p->series);
+    int rc =
+        p->series != NULL ? 0 : table_make(t, r->hand, key, len, hash, TABLE_BEYOND, &p->series);
     if (rc >= 0) {
         atomic_fetch_add_explicit(&t->folded, 1, memory_order_relaxed);
     }

@@ -86,7 +86,8 @@ static void make_group(struct event_reader *r, const struct group *g, const stru
         struct series *s = find_member(r, g, &hash);
         if (s == NULL && places > 0) {
             places--;
-            if (table_make(t, r->hand, r->scratch.p, r->scratch.len, hash, TABLE_RESERVED, &s) > 0) {
+            if (table_make(t, r->hand, r->scratch.p, r->scratch.len, hash, TABLE_RESERVED, &s) >
+                0) {
                 table_show(s);
             }
         }

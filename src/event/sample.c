@@ -24,7 +24,8 @@ static enum reject read_fields(json_t *element, json_t **metric, json_t **event,
 {
     const char *key;
     json_t *value;
-    json_object_foreach (element, key, value) {
+    json_object_foreach(element, key, value)
+    {
         json_t **at = strcmp(key, "metric") == 0     ? metric
                       : strcmp(key, "event") == 0    ? event
                       : strcmp(key, "labels") == 0   ? &s->labels
@@ -43,8 +44,8 @@ static enum reject read_fields(json_t *element, json_t **metric, json_t **event,
     return REJECT_NONE;
 }
 
-static enum reject find_target(const struct catalog *c, json_t *metric, json_t *event, struct sample *s,
-                               struct event_verdict *v)
+static enum reject find_target(const struct catalog *c, json_t *metric, json_t *event,
+                               struct sample *s, struct event_verdict *v)
 {
     json_t *name = metric != NULL ? metric : event;
     enum reject reason = metric != NULL ? REJECT_unknown_metric : REJECT_unknown_event;
@@ -72,8 +73,9 @@ static enum reject find_target(const struct catalog *c, json_t *metric, json_t *
 
 static enum reject check_op(struct sample *s, struct event_verdict *v)
 {
-    static const enum update_op usual[] = {
-        [METRIC_COUNTER] = UPDATE_ADD, [METRIC_GAUGE] = UPDATE_SET, [METRIC_HISTOGRAM] = UPDATE_OBSERVE};
+    static const enum update_op usual[] = {[METRIC_COUNTER] = UPDATE_ADD,
+                                           [METRIC_GAUGE] = UPDATE_SET,
+                                           [METRIC_HISTOGRAM] = UPDATE_OBSERVE};
     static const char *const names[] = {
         [UPDATE_ADD] = "add", [UPDATE_SET] = "set", [UPDATE_OBSERVE] = "observe"};
     if (s->op == NULL) {
@@ -134,8 +136,8 @@ static void mark_wanted(const struct catalog *c, struct sample *s)
 
 static enum reject not_allowed(const struct label *l, struct slice value, struct event_verdict *v)
 {
-    return line_refuse(v, REJECT_label_value_not_allowed, "label \"%s\" does not know \"%.*s\"", l->name,
-                       (int)(value.len > 64 ? 64 : value.len), value.p);
+    return line_refuse(v, REJECT_label_value_not_allowed, "label \"%s\" does not know \"%.*s\"",
+                       l->name, (int)(value.len > 64 ? 64 : value.len), value.p);
 }
 
 static enum reject check_allowed(const struct catalog *c, struct sample *s, struct event_verdict *v)
@@ -163,12 +165,13 @@ static enum reject check_allowed(const struct catalog *c, struct sample *s, stru
 
 static enum reject check_value(struct sample *s, struct event_verdict *v)
 {
-    bool required = s->metric != NULL ? s->metric->type != METRIC_COUNTER
-                                      : s->event->value == EVENT_VALUE_REQUIRED;
+    const struct event *event = s->event; // NULL: a metric's sample
+    bool required =
+        event == NULL ? s->metric->type != METRIC_COUNTER : event->value == EVENT_VALUE_REQUIRED;
     if (s->value == NULL) {
         return required ? line_refuse(v, REJECT_missing_value, "a value is wanted") : REJECT_NONE;
     }
-    if (s->event != NULL && s->event->value == EVENT_VALUE_NONE) {
+    if (event != NULL && event->value == EVENT_VALUE_NONE) {
         return line_refuse(v, REJECT_bad_value, "this event takes no value");
     }
     if (!json_is_number(s->value)) {
@@ -176,7 +179,7 @@ static enum reject check_value(struct sample *s, struct event_verdict *v)
     }
     s->number = json_number_value(s->value);
     s->has_number = true;
-    if (s->metric != NULL && s->metric->type == METRIC_COUNTER && s->number < 0) {
+    if (event == NULL && s->metric->type == METRIC_COUNTER && s->number < 0) {
         return line_refuse(v, REJECT_negative_counter, "a counter cannot go down");
     }
     return REJECT_NONE;
@@ -206,7 +209,8 @@ static bool stays_finite(struct event_reader *r, const struct planned *p)
 }
 
 static enum reject plan_update(struct event_reader *r, const struct family *f,
-                               const struct slice *values, struct planned *p, struct event_verdict *v)
+                               const struct slice *values, struct planned *p,
+                               struct event_verdict *v)
 {
     if (r->n_plan == r->cap_plan) {
         size_t cap = r->cap_plan == 0 ? 64 : r->cap_plan * 2;
@@ -238,7 +242,8 @@ static enum reject plan_metric(struct event_reader *r, struct sample *s, int ind
                                struct event_verdict *v)
 {
     const struct family *f = &r->schema->families[s->metric - r->schema->catalog->metrics];
-    struct planned p = {.op = s->metric_op, .value = s->has_number ? s->number : 1, .element = index};
+    struct planned p = {
+        .op = s->metric_op, .value = s->has_number ? s->number : 1, .element = index};
     return plan_update(r, f, s->set.values, &p, v);
 }
 
@@ -266,7 +271,8 @@ static enum reject plan_event(struct event_reader *r, struct sample *s, int inde
 }
 
 // An exemplar has its place on counters and histograms.
-static bool takes_exemplar(const struct event_reader *r, const struct sample *s, size_t planned_from)
+static bool takes_exemplar(const struct event_reader *r, const struct sample *s,
+                           size_t planned_from)
 {
     if (s->metric != NULL) {
         return s->metric->type != METRIC_GAUGE;

@@ -61,7 +61,8 @@ static const struct slice NOTHING = {"", 0};
 
 void format_sample(struct buf *out, const char *name, const char *labels, double value)
 {
-    add_series(out, (struct slice){name, strlen(name)}, "", (struct slice){labels, strlen(labels)}, NOTHING);
+    add_series(out, (struct slice){name, strlen(name)}, "", (struct slice){labels, strlen(labels)},
+               NOTHING);
     add_double(out, value);
 }
 
@@ -69,13 +70,13 @@ void format_sample(struct buf *out, const char *name, const char *labels, double
 struct family_text {
     const struct family *family;
     struct slice name;
-    struct buf le;                                 // le="…" of all buckets, one after the other
-    struct slice le_at[CATALOG_MAX_BOUNDS + 1];    // each of them
-    uint64_t counts[CATALOG_MAX_BOUNDS + 1];       // of the series at hand
+    struct buf le;                              // le="…" of all buckets, one after the other
+    struct slice le_at[CATALOG_MAX_BOUNDS + 1]; // each of them
+    uint64_t counts[CATALOG_MAX_BOUNDS + 1];    // of the series at hand
 };
 
-void format_buckets(struct buf *out, const char *name, const char *labels, const double *bounds, size_t n,
-                  const uint64_t *counts, double sum)
+void format_buckets(struct buf *out, const char *name, const char *labels, const double *bounds,
+                    size_t n, const uint64_t *counts, double sum)
 {
     struct slice name_at = {name, strlen(name)};
     struct slice labels_at = {labels, strlen(labels)};

@@ -13,8 +13,8 @@ void format_head(struct buf *out, const char *name, const char *help, const char
 // One sample; `labels` are written already (a="b",c="d"), or "".
 void format_sample(struct buf *out, const char *name, const char *labels, double value);
 // A histogram's lines from counts that are not cumulative; the last of the n + 1 is above all bounds.
-void format_buckets(struct buf *out, const char *name, const char *labels, const double *bounds, size_t n,
-                  const uint64_t *counts, double sum);
+void format_buckets(struct buf *out, const char *name, const char *labels, const double *bounds,
+                    size_t n, const uint64_t *counts, double sum);
 
 // A catalogue family with all its series; nothing when it has none. Inside an RCU section. 0 or -ENOMEM.
 int format_family(struct buf *out, const struct family *f);

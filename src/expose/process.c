@@ -68,10 +68,11 @@ static uint64_t start_after_boot_ms(void)
     line[n] = '\0';
     unsigned long long ticks = 0;
     const char *rest = strrchr(line, ')');
-    if (rest == NULL || sscanf(rest + 1,
-                               " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d"
-                               " %*d %llu",
-                               &ticks) != 1) {
+    if (rest == NULL ||
+        sscanf(rest + 1,
+               " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d"
+               " %*d %llu",
+               &ticks) != 1) {
         return 0;
     }
     return ticks * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);

@@ -4,8 +4,8 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "expose/expose.h"
-#include "expose/process.h"
 #include "expose/format.h"
+#include "expose/process.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -114,7 +114,8 @@ static void write_rejected(struct pen *p)
         for (unsigned r = 0; r < REJECT_COUNT; r++) {
             label(p, "component", c->components[i], strlen(c->components[i]));
             label(p, "reason", reject_name(r), strlen(reject_name(r)));
-            size_t at = offsetof(struct ingest_stats, rejected) + (i * REJECT_COUNT + r) * sizeof(uint64_t);
+            size_t at =
+                offsetof(struct ingest_stats, rejected) + (i * REJECT_COUNT + r) * sizeof(uint64_t);
             sample(p, SELF_rejected, sum_of(p, at));
         }
     }
@@ -143,7 +144,8 @@ static void write_busy(struct pen *p)
         char name[16];
         int len = snprintf(name, sizeof name, "%u", w);
         label(p, "worker", name, (size_t)len);
-        sample(p, SELF_busy, (double)count_read(&ingest_stats_of(p->self->ingest, w)->busy_ns) / 1e9);
+        sample(p, SELF_busy,
+               (double)count_read(&ingest_stats_of(p->self->ingest, w)->busy_ns) / 1e9);
     }
 }
 
@@ -156,8 +158,8 @@ static void write_scrapes(struct pen *p)
         sample(p, SELF_scrapes, (double)scrapes.by_format[0]);
     }
     if (begin(p, SELF_scrape_duration)) {
-        format_buckets(p->out, table[SELF_scrape_duration].name, "", scrapes.bounds, scrapes.n_bounds,
-                     scrapes.buckets, scrapes.sum);
+        format_buckets(p->out, table[SELF_scrape_duration].name, "", scrapes.bounds,
+                       scrapes.n_bounds, scrapes.buckets, scrapes.sum);
     }
 }
 

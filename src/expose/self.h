@@ -17,9 +17,9 @@ enum { SELF_FORMATS = 1, SELF_MAX_BOUNDS = 16 };
 struct self_scrapes {
     uint64_t by_format[SELF_FORMATS]; // "text"
     size_t n_bounds;
-    const double *bounds;                     // seconds
-    uint64_t buckets[SELF_MAX_BOUNDS + 1];    // not cumulative
-    double sum;                               // seconds
+    const double *bounds;                  // seconds
+    uint64_t buckets[SELF_MAX_BOUNDS + 1]; // not cumulative
+    double sum;                            // seconds
 };
 
 // Where the figures come from.

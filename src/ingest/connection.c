@@ -14,7 +14,8 @@
 enum { TAIL_KEEP = 4096 };
 
 // The lines that follow are those of this source. Returns false when there is no room for another one.
-static bool enter(struct connection *c, struct protocol *p, unsigned component, struct slice instance)
+static bool enter(struct connection *c, struct protocol *p, unsigned component,
+                  struct slice instance)
 {
     uint32_t life;
     struct source *src = source_enter(p->sources, component, instance, p->now_ms, &life);
@@ -115,12 +116,14 @@ static void count_lost(struct connection *c, struct protocol *p, const struct co
     if (!h->has_lost) {
         return;
     }
-    uint64_t more = c->source->instance_len > 0 ? source_lost(c->source, h->lost) : h->lost - c->lost;
+    uint64_t more =
+        c->source->instance_len > 0 ? source_lost(c->source, h->lost) : h->lost - c->lost;
     c->lost = h->lost;
     count_add(&p->stats->lost[c->source->component], more);
 }
 
-static const char *first_hello(struct connection *c, struct protocol *p, const struct control_hello *h)
+static const char *first_hello(struct connection *c, struct protocol *p,
+                               const struct control_hello *h)
 {
     if (hello_defaults(&c->defaults, h) < 0) {
         return "out of memory";
@@ -130,7 +133,8 @@ static const char *first_hello(struct connection *c, struct protocol *p, const s
     }
     c->named = true;
     atomic_store_explicit(&c->source->forgotten, false, memory_order_relaxed);
-    event_precreate(p->reader, &c->defaults, &c->origin.claimant, source_named(p->sources, c->source));
+    event_precreate(p->reader, &c->defaults, &c->origin.claimant,
+                    source_named(p->sources, c->source));
     return NULL;
 }
 
@@ -158,7 +162,8 @@ static void on_hello(struct connection *c, struct protocol *p, struct event_verd
     answer(c, &reply);
 }
 
-static void on_control(struct connection *c, struct protocol *p, struct event_verdict *v, bool first)
+static void on_control(struct connection *c, struct protocol *p, struct event_verdict *v,
+                       bool first)
 {
     const struct control *control = &v->control;
     struct buf reply = BUF_INIT;
@@ -196,7 +201,8 @@ bool connection_is_blank(const char *line, size_t len)
     return true;
 }
 
-static void on_verdict(struct connection *c, struct protocol *p, struct event_verdict *v, bool first)
+static void on_verdict(struct connection *c, struct protocol *p, struct event_verdict *v,
+                       bool first)
 {
     switch (v->kind) {
     case EVENT_APPLIED:

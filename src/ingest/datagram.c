@@ -44,11 +44,13 @@ static bool on_hello(struct datagram *d, struct protocol *p, const struct contro
     if (h->has_lost && d->source->instance_len > 0) {
         count_add(&p->stats->lost[d->source->component], source_lost(d->source, h->lost));
     }
-    event_precreate(p->reader, &d->defaults, &d->origin.claimant, source_named(p->sources, d->source));
+    event_precreate(p->reader, &d->defaults, &d->origin.claimant,
+                    source_named(p->sources, d->source));
     return true;
 }
 
-static void on_control(struct datagram *d, struct protocol *p, const struct control *control, bool first)
+static void on_control(struct datagram *d, struct protocol *p, const struct control *control,
+                       bool first)
 {
     if (control->kind == CONTROL_HELLO) {
         d->refused = !first || !on_hello(d, p, &control->hello);
@@ -65,7 +67,8 @@ static void on_control(struct datagram *d, struct protocol *p, const struct cont
     }
 }
 
-static void on_line(struct datagram *d, struct protocol *p, const char *line, size_t len, bool first)
+static void on_line(struct datagram *d, struct protocol *p, const char *line, size_t len,
+                    bool first)
 {
     if (d->refused) {
         refuse(d, p, REJECT_bad_control);

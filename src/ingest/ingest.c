@@ -10,8 +10,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-int ingest_open(struct ingest **ret, const struct ingest_settings *settings, struct series_store *store,
-                struct sources *sources)
+int ingest_open(struct ingest **ret, const struct ingest_settings *settings,
+                struct series_store *store, struct sources *sources)
 {
     struct ingest *in = calloc(1, sizeof *in);
     if (in == NULL) {

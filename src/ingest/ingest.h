@@ -11,8 +11,8 @@
 #ifndef VE_INGEST_INGEST_H
 #define VE_INGEST_INGEST_H
 
-#include "ingest/source.h"
 #include "ingest/sockets.h"
+#include "ingest/source.h"
 #include "ingest/stats.h"
 
 enum { INGEST_DRAIN_MS = 5000 }; // at most, when it stops
@@ -21,13 +21,13 @@ struct ingest;
 
 struct ingest_settings {
     unsigned workers;
-    uint32_t connections;  // at most
-    struct socket stream;  // fd -1: none
+    uint32_t connections;   // at most
+    struct socket stream;   // fd -1: none
     struct socket datagram; // fd -1: none
 };
 
-int ingest_open(struct ingest **ret, const struct ingest_settings *settings, struct series_store *store,
-                struct sources *sources);
+int ingest_open(struct ingest **ret, const struct ingest_settings *settings,
+                struct series_store *store, struct sources *sources);
 // Starts the threads. Returns 0 or -errno; then none runs.
 int ingest_start(struct ingest *in);
 // Returns when no worker deals with lines any more, and lets them go on.

@@ -1,32 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ingest/source.h"
+#include "ingest/source_table.h"
 
 #include "base/clock.h"
-#include "series/expire.h"
 #include "series/marks.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum source_state { SOURCE_FREE, SOURCE_CLAIMED, SOURCE_KNOWN, SOURCE_GOING };
-enum life_state { LIFE_FREE, LIFE_USED, LIFE_GONE, LIFE_ENDING };
-
-struct life {
-    _Atomic uint64_t ends_ms; // of LIFE_GONE, CLOCK_MONOTONIC
-    _Atomic uint8_t state;
-};
-
-struct sources {
-    uint32_t n; // entries; the first CATALOG_MAX_COMPONENTS are the nameless ones
-    uint32_t n_lives;
-    _Atomic uint32_t known;
-    _Atomic uint32_t next_life; // where to look for a free life first
-    struct source *at;
-    struct life *lives;
-    uint32_t *marks; // scratch of the tick
-};
 
 static uint32_t entries(uint32_t limit)
 {
@@ -51,16 +32,6 @@ uint32_t source_base(const struct sources *s, const struct source *src)
 uint32_t source_named(const struct sources *s, const struct source *src)
 {
     return s->n + (uint32_t)(src - s->at) + 1;
-}
-
-static uint32_t life_mark(const struct sources *s, uint32_t life)
-{
-    return 2 * s->n + 1 + life;
-}
-
-static struct life *life_of(const struct sources *s, uint32_t mark)
-{
-    return &s->lives[mark - 2 * s->n - 1];
 }
 
 int sources_new(struct sources **ret, uint32_t limit)
@@ -112,8 +83,8 @@ static bool settled(const struct source *src)
     return state == SOURCE_KNOWN;
 }
 
-static struct source *find(struct sources *s, uint64_t hash, unsigned component, struct slice instance,
-                           uint32_t below)
+static struct source *find(struct sources *s, uint64_t hash, unsigned component,
+                           struct slice instance, uint32_t below)
 {
     for (uint32_t i = CATALOG_MAX_COMPONENTS; i < below; i++) {
         struct source *src = &s->at[i];
@@ -251,8 +222,8 @@ void source_leave(struct sources *s, struct source *src, uint64_t now_ms)
     }
 }
 
-struct source *source_enter(struct sources *s, unsigned component, struct slice instance, uint64_t now_ms,
-                            uint32_t *ret_life)
+struct source *source_enter(struct sources *s, unsigned component, struct slice instance,
+                            uint64_t now_ms, uint32_t *ret_life)
 {
     for (;;) {
         struct source *src = find_or_add(s, component, instance, now_ms);
@@ -281,110 +252,6 @@ uint64_t source_lost(struct source *src, uint64_t lost)
 {
     uint64_t before = atomic_exchange(&src->lost, lost);
     return lost >= before ? lost - before : lost; // less than before: the client began anew
-}
-
-static void close_windows(struct sources *s, uint64_t now_ms)
-{
-    for (uint32_t i = 0; i < s->n; i++) {
-        struct source *src = &s->at[i];
-        uint64_t at = atomic_load(&src->datagram_at);
-        if (at != 0 && now_ms >= at + SOURCE_DATAGRAM_MS &&
-            atomic_compare_exchange_strong(&src->datagram_at, &at, 0)) {
-            source_leave(s, src, now_ms);
-        }
-    }
-}
-
-static void end_lives(struct sources *s, struct series_store *store, uint64_t now_ms)
-{
-    size_t n = 0;
-    for (uint32_t i = 0; i < s->n_lives; i++) {
-        struct life *life = &s->lives[i];
-        uint8_t state = LIFE_GONE;
-        if (atomic_load_explicit(&life->state, memory_order_acquire) == LIFE_GONE &&
-            now_ms >= atomic_load(&life->ends_ms) &&
-            atomic_compare_exchange_strong(&life->state, &state, LIFE_ENDING)) {
-            s->marks[n++] = life_mark(s, i);
-        }
-    }
-    if (n > 0) {
-        expire_marks(store, s->marks, n, true);
-        for (size_t i = 0; i < n; i++) {
-            atomic_store(&life_of(s, s->marks[i])->state, LIFE_FREE);
-        }
-    }
-}
-
-// Whether the source's life counter still names a life that has not ended.
-static bool at_rest(const struct sources *s, const struct source *src)
-{
-    uint64_t life = atomic_load(&src->life);
-    uint32_t mark = (uint32_t)(life >> 32);
-    return (uint32_t)life == 0 &&
-           (mark == 0 || atomic_load(&life_of(s, mark)->state) != LIFE_GONE);
-}
-
-// The source that was silent for longest and is not connected, if the table is full.
-static struct source *oldest_if_full(struct sources *s)
-{
-    struct source *oldest = NULL;
-    if (atomic_load(&s->known) < s->n - CATALOG_MAX_COMPONENTS) {
-        return NULL;
-    }
-    for (uint32_t i = CATALOG_MAX_COMPONENTS; i < s->n; i++) {
-        struct source *src = &s->at[i];
-        if (atomic_load(&src->state) == SOURCE_KNOWN && at_rest(s, src) &&
-            (oldest == NULL || atomic_load(&src->heard_mono) < atomic_load(&oldest->heard_mono))) {
-            oldest = src;
-        }
-    }
-    return oldest;
-}
-
-// A source that goes says so first and is looked at once more; whoever enters looks at that afterwards.
-static bool let_go(struct source *src, const struct sources *s)
-{
-    atomic_store(&src->state, SOURCE_GOING);
-    if (!at_rest(s, src)) {
-        atomic_store(&src->state, SOURCE_KNOWN);
-        return false;
-    }
-    return true;
-}
-
-static void forget_idle(struct sources *s, struct series_store *store, uint64_t now_ms)
-{
-    struct source *oldest = oldest_if_full(s);
-    size_t n = 0;
-    for (uint32_t i = CATALOG_MAX_COMPONENTS; i < s->n; i++) {
-        struct source *src = &s->at[i];
-        if (atomic_load(&src->state) != SOURCE_KNOWN || !at_rest(s, src)) {
-            continue;
-        }
-        uint64_t idle = now_ms - atomic_load(&src->heard_mono);
-        if ((src == oldest || atomic_load(&src->forgotten) || idle >= SOURCE_FORGOTTEN_MS) &&
-            let_go(src, s)) {
-            s->marks[n++] = source_base(s, src);
-            s->marks[n++] = source_named(s, src);
-        }
-    }
-    if (n == 0) {
-        return;
-    }
-    expire_marks(store, s->marks, n, false);
-    for (size_t i = 0; i < n; i += 2) {
-        struct source *src = &s->at[s->marks[i] - 1];
-        atomic_store(&src->hash, 0);
-        atomic_fetch_sub(&s->known, 1);
-        atomic_store(&src->state, SOURCE_FREE);
-    }
-}
-
-void sources_tick(struct sources *s, struct series_store *store, uint64_t now_ms)
-{
-    close_windows(s, now_ms);
-    end_lives(s, store, now_ms);
-    forget_idle(s, store, now_ms);
 }
 
 bool sources_keep(void *sources, const struct series *series)

@@ -23,7 +23,8 @@ enum {
     SOURCE_DATAGRAM_MS = 60 * 1000, // a source of datagrams counts as connected for this long
     SOURCE_LIVES = 16,              // lives that can be kept, for each source
 };
-#define SOURCE_FORGOTTEN_MS ((uint64_t)7 * 24 * 3600 * 1000) // not heard for this long: no longer known
+#define SOURCE_FORGOTTEN_MS                                                                        \
+    ((uint64_t)7 * 24 * 3600 * 1000) // not heard for this long: no longer known
 
 struct source {
     _Atomic uint8_t state; // enum in source.c
@@ -51,8 +52,8 @@ uint32_t sources_most_marks(uint32_t limit);
 
 // A connection of the source of this name begins; the source is made when it is new. Returns the source and
 // the mark of its life, or NULL when the table is full.
-struct source *source_enter(struct sources *s, unsigned component, struct slice instance, uint64_t now_ms,
-                            uint32_t *ret_life);
+struct source *source_enter(struct sources *s, unsigned component, struct slice instance,
+                            uint64_t now_ms, uint32_t *ret_life);
 // A further connection ends.
 void source_leave(struct sources *s, struct source *src, uint64_t now_ms);
 // A datagram of the source came: it counts as one connection until SOURCE_DATAGRAM_MS after the last one.

@@ -18,13 +18,13 @@ struct ingest {
     struct series_store *store;
     struct sources *sources;
     struct worker *workers;
-    unsigned started;            // threads that run
-    int acks;                    // eventfd, counting: workers that stand still
-    _Atomic uint32_t most;       // connections
-    _Atomic uint32_t open;       // connections
-    _Atomic uint8_t order;       // enum worker_order
-    unsigned turn;               // who gets the next connection; the acceptor's own
-    uint64_t stop_at;            // CLOCK_MONOTONIC ms, when the draining must be over
+    unsigned started;      // threads that run
+    int acks;              // eventfd, counting: workers that stand still
+    _Atomic uint32_t most; // connections
+    _Atomic uint32_t open; // connections
+    _Atomic uint8_t order; // enum worker_order
+    unsigned turn;         // who gets the next connection; the acceptor's own
+    uint64_t stop_at;      // CLOCK_MONOTONIC ms, when the draining must be over
 };
 
 // A connection on its way to another worker.

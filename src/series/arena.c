@@ -13,10 +13,10 @@ enum step { STEP_ABSENT, STEP_BUSY, STEP_READY };
 
 struct arena {
     char *base;
-    uint64_t size;                                // bytes reserved
-    _Atomic uint64_t used;                        // bytes given to hands
-    _Atomic uint32_t released[ARENA_CLASSES];     // heads of the shared lists
-    _Atomic uint8_t *steps;                       // enum step, one per ARENA_STEP
+    uint64_t size;                            // bytes reserved
+    _Atomic uint64_t used;                    // bytes given to hands
+    _Atomic uint32_t released[ARENA_CLASSES]; // heads of the shared lists
+    _Atomic uint8_t *steps;                   // enum step, one per ARENA_STEP
 };
 
 /*
@@ -48,7 +48,8 @@ int arena_new(struct arena **ret, uint64_t max_bytes)
     a->size = (max_bytes + ARENA_STEP - 1) / ARENA_STEP * ARENA_STEP;
     a->size = a->size > most ? most : a->size < ARENA_STEP ? ARENA_STEP : a->size;
     for (;;) {
-        void *p = mmap(NULL, a->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        void *p =
+            mmap(NULL, a->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (p != MAP_FAILED) {
             a->base = p;
             break;

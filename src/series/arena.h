@@ -29,9 +29,9 @@ struct arena;
 
 // One thread's way into the arena. Zero it before its first use.
 struct arena_hand {
-    uint32_t next;                 // next free granule of the chunk
-    uint32_t end;                  // first granule behind it
-    uint32_t free[ARENA_CLASSES];  // private lists of released pieces
+    uint32_t next;                // next free granule of the chunk
+    uint32_t end;                 // first granule behind it
+    uint32_t free[ARENA_CLASSES]; // private lists of released pieces
 };
 
 // Reserves up to `max_bytes` (less where the system allows less). Returns 0, -ENOMEM.

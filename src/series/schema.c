@@ -54,8 +54,9 @@ static void adapt(struct family *f)
     t->single = m->owned && ends_with_info(m->name);
 }
 
-int schema_open(struct series_store **ret, struct catalog *c, const struct schema_settings *settings,
-                unsigned lanes, uint32_t life_from, uint32_t most_marks)
+int schema_open(struct series_store **ret, struct catalog *c,
+                const struct schema_settings *settings, unsigned lanes, uint32_t life_from,
+                uint32_t most_marks)
 {
     struct series_store *store = calloc(1, sizeof *store);
     struct schema *schema = schema_alloc(c);
@@ -182,7 +183,8 @@ static int fill(struct series_store *store, struct schema *old, struct schema *s
         if (before != NULL) {
             uint64_t lost = atomic_load(&before->table->count);
             atomic_store(&f->table->folded, atomic_load(&before->table->folded));
-            atomic_store(&f->table->precreate_skipped, atomic_load(&before->table->precreate_skipped));
+            atomic_store(&f->table->precreate_skipped,
+                         atomic_load(&before->table->precreate_skipped));
             atomic_store(&f->table->expired, atomic_load(&before->table->expired) + lost);
             change->anew++;
             change->series += lost;
@@ -223,8 +225,8 @@ static void count_gone(struct schema *old, struct schema *schema, struct schema_
     }
 }
 
-int schema_reload(struct series_store *store, struct catalog *c, const struct schema_settings *settings,
-                  struct schema_change *ret)
+int schema_reload(struct series_store *store, struct catalog *c,
+                  const struct schema_settings *settings, struct schema_change *ret)
 {
     struct schema *old = schema_current(store);
     struct schema *schema = schema_alloc(c);

@@ -38,8 +38,9 @@ struct series_store {
 };
 
 // Makes the store and its first schema. Takes the catalogue when it returns 0. -ENOMEM.
-int schema_open(struct series_store **ret, struct catalog *c, const struct schema_settings *settings,
-                unsigned lanes, uint32_t life_from, uint32_t most_marks);
+int schema_open(struct series_store **ret, struct catalog *c,
+                const struct schema_settings *settings, unsigned lanes, uint32_t life_from,
+                uint32_t most_marks);
 void schema_close(struct series_store *store);
 
 static inline struct schema *schema_current(struct series_store *store)
@@ -55,7 +56,7 @@ struct schema_change {
 };
 
 // Replaces the schema. Takes the catalogue when it returns 0; on -ENOMEM all is as before.
-int schema_reload(struct series_store *store, struct catalog *c, const struct schema_settings *settings,
-                  struct schema_change *ret);
+int schema_reload(struct series_store *store, struct catalog *c,
+                  const struct schema_settings *settings, struct schema_change *ret);
 
 #endif

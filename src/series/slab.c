@@ -51,8 +51,8 @@ static struct series *pop(struct table *t, uint32_t *ret_slot)
     uint64_t head = atomic_load_explicit(&t->free, memory_order_acquire);
     while ((uint32_t)head != 0) {
         struct series *s = slab_at(t, (uint32_t)head - 1);
-        uint64_t next = ((head >> 32) + 1) << 32 |
-                        atomic_load_explicit(&s->touched, memory_order_relaxed);
+        uint64_t next =
+            ((head >> 32) + 1) << 32 | atomic_load_explicit(&s->touched, memory_order_relaxed);
         if (atomic_compare_exchange_weak_explicit(&t->free, &head, next, memory_order_acquire,
                                                   memory_order_acquire)) {
             *ret_slot = (uint32_t)head - 1;
@@ -84,8 +84,8 @@ struct series *slab_take(struct table *t, uint32_t *ret_slot)
         if (ensure(t, slot) < 0) {
             return NULL;
         }
-    } while (!atomic_compare_exchange_weak_explicit(&t->slots, &slot, slot + 1, memory_order_acq_rel,
-                                                    memory_order_acquire));
+    } while (!atomic_compare_exchange_weak_explicit(&t->slots, &slot, slot + 1,
+                                                    memory_order_acq_rel, memory_order_acquire));
     *ret_slot = slot;
     return slab_at(t, slot);
 }

@@ -14,7 +14,8 @@
 #include <urcu.h>
 #include <urcu/rculfhash.h>
 
-static_assert(sizeof(struct cds_lfht_node) == sizeof((struct series *)0)->node, "room for the node");
+static_assert(sizeof(struct cds_lfht_node) == sizeof((struct series *)0)->node,
+              "room for the node");
 
 static struct cds_lfht_node *node_of(struct series *s)
 {
@@ -203,12 +204,13 @@ void table_give(struct table *t, uint64_t n)
 }
 
 // A filled slot that nobody else knows. NULL: no memory.
-static struct series *prepare(struct table *t, struct series_hand *hand, const char *text, size_t len,
-                              uint8_t flags)
+static struct series *prepare(struct table *t, struct series_hand *hand, const char *text,
+                              size_t len, uint8_t flags)
 {
     size_t size = t->text_at + len;
-    uint32_t handle =
-        size <= ARENA_MAX_PIECE && len <= UINT16_MAX ? arena_alloc(t->share->arena, &hand->arena, size) : 0;
+    uint32_t handle = size <= ARENA_MAX_PIECE && len <= UINT16_MAX
+                          ? arena_alloc(t->share->arena, &hand->arena, size)
+                          : 0;
     if (handle == 0) {
         return NULL;
     }
@@ -234,8 +236,8 @@ static struct series *prepare(struct table *t, struct series_hand *hand, const c
     return s;
 }
 
-int table_make(struct table *t, struct series_hand *hand, const char *text, size_t len, uint64_t hash,
-               enum table_place place, struct series **ret)
+int table_make(struct table *t, struct series_hand *hand, const char *text, size_t len,
+               uint64_t hash, enum table_place place, struct series **ret)
 {
     if (place == TABLE_WITHIN && !table_take(t, 1)) {
         return -ENOSPC;

@@ -60,11 +60,12 @@ struct series_record {
 struct series {
     unsigned char node[16]; // of the index
     struct series_record *record;
-    _Atomic uint64_t marks;   // sources that have to do with it
-    _Atomic uint32_t touched; // second of the last update, kept only where the metric has a ttl; in a free
-                              // slot: the next free one + 1
-    uint32_t handle;          // of the record
-    _Atomic uint8_t state;    // enum series_state
+    _Atomic uint64_t marks; // sources that have to do with it
+    _Atomic uint32_t
+        touched;     // second of the last update, kept only where the metric has a ttl; in a free
+                     // slot: the next free one + 1
+    uint32_t handle; // of the record
+    _Atomic uint8_t state; // enum series_state
 };
 
 // What all tables share.
@@ -72,8 +73,8 @@ struct table_share {
     struct arena *arena;
     char *base; // arena_base
     unsigned lanes;
-    uint32_t life_from;  // marks from here on stand for a source's life and keep an owned series
-    uint32_t most_marks; // greatest mark
+    uint32_t life_from;     // marks from here on stand for a source's life and keep an owned series
+    uint32_t most_marks;    // greatest mark
     _Atomic uint64_t count; // series of all tables, folded ones aside
     _Atomic uint64_t limit; // of count
 };
@@ -107,7 +108,8 @@ struct series_hand {
 };
 
 // A table for the metric. Returns 0, -ENOMEM. Needs no RCU section; the thread must have joined.
-int table_new(struct table **ret, struct table_share *share, const struct metric *m, uint64_t limit);
+int table_new(struct table **ret, struct table_share *share, const struct metric *m,
+              uint64_t limit);
 // Frees a table that no other thread can reach.
 void table_free(struct table *t);
 // Rebuilds the index for another limit. Only while no other thread finds, makes or removes series.
@@ -124,8 +126,8 @@ enum table_place {
 
 // Finds or makes. Returns 1 and a READY series that the caller must show or undo; 0 and one that existed;
 // -ENOSPC at a limit; -ENOMEM. With TABLE_RESERVED the place is given back unless the result is 1.
-int table_make(struct table *t, struct series_hand *hand, const char *text, size_t len, uint64_t hash,
-               enum table_place place, struct series **ret);
+int table_make(struct table *t, struct series_hand *hand, const char *text, size_t len,
+               uint64_t hash, enum table_place place, struct series **ret);
 void table_show(struct series *s);
 void table_undo(struct table *t, struct series *s);
 
@@ -149,7 +151,8 @@ void table_reclaim(struct table *t);
 struct series *table_at(const struct table *t, uint32_t slot);
 uint32_t table_slots(const struct table *t);
 
-static inline const char *series_text(const struct table *t, const struct series *s, size_t *ret_len)
+static inline const char *series_text(const struct table *t, const struct series *s,
+                                      size_t *ret_len)
 {
     *ret_len = s->record->text_len;
     return (const char *)s->record + t->text_at;
