@@ -83,6 +83,7 @@
  * web/server             the loop of the web thread
  * web/web                the HTTP side as the daemon sees it
  *
+ * daemon/settings        every setting, once
  * daemon/setting         the table of settings as data
  * daemon/value           what the text of a setting may be
  * daemon/options         the command line

@@ -3,6 +3,7 @@
 #include "event/json.h"
 #include "event/line.h"
 
+#include <jansson.h>
 #include <math.h>
 
 static const char *const KEYS[] = {

@@ -2,6 +2,8 @@
 #include "base/text.h"
 #include "event/line.h"
 
+#include <jansson.h>
+
 // Characters, not bytes: OpenMetrics counts UTF-8 code points.
 static size_t characters(const char *s, size_t len)
 {

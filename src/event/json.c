@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 
+#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -12,12 +12,14 @@
 #include "base/buf.h"
 #include "event/reject.h"
 
-#include <jansson.h>
+typedef struct json_t json_t; // jansson's
+
+enum { JSON_REFUSAL_TEXT = 160 };
 
 struct json_refusal {
     enum reject reason;
     int index; // of the batch's element that a duplicate key stands in, or -1
-    char text[JSON_ERROR_TEXT_LENGTH];
+    char text[JSON_REFUSAL_TEXT];
 };
 
 // Returns a new reference, or NULL and why. `scratch` holds a copy of the line where one is needed.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "event/line.h"
 
+#include <jansson.h>
+
 static int position(const struct labels *l, const char *name)
 {
     for (size_t i = 0; i < l->n; i++) {

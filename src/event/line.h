@@ -10,8 +10,7 @@
 #define VE_EVENT_LINE_H
 
 #include "event/event.h"
-
-#include <jansson.h>
+#include "event/json.h"
 
 // One update of one series.
 struct planned {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "event/line.h"
 
+#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 
