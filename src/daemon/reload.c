@@ -60,6 +60,10 @@ bool daemon_reload(struct daemon *d, struct buf *report)
         atomic_store(&d->self.reload_ok, false);
         return false;
     }
+    struct web_settings web = daemon_web_settings(config);
+    if (web_change(d->web, &web, report) < 0) {
+        buf_str(report, "\nthe web settings stay as they were\n");
+    }
     config_free(d->config);
     d->config = config;
     log_set_level(config->log_level);
