@@ -116,17 +116,18 @@ static inline int stress_place(struct table *t, struct series_hand *hand, unsign
     return *ret != NULL ? 0 : table_make(t, hand, text, len, hash, TABLE_WITHIN, ret);
 }
 
-// The same, claimed: again when it went meanwhile. In a section.
+// The same, claimed: again when it went meanwhile. Adds to `ret_made` each series that it made. In a section.
 static inline int stress_claim(struct table *t, struct series_hand *hand, unsigned key,
-                               const struct claimant *c, struct series **ret)
+                               const struct claimant *c, uint64_t *ret_made, struct series **ret)
 {
-    int made;
-    int rc;
-    do {
-        made = stress_place(t, hand, key, ret);
-        rc = made < 0 ? made : claim_series(t, *ret, c);
-    } while (rc == -ESTALE);
-    return rc < 0 ? rc : made;
+    for (;;) {
+        int made = stress_place(t, hand, key, ret);
+        *ret_made += made > 0;
+        int rc = made < 0 ? made : claim_series(t, *ret, c);
+        if (rc != -ESTALE) {
+            return rc < 0 ? rc : made;
+        }
+    }
 }
 
 // The number in a series' key.

@@ -30,9 +30,8 @@ static void write_series(struct work *w, unsigned lane)
         struct claimant c = {.base = 1 + lane, .life = 100 + (uint32_t)(r % LIVES)};
         struct series *s;
         rcu_enter();
-        int made = stress_claim(w->table, &hand, key, &c, &s);
+        int made = stress_claim(w->table, &hand, key, &c, &w->made[lane], &s);
         STRESS_CHECK(made >= 0, "error %d", made);
-        w->made[lane] += made > 0;
         if (made > 0 && r % 8 == 0) { // a line that is refused after all
             table_undo(w->table, s);
             atomic_fetch_add(&w->undone, 1);
@@ -145,8 +144,8 @@ static void compare(struct work *w)
     }
     STRESS_CHECK(live <= KEYS, "%" PRIu64 " series of %d keys", live, KEYS);
     STRESS_CHECK(atomic_load(&w->table->count) == live, "the count is wrong");
-    STRESS_CHECK(made == w->reclaimed + live, "%" PRIu64 " made, %" PRIu64 " gone", made,
-                 w->reclaimed);
+    STRESS_CHECK(made == w->reclaimed + live,
+                 "%" PRIu64 " made, %" PRIu64 " gone, %" PRIu64 " left", made, w->reclaimed, live);
     STRESS_CHECK(atomic_load(&w->table->dead) == 0, "some wait still");
     printf("%" PRIu64 " updates, %" PRIu64 " series made, %" PRIu64 " removed, %" PRIu64
            " slots: none lost\n",
