@@ -18,12 +18,15 @@
 
 enum { UNIT_LANES = 2, UNIT_LIFE_FROM = 100, UNIT_MOST_MARKS = 199 };
 
+static struct series_hand unit_hand; // of the latest store
+
 // A store of the catalogue's metrics, whose limits are the given ones.
 static inline struct series_store *unit_store(const char *catalog, uint64_t limit,
                                               uint64_t limit_per_metric)
 {
     struct schema_settings settings = {.limit = limit, .limit_per_metric = limit_per_metric};
     struct series_store *store = NULL;
+    unit_hand = (struct series_hand){0};
     ck_assert_int_eq(schema_open(&store, load_text(catalog), &settings, UNIT_LANES, UNIT_LIFE_FROM,
                                  UNIT_MOST_MARKS),
                      0);
@@ -57,9 +60,8 @@ static inline int unit_make(struct table *t, struct series_hand *hand, const cha
 // A series that is new, and shown.
 static inline struct series *unit_add(struct table *t, const char *key)
 {
-    static struct series_hand hand;
     struct series *s = NULL;
-    ck_assert_int_eq(unit_make(t, &hand, key, &s), 1);
+    ck_assert_int_eq(unit_make(t, &unit_hand, key, &s), 1);
     table_show(s);
     return s;
 }
