@@ -6,6 +6,8 @@
  */
 #include "stress.h"
 
+#include <sched.h>
+
 enum { THREADS = 3, BATCH = 64, SOURCES = 8 };
 
 struct work {
@@ -91,6 +93,7 @@ static void say(void *arg, unsigned i)
             unsigned version = (unsigned)(round % 5 * 10) + i;
             int rc = stress_claim(w->info, &hand, version * SOURCES + source, &c, &made, &s);
             STRESS_CHECK(rc >= 0, "error %d", rc);
+            sched_yield(); // so that the others come in between
             table_show(s);
             rcu_leave();
         }

@@ -106,6 +106,7 @@ START_TEST(what_touches_no_series_keeps_them)
         "  - {name: m_total, type: counter, help: another, component: manager, labels: [a]}\n",
         "metrics:\n"
         "  - {name: m_total, type: counter, help: h, component: any, labels: [a], ttl: 1h}\n",
+        "labels:\n  a: {values: ['1', '2'], closed: true}\n"
         "metrics:\n"
         "  - {name: m_total, type: counter, help: h, component: any, labels: [a], precreate: "
         "true}\n",
