@@ -75,6 +75,20 @@ class Daemon:
     def signal(self, number):
         self.process.send_signal(number)
 
+    def pause(self):
+        """Stops all its threads where they stand; SIGCONT lets them go on."""
+        self.signal(signal.SIGSTOP)
+        tasks = f"/proc/{self.process.pid}/task"
+
+        def is_still():
+            states = []
+            for task in os.listdir(tasks):
+                with open(f"{tasks}/{task}/stat", encoding="ascii") as f:
+                    states.append(f.read().rpartition(")")[2].split()[0])
+            return set(states) == {"T"}
+
+        check.until("it stands still", is_still)
+
     def stop(self, seconds=10):
         """Asks it to stop. Returns the exit status."""
         self.ended = True
