@@ -56,11 +56,17 @@ class Daemon:
         return self
 
     def __exit__(self, kind, *_):
+        """After a good test a daemon that still runs must end well too."""
         died = not self.ended and self.process.poll() is not None
+        try:
+            ends = 0 if died or self.ended or kind is not None else self.stop()
+        except subprocess.TimeoutExpired:
+            ends = "never"
         self.kill()
-        if kind is not None or died:
+        if kind is not None or died or ends != 0:
             print(self.log())
         check.holds(f"the daemon died by itself: {self.process.returncode}", not died)
+        check.equal("exit status of the daemon", ends, 0)
 
     def kill(self):
         self.ended = True
