@@ -38,6 +38,26 @@ static void drop_others(struct table *t, const struct series *keep, uint32_t lif
     }
 }
 
+// The same for its earlier lives, which may not have ended yet: who is upgraded comes back.
+static void drop_earlier(struct table *t, const struct series *keep, const struct claimant *c)
+{
+    uint32_t most = t->share->most_marks;
+    for (uint32_t i = 0; i < table_slots(t); i++) {
+        struct series *s = table_at(t, i);
+        if (s == NULL || s == keep || !marks_has(&s->marks, c->base)) {
+            continue;
+        }
+        uint32_t life = marks_next(&s->marks, t->share->life_from, most);
+        while (life != 0) {
+            uint32_t next = life < most ? marks_next(&s->marks, life + 1, most) : 0;
+            if (life != c->life && c->is_own(c->sources, c->base, life)) {
+                drop_others(t, keep, life);
+            }
+            life = next;
+        }
+    }
+}
+
 int claim_series(struct table *t, struct series *s, const struct claimant *c)
 {
     bool changed = false;
@@ -63,6 +83,9 @@ int claim_series(struct table *t, struct series *s, const struct claimant *c)
     }
     if (t->single && rc > 0) {
         drop_others(t, s, c->life);
+        if (c->is_own != NULL) {
+            drop_earlier(t, s, c);
+        }
         // Another line of the same source may have dropped this one meanwhile. One of them must stay.
         if (!marks_has(&s->marks, c->life) || !table_survives(s)) {
             return -ESTALE;
