@@ -79,9 +79,6 @@ END_TEST
 
 START_TEST(a_histogram_observes)
 {
-    EXPECT_SAMPLES(
-        "virtrigaud_libvirt_connections_total{host=\"h\"} 1\n",
-        "{\"metric\":\"virtrigaud_libvirt_connections_total\",\"labels\":{\"host\":\"h\"}}");
     house_open(&h, "metrics:\n  - {name: s, type: histogram, help: h, buckets: [0.5, 1, 10]}\n", 9,
                9);
     static const char *const values[] = {"0.5", "0.50001", "1", "10.5", "-3", "1e2"};
