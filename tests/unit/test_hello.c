@@ -16,7 +16,7 @@ static const char CATALOG[] =
 #define WELCOME "{\"hello\":{\"protocol\":1,\"applied\":0,\"known\":true}}\n"
 #define LATER(n)                                                                                   \
     "{\"error\":\"bad_control\",\"line\":" n ",\"detail\":\"a later hello may only raise "         \
-                                             "lost\"}\n"
+    "lost\"}\n"
 
 static struct house h;
 static struct dialogue d;
