@@ -36,7 +36,8 @@ static bool enter(struct datagram *d, struct protocol *p, unsigned component, st
 
 static bool on_hello(struct datagram *d, struct protocol *p, const struct control_hello *h)
 {
-    if (hello_defaults(&d->defaults, h) < 0 || !enter(d, p, h->component, h->instance)) {
+    if (h->component == COMPONENT_UNKNOWN || hello_defaults(&d->defaults, h) < 0 ||
+        !enter(d, p, h->component, h->instance)) {
         return false;
     }
     d->named = true;
@@ -76,6 +77,7 @@ static void on_line(struct datagram *d, struct protocol *p, const char *line, si
     }
     struct event_verdict v;
     event_line(p->reader, &d->origin, line, len, &v);
+    count_add(v.remembered ? &p->stats->memo_hits : &p->stats->memo_misses, 1);
     if (v.kind == EVENT_APPLIED) {
         count_add(&p->stats->applied[d->source->component], 1);
     } else if (v.kind == EVENT_REFUSED) {

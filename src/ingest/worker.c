@@ -33,6 +33,9 @@ int worker_open(struct worker *w, struct ingest *in, unsigned number)
         return -errno;
     }
     int rc = event_reader_new(&w->protocol.reader, in->store, &w->hand);
+    if (rc == 0 && in->settings.memo_bytes > 0) {
+        rc = event_reader_memo(w->protocol.reader, in->settings.memo_bytes / in->settings.workers);
+    }
     if (rc == 0) {
         rc = watch(w, w->wake, w);
     }
@@ -144,7 +147,7 @@ static void drain_connection(struct worker *w, struct connection *c)
     connection_flush(c);
 }
 
-static void drain(struct worker *w)
+void worker_drain(struct worker *w)
 {
     tell_time(w);
     if (w->number == 0) {
@@ -228,7 +231,7 @@ void *worker_main(void *worker)
         worker_listen_again(w);
         count_add(&w->stats.busy_ns, clock_mono_ns() - begin);
     }
-    drain(w);
+    worker_drain(w);
     rcu_part();
     return NULL;
 }
