@@ -22,8 +22,6 @@ START_TEST(malformed_control_lines_are_refused_with_what_is_wrong)
         {"{\"ping\":[]}", "the id is neither a number nor a string", false},
         {"{\"ping\":{}}", "the id is neither a number nor a string", false},
         {"{\"hello\":1}", "hello is no object", true},
-        {"{\"hello\":{}}", "hello names no component", true},
-        {"{\"hello\":{\"instance\":\"a\"}}", "hello names no component", true},
         {"{\"hello\":{\"component\":\"unknown\"}}", "component is none that the catalogue knows",
          true},
         {"{\"hello\":{\"component\":\"managers\"}}", "component is none that the catalogue knows",
@@ -132,6 +130,10 @@ START_TEST(a_hello_is_taken_apart)
     ck_assert_str_eq(hello->labels[0].name, "a");
     ck_assert(hello->labels[0].value.len == 1 && hello->labels[0].value.p[0] == 'b');
     ck_assert(hello->has_lost && hello->lost == 7);
+
+    v = house_line(&h, "{\"hello\":{}}");
+    ck_assert_int_eq(v.kind, EVENT_CONTROL);
+    ck_assert_uint_eq(hello->component, COMPONENT_UNKNOWN);
 
     v = house_line(&h, "{\"hello\":{\"component\":\"manager\"}}");
     ck_assert_int_eq(v.kind, EVENT_CONTROL);

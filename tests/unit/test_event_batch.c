@@ -98,8 +98,7 @@ START_TEST(a_batch_that_is_refused_leaves_no_trace)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         refused(cases[i].line, cases[i].reason, cases[i].index);
         const char *after = house_text_all(&h);
-        ck_assert_msg(strcmp(before, after) == 0, "%s changed\n%s\nto\n%s", cases[i].line, before,
-                      after);
+        ck_assert_msg(strcmp(before, after) == 0, "%s left something", cases[i].line);
     }
     free(before);
     house_close(&h);

@@ -93,23 +93,43 @@ START_TEST(a_later_hello_may_only_raise_lost)
 {
     static const struct {
         const char *line;
-        bool good;
+        uint64_t lost; // afterwards; 0: refused
     } cases[] = {
-        {HELLO(",\"instance\":\"vc1\",\"lost\":5"), true},
-        {HELLO(",\"lost\":5"), true},
-        {HELLO(",\"lost\":9"), true},
-        {HELLO(",\"lost\":4"), false},
-        {HELLO(""), false},
-        {HELLO(",\"instance\":\"vc2\",\"lost\":9"), false},
-        {HELLO(",\"labels\":{},\"lost\":9"), false},
-        {"{\"hello\":{\"component\":\"manager\",\"lost\":9}}\n", false},
+        {HELLO(",\"instance\":\"vc1\",\"lost\":5"), 5},
+        {HELLO(",\"lost\":5"), 5},
+        {HELLO(",\"lost\":9"), 9},
+        {"{\"hello\":{\"lost\":9}}\n", 9},
+        {HELLO(",\"labels\":{\"o\":\"1\"},\"lost\":9"), 9},
+        {HELLO(",\"labels\":{\"o\":\"2\"},\"lost\":9"), 0},
+        {HELLO(",\"labels\":{\"o\":\"1\",\"p\":\"1\"},\"lost\":9"), 0},
+        {HELLO(",\"labels\":{},\"lost\":9"), 0},
+        {HELLO(",\"lost\":4"), 0},
+        {HELLO(""), 0},
+        {HELLO(",\"instance\":\"vc2\",\"lost\":9"), 0},
+        {"{\"hello\":{\"component\":\"manager\",\"lost\":9}}\n", 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         open_both();
-        dialogue_line(&d, HELLO(",\"instance\":\"vc1\",\"lost\":5"));
-        ck_assert_str_eq(dialogue_line(&d, cases[i].line), cases[i].good ? WELCOME : LATER("2"));
-        ck_assert(d.c->closing != cases[i].good);
-        ck_assert_uint_eq(lost(COMPONENT_PROVIDER), i == 2 ? 9 : 5);
+        dialogue_line(&d, HELLO(",\"instance\":\"vc1\",\"labels\":{\"o\":\"1\"},\"lost\":5"));
+        bool good = cases[i].lost > 0;
+        ck_assert_str_eq(dialogue_line(&d, cases[i].line), good ? WELCOME : LATER("2"));
+        ck_assert(d.c->closing != good);
+        ck_assert_uint_eq(lost(COMPONENT_PROVIDER), good ? cases[i].lost : 5);
+        close_both();
+    }
+}
+END_TEST
+
+START_TEST(a_first_hello_names_its_component)
+{
+    static const char *const lines[] = {"{\"hello\":{}}\n",
+                                        "{\"hello\":{\"instance\":\"a\",\"lost\":1}}\n"};
+    for (size_t i = 0; i < 2; i++) {
+        open_both();
+        ck_assert_str_eq(
+            dialogue_line(&d, lines[i]),
+            "{\"error\":\"bad_control\",\"line\":1,\"detail\":\"hello names no component\"}\n");
+        ck_assert(d.c->closing);
         close_both();
     }
 }
@@ -259,8 +279,9 @@ START_TEST(an_info_series_goes_when_its_source_sends_a_new_one)
 }
 END_TEST
 
-UNIT_MAIN("hello", a_first_hello_is_welcome, blank_lines_may_stand_before_a_hello_and_nothing_else,
-          a_later_hello_may_only_raise_lost, a_refused_hello_closes_after_its_reply,
+UNIT_MAIN("hello", a_first_hello_is_welcome, a_first_hello_names_its_component,
+          blank_lines_may_stand_before_a_hello_and_nothing_else, a_later_hello_may_only_raise_lost,
+          a_refused_hello_closes_after_its_reply,
           other_refused_control_lines_leave_the_connection_open,
           a_client_that_begins_anew_adds_to_lost, more_sources_than_there_is_room_for_are_refused,
           owned_series_go_with_the_last_connection_and_a_grace,

@@ -21,7 +21,7 @@ static struct json_refusal judge(const char *line, size_t len)
 static void expect(const char *line, size_t len, enum reject reason, int index)
 {
     struct json_refusal got = judge(line, len);
-    ck_assert_msg(got.reason == reason && got.index == index, "%s: %s at %d (%s)", line,
+    ck_assert_msg(got.reason == reason && got.index == index, "%.200s: %s at %d (%s)", line,
                   reject_name(got.reason), got.index, got.text);
 }
 

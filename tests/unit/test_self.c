@@ -21,6 +21,8 @@ static const char *const NAMES[][2] = {
     {"virtrigaud_exporter_series_folded_total", "counter"},
     {"virtrigaud_exporter_series_expired_total", "counter"},
     {"virtrigaud_exporter_client_lost_events_total", "counter"},
+    {"virtrigaud_exporter_memo_hits_total", "counter"},
+    {"virtrigaud_exporter_memo_misses_total", "counter"},
     {"virtrigaud_exporter_accept_errors_total", "counter"},
     {"virtrigaud_exporter_precreate_skipped_total", "counter"},
     {"virtrigaud_exporter_worker_busy_seconds_total", "counter"},
