@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * fuzz_line: what a client writes into the stream socket. The bytes go through a real connection with the
- * built-in catalogue and low limits; then every reply must be one JSON object, and the exposition sane.
+ * built-in catalogue and low limits; every reply must be one JSON object, the exposition sane, and the same with
+ * a memo of lines as without.
  */
 #include "exposition.h"
 #include "house.h"
@@ -15,7 +16,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum {
     SIZE_MAX_INPUT = 150000, // fits into the socket, and more than two lines of full length
     LIMIT = 300,
-    LIMIT_PER_METRIC = 40
+    LIMIT_PER_METRIC = 40,
+    MEMO = 1 << 20, // bytes
+    TIMES = 3       // a line is remembered at its second sight
 };
 
 static void check_replies(int fd)
@@ -60,20 +63,35 @@ static void run(struct house *h, const uint8_t *data, size_t size)
     expire_reclaim(h->store);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+// Says the same some times over, and returns all that can be seen of it afterwards, to be freed.
+static char *outcome(const uint8_t *data, size_t size, bool remembers)
 {
     struct house h;
-    if (size > SIZE_MAX_INPUT) {
-        return 0;
-    }
+    const char *line = "";
     house_open(&h, NULL, LIMIT, LIMIT_PER_METRIC);
-    run(&h, data, size);
-    const char *line;
-    const char *wrong = exposition_check(house_text_all(&h), &line);
+    house_must(!remembers || event_reader_memo(h.p->reader, MEMO) == 0, "no memory");
+    for (int i = 0; i < TIMES; i++) {
+        run(&h, data, size);
+    }
+    char *text = strdup(house_text_all(&h));
+    house_close(&h);
+    const char *wrong = text == NULL ? "no memory" : exposition_check(text, &line);
     if (wrong != NULL) {
         fprintf(stderr, "%s: %.300s\n", wrong, line);
         abort();
     }
-    house_close(&h);
+    return text;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size > SIZE_MAX_INPUT) {
+        return 0;
+    }
+    char *parsed = outcome(data, size, false);
+    char *remembered = outcome(data, size, true);
+    house_must(strcmp(parsed, remembered) == 0, "the memo changes what is seen");
+    free(parsed);
+    free(remembered);
     return 0;
 }

@@ -118,7 +118,8 @@ static inline struct event_verdict house_line(struct house *h, const char *line)
 static inline bool house_wants_all(const void *ctx, const char *name)
 {
     (void)ctx;
-    return strncmp(name, "process_", 8) != 0 && strstr(name, "_busy_") == NULL;
+    return strncmp(name, "process_", 8) != 0 && strstr(name, "_busy_") == NULL &&
+           strstr(name, "_memo_") == NULL;
 }
 
 static inline bool house_wants_catalog(const void *ctx, const char *name)
@@ -142,7 +143,7 @@ static inline const char *house_text(struct house *h)
     return house_expose(h, house_wants_catalog);
 }
 
-// These and the exporter's own, but for what changes by itself.
+// These and the exporter's own, but for what changes by itself and the memo's figures.
 static inline const char *house_text_all(struct house *h)
 {
     return house_expose(h, house_wants_all);
