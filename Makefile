@@ -180,7 +180,7 @@ format:
 
 # ---- Installation
 
-DOCS := $(call rel,README* ARCHITECTURE.md CHANGELOG* LICENSE)
+DOCS := $(call rel,README* ARCHITECTURE.md NEWS LICENSE)
 MAN := $(call rel,man/*.[1-8])
 UNITS := $(call rel,systemd/*.service systemd/*.socket)
 D = $(DESTDIR)

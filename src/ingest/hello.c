@@ -51,6 +51,6 @@ struct event_origin hello_origin(const struct protocol *p, const struct source *
         .defaults = defaults->n > 0 ? defaults : NULL,
         .claimant = {.base = source_base(p->sources, src), .life = life},
     };
-    origin.context = event_context(p->reader, origin.defaults, &origin.claimant);
+    origin.context = event_context(p->reader, origin.defaults, &origin.claimant, src->born);
     return origin;
 }
