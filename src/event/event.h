@@ -56,10 +56,10 @@ int event_reader_new(struct event_reader **ret, struct series_store *store,
 void event_reader_free(struct event_reader *r);
 // Lets the reader remember lines, in at most about that many bytes. Returns 0, -ENOMEM.
 int event_reader_memo(struct event_reader *r, uint64_t bytes);
-// A number that stands for these defaults and these marks, for as long as the reader lives: other ones get
-// another number, the same ones usually the same.
+// A number that stands for these defaults, these marks and this source (a number of its own, since marks are
+// used again), for as long as the reader lives: other ones get another number, the same ones usually the same.
 uint64_t event_context(struct event_reader *r, const struct event_defaults *defaults,
-                       const struct claimant *claimant);
+                       const struct claimant *claimant, uint64_t source);
 
 // Judges and applies one line (len <= EVENT_MAX_LINE, without its LF, not blank).
 void event_line(struct event_reader *r, const struct event_origin *origin, const char *line,

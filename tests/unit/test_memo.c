@@ -209,7 +209,7 @@ static uint64_t run_both(uint64_t memo, unsigned lines, uint64_t *random)
             .claimant = {.base = 1 + who, .life = 101 + who, .now_s = 100 + i / 200},
         };
         struct event_origin twin = origin;
-        origin.context = event_context(with.reader, origin.defaults, &origin.claimant);
+        origin.context = event_context(with.reader, origin.defaults, &origin.claimant, who);
         struct event_verdict a;
         struct event_verdict b;
         rcu_enter();
