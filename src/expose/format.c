@@ -21,7 +21,7 @@ void format_head(struct buf *out, const char *name, const char *help, const char
 }
 
 // Room for the longest number and what stands around it.
-enum { NUMBER_ROOM = NUM_MAX + 2 };
+enum { NUMBER_ROOM = NUM_MAX + 2, WALKS_MOST = 16 };
 
 static void add_double(struct buf *out, double v)
 {
@@ -98,6 +98,9 @@ void format_buckets(struct buf *out, const char *name, const char *labels, const
 static void write_les(struct family_text *t)
 {
     const struct metric *m = t->family->metric;
+    if (m->type != METRIC_HISTOGRAM) {
+        return;
+    }
     size_t at[CATALOG_MAX_BOUNDS + 2];
     for (size_t i = 0; i <= m->n_bounds; i++) {
         char number[NUM_MAX];
@@ -170,9 +173,10 @@ static void write_series(struct buf *out, struct family_text *t, const struct se
     }
 }
 
-int format_family(struct buf *out, const struct family *f)
+// One walk over the slots.
+static void write_all(struct buf *out, struct family_text *t)
 {
-    struct family_text t = {.family = f, .name = {f->metric->name, strlen(f->metric->name)}};
+    const struct family *f = t->family;
     bool begun = false;
     for (uint32_t i = 0; i < table_slots(f->table) && !out->failed; i++) {
         const struct series *s = table_at(f->table, i);
@@ -181,13 +185,29 @@ int format_family(struct buf *out, const struct family *f)
         }
         if (!begun) {
             format_head(out, f->metric->name, f->metric->help, metric_type_name(f->metric->type));
-            write_les(&t);
             begun = true;
-            if (t.le.failed) {
-                break;
-            }
         }
-        write_series(out, &t, s);
+        write_series(out, t, s);
+    }
+}
+
+/*
+ * A series that is removed and made again while the walk is under way may be met in its old slot and in its
+ * new one. So a walk beside which something was removed is made again. Under removals without end the last
+ * walk stands.
+ */
+int format_family(struct buf *out, const struct family *f)
+{
+    struct family_text t = {.family = f, .name = {f->metric->name, strlen(f->metric->name)}};
+    size_t from = out->len;
+    write_les(&t);
+    for (int walks = 0; walks < WALKS_MOST && !t.le.failed && !out->failed; walks++) {
+        uint64_t removals = atomic_load(&f->table->removals);
+        out->len = from;
+        write_all(out, &t);
+        if (atomic_load(&f->table->removals) == removals) {
+            break;
+        }
     }
     bool failed = out->failed || t.le.failed;
     buf_free(&t.le);

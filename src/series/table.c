@@ -146,6 +146,7 @@ static int match(struct cds_lfht_node *node, const void *key)
 // Two that unlink a series at once are both told at once that it is being done, but only one that it is.
 static void unlink_dead(struct table *t, struct series *s)
 {
+    atomic_fetch_add(&t->removals, 1); // before the key can be made anew
     if (cds_lfht_del(t->index, node_of(s)) == 0) {
         atomic_store(&s->state, SERIES_UNLINKED);
     }
@@ -291,7 +292,6 @@ static void bury(struct table *t, struct series *s)
     if ((s->record->flags & SERIES_BEYOND) == 0) {
         table_give(t, 1);
     }
-    atomic_fetch_add(&t->removals, 1);
     atomic_fetch_add(&t->dead, 1);
 }
 
@@ -305,6 +305,7 @@ void table_undo(struct table *t, struct series *s)
 
 bool table_remove(struct table *t, struct series *s)
 {
+    atomic_fetch_add(&t->removals, 1);
     for (;;) {
         uint8_t state = SERIES_LIVE;
         if (atomic_compare_exchange_strong(&s->state, &state, SERIES_DEAD)) {
@@ -326,6 +327,7 @@ bool table_remove_if(struct table *t, struct series *s, bool (*still)(void *ctx,
         return false;
     }
     bool gone = still(ctx, s);
+    atomic_fetch_add(&t->removals, 1);
     atomic_store(&s->state, gone ? SERIES_DEAD : SERIES_LIVE);
     if (gone) {
         bury(t, s);

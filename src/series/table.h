@@ -95,7 +95,7 @@ struct table {
     _Atomic bool timed;        // the metric has a ttl
     _Atomic uint64_t limit;    // of count
     _Atomic uint64_t count;    // series, folded ones aside
-    _Atomic uint64_t removals; // series that were removed, ever
+    _Atomic uint64_t removals; // raised before a series is DEAD, and before it is unlinked
     _Atomic uint64_t dead;     // removed ones that wait for table_reclaim
     _Atomic uint64_t folded;
     _Atomic uint64_t expired;
