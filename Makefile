@@ -27,8 +27,11 @@ confdir = $(sysconfdir)/virtrigaud-exporter
 
 rel = $(patsubst $(srcdir)/%,%,$(wildcard $(addprefix $(srcdir)/,$(1))))
 MAINS := src/daemon/main.c src/emit/main.c
-LIB := $(filter-out $(MAINS),$(call rel,src/*/*.c))
-UNIT := $(patsubst tests/%.c,%,$(call rel,tests/unit/test_*.c))
+# What needs libsystemd has another file, NAME_none.c, for a build without it (SYSTEMD=no).
+NONE := $(call rel,src/*/*_none.c)
+UNUSED := $(if $(filter no,$(SYSTEMD)),$(NONE:_none.c=.c),$(NONE))
+LIB := $(filter-out $(MAINS) $(UNUSED),$(call rel,src/*/*.c))
+UNIT := $(patsubst tests/%.c,%,$(filter-out $(patsubst %.c,tests/unit/test_%.c,$(notdir $(UNUSED))),$(call rel,tests/unit/test_*.c)))
 STRESS := $(patsubst tests/%.c,%,$(call rel,tests/stress/stress_*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(call rel,tests/fuzz/fuzz_*.c))
 SYSTEM := $(call rel,tests/system/[0-9][0-9][0-9]-*)
@@ -40,7 +43,8 @@ VERSIONED := $(patsubst $(srcdir)/%,%,$(shell grep -lE "VE_(VERSION|REVISION)" /
 # Goals that compile nothing need no libraries.
 ifneq ($(filter-out clean distclean help format lint dist uninstall,$(or $(MAKECMDGOALS),all)),)
 package_of = $(shell awk '$$3 == "$(1)" { print $$2 }' $(srcdir)/scripts/packages)
-MODULES := $(shell awk '$$1 == "build" && NF == 3 { print $$3 }' $(srcdir)/scripts/packages)
+MODULES := $(filter-out $(if $(filter no,$(SYSTEMD)),libsystemd),\
+	$(shell awk '$$1 == "build" && NF == 3 { print $$3 }' $(srcdir)/scripts/packages))
 ifeq ($(shell command -v $(PKG_CONFIG)),)
 $(error $(PKG_CONFIG) is missing; on Debian: apt-get install pkg-config)
 endif

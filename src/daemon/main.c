@@ -91,6 +91,10 @@
  * daemon/config          what the daemon was told, all together
  * daemon/backend         what the web thread shows
  * daemon/reload          loads config and catalogue again
+ * daemon/service         the sockets that systemd hands over, and what it is told
+ * daemon/service_none    the same without systemd
+ * daemon/watchdog        systemd's watchdog, fed while all threads go round
+ * daemon/status          the figures that systemctl shows
  * daemon/daemon          the parts of the process, made and ended in order
  * daemon/main            actions and exit status
  *

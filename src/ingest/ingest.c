@@ -116,6 +116,24 @@ void ingest_stop(struct ingest *in)
     join(in);
 }
 
+void ingest_poke(struct ingest *in)
+{
+    for (unsigned i = 0; i < in->started; i++) {
+        in->workers[i].asked = count_read(&in->workers[i].stats.turns);
+        eventfd_write(in->workers[i].wake, 1);
+    }
+}
+
+bool ingest_answered(const struct ingest *in)
+{
+    for (unsigned i = 0; i < in->started; i++) {
+        if (count_read(&in->workers[i].stats.turns) == in->workers[i].asked) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void ingest_set_connections(struct ingest *in, uint32_t most)
 {
     atomic_store(&in->most, most);

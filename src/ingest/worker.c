@@ -222,6 +222,7 @@ void *worker_main(void *worker)
         tell_time(w);
         int n = epoll_wait(w->epoll, events, EVENTS, sleep_ms(w));
         uint64_t begin = clock_mono_ns();
+        count_add(&w->stats.turns, 1);
         tell_time(w);
         order = turn(w, events, n);
         end_lingering(w);
