@@ -20,7 +20,8 @@
 
 static int say(int rc, const char *what, const char *detail)
 {
-    log_error(what, "error", detail != NULL ? detail : strerror(-rc), NULL);
+    log_tell(LOG_KIND_cannot_run, LOG_LEVEL_ERROR, what, "error",
+             detail != NULL ? detail : strerror(-rc), NULL);
     return rc;
 }
 
@@ -208,7 +209,8 @@ static void tell_start(const struct daemon *d)
     }
     log_info("taking events", "socket", d->passed.stream >= 0 ? passed : c->events_socket,
              "datagram_socket", d->passed.datagram >= 0 ? passed : c->events_datagram_socket, NULL);
-    log_info("ready", "version", VE_VERSION, "revision", VE_REVISION, NULL);
+    log_tell(LOG_KIND_started, LOG_LEVEL_INFO, "ready", "version", VE_VERSION, "revision",
+             VE_REVISION, NULL);
 }
 
 int daemon_open(struct daemon *d, struct config *config, struct catalog *catalog)
@@ -243,6 +245,8 @@ void daemon_close(struct daemon *d)
     atomic_store(&d->ready, false);
     if (d->ingest != NULL) {
         ingest_stop(d->ingest);
+        refused_tick(&d->refused, d->ingest, schema_current(d->store)->catalog, clock_mono_ms());
+        refused_end(&d->refused);
     }
     web_free(d->web);
     ingest_free(d->ingest);
@@ -264,6 +268,7 @@ static void tick(struct daemon *d)
     sources_tick(d->sources, d->store, now_ms);
     expire_old(d->store, (uint32_t)(now_ms / 1000), sources_keep, d->sources);
     expire_reclaim(d->store);
+    refused_tick(&d->refused, d->ingest, schema_current(d->store)->catalog, now_ms);
     watchdog_tick(&d->watchdog, d->ingest, d->web, now_ms);
     status_tick(&d->status, d->ingest, d->store, now_ms);
 }
@@ -279,9 +284,10 @@ static bool reload(struct daemon *d, struct buf *report)
     char *rest = copy;
     for (char *line; copy != NULL && (line = strsep(&rest, "\n")) != NULL;) {
         if (line[0] != '\0') {
-            log_write(ok ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR,
-                      ok ? "configuration reloaded" : "configuration refused, the old one stays",
-                      "detail", line, NULL);
+            log_tell(ok ? LOG_KIND_reloaded : LOG_KIND_reload_refused,
+                     ok ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR,
+                     ok ? "configuration reloaded" : "configuration refused, the old one stays",
+                     "detail", line, NULL);
         }
     }
     free(copy);
@@ -297,7 +303,8 @@ static bool on_signal(struct daemon *d)
     }
     if (info.ssi_signo != SIGHUP) {
         service_stopping();
-        log_info("stopping", "signal", info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT", NULL);
+        log_tell(LOG_KIND_stopping, LOG_LEVEL_INFO, "stopping", "signal",
+                 info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT", NULL);
         return false;
     }
     struct buf report = BUF_INIT;

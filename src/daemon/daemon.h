@@ -9,6 +9,7 @@
 #define VE_DAEMON_DAEMON_H
 
 #include "daemon/config.h"
+#include "daemon/refused.h"
 #include "daemon/service.h"
 #include "daemon/status.h"
 #include "daemon/watchdog.h"
@@ -26,6 +27,7 @@ struct daemon {
     struct service_fds passed; // sockets that were handed over; ingest and web own them
     struct watchdog watchdog;
     struct status status;
+    struct refused refused;
     _Atomic bool ready;
     int signals;     // signalfd
     int tick;        // timerfd, once a second; more often for a short watchdog
