@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/daemon.h"
+#include "daemon/options.h"
 #include "series/rcu.h"
 
 #include <assert.h>
@@ -52,6 +53,18 @@ static void reload(void *daemon)
 {
     struct daemon *d = daemon;
     eventfd_write(d->reload_wish, 1);
+}
+
+struct web_settings daemon_web_settings(const struct config *c)
+{
+    return (struct web_settings){
+        .addresses = (const char *const *)c->web_listen_addresses.items,
+        .n_addresses = c->web_listen_addresses.n,
+        .telemetry_path = c->web_telemetry_path,
+        .version = VE_VERSION,
+        .lifecycle = c->web_enable_lifecycle,
+        .max_requests = (unsigned)c->web_max_requests,
+    };
 }
 
 struct web_backend daemon_backend(struct daemon *d)

@@ -149,17 +149,10 @@ static size_t addresses_of(const struct daemon *d)
 static int open_web(struct daemon *d)
 {
     struct buf problem = BUF_INIT;
-    const struct config *c = d->config;
-    struct web_settings settings = {
-        .addresses = (const char *const *)c->web_listen_addresses.items,
-        .n_addresses = addresses_of(d),
-        .fds = d->passed.web,
-        .n_fds = d->passed.n_web,
-        .telemetry_path = c->web_telemetry_path,
-        .version = VE_VERSION,
-        .lifecycle = c->web_enable_lifecycle,
-        .max_requests = (unsigned)c->web_max_requests,
-    };
+    struct web_settings settings = daemon_web_settings(d->config);
+    settings.n_addresses = addresses_of(d);
+    settings.fds = d->passed.web;
+    settings.n_fds = d->passed.n_web;
     struct web_backend backend = daemon_backend(d);
     int rc = web_open(&d->web, &settings, &backend, &problem);
     if (rc < 0) {

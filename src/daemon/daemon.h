@@ -49,6 +49,8 @@ bool daemon_reload(struct daemon *d, struct buf *report);
 struct web_backend daemon_backend(struct daemon *d);
 void daemon_scrapes(void *daemon, struct self_scrapes *ret);
 
+struct web_settings daemon_web_settings(const struct config *c);
+
 // The settings of the series store that a config asks for.
 static inline struct schema_settings daemon_schema_settings(const struct config *c)
 {

@@ -29,6 +29,21 @@ static int load(const struct config *old, struct config **ret_config, struct cat
 }
 
 /*
+ * A component's number stands in sources and counts: those that there are must keep theirs.
+ */
+static bool keeps_components(const struct catalog *old, const struct catalog *c, struct buf *report)
+{
+    for (size_t i = 0; i < old->n_components; i++) {
+        if (i >= c->n_components || strcmp(old->components[i], c->components[i]) != 0) {
+            buf_addf(report, "components: taking away or moving \"%s\" needs a restart",
+                     old->components[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
+/*
  * The workers stand still while tables are exchanged, so that no line falls between two catalogues; the
  * kernel keeps what comes in meanwhile. Scrapes go on with the old schema until they end.
  */
@@ -42,23 +57,31 @@ static int put_in_place(struct daemon *d, struct config *config, struct catalog 
     return rc;
 }
 
+static bool refuse(struct daemon *d, struct config *config, struct catalog *catalog)
+{
+    catalog_free(catalog);
+    config_free(config);
+    atomic_store(&d->self.reload_ok, false);
+    return false;
+}
+
 bool daemon_reload(struct daemon *d, struct buf *report)
 {
-    struct config *config;
-    struct catalog *catalog;
-    int rc = load(d->config, &config, &catalog, report);
-    if (rc < 0) {
-        atomic_store(&d->self.reload_ok, false);
-        return false;
+    struct config *config = NULL;
+    struct catalog *catalog = NULL;
+    if (load(d->config, &config, &catalog, report) < 0 ||
+        !keeps_components(schema_current(d->store)->catalog, catalog, report)) {
+        return refuse(d, config, catalog);
     }
     struct schema_change change;
-    rc = put_in_place(d, config, catalog, &change);
+    int rc = put_in_place(d, config, catalog, &change);
     if (rc < 0) {
-        buf_addf(report, "%s", strerror(-rc));
-        catalog_free(catalog);
-        config_free(config);
-        atomic_store(&d->self.reload_ok, false);
-        return false;
+        buf_str(report, strerror(-rc));
+        return refuse(d, config, catalog);
+    }
+    struct web_settings web = daemon_web_settings(config);
+    if (web_change(d->web, &web, report) < 0) {
+        buf_str(report, "\nthe web settings stay as they were\n");
     }
     config_free(d->config);
     d->config = config;

@@ -124,7 +124,7 @@ static enum reject read_hello(const struct catalog *c, json_t *object, struct co
             return r;
         }
     }
-    return ret->component != COMPONENT_UNKNOWN ? REJECT_NONE : bad(v, "hello names no component");
+    return REJECT_NONE;
 }
 
 static enum reject read_forget(json_t *object, struct control_forget *ret, struct event_verdict *v)

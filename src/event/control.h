@@ -21,7 +21,7 @@ struct control_pair {
 };
 
 struct control_hello {
-    unsigned component;    // number in the catalogue
+    unsigned component;    // number in the catalogue; COMPONENT_UNKNOWN: none named
     struct slice instance; // len 0: none named
     size_t n_labels;
     struct control_pair labels[CONTROL_MAX_LABELS];

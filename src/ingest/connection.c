@@ -126,6 +126,9 @@ static void count_lost(struct connection *c, struct protocol *p, const struct co
 static const char *first_hello(struct connection *c, struct protocol *p,
                                const struct control_hello *h)
 {
+    if (h->component == COMPONENT_UNKNOWN) {
+        return "hello names no component";
+    }
     if (hello_defaults(&c->defaults, h) < 0) {
         return "out of memory";
     }
@@ -139,13 +142,15 @@ static const char *first_hello(struct connection *c, struct protocol *p,
     return NULL;
 }
 
-// A later hello may only raise `lost`.
+// A later hello may only raise `lost`; what else it says must be what the first one said.
 static const char *later_hello(struct connection *c, const struct control_hello *h)
 {
-    bool same = c->named && h->component == c->source->component && !h->has_labels &&
-                (h->instance.len == 0 ||
-                 (h->instance.len == c->source->instance_len &&
-                  memcmp(h->instance.p, c->source->instance, h->instance.len) == 0));
+    const struct source *src = c->source;
+    bool same =
+        c->named && (h->component == COMPONENT_UNKNOWN || h->component == src->component) &&
+        (h->instance.len == 0 || (h->instance.len == src->instance_len &&
+                                  memcmp(h->instance.p, src->instance, h->instance.len) == 0)) &&
+        (!h->has_labels || hello_same_labels(&c->defaults, h));
     return same && h->has_lost && h->lost >= c->lost ? NULL : "a later hello may only raise lost";
 }
 

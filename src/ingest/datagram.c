@@ -37,7 +37,8 @@ static bool enter(struct datagram *d, struct protocol *p, unsigned component, st
 
 static bool on_hello(struct datagram *d, struct protocol *p, const struct control_hello *h)
 {
-    if (hello_defaults(&d->defaults, h) < 0 || !enter(d, p, h->component, h->instance)) {
+    if (h->component == COMPONENT_UNKNOWN || hello_defaults(&d->defaults, h) < 0 ||
+        !enter(d, p, h->component, h->instance)) {
         return false;
     }
     d->named = true;

@@ -21,6 +21,20 @@ int hello_defaults(struct event_defaults *ret, const struct control_hello *h)
     return 0;
 }
 
+bool hello_same_labels(const struct event_defaults *d, const struct control_hello *h)
+{
+    size_t same = 0;
+    for (size_t i = 0; i < h->n_labels; i++) {
+        struct slice value = h->labels[i].value;
+        for (size_t k = 0; k < d->n; k++) {
+            same += strcmp(d->names[k], h->labels[i].name) == 0 &&
+                    strlen(d->values[k]) == value.len &&
+                    memcmp(d->values[k], value.p, value.len) == 0;
+        }
+    }
+    return same == d->n && same == h->n_labels;
+}
+
 void hello_drop(struct event_defaults *d)
 {
     for (size_t i = 0; i < d->n; i++) {

@@ -11,6 +11,8 @@
 
 // Copies the hello's labels. Returns 0, -ENOMEM.
 int hello_defaults(struct event_defaults *ret, const struct control_hello *h);
+// Whether the hello names just these labels.
+bool hello_same_labels(const struct event_defaults *d, const struct control_hello *h);
 void hello_drop(struct event_defaults *d);
 
 // The origin of lines that this source sends from now on.

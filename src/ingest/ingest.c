@@ -114,6 +114,10 @@ void ingest_stop(struct ingest *in)
     in->stop_at = clock_mono_ms() + INGEST_DRAIN_MS;
     order(in, WORKER_STOP);
     join(in);
+    // The acceptor may have handed a connection to a worker that had just gone.
+    for (unsigned i = 0; i < in->settings.workers; i++) {
+        worker_drain(&in->workers[i]);
+    }
 }
 
 void ingest_poke(struct ingest *in)

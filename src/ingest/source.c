@@ -146,17 +146,36 @@ static struct source *find_or_add(struct sources *s, unsigned component, struct 
     return fresh;
 }
 
-// A free life, or 0.
-static uint32_t take_life(struct sources *s)
+// A free life for the source, or 0. The first ones belong to the nameless sources.
+static uint32_t take_life(struct sources *s, const struct source *src)
 {
-    for (uint32_t tries = 0; tries < s->n_lives; tries++) {
-        uint32_t i = atomic_fetch_add_explicit(&s->next_life, 1, memory_order_relaxed) % s->n_lives;
+    for (uint32_t tries = CATALOG_MAX_COMPONENTS; tries < s->n_lives; tries++) {
+        uint32_t turn = atomic_fetch_add_explicit(&s->next_life, 1, memory_order_relaxed);
+        uint32_t i = CATALOG_MAX_COMPONENTS + turn % (s->n_lives - CATALOG_MAX_COMPONENTS);
         uint8_t state = LIFE_FREE;
         if (atomic_compare_exchange_strong(&s->lives[i].state, &state, LIFE_USED)) {
+            atomic_store(&s->lives[i].source, (uint32_t)(src - s->at));
             return life_mark(s, i);
         }
     }
     return 0;
+}
+
+/*
+ * The nameless ones are a crowd, of which nobody comes back: each has one life for good, which ends its series
+ * as any other does. The tick that is just ending it is waited for.
+ */
+static uint32_t nameless_life(struct sources *s, const struct source *src)
+{
+    struct life *life = &s->lives[src - s->at];
+    for (;;) {
+        uint8_t state = atomic_load(&life->state);
+        if (state == LIFE_USED || (state != LIFE_ENDING && atomic_compare_exchange_strong(
+                                                               &life->state, &state, LIFE_USED))) {
+            return life_mark(s, (uint32_t)(src - s->at));
+        }
+        sched_yield();
+    }
 }
 
 static void end_life(struct sources *s, uint32_t mark, uint64_t at_ms)
@@ -165,34 +184,11 @@ static void end_life(struct sources *s, uint32_t mark, uint64_t at_ms)
     atomic_store(&life_of(s, mark)->state, LIFE_GONE);
 }
 
-// Goes on with a life that has not ended yet.
-static bool resume_life(struct sources *s, uint32_t mark)
-{
-    uint8_t state = LIFE_GONE;
-    return mark != 0 && atomic_compare_exchange_strong(&life_of(s, mark)->state, &state, LIFE_USED);
-}
-
-/*
- * The nameless ones are a crowd, of which nobody comes back: they go on with the life that they have. So
- * does a source that comes and goes so often that no life is free.
- */
-static uint32_t begin_life(struct sources *s, const struct source *src, uint32_t old)
-{
-    if (src->instance_len == 0 && resume_life(s, old)) {
-        return old;
-    }
-    for (;;) {
-        uint32_t mark = take_life(s);
-        if (mark != 0 || resume_life(s, old)) {
-            return mark != 0 ? mark : old;
-        }
-        sched_yield(); // until the tick has ended some
-    }
-}
-
+// Counts a connection. Returns the mark of the life that it belongs to, or 0 when no life is free.
 static uint32_t connect_source(struct sources *s, struct source *src, uint64_t now_ms)
 {
     atomic_store_explicit(&src->heard_mono, now_ms, memory_order_relaxed);
+    bool nameless = src->instance_len == 0;
     uint64_t seen = atomic_load(&src->life);
     for (;;) {
         uint32_t old = (uint32_t)(seen >> 32);
@@ -202,14 +198,20 @@ static uint32_t connect_source(struct sources *s, struct source *src, uint64_t n
             }
             continue;
         }
-        uint32_t mark = begin_life(s, src, old);
+        uint32_t mark = nameless ? nameless_life(s, src) : take_life(s, src);
+        if (mark == 0) {
+            return 0;
+        }
         if (atomic_compare_exchange_strong(&src->life, &seen, (uint64_t)mark << 32 | 1)) {
             if (old != 0 && old != mark) {
+                // It came back: what the old life set has as long again to be set anew.
                 atomic_store(&life_of(s, old)->ends_ms, now_ms + SOURCE_GRACE_MS);
             }
             return mark;
         }
-        end_life(s, mark, now_ms); // another connection of the source came first
+        if (!nameless) {
+            atomic_store(&life_of(s, mark)->state, LIFE_FREE); // another connection came first
+        }
     }
 }
 
@@ -217,8 +219,16 @@ void source_leave(struct sources *s, struct source *src, uint64_t now_ms)
 {
     atomic_store_explicit(&src->heard_mono, now_ms, memory_order_relaxed);
     uint64_t before = atomic_fetch_sub(&src->life, 1);
-    if ((uint32_t)before == 1) {
-        end_life(s, (uint32_t)(before >> 32), now_ms + SOURCE_GRACE_MS);
+    if ((uint32_t)before != 1) {
+        return;
+    }
+    uint32_t mark = (uint32_t)(before >> 32);
+    end_life(s, mark, now_ms + SOURCE_GRACE_MS);
+    // The nameless ones keep their mark: one may have come meanwhile.
+    uint64_t now = atomic_load(&src->life);
+    uint8_t state = LIFE_GONE;
+    if ((uint32_t)now > 0 && (uint32_t)(now >> 32) == mark) {
+        atomic_compare_exchange_strong(&life_of(s, mark)->state, &state, LIFE_USED);
     }
 }
 
@@ -230,8 +240,12 @@ struct source *source_enter(struct sources *s, unsigned component, struct slice 
         if (src == NULL) {
             return NULL;
         }
-        *ret_life = connect_source(s, src, now_ms);
+        uint32_t life = connect_source(s, src, now_ms);
+        if (life == 0) {
+            return NULL;
+        }
         if (atomic_load(&src->state) == SOURCE_KNOWN) {
+            *ret_life = life;
             return src;
         }
         source_leave(s, src, now_ms); // it was just being forgotten

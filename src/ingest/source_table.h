@@ -12,6 +12,7 @@ enum life_state { LIFE_FREE, LIFE_USED, LIFE_GONE, LIFE_ENDING };
 
 struct life {
     _Atomic uint64_t ends_ms; // of LIFE_GONE, CLOCK_MONOTONIC
+    _Atomic uint32_t source;  // whose, but for the nameless ones'
     _Atomic uint8_t state;
 };
 
@@ -30,9 +31,14 @@ static inline uint32_t life_mark(const struct sources *s, uint32_t life)
     return 2 * s->n + 1 + life;
 }
 
+static inline uint32_t life_index(const struct sources *s, uint32_t mark)
+{
+    return mark - 2 * s->n - 1;
+}
+
 static inline struct life *life_of(const struct sources *s, uint32_t mark)
 {
-    return &s->lives[mark - 2 * s->n - 1];
+    return &s->lives[life_index(s, mark)];
 }
 
 #endif

@@ -15,6 +15,16 @@ static void close_windows(struct sources *s, uint64_t now_ms)
     }
 }
 
+// The source must not take the mark for its own once another one may have it.
+static void disown(struct sources *s, uint32_t mark)
+{
+    uint64_t life = (uint64_t)mark << 32;
+    if (life_index(s, mark) >= CATALOG_MAX_COMPONENTS) {
+        atomic_compare_exchange_strong(&s->at[atomic_load(&life_of(s, mark)->source)].life, &life,
+                                       0);
+    }
+}
+
 static void end_lives(struct sources *s, struct series_store *store, uint64_t now_ms)
 {
     size_t n = 0;
@@ -30,17 +40,16 @@ static void end_lives(struct sources *s, struct series_store *store, uint64_t no
     if (n > 0) {
         expire_marks(store, s->marks, n, true);
         for (size_t i = 0; i < n; i++) {
+            disown(s, s->marks[i]);
             atomic_store(&life_of(s, s->marks[i])->state, LIFE_FREE);
         }
     }
 }
 
-// Whether the source's life counter still names a life that has not ended.
-static bool at_rest(const struct sources *s, const struct source *src)
+// Whether the source has gone, and its last life with it.
+static bool at_rest(const struct source *src)
 {
-    uint64_t life = atomic_load(&src->life);
-    uint32_t mark = (uint32_t)(life >> 32);
-    return (uint32_t)life == 0 && (mark == 0 || atomic_load(&life_of(s, mark)->state) != LIFE_GONE);
+    return atomic_load(&src->life) == 0;
 }
 
 // The source that was silent for longest and is not connected, if the table is full.
@@ -52,7 +61,7 @@ static struct source *oldest_if_full(struct sources *s)
     }
     for (uint32_t i = CATALOG_MAX_COMPONENTS; i < s->n; i++) {
         struct source *src = &s->at[i];
-        if (atomic_load(&src->state) == SOURCE_KNOWN && at_rest(s, src) &&
+        if (atomic_load(&src->state) == SOURCE_KNOWN && at_rest(src) &&
             (oldest == NULL || atomic_load(&src->heard_mono) < atomic_load(&oldest->heard_mono))) {
             oldest = src;
         }
@@ -61,10 +70,10 @@ static struct source *oldest_if_full(struct sources *s)
 }
 
 // A source that goes says so first and is looked at once more; whoever enters looks at that afterwards.
-static bool let_go(struct source *src, const struct sources *s)
+static bool let_go(struct source *src)
 {
     atomic_store(&src->state, SOURCE_GOING);
-    if (!at_rest(s, src)) {
+    if (!at_rest(src)) {
         atomic_store(&src->state, SOURCE_KNOWN);
         return false;
     }
@@ -77,12 +86,12 @@ static void forget_idle(struct sources *s, struct series_store *store, uint64_t 
     size_t n = 0;
     for (uint32_t i = CATALOG_MAX_COMPONENTS; i < s->n; i++) {
         struct source *src = &s->at[i];
-        if (atomic_load(&src->state) != SOURCE_KNOWN || !at_rest(s, src)) {
+        if (atomic_load(&src->state) != SOURCE_KNOWN || !at_rest(src)) {
             continue;
         }
         uint64_t idle = now_ms - atomic_load(&src->heard_mono);
         if ((src == oldest || atomic_load(&src->forgotten) || idle >= SOURCE_FORGOTTEN_MS) &&
-            let_go(src, s)) {
+            let_go(src)) {
             s->marks[n++] = source_base(s, src);
             s->marks[n++] = source_named(s, src);
         }

@@ -145,7 +145,7 @@ static void drain_connection(struct worker *w, struct connection *c)
     connection_flush(c);
 }
 
-static void drain(struct worker *w)
+void worker_drain(struct worker *w)
 {
     tell_time(w);
     if (w->number == 0) {
@@ -230,7 +230,7 @@ void *worker_main(void *worker)
         worker_listen_again(w);
         count_add(&w->stats.busy_ns, clock_mono_ns() - begin);
     }
-    drain(w);
+    worker_drain(w);
     rcu_part();
     return NULL;
 }

@@ -56,6 +56,8 @@ struct worker {
 int worker_open(struct worker *w, struct ingest *in, unsigned number);
 void worker_close(struct worker *w);
 void *worker_main(void *worker);
+// Deals with what stands in the sockets; by the worker at its end, or by another thread after it.
+void worker_drain(struct worker *w);
 
 // connect.c: taking connections in and letting them go.
 void worker_accept(struct worker *w);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <microhttpd.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -122,8 +123,35 @@ static int start_mhd(struct server *s)
     return info != NULL ? watch(s, info->epoll_fd, TAG_MHD) : -ENOTSUP;
 }
 
+void server_live_free(struct server_live *live)
+{
+    if (live != NULL) {
+        free(live->telemetry_path);
+        free(live);
+    }
+}
+
+static void adopt(struct server *s)
+{
+    struct server_live *live = atomic_exchange(&s->next, NULL);
+    if (live != NULL) {
+        server_live_free(s->live);
+        s->live = live;
+        s->scrape.telemetry_path = s->routes.telemetry_path = live->telemetry_path;
+        s->scrape.max_requests = live->max_requests;
+        s->routes.lifecycle = live->lifecycle;
+    }
+}
+
+void server_change(struct server *s, struct server_live *live)
+{
+    server_live_free(atomic_exchange(&s->next, live));
+    server_wake(s);
+}
+
 int server_init(struct server *s)
 {
+    adopt(s);
     s->conns.limit = connection_limit();
     s->conns.stats = &s->stats;
     s->conns.now_ms = clock_mono_ms();
@@ -158,6 +186,8 @@ void server_destroy(struct server *s)
         close(s->wake);
     }
     bodies_free(&s->scrape.bodies);
+    server_live_free(atomic_exchange(&s->next, NULL));
+    server_live_free(s->live);
     reload_destroy(&s->reload);
 }
 
@@ -286,6 +316,7 @@ void server_run(struct server *s)
     listeners_watch(s, true);
     do {
         wait_and_accept(s);
+        adopt(s);
         atomic_fetch_add_explicit(&s->rounds, 1, memory_order_relaxed);
     } while (serve(s));
     cut_all(s);

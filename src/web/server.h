@@ -25,6 +25,13 @@ enum {
     SERVER_STOP_MS = 1000      // how long responses may go on being sent at the end
 };
 
+// What may change while the server runs.
+struct server_live {
+    char *telemetry_path;
+    bool lifecycle;
+    unsigned max_requests;
+};
+
 struct server {
     struct MHD_Daemon *mhd;
     int epoll;                  // watches `mhd`, `wake` and the listeners
@@ -36,19 +43,25 @@ struct server {
     struct scrape scrape;
     struct reload reload;
     struct routes routes;
-    bool listening;          // the listeners are in `epoll`
-    uint64_t paused_ms;      // until when nothing is accepted; 0: not paused
-    uint64_t stop_ms;        // when the loop ends at the latest; 0: not stopping
-    _Atomic bool stopping;   // asked to stop
-    _Atomic uint64_t rounds; // of the loop, so far
+    struct server_live *live;           // in force; of the web thread
+    _Atomic(struct server_live *) next; // to be in force from the next round on
+    bool listening;                     // the listeners are in `epoll`
+    uint64_t paused_ms;                 // until when nothing is accepted; 0: not paused
+    uint64_t stop_ms;                   // when the loop ends at the latest; 0: not stopping
+    _Atomic bool stopping;              // asked to stop
+    _Atomic uint64_t rounds;            // of the loop, so far
 };
 
-// Expects scrape, routes and listeners to be filled in. Returns 0 or -errno.
+// Expects scrape, routes, listeners and next to be filled in. Returns 0 or -errno.
 int server_init(struct server *s);
 void server_destroy(struct server *s);
 
 // Runs until `stopping`, and a second longer at most.
 void server_run(struct server *s);
+
+// Hands new settings over (takes them): they hold from the loop's next round on. Any thread.
+void server_change(struct server *s, struct server_live *live);
+void server_live_free(struct server_live *live);
 
 // Makes the loop go round.
 void server_wake(struct server *s);

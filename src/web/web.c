@@ -11,7 +11,6 @@
 
 struct web {
     struct web_backend backend;
-    char *telemetry_path;
     char *version;
     struct listener *listeners;
     size_t n_listeners;
@@ -53,6 +52,22 @@ static int open_listeners(struct web *w, const struct web_settings *settings, st
     return r;
 }
 
+static struct server_live *live_of(const struct web_settings *settings)
+{
+    struct server_live *live = calloc(1, sizeof *live);
+    if (live == NULL) {
+        return NULL;
+    }
+    live->lifecycle = settings->lifecycle;
+    live->max_requests = settings->max_requests;
+    live->telemetry_path = strdup(settings->telemetry_path);
+    if (live->telemetry_path == NULL) {
+        free(live);
+        return NULL;
+    }
+    return live;
+}
+
 static int open_server(struct web *w, const struct web_settings *settings, struct buf *why)
 {
     struct server *s = &w->server;
@@ -60,9 +75,10 @@ static int open_server(struct web *w, const struct web_settings *settings, struc
     s->n_listeners = w->n_listeners;
     s->scrape.backend = s->routes.backend = &w->backend;
     s->scrape.version = w->version;
-    s->scrape.telemetry_path = s->routes.telemetry_path = w->telemetry_path;
-    s->scrape.max_requests = settings->max_requests;
-    s->routes.lifecycle = settings->lifecycle;
+    s->next = live_of(settings);
+    if (s->next == NULL) {
+        return -ENOMEM;
+    }
     int r = server_init(s);
     if (r < 0) {
         server_destroy(s);
@@ -84,7 +100,6 @@ static void free_parts(struct web *w)
         listen_close(&w->listeners[i]);
     }
     free(w->listeners);
-    free(w->telemetry_path);
     free(w->version);
     free(w);
 }
@@ -99,10 +114,9 @@ int web_open(struct web **ret, const struct web_settings *settings,
         return r < 0 ? r : -ENOMEM;
     }
     w->backend = *backend;
-    w->telemetry_path = strdup(settings->telemetry_path);
     w->version = strdup(settings->version);
     w->listeners = calloc(settings->n_addresses + settings->n_fds + 1, sizeof *w->listeners);
-    if (w->telemetry_path == NULL || w->version == NULL || w->listeners == NULL) {
+    if (w->version == NULL || w->listeners == NULL) {
         close_fds(settings);
         r = -ENOMEM;
     } else {
@@ -159,6 +173,17 @@ void web_reload_done(struct web *w, bool ok, const char *text)
     if (reload_done(&w->server.reload, ok, text)) {
         server_wake(&w->server);
     }
+}
+
+int web_change(struct web *w, const struct web_settings *settings, struct buf *why)
+{
+    int r = check(settings, why);
+    struct server_live *live = r == 0 ? live_of(settings) : NULL;
+    if (live == NULL) {
+        return r < 0 ? r : -ENOMEM;
+    }
+    server_change(&w->server, live);
+    return 0;
 }
 
 void web_poke(struct web *w)

@@ -75,6 +75,10 @@ int web_open(struct web **ret, const struct web_settings *settings,
 // Starts the thread. Returns 0 or -errno.
 int web_start(struct web *w);
 
+// Puts telemetry_path, lifecycle and max_requests of these settings in force, for requests that come from
+// now on. Any thread. Returns 0; -EINVAL with a line in `why`; -ENOMEM; then nothing changes.
+int web_change(struct web *w, const struct web_settings *settings, struct buf *why);
+
 // The TCP port of address i (after the addresses: of the fds); 0 for a Unix socket.
 unsigned web_port(const struct web *w, size_t i);
 
