@@ -19,6 +19,8 @@ datarootdir ?= $(prefix)/share
 mandir ?= $(datarootdir)/man
 docdir ?= $(datarootdir)/doc/virtrigaud-exporter
 unitdir ?= $(prefix)/lib/systemd/system
+sysusersdir ?= $(prefix)/lib/sysusers.d
+completionsdir ?= $(datarootdir)/bash-completion/completions
 # Not below the prefix: the daemon looks for its configuration in /etc wherever it stands itself.
 sysconfdir ?= /etc
 confdir = $(sysconfdir)/virtrigaud-exporter
@@ -187,11 +189,15 @@ format:
 DOCS := $(call rel,README* ARCHITECTURE.md CHANGELOG* LICENSE)
 MAN := $(call rel,man/*.[1-8])
 UNITS := $(call rel,systemd/*.service systemd/*.socket)
+SYSUSERS := $(call rel,systemd/*.sysusers)
+COMPLETIONS := $(call rel,completions/*)
 D = $(DESTDIR)
 man_path = $(D)$(mandir)/man$(patsubst .%,%,$(suffix $(1)))/$(notdir $(1))
 OURS = $(D)$(sbindir)/virtrigaud-exporter $(D)$(bindir)/virtrigaud-emit \
 	$(addprefix $(D)$(docdir)/,$(notdir $(DOCS))) $(D)$(docdir)/examples/catalog.yaml \
-	$(foreach m,$(MAN),$(call man_path,$(m))) $(addprefix $(D)$(unitdir)/,$(notdir $(UNITS)))
+	$(foreach m,$(MAN),$(call man_path,$(m))) $(addprefix $(D)$(unitdir)/,$(notdir $(UNITS))) \
+	$(patsubst %.sysusers,$(D)$(sysusersdir)/%.conf,$(notdir $(SYSUSERS))) \
+	$(addprefix $(D)$(completionsdir)/,$(notdir $(COMPLETIONS)))
 
 define newline
 
@@ -209,6 +215,9 @@ install: all
 	$(foreach m,$(MAN),$(INSTALL) -D -m 644 $(srcdir)/$(m) $(call man_path,$(m))$(newline)	)
 	$(foreach u,$(UNITS),$(INSTALL) -d $(D)$(unitdir) && \
 		sed 's|@sbindir@|$(sbindir)|g' $(srcdir)/$(u) >$(D)$(unitdir)/$(notdir $(u))$(newline)	)
+	$(foreach u,$(SYSUSERS),$(INSTALL) -D -m 644 $(srcdir)/$(u) \
+		$(D)$(sysusersdir)/$(notdir $(u:.sysusers=.conf))$(newline)	)
+	$(foreach c,$(COMPLETIONS),$(INSTALL) -D -m 644 $(srcdir)/$(c) $(D)$(completionsdir)/$(notdir $(c))$(newline)	)
 
 uninstall:
 	rm -f $(OURS)
