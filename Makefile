@@ -36,6 +36,7 @@ LIB := $(filter-out $(MAINS) $(UNUSED),$(call rel,src/*/*.c))
 UNIT := $(patsubst tests/%.c,%,$(filter-out $(patsubst %.c,tests/unit/test_%.c,$(notdir $(UNUSED))),$(call rel,tests/unit/test_*.c)))
 STRESS := $(patsubst tests/%.c,%,$(call rel,tests/stress/stress_*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(call rel,tests/fuzz/fuzz_*.c))
+BOOT := $(call rel,tests/boot/run)
 SYSTEM := $(call rel,tests/system/[0-9][0-9][0-9]-*)
 SOURCES := $(call rel,src/*/*.[ch] src/*/*.def tests/*/*.[ch])
 VERSIONED := $(patsubst $(srcdir)/%,%,$(shell grep -lE "VE_(VERSION|REVISION)" /dev/null $(wildcard $(srcdir)/src/*/*.c)))
@@ -166,8 +167,10 @@ check-fuzz: $(REPLAY_RUN)
 	@$(RUN) $(REPLAY_RUN)
 check-system: all
 	@$(RUN) $(call in_src,$(SYSTEM))
+check-boot: all
+	@$(RUN) $(call in_src,$(BOOT))
 check-all: all build-tests
-	@$(RUN) $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN) $(call in_src,$(SYSTEM))
+	@$(RUN) $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN) $(call in_src,$(SYSTEM) $(BOOT))
 check-long: all $(UNIT_RUN) $(STRESS_RUN)
 	@VE_LONG=1 $(RUN) $(UNIT_RUN) $(STRESS_RUN) $(call in_src,$(SYSTEM))
 # Everything that check-all runs, built and not run.
@@ -240,7 +243,7 @@ help:
 	@tail -n +2 $(srcdir)/scripts/make-help
 
 FORCE:
-.PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-system check-all check-long \
+.PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-system check-boot check-all check-long \
 	build-tests fuzz lint format install uninstall dist clean distclean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
