@@ -189,7 +189,7 @@ format:
 
 # ---- Installation
 
-DOCS := $(call rel,README* ARCHITECTURE.md CHANGELOG* LICENSE)
+DOCS := $(call rel,README* ARCHITECTURE.md NEWS LICENSE)
 MAN := $(call rel,man/*.[1-8])
 UNITS := $(call rel,systemd/*.service systemd/*.socket)
 SYSUSERS := $(call rel,systemd/*.sysusers)

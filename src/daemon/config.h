@@ -63,6 +63,7 @@ struct config {
     mode_t events_socket_mode;
     char *events_socket_group; // NULL: that of the process
     uint64_t events_workers;   // 0: auto
+    uint64_t events_memo_size; // bytes
     struct config_list web_listen_addresses;
     char *web_telemetry_path;
     bool web_enable_lifecycle;

@@ -104,6 +104,7 @@ static int open_ingest(struct daemon *d)
 {
     struct ingest_settings settings = {
         .workers = workers_of(d->config),
+        .memo_bytes = d->config->events_memo_size,
         .connections = (uint32_t)d->config->limits_connections,
         .stream = SOCKET_NONE,
         .datagram = SOCKET_NONE,

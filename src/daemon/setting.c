@@ -33,6 +33,7 @@ const char *const setting_groups[GROUP_COUNT] = {
 #define TYPE_BOOL bool
 #define TYPE_COUNT uint64_t
 #define TYPE_COUNT_OR_AUTO uint64_t
+#define TYPE_SIZE uint64_t
 #define TYPE_MODE mode_t
 #define TYPE_LEVEL enum log_level
 #define TYPE_FORMAT enum log_format
@@ -66,6 +67,7 @@ static enum store setting_store(const struct setting *s)
         return STORE_BOOL;
     case KIND_COUNT:
     case KIND_COUNT_OR_AUTO:
+    case KIND_SIZE:
         return STORE_U64;
     case KIND_MODE:
     case KIND_LEVEL:

@@ -17,6 +17,7 @@ enum setting_kind {
     KIND_BOOL,           // true or false
     KIND_COUNT,          // a whole number from min to max
     KIND_COUNT_OR_AUTO,  // likewise; auto is 0
+    KIND_SIZE,           // bytes, from min to max: 65536, 32MiB, 0
     KIND_MODE,           // octal permissions
     KIND_LEVEL,          // enum log_level
     KIND_FORMAT,         // enum log_format

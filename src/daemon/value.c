@@ -143,6 +143,9 @@ bool value_read(const struct setting *s, const char *text, uint64_t *ret)
     case KIND_COUNT_OR_AUTO:
         ok = read_count(s, text, &number);
         break;
+    case KIND_SIZE:
+        ok = num_parse_size(text, &number) == 0 && number >= s->min && number <= s->max;
+        break;
     case KIND_MODE:
         ok = read_mode(s, text, &number);
         break;
@@ -202,6 +205,10 @@ void value_wants(const struct setting *s, struct buf *out)
     case KIND_COUNT_OR_AUTO:
         buf_addf(out, "%sa whole number from %llu to %llu", s->kind == KIND_COUNT ? "" : "auto or ",
                  (unsigned long long)s->min, (unsigned long long)s->max);
+        break;
+    case KIND_SIZE:
+        buf_addf(out, "a size such as 65536, 512KiB or 32MiB, at most %llu bytes",
+                 (unsigned long long)s->max);
         break;
     case KIND_MODE:
         buf_addf(out, "octal permissions such as 0660, at most 0%llo", (unsigned long long)s->max);

@@ -3,6 +3,7 @@
 
 #include "event/json.h"
 #include "event/line.h"
+#include "event/memo.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -43,7 +44,10 @@ void event_reader_free(struct event_reader *r)
         json_decref(r->root);
         buf_free(&r->scratch);
         buf_free(&r->keys);
+        buf_free(&r->probe);
         free(r->plan);
+        memo_free(r->memo);
+        context_free(r);
         free(r);
     }
 }
@@ -131,7 +135,6 @@ static void begin(struct event_reader *r, const struct event_origin *origin)
 {
     json_decref(r->root);
     r->root = NULL;
-    r->schema = schema_current(r->store);
     r->origin = origin;
     r->n_plan = 0;
     r->huge = 0;
@@ -144,8 +147,8 @@ static void begin(struct event_reader *r, const struct event_origin *origin)
     }
 }
 
-void event_line(struct event_reader *r, const struct event_origin *origin, const char *line,
-                size_t len, struct event_verdict *ret)
+static void parse_line(struct event_reader *r, const struct event_origin *origin, const char *line,
+                       size_t len, struct event_verdict *ret)
 {
     ret->index = -1;
     ret->was_hello = false;
@@ -174,5 +177,25 @@ void event_line(struct event_reader *r, const struct event_origin *origin, const
     }
     if (sample_plan(r, r->root, -1, ret) == REJECT_NONE) {
         run_plan(r, ret);
+    }
+    if (r->memo != NULL && ret->kind == EVENT_APPLIED) {
+        memo_learn(r->memo, r, line, len);
+    }
+}
+
+int event_reader_memo(struct event_reader *r, uint64_t bytes)
+{
+    return memo_new(&r->memo, bytes);
+}
+
+void event_line(struct event_reader *r, const struct event_origin *origin, const char *line,
+                size_t len, struct event_verdict *ret)
+{
+    r->schema = schema_current(r->store);
+    ret->remembered = r->memo != NULL && memo_apply(r->memo, r, origin, line, len);
+    if (ret->remembered) {
+        ret->kind = EVENT_APPLIED;
+    } else {
+        parse_line(r, origin, line, len, ret);
     }
 }

@@ -33,6 +33,7 @@ struct event_defaults {
 struct event_origin {
     const struct event_defaults *defaults; // NULL: none
     struct claimant claimant;
+    uint64_t context; // event_context of the two above
 };
 
 enum event_kind { EVENT_APPLIED, EVENT_REFUSED, EVENT_CONTROL };
@@ -41,6 +42,7 @@ struct event_verdict {
     enum event_kind kind;
     enum reject reason;     // of EVENT_REFUSED
     int index;              // element of the batch that was refused, or -1
+    bool remembered;        // applied without parsing
     bool was_hello;         // a hello, accepted or refused
     char detail[160];       // what exactly, for people
     struct control control; // of EVENT_CONTROL
@@ -52,6 +54,12 @@ struct event_reader;
 int event_reader_new(struct event_reader **ret, struct series_store *store,
                      struct series_hand *hand);
 void event_reader_free(struct event_reader *r);
+// Lets the reader remember lines, in at most about that many bytes. Returns 0, -ENOMEM.
+int event_reader_memo(struct event_reader *r, uint64_t bytes);
+// A number that stands for these defaults, these marks and this source (a number of its own, since marks are
+// used again), for as long as the reader lives: other ones get another number, the same ones usually the same.
+uint64_t event_context(struct event_reader *r, const struct event_defaults *defaults,
+                       const struct claimant *claimant, uint64_t source);
 
 // Judges and applies one line (len <= EVENT_MAX_LINE, without its LF, not blank).
 void event_line(struct event_reader *r, const struct event_origin *origin, const char *line,

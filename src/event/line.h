@@ -33,7 +33,12 @@ struct event_reader {
     const struct event_origin *origin; // of the present line
     json_t *root;                      // of the present line; verdicts borrow from it
     struct buf scratch;                // for one step at a time
+    struct buf probe;                  // a line that is tried and not applied
     struct buf keys;                   // of all planned updates
+    struct memo *memo;                 // NULL: none
+    struct context *contexts;          // origins that were seen, in a ring
+    size_t next_context;
+    uint64_t last_context;
     struct planned *plan;
     size_t n_plan;
     size_t cap_plan;
@@ -75,6 +80,9 @@ enum reject exemplar_check(json_t *exemplar, struct event_verdict *v);
 
 // place.c: finds, makes or folds the series of a planned update, claims it and gets its cell.
 enum reject place_planned(struct event_reader *r, struct planned *p, struct event_verdict *v);
+
+// context.c
+void context_free(struct event_reader *r);
 
 // precreate.c: makes the siblings of a series that an event has just created.
 void precreate_siblings(struct event_reader *r, const struct family *f, const char *key);

@@ -219,6 +219,8 @@ int self_write(struct buf *out, const struct schema *schema, const struct self *
     write_by_metric(&p, SELF_folded, offsetof(struct table, folded));
     write_by_metric(&p, SELF_expired, offsetof(struct table, expired));
     write_by_component(&p, SELF_lost, offsetof(struct ingest_stats, lost));
+    single(&p, SELF_memo_hits, SUM(&p, memo_hits));
+    single(&p, SELF_memo_misses, SUM(&p, memo_misses));
     single(&p, SELF_accept_errors, SUM(&p, accept_errors));
     write_by_metric(&p, SELF_precreate_skipped, offsetof(struct table, precreate_skipped));
     write_busy(&p);

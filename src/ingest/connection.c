@@ -251,6 +251,7 @@ static void on_line(struct connection *c, struct protocol *p, const char *line, 
     struct event_verdict v;
     c->origin.claimant.now_s = (uint32_t)(p->now_ms / 1000);
     event_line(p->reader, &c->origin, line, len, &v);
+    count_add(v.remembered ? &p->stats->memo_hits : &p->stats->memo_misses, 1);
     on_verdict(c, p, &v, first);
 }
 

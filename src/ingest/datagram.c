@@ -79,6 +79,7 @@ static void on_line(struct datagram *d, struct protocol *p, const char *line, si
     }
     struct event_verdict v;
     event_line(p->reader, &d->origin, line, len, &v);
+    count_add(v.remembered ? &p->stats->memo_hits : &p->stats->memo_misses, 1);
     if (v.kind == EVENT_APPLIED) {
         count_add(&p->stats->applied[d->source->component], 1);
     } else if (v.kind == EVENT_REFUSED) {

@@ -47,8 +47,10 @@ void hello_drop(struct event_defaults *d)
 struct event_origin hello_origin(const struct protocol *p, const struct source *src, uint32_t life,
                                  const struct event_defaults *defaults)
 {
-    return (struct event_origin){
-        .defaults = defaults != NULL && defaults->n > 0 ? defaults : NULL,
+    struct event_origin origin = {
+        .defaults = defaults->n > 0 ? defaults : NULL,
         .claimant = {.base = source_base(p->sources, src), .life = life},
     };
+    origin.context = event_context(p->reader, origin.defaults, &origin.claimant, src->born);
+    return origin;
 }

@@ -22,6 +22,7 @@ struct ingest;
 
 struct ingest_settings {
     unsigned workers;
+    uint64_t memo_bytes;    // of all workers together; 0: none
     uint32_t connections;   // at most
     struct socket stream;   // fd -1: none
     struct socket datagram; // fd -1: none

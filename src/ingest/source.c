@@ -132,6 +132,7 @@ static struct source *find_or_add(struct sources *s, unsigned component, struct 
         atomic_store(&fresh->state, SOURCE_FREE);
         return src;
     }
+    fresh->born = atomic_fetch_add(&s->births, 1) + 1;
     fresh->component = component;
     fresh->instance_len = instance.len;
     memcpy(fresh->instance, instance.p, instance.len);

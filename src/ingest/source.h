@@ -29,6 +29,7 @@ enum {
 struct source {
     _Atomic uint8_t state; // enum in source.c
     _Atomic uint64_t hash; // of component and instance
+    uint64_t born;         // how many sources came before it; 0: a nameless one
     unsigned component;
     size_t instance_len; // 0: the nameless source of its component
     char instance[CONTROL_MAX_NAME];

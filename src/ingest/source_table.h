@@ -20,6 +20,7 @@ struct sources {
     uint32_t n; // entries; the first CATALOG_MAX_COMPONENTS are the nameless ones
     uint32_t n_lives;
     _Atomic uint32_t known;
+    _Atomic uint64_t births;    // sources that ever were
     _Atomic uint32_t next_life; // where to look for a free life first
     struct source *at;
     struct life *lives;

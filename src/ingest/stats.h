@@ -19,6 +19,8 @@ struct ingest_stats {
     _Atomic uint64_t bytes;                        // read from sockets
     _Atomic uint64_t connections;                  // accepted, ever
     _Atomic uint64_t replies_dropped;
+    _Atomic uint64_t memo_hits;
+    _Atomic uint64_t memo_misses;
     _Atomic uint64_t accept_errors;
     _Atomic uint64_t busy_ns; // wall time not spent waiting
     _Atomic uint64_t turns;   // of its loop

@@ -34,6 +34,9 @@ int worker_open(struct worker *w, struct ingest *in, unsigned number)
         return -errno;
     }
     int rc = event_reader_new(&w->protocol.reader, in->store, &w->hand);
+    if (rc == 0 && in->settings.memo_bytes > 0) {
+        rc = event_reader_memo(w->protocol.reader, in->settings.memo_bytes / in->settings.workers);
+    }
     if (rc == 0) {
         rc = watch(w, w->wake, w);
     }

@@ -106,6 +106,7 @@ void slab_release(struct table *t, struct series *s)
     arena_release(arena, s->handle, t->text_at + r->text_len);
     marks_drop(&s->marks);
     s->record = NULL;
+    atomic_fetch_add_explicit(&s->uses, 1, memory_order_relaxed);
     atomic_store_explicit(&s->state, SERIES_FREE, memory_order_release);
     push(t, s, slot);
 }

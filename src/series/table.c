@@ -280,6 +280,7 @@ static void bury(struct table *t, struct series *s)
     if ((s->record->flags & SERIES_BEYOND) == 0) {
         table_give(t, 1);
     }
+    atomic_fetch_add(&t->removals, 1);
     atomic_fetch_add(&t->dead, 1);
 }
 

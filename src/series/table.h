@@ -66,6 +66,7 @@ struct series {
                      // slot: the next free one + 1
     uint32_t handle; // of the record
     _Atomic uint8_t state; // enum series_state
+    _Atomic uint32_t uses; // how often its slot was given back
 };
 
 // What all tables share.
@@ -84,14 +85,15 @@ struct table {
     struct cds_lfht *index;
     enum metric_type type;
     size_t n_bounds;
-    size_t cell_size;       // bytes of a lane's cell; 0 for a gauge
-    size_t text_at;         // where the text begins in a record
-    bool owned;             // series live as long as their sources
-    bool single;            // an owned `_info` metric: one series per source
-    _Atomic bool timed;     // the metric has a ttl
-    _Atomic uint64_t limit; // of count
-    _Atomic uint64_t count; // series, folded ones aside
-    _Atomic uint64_t dead;  // DEAD ones that wait for table_retire
+    size_t cell_size;          // bytes of a lane's cell; 0 for a gauge
+    size_t text_at;            // where the text begins in a record
+    bool owned;                // series live as long as their sources
+    bool single;               // an owned `_info` metric: one series per source
+    _Atomic bool timed;        // the metric has a ttl
+    _Atomic uint64_t limit;    // of count
+    _Atomic uint64_t count;    // series, folded ones aside
+    _Atomic uint64_t removals; // series that were removed, ever
+    _Atomic uint64_t dead;     // DEAD ones that wait for table_retire
     _Atomic uint64_t folded;
     _Atomic uint64_t expired;
     _Atomic uint64_t precreate_skipped;

@@ -44,6 +44,7 @@ static const char *other_value(const struct setting *s)
         return "true";
     case KIND_COUNT:
     case KIND_COUNT_OR_AUTO:
+    case KIND_SIZE:
         return "7";
     case KIND_MODE:
         return "0600";
@@ -177,7 +178,6 @@ START_TEST(a_bad_command_line_says_what_is_wanted)
         {"-", "-: unknown flag; --help lists all\n"},
         {"--=x", "--=x: unknown flag; --help lists all\n"},
         {"--log.leve\x1b[1m", "--log.leve\\x1b[1m: unknown flag; the nearest is --log.level\n"},
-        {"--events.memo-size=1MiB", "--events.memo-size=1MiB: unknown flag; --help lists all\n"},
         {"--state.file=/s", "--state.file=/s: unknown flag; --help lists all\n"},
         {"--sources=x", "--sources=x: unknown flag; --help lists all\n"},
         {"run", "run: not a flag, and nothing else is accepted\n"},

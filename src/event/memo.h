@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * memo: lines that were seen before need not be parsed again. For event/ only.
+ *
+ * The same call site of a component sends the same bytes but for the number at the end. So a line is split into
+ * what stands before the number and what stands behind it; the two are the key, and what parsing them gave, a
+ * short list of updates, is the value. A line without a number at its end is a key as a whole.
+ *
+ * What makes it right:
+ *   - an entry is made on the second sight of the bytes, from a line that the parser accepted and applied, and
+ *     only if the parser plans the same for another number in that place;
+ *   - a hit compares all bytes; what is no JSON number in the number's place is a miss, and so is what the
+ *     parser might refuse for its value: a negative number for a counter, or one so large that a sum could
+ *     cease to be finite;
+ *   - the key holds what else the meaning hangs on: the catalogue's generation and the origin's context (its
+ *     default labels and its source);
+ *   - an entry does not outlive its series: each removal raises its table's count of removals, and an entry
+ *     that has not seen the present count looks at its series first. What must be claimed (owned series, and
+ *     those with a ttl) is claimed at every hit;
+ *   - folded updates are not remembered, since they end when there is room again;
+ *   - memory is bounded; what was not used since the hand came by last is replaced.
+ *
+ * Shape:   an index of buckets of MEMO_WAYS entries; entries are malloc'ed, and counted.
+ * Threads: one owner, inside an RCU section.
+ */
+#ifndef VE_EVENT_MEMO_H
+#define VE_EVENT_MEMO_H
+
+#include "event/event.h"
+
+struct memo;
+struct event_reader;
+
+enum { MEMO_MAX_LINE = 1024, MEMO_WAYS = 4 };
+
+// Above this a number goes the slow way, which keeps sums finite; below it no sum can overflow.
+#define MEMO_MAX_NUMBER 1e15
+
+// Room for `bytes`, index included. Returns 0, -ENOMEM.
+int memo_new(struct memo **ret, uint64_t bytes);
+void memo_free(struct memo *m);
+
+// Applies the line if it is remembered. Returns whether it did.
+bool memo_apply(struct memo *m, struct event_reader *r, const struct event_origin *origin,
+                const char *line, size_t len);
+
+// After the line was parsed and applied as the reader's plan says: remembers it if it was seen before.
+void memo_learn(struct memo *m, struct event_reader *r, const char *line, size_t len);
+
+#endif
