@@ -36,8 +36,9 @@ LIB := $(filter-out $(MAINS) $(UNUSED),$(call rel,src/*/*.c))
 UNIT := $(patsubst tests/%.c,%,$(filter-out $(patsubst %.c,tests/unit/test_%.c,$(notdir $(UNUSED))),$(call rel,tests/unit/test_*.c)))
 STRESS := $(patsubst tests/%.c,%,$(call rel,tests/stress/stress_*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(call rel,tests/fuzz/fuzz_*.c))
-BOOT := $(call rel,tests/boot/run)
-SYSTEM := $(call rel,tests/system/[0-9][0-9][0-9]-*)
+# Those of 70x and of boot want a build with libsystemd.
+BOOT := $(if $(filter no,$(SYSTEMD)),,$(call rel,tests/boot/run))
+SYSTEM := $(filter-out $(if $(filter no,$(SYSTEMD)),tests/system/70%),$(call rel,tests/system/[0-9][0-9][0-9]-*))
 SOURCES := $(call rel,src/*/*.[ch] src/*/*.def tests/*/*.[ch])
 VERSIONED := $(patsubst $(srcdir)/%,%,$(shell grep -lE "VE_(VERSION|REVISION)" /dev/null $(wildcard $(srcdir)/src/*/*.c)))
 
