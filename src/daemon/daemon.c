@@ -44,6 +44,21 @@ static unsigned workers_of(const struct config *c)
     return cpus < 1 ? 1 : cpus > 4 ? 4 : (unsigned)cpus;
 }
 
+// Descriptors are shared: one half is HTTP's, and of the other half this process needs some for itself, so that
+// a crowd of clients cannot keep a scrape out.
+uint32_t daemon_connections(const struct config *c)
+{
+    struct rlimit fds;
+    uint64_t own = 16 + 3 * (uint64_t)workers_of(c);
+    uint64_t most = c->limits_connections;
+    if (getrlimit(RLIMIT_NOFILE, &fds) == 0 && fds.rlim_cur != RLIM_INFINITY) {
+        uint64_t half = fds.rlim_cur / 2;
+        uint64_t room = half > own ? half - own : 1;
+        most = room < most ? room : most;
+    }
+    return (uint32_t)most;
+}
+
 static int open_descriptors(struct daemon *d)
 {
     sigset_t set;
@@ -105,7 +120,7 @@ static int open_ingest(struct daemon *d)
     struct ingest_settings settings = {
         .workers = workers_of(d->config),
         .memo_bytes = d->config->events_memo_size,
-        .connections = (uint32_t)d->config->limits_connections,
+        .connections = daemon_connections(d->config),
         .stream = SOCKET_NONE,
         .datagram = SOCKET_NONE,
     };
@@ -203,6 +218,13 @@ static void tell_start(const struct daemon *d)
     }
     log_info("taking events", "socket", d->passed.stream >= 0 ? passed : c->events_socket,
              "datagram_socket", d->passed.datagram >= 0 ? passed : c->events_datagram_socket, NULL);
+    uint32_t connections = daemon_connections(c);
+    if (connections < c->limits_connections) {
+        char most[16];
+        snprintf(most, sizeof most, "%u", connections);
+        log_warn("fewer connections than limits.connections, for want of descriptors", "most", most,
+                 NULL);
+    }
     log_tell(LOG_KIND_started, LOG_LEVEL_INFO, "ready", "version", VE_VERSION, "revision",
              VE_REVISION, NULL);
 }

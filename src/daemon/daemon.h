@@ -38,6 +38,8 @@ struct daemon {
 // after it said why.
 int daemon_open(struct daemon *d, struct config *config, struct catalog *catalog);
 void daemon_close(struct daemon *d);
+// How many clients may be connected: limits.connections, or fewer where descriptors are short.
+uint32_t daemon_connections(const struct config *c);
 // Runs until SIGTERM or SIGINT.
 void daemon_run(struct daemon *d);
 

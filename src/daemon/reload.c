@@ -86,7 +86,7 @@ bool daemon_reload(struct daemon *d, struct buf *report)
     config_free(d->config);
     d->config = config;
     log_set_level(config->log_level);
-    ingest_set_connections(d->ingest, (uint32_t)config->limits_connections);
+    ingest_set_connections(d->ingest, daemon_connections(config));
     atomic_store(&d->self.reload_at_ms, clock_real_ms());
     atomic_store(&d->self.reload_ok, true);
     buf_addf(report, "reloaded: %zu metrics; %zu begin anew, %zu are gone, %" PRIu64 " series went",

@@ -20,7 +20,7 @@ static void keep_refusal(void *arg, const struct wire_reply *refusal)
     v->refusal = *refusal;
 }
 
-static int unreached(FILE *err, int error)
+static int unreached(const struct args *a, FILE *err, int error)
 {
     if (error == -EMSGSIZE) {
         fprintf(err, "virtrigaud-emit: the line is longer than %d bytes\n", WIRE_LINE_MAX);
@@ -29,7 +29,7 @@ static int unreached(FILE *err, int error)
     if (error == -ETIMEDOUT) {
         fprintf(err, "virtrigaud-emit: the daemon does not answer\n");
     } else {
-        fprintf(err, "virtrigaud-emit: cannot reach the daemon: %s\n", strerror(-error));
+        pump_report_unreached(err, a, error);
     }
     return EMIT_UNREACHED;
 }
@@ -58,7 +58,7 @@ static int send_sample(struct client *c, const struct args *a, struct verdict *v
     if (v->n > 0) {
         pump_report(err, "refused", &v->refusal);
     }
-    return error < 0 ? unreached(err, error) : v->n > 0 ? EMIT_REFUSED : EMIT_APPLIED;
+    return error < 0 ? unreached(a, err, error) : v->n > 0 ? EMIT_REFUSED : EMIT_APPLIED;
 }
 
 static int run_sample(const struct args *a, FILE *err)
@@ -71,7 +71,7 @@ static int run_sample(const struct args *a, FILE *err)
                                    .arg = &v};
     int error = client_open(&c, &config);
     if (error < 0) {
-        return unreached(err, error);
+        return unreached(a, err, error);
     }
     int status;
     error = client_connect(c, a->timeout_ms);
@@ -79,7 +79,7 @@ static int run_sample(const struct args *a, FILE *err)
         pump_report(err, "hello", &v.refusal);
         status = EMIT_REFUSED;
     } else {
-        status = error < 0 ? unreached(err, error) : send_sample(c, a, &v, err);
+        status = error < 0 ? unreached(a, err, error) : send_sample(c, a, &v, err);
     }
     client_close(c, 0, NULL);
     return status;
@@ -90,7 +90,7 @@ static int print_sample(const struct args *a, FILE *out, FILE *err)
     char line[WIRE_LINE_MAX];
     int len = wire_line(line, sizeof line, &a->sample);
     if (len < 0) {
-        return unreached(err, len);
+        return unreached(a, err, len);
     }
     fprintf(out, "%.*s\n", len, line);
     return EMIT_APPLIED;

@@ -227,6 +227,13 @@ static int finish(const struct pump *p)
     return p->rejected > 0 ? EMIT_REFUSED : EMIT_APPLIED;
 }
 
+void pump_report_unreached(FILE *err, const struct args *a, int error)
+{
+    char path[LINK_PATH_SIZE] = "a path that is too long";
+    link_path(path, a->socket);
+    fprintf(err, "virtrigaud-emit: cannot reach the daemon at %s: %s\n", path, strerror(-error));
+}
+
 int pump_run(const struct args *a, int in, FILE *out, FILE *err)
 {
     struct pump p = {
@@ -244,7 +251,7 @@ int pump_run(const struct args *a, int in, FILE *out, FILE *err)
     }
     p.fd = client_dial(a->socket);
     if (p.fd < 0) {
-        fprintf(err, "virtrigaud-emit: cannot reach the daemon: %s\n", strerror(-p.fd));
+        pump_report_unreached(err, a, p.fd);
         return EMIT_UNREACHED;
     }
     p.progress = link_now_ms();

@@ -20,6 +20,9 @@ enum { EMIT_APPLIED = 0, EMIT_REFUSED = 1, EMIT_USAGE = 2, EMIT_UNREACHED = 3 };
 // input go to out, refusals to err. Returns the exit status.
 int pump_run(const struct args *a, int in, FILE *out, FILE *err);
 
+// Prints that the socket of the arguments cannot be connected to, and why (-errno).
+void pump_report_unreached(FILE *err, const struct args *a, int error);
+
 // Prints one refusal: "virtrigaud-emit: WHERE: reason: detail".
 void pump_report(FILE *err, const char *where, const struct wire_reply *refusal);
 

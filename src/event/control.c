@@ -155,10 +155,12 @@ enum reject control_parse(const struct catalog *c, json_t *object, const char *l
         if (ret->kind == CONTROL_FORGET) {
             return read_forget(value, &ret->forget, v);
         }
-        if (!json_is_number(value) && !json_is_string(value)) {
+        json_raw_value(line, len, &ret->id.p, &ret->id.len);
+        // A number beyond a double reads as null, and is an id all the same.
+        bool overflow = json_is_null(value) && ret->id.p[0] != 'n';
+        if (!json_is_number(value) && !json_is_string(value) && !overflow) {
             return bad(v, "the id is neither a number nor a string");
         }
-        json_raw_value(line, len, &ret->id.p, &ret->id.len);
     }
     return REJECT_NONE;
 }

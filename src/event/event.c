@@ -80,6 +80,9 @@ static void apply_plan(struct event_reader *r)
     }
     for (size_t i = 0; i < r->n_plan; i++) {
         const struct planned *p = &r->plan[i];
+        if (p->folded) {
+            atomic_fetch_add_explicit(&p->family->table->folded, 1, memory_order_relaxed);
+        }
         if (!p->made) {
             continue;
         }
@@ -105,10 +108,7 @@ static enum reject plan_batch(struct event_reader *r, struct event_verdict *v)
     json_t *element;
     json_array_foreach(r->root, i, element)
     {
-        enum reject reason =
-            json_is_object(element) && !control_is(element)
-                ? sample_plan(r, element, (int)i, v)
-                : line_refuse(v, REJECT_not_an_object, "a batch holds samples and events only");
+        enum reject reason = sample_plan(r, element, (int)i, v);
         if (reason != REJECT_NONE) {
             v->index = (int)i;
             return reason;
@@ -117,14 +117,28 @@ static enum reject plan_batch(struct event_reader *r, struct event_verdict *v)
     return REJECT_NONE;
 }
 
-static void run_plan(struct event_reader *r, struct event_verdict *v)
+// Places the updates of info metrics, or all others.
+static enum reject place_all(struct event_reader *r, bool single, struct event_verdict *v)
 {
     for (size_t i = 0; i < r->n_plan; i++) {
-        if (place_planned(r, &r->plan[i], v) != REJECT_NONE) {
-            v->index = r->plan[i].element;
-            undo_plan(r);
-            return;
+        struct planned *p = &r->plan[i];
+        if (p->family->table->single == single) {
+            enum reject reason = place_planned(r, p, v);
+            if (reason != REJECT_NONE) {
+                v->index = p->element;
+                return reason;
+            }
         }
+    }
+    return REJECT_NONE;
+}
+
+static void run_plan(struct event_reader *r, struct event_verdict *v)
+{
+    // Claiming an info series removes the older one, which cannot be taken back: so these come last.
+    if (place_all(r, false, v) != REJECT_NONE || place_all(r, true, v) != REJECT_NONE) {
+        undo_plan(r);
+        return;
     }
     apply_plan(r);
     v->kind = EVENT_APPLIED;
@@ -138,6 +152,10 @@ static void begin(struct event_reader *r, const struct event_origin *origin)
     r->origin = origin;
     r->n_plan = 0;
     r->huge = 0;
+    if (r->n_made > 0) {
+        memset(r->made, 0, sizeof r->made);
+        r->n_made = 0;
+    }
     buf_clear(&r->keys);
     buf_shrink(&r->keys, KEYS_KEEP);
     if (r->cap_plan > PLAN_KEEP) {

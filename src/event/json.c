@@ -2,6 +2,7 @@
 #include "event/json.h"
 
 #include "base/text.h"
+#include "event/line.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -19,6 +20,40 @@ static bool is_space(char c)
 static bool in_number(char c)
 {
     return (c >= '0' && c <= '9') || c == '.' || c == 'e' || c == 'E' || c == '+' || c == '-';
+}
+
+static size_t skip_digits(const char *p, size_t i, size_t len)
+{
+    while (i < len && p[i] >= '0' && p[i] <= '9') {
+        i++;
+    }
+    return i;
+}
+
+// Whether the bytes are a number, and not just made of the letters of one.
+static bool is_number(const char *p, size_t len)
+{
+    size_t from = len > 0 && p[0] == '-';
+    size_t i = skip_digits(p, from, len);
+    if (i == from || (p[from] == '0' && i > from + 1)) {
+        return false;
+    }
+    if (i < len && p[i] == '.') {
+        from = ++i;
+        i = skip_digits(p, i, len);
+        if (i == from) {
+            return false;
+        }
+    }
+    if (i < len && (p[i] == 'e' || p[i] == 'E')) {
+        i += i + 1 < len && (p[i + 1] == '+' || p[i + 1] == '-') ? 2 : 1;
+        from = i;
+        i = skip_digits(p, i, len);
+        if (i == from) {
+            return false;
+        }
+    }
+    return i == len;
 }
 
 /*
@@ -40,7 +75,7 @@ static void blank_overflows(struct buf *b)
         while (i < b->len && in_number(b->p[i])) {
             i++;
         }
-        if (i - from >= 4 && isinf(strtod(b->p + from, NULL))) {
+        if (is_number(b->p + from, i - from) && isinf(strtod(b->p + from, NULL))) {
             memset(b->p + from, ' ', i - from);
             memcpy(b->p + from, "null", 4);
         }
@@ -102,6 +137,28 @@ static json_t *refuse(struct json_refusal *ret, enum reject reason, int index, c
     return NULL;
 }
 
+// Why a value is neither an object nor an array of samples and events, or NULL.
+static const char *shape_problem(json_t *root, int *ret_index)
+{
+    *ret_index = -1;
+    if (json_is_object(root)) {
+        return NULL;
+    }
+    if (!json_is_array(root)) {
+        return "neither an object nor an array of objects";
+    }
+    size_t i;
+    json_t *element;
+    json_array_foreach(root, i, element)
+    {
+        if (!json_is_object(element) || control_is(element)) {
+            *ret_index = (int)i;
+            return "a batch holds samples and events only";
+        }
+    }
+    return NULL;
+}
+
 json_t *json_line(const char *line, size_t len, struct buf *scratch, struct json_refusal *ret)
 {
     if (!text_is_utf8(line, len)) {
@@ -111,31 +168,31 @@ json_t *json_line(const char *line, size_t len, struct buf *scratch, struct json
         return refuse(ret, REJECT_bad_json, -1, "a NUL byte");
     }
     json_error_t err;
+    json_error_t twice = {.position = -1}; // where a key stands for the second time
+    bool duplicate = false;
     json_t *root = load(line, len, FLAGS | JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, scratch, &err);
     if (root == NULL && json_error_code(&err) == json_error_duplicate_key) {
         // What comes behind may be no JSON at all, which is checked first.
-        json_error_t first = err;
+        duplicate = true;
+        twice = err;
         root = load(line, len, FLAGS | JSON_DECODE_ANY, scratch, &err);
-        if (root != NULL) {
-            bool container = json_is_object(root) || json_is_array(root);
-            json_decref(root);
-            if (container) {
-                int index = first.position < 0 ? -1 : element_at(line, (size_t)first.position);
-                return refuse(ret, REJECT_duplicate_field, index, first.text);
-            }
-        }
     }
     if (root == NULL) {
-        enum json_error_code code = json_error_code(&err);
-        return code == json_error_out_of_memory
+        return json_error_code(&err) == json_error_out_of_memory
                    ? refuse(ret, REJECT_rate_limited, -1, "out of memory")
                    : refuse(ret, REJECT_bad_json, -1, err.text);
     }
-    if (!json_is_object(root) && !json_is_array(root)) {
-        json_decref(root);
-        return refuse(ret, REJECT_not_an_object, -1, "neither an object nor an array of objects");
+    int index;
+    const char *problem = shape_problem(root, &index);
+    if (problem == NULL && !duplicate) {
+        return root;
     }
-    return root;
+    json_decref(root);
+    if (problem != NULL) {
+        return refuse(ret, REJECT_not_an_object, index, problem);
+    }
+    index = twice.position < 0 ? -1 : element_at(line, (size_t)twice.position);
+    return refuse(ret, REJECT_duplicate_field, index, twice.text);
 }
 
 void json_raw_value(const char *line, size_t len, const char **ret, size_t *ret_len)

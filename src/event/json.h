@@ -18,7 +18,7 @@ enum { JSON_REFUSAL_TEXT = 160 };
 
 struct json_refusal {
     enum reject reason;
-    int index; // of the batch's element that a duplicate key stands in, or -1
+    int index; // of the batch's element that is wrong, or -1
     char text[JSON_REFUSAL_TEXT];
 };
 

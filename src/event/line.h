@@ -12,6 +12,8 @@
 #include "event/event.h"
 #include "event/json.h"
 
+enum { LINE_CHAINS = 256 };
+
 // One update of one series.
 struct planned {
     const struct family *family;
@@ -24,6 +26,9 @@ struct planned {
     void *cell;            // of a counter or histogram
     int element;           // of the batch, or -1
     bool made;             // by this line: to be shown or undone
+    bool folded;           // into the series whose open labels read `other`
+    bool chained;          // in reader.made
+    uint32_t next_made;    // of the same chain
 };
 
 struct event_reader {
@@ -43,6 +48,8 @@ struct event_reader {
     size_t n_plan;
     size_t cap_plan;
     double huge; // sum of the magnitudes of planned values, to keep sums finite
+    size_t n_made;
+    uint32_t made[LINE_CHAINS]; // chains of the series that this line made: place in `plan` + 1
 };
 
 static inline const char *planned_key(const struct event_reader *r, const struct planned *p)

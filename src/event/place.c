@@ -2,6 +2,7 @@
 #include "event/line.h"
 
 #include <errno.h>
+#include <math.h>
 
 // Appends the key of the series that a metric's further ones are folded into: open labels read `other`.
 static bool fold_key(struct buf *out, const struct metric *m, const char *key)
@@ -18,6 +19,47 @@ static bool fold_key(struct buf *out, const struct metric *m, const char *key)
     return open && !out->failed;
 }
 
+// The series if this very line made it. The table would show it, and it could not be taken back any more.
+static struct series *made_before(const struct event_reader *r, const struct table *t,
+                                  const char *key, size_t len, uint64_t hash)
+{
+    for (uint32_t at = r->made[hash % LINE_CHAINS]; at != 0; at = r->plan[at - 1].next_made) {
+        const struct planned *p = &r->plan[at - 1];
+        size_t text_len = 0;
+        const char *text = p->family->table == t && p->series != NULL
+                               ? series_text(t, p->series, &text_len)
+                               : NULL;
+        if (text != NULL && text_len == len && memcmp(text, key, len) == 0) {
+            return p->series;
+        }
+    }
+    return NULL;
+}
+
+static int find_or_make(struct event_reader *r, struct planned *p, struct slice key, uint64_t hash,
+                        enum table_place place)
+{
+    struct table *t = p->family->table;
+    p->series = made_before(r, t, key.p, key.len, hash);
+    if (p->series == NULL) {
+        p->series = table_find(t, key.p, key.len, hash);
+    }
+    p->made = false;
+    if (p->series != NULL) {
+        return 0;
+    }
+    int rc = table_make(t, r->hand, key.p, key.len, hash, place, &p->series);
+    p->made = rc > 0;
+    if (p->made && !p->chained) {
+        uint32_t *chain = &r->made[hash % LINE_CHAINS];
+        p->next_made = *chain;
+        *chain = (uint32_t)(p - r->plan) + 1;
+        r->n_made++;
+        p->chained = true;
+    }
+    return rc;
+}
+
 static int fold(struct event_reader *r, struct planned *p)
 {
     struct table *t = p->family->table;
@@ -25,27 +67,20 @@ static int fold(struct event_reader *r, struct planned *p)
     if (t->type == METRIC_GAUGE || !fold_key(&r->scratch, p->family->metric, planned_key(r, p))) {
         return -ENOSPC;
     }
-    const char *key = r->scratch.p;
-    size_t len = r->scratch.len;
-    uint64_t hash = key_hash(key, len);
-    p->series = table_find(t, key, len, hash);
-    int rc =
-        p->series != NULL ? 0 : table_make(t, r->hand, key, len, hash, TABLE_BEYOND, &p->series);
-    if (rc >= 0) {
-        atomic_fetch_add_explicit(&t->folded, 1, memory_order_relaxed);
+    struct slice key = {r->scratch.p, r->scratch.len};
+    int rc = find_or_make(r, p, key, key_hash(key.p, key.len), TABLE_BEYOND);
+    // While planning nobody knew that the value would come here.
+    if (rc == 0 && !isfinite(table_magnitude(t, p->series) + r->huge)) {
+        return -ERANGE;
     }
+    p->folded = rc >= 0;
     return rc;
 }
 
-static int find_or_make(struct event_reader *r, struct planned *p)
+static int find_make_or_fold(struct event_reader *r, struct planned *p)
 {
-    struct table *t = p->family->table;
-    const char *key = planned_key(r, p);
-    p->series = table_find(t, key, p->key_len, p->hash);
-    if (p->series != NULL) {
-        return 0;
-    }
-    int rc = table_make(t, r->hand, key, p->key_len, p->hash, TABLE_WITHIN, &p->series);
+    struct slice key = {planned_key(r, p), p->key_len};
+    int rc = find_or_make(r, p, key, p->hash, TABLE_WITHIN);
     return rc == -ENOSPC ? fold(r, p) : rc;
 }
 
@@ -59,8 +94,11 @@ enum reject place_planned(struct event_reader *r, struct planned *p, struct even
     int rc = 0;
     do {
         if (p->series == NULL || rc == -ESTALE) {
-            rc = find_or_make(r, p);
-            p->made = rc > 0;
+            p->series = NULL;
+            rc = find_make_or_fold(r, p);
+        }
+        if (rc == -ERANGE) {
+            return line_refuse(v, REJECT_bad_value, "the sum would not be finite");
         }
         if (rc == -ENOSPC) {
             return line_refuse(v, REJECT_series_limit, "%s is at its limit of series",

@@ -87,8 +87,9 @@ static enum reject check_op(struct sample *s, struct event_verdict *v)
         return line_refuse(v, REJECT_bad_op, "an event has no op");
     }
     const char *text = json_string_value(s->op);
+    size_t len = json_string_length(s->op);
     for (int op = UPDATE_ADD; text != NULL && op <= UPDATE_OBSERVE; op++) {
-        if (strcmp(text, names[op]) == 0 &&
+        if (len == strlen(names[op]) && memcmp(text, names[op], len) == 0 &&
             (usual[s->metric->type] == (enum update_op)op ||
              (s->metric->type == METRIC_GAUGE && op == UPDATE_ADD))) {
             s->metric_op = (enum update_op)op;
@@ -195,6 +196,7 @@ static enum reject out_of_memory(struct event_verdict *v)
 static bool stays_finite(struct event_reader *r, const struct planned *p)
 {
     if (p->op == UPDATE_SET) {
+        r->huge += fabs(p->value); // an `add` may follow
         return true;
     }
     const struct table *t = p->family->table;

@@ -49,7 +49,10 @@ struct event_origin hello_origin(const struct protocol *p, const struct source *
 {
     struct event_origin origin = {
         .defaults = defaults->n > 0 ? defaults : NULL,
-        .claimant = {.base = source_base(p->sources, src), .life = life},
+        .claimant = {.base = source_base(p->sources, src),
+                     .life = life,
+                     .is_own = sources_is_own,
+                     .sources = p->sources},
     };
     origin.context = event_context(p->reader, origin.defaults, &origin.claimant, src->born);
     return origin;

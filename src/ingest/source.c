@@ -283,6 +283,14 @@ bool sources_keep(void *sources, const struct series *series)
     return false;
 }
 
+bool sources_is_own(const void *sources, uint32_t base, uint32_t life)
+{
+    const struct sources *s = sources;
+    uint32_t i = life_index(s, life);
+    uint32_t owner = i < CATALOG_MAX_COMPONENTS ? i : atomic_load(&s->lives[i].source);
+    return source_base(s, &s->at[owner]) == base;
+}
+
 const struct source *sources_next(const struct sources *s, uint32_t *at)
 {
     uint32_t i = *at < CATALOG_MAX_COMPONENTS ? CATALOG_MAX_COMPONENTS : *at;

@@ -61,6 +61,9 @@ void source_leave(struct sources *s, struct source *src, uint64_t now_ms);
 struct source *source_datagram(struct sources *s, unsigned component, struct slice instance,
                                uint64_t now_ms, uint32_t *ret_life);
 
+// Whether the life is one of the source with this base mark, for struct claimant.
+bool sources_is_own(const void *sources, uint32_t base, uint32_t life);
+
 // Takes a report of `lost` (cumulative). Returns by how much the account grows.
 uint64_t source_lost(struct source *src, uint64_t lost);
 

@@ -2,6 +2,7 @@
 #include "series/claim.h"
 
 #include "series/marks.h"
+#include "series/slab.h"
 
 #include <errno.h>
 
@@ -15,14 +16,44 @@ static bool unowned(void *ctx, struct series *s)
     return claim_unowned(ctx, s);
 }
 
-// An info metric says one thing of a source: what it said before goes.
+static bool reachable(const struct series *s)
+{
+    uint8_t state = atomic_load_explicit(&s->state, memory_order_acquire);
+    return state == SERIES_READY || state == SERIES_LIVE || state == SERIES_DYING;
+}
+
+/*
+ * An info metric says one thing of a source: what it said before goes. That may be a series of the same
+ * line, which is not shown yet.
+ */
 static void drop_others(struct table *t, const struct series *keep, uint32_t life)
 {
     for (uint32_t i = 0; i < table_slots(t); i++) {
-        struct series *s = table_at(t, i);
-        if (s != NULL && s != keep && marks_has(&s->marks, life)) {
+        struct series *s = slab_at(t, i);
+        if (s != keep && reachable(s) && marks_has(&s->marks, life)) {
             marks_clear(&s->marks, life);
+            table_undo(t, s);
             atomic_fetch_add(&t->expired, table_remove_if(t, s, unowned, t));
+        }
+    }
+}
+
+// The same for its earlier lives, which may not have ended yet: who is upgraded comes back.
+static void drop_earlier(struct table *t, const struct series *keep, const struct claimant *c)
+{
+    uint32_t most = t->share->most_marks;
+    for (uint32_t i = 0; i < table_slots(t); i++) {
+        struct series *s = table_at(t, i);
+        if (s == NULL || s == keep || !marks_has(&s->marks, c->base)) {
+            continue;
+        }
+        uint32_t life = marks_next(&s->marks, t->share->life_from, most);
+        while (life != 0) {
+            uint32_t next = life < most ? marks_next(&s->marks, life + 1, most) : 0;
+            if (life != c->life && c->is_own(c->sources, c->base, life)) {
+                drop_others(t, keep, life);
+            }
+            life = next;
         }
     }
 }
@@ -52,6 +83,13 @@ int claim_series(struct table *t, struct series *s, const struct claimant *c)
     }
     if (t->single && rc > 0) {
         drop_others(t, s, c->life);
+        if (c->is_own != NULL) {
+            drop_earlier(t, s, c);
+        }
+        // Another line of the same source may have dropped this one meanwhile. One of them must stay.
+        if (!marks_has(&s->marks, c->life) || !table_survives(s)) {
+            return -ESTALE;
+        }
     }
     return 0;
 }

@@ -15,6 +15,9 @@ struct claimant {
     uint32_t base;  // mark
     uint32_t life;  // mark, at or above table_share.life_from
     uint32_t now_s; // CLOCK_MONOTONIC
+    // Whether a life is one of the source that `base` stands for; NULL: none but `life` is.
+    bool (*is_own)(const void *sources, uint32_t base, uint32_t life);
+    const void *sources;
 };
 
 // Leaves the marks. Returns 0 when the series lives on with them; -ESTALE when it was removed meanwhile and

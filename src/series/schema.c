@@ -143,7 +143,8 @@ static bool allowed(const struct metric *m, const char *text, struct buf *scratc
 static uint64_t drop_outside(struct family *f)
 {
     uint64_t dropped = 0;
-    struct buf scratch = BUF_INIT;
+    char room[CATALOG_MAX_LABEL_VALUE];
+    struct buf scratch = {.p = room, .cap = sizeof room, .max = sizeof room};
     rcu_enter();
     for (uint32_t i = 0; i < table_slots(f->table); i++) {
         struct series *s = table_at(f->table, i);
@@ -153,7 +154,6 @@ static uint64_t drop_outside(struct family *f)
         }
     }
     rcu_leave();
-    buf_free(&scratch);
     atomic_fetch_add(&f->table->expired, dropped);
     return dropped;
 }

@@ -70,7 +70,7 @@ static void unlink_all(struct table *t)
     for (uint32_t i = 0; i < atomic_load(&t->slots); i++) {
         struct series *s = slab_at(t, i);
         uint8_t state = atomic_load(&s->state);
-        if (state != SERIES_FREE && state != SERIES_RETIRED) {
+        if (state == SERIES_LIVE || state == SERIES_READY) {
             cds_lfht_del(t->index, node_of(s));
         }
     }
@@ -143,6 +143,14 @@ static int match(struct cds_lfht_node *node, const void *key)
     return len == want->len && memcmp(text, want->text, len) == 0;
 }
 
+// Two that unlink a series at once are both told at once that it is being done, but only one that it is.
+static void unlink_dead(struct table *t, struct series *s)
+{
+    if (cds_lfht_del(t->index, node_of(s)) == 0) {
+        atomic_store(&s->state, SERIES_UNLINKED);
+    }
+}
+
 // What to do with a series that the index gave: false when it is dead and was unlinked.
 static bool usable(struct table *t, struct series *s)
 {
@@ -151,7 +159,7 @@ static bool usable(struct table *t, struct series *s)
         state == SERIES_DYING) {
         return true;
     }
-    cds_lfht_del(t->index, node_of(s));
+    unlink_dead(t, s);
     return false;
 }
 
@@ -240,7 +248,10 @@ int table_make(struct table *t, struct series_hand *hand, const char *text, size
                uint64_t hash, enum table_place place, struct series **ret)
 {
     if (place == TABLE_WITHIN && !table_take(t, 1)) {
-        return -ENOSPC;
+        // The last place may just have gone to this very key.
+        struct series *found = table_find(t, text, len, hash);
+        *ret = found != NULL ? found : *ret;
+        return found != NULL ? 0 : -ENOSPC;
     }
     struct series *s = prepare(t, hand, text, len, place == TABLE_BEYOND ? SERIES_BEYOND : 0);
     struct wanted want = {t, text, len};
@@ -276,7 +287,7 @@ void table_show(struct series *s)
 // The one that turned a series DEAD unlinks it and gives its place back.
 static void bury(struct table *t, struct series *s)
 {
-    cds_lfht_del(t->index, node_of(s));
+    unlink_dead(t, s);
     if ((s->record->flags & SERIES_BEYOND) == 0) {
         table_give(t, 1);
     }
@@ -339,16 +350,13 @@ size_t table_retire(struct table *t)
         return 0;
     }
     size_t n = 0;
-    rcu_read_lock();
     for (uint32_t i = 0; i < table_slots(t); i++) {
         struct series *s = slab_at(t, i);
-        if (atomic_load_explicit(&s->state, memory_order_acquire) == SERIES_DEAD) {
-            cds_lfht_del(t->index, node_of(s)); // its remover may not have come to it yet
+        if (atomic_load_explicit(&s->state, memory_order_acquire) == SERIES_UNLINKED) {
             atomic_store(&s->state, SERIES_RETIRED);
             n++;
         }
     }
-    rcu_read_unlock();
     return n;
 }
 

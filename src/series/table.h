@@ -16,8 +16,10 @@
  * DELETES  LIVE -> DYING -> DEAD for what is removed on a condition (nobody owns it, not touched for its
  *          ttl): the remover announces, looks again, and goes back to LIVE when a claimer came in between. A
  *          claimer leaves its mark first and looks at the state then; both sides are seq_cst, so at least
- *          one sees the other. LIVE -> DEAD for `forget`. A DEAD series is unlinked by whoever meets it, and
- *          its memory used again after a grace period (table_retire, rcu_wait, table_reclaim).
+ *          one sees the other. LIVE -> DEAD for `forget`. A DEAD series is unlinked by whoever meets it. Of
+ *          several that try at once the index tells one that it is done, and that one says UNLINKED: only
+ *          then has nobody a way to it any more, and its memory is used again after a grace period
+ *          (table_retire, rcu_wait, table_reclaim).
  *
  * Threads: any, each with its own hand; a lane belongs to one thread.
  * Memory:  a table owns its series. Counts are exact: a place within the limits is taken before a series
@@ -37,12 +39,13 @@ enum {
 };
 
 enum series_state {
-    SERIES_FREE,    // nobody's
-    SERIES_READY,   // in the index (or about to be), not yet exposed
-    SERIES_LIVE,    // exposed
-    SERIES_DYING,   // its remover looks once more
-    SERIES_DEAD,    // removed, to be unlinked
-    SERIES_RETIRED, // unlinked, waits for the end of a grace period
+    SERIES_FREE,     // nobody's
+    SERIES_READY,    // in the index (or about to be), not yet exposed
+    SERIES_LIVE,     // exposed
+    SERIES_DYING,    // its remover looks once more
+    SERIES_DEAD,     // removed, to be unlinked
+    SERIES_UNLINKED, // out of the index
+    SERIES_RETIRED,  // waits for the end of a grace period
 };
 
 enum { SERIES_BEYOND = 1 }; // flag of a record: a folded series, which stands outside the limits
@@ -93,7 +96,7 @@ struct table {
     _Atomic uint64_t limit;    // of count
     _Atomic uint64_t count;    // series, folded ones aside
     _Atomic uint64_t removals; // series that were removed, ever
-    _Atomic uint64_t dead;     // DEAD ones that wait for table_retire
+    _Atomic uint64_t dead;     // removed ones that wait for table_reclaim
     _Atomic uint64_t folded;
     _Atomic uint64_t expired;
     _Atomic uint64_t precreate_skipped;

@@ -175,8 +175,9 @@ START_TEST(a_daemon_that_cannot_be_reached_exits_with_3)
 {
     struct fake f = {.silent = true};
     fake_name(&f);
-    const char *const none =
-        "virtrigaud-emit: cannot reach the daemon: No such file or directory\n";
+    char none[256];
+    snprintf(none, sizeof none,
+             "virtrigaud-emit: cannot reach the daemon at %s: No such file or directory\n", f.path);
     expect("", 3, "", none, "--socket", f.path, "m");
     expect("{}\n", 3, "", none, "--socket", f.path);
     setenv("VIRTRIGAUD_EVENTS_SOCKET", f.path, 1);

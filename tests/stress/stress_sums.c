@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Many writers on many series of two metrics, and walkers beside them. Every sum is exact at the end; a
+ * walker sees whole histograms that only grow, in an order that stays.
+ */
+#include "stress.h"
+
+enum { WRITERS = 4, WALKERS = 2, KEYS = 2000 };
+
+struct work {
+    struct table *counters;
+    struct table *histograms;
+    uint64_t updates;
+    _Atomic unsigned writing;
+    _Atomic uint64_t walks;
+    uint64_t whole[WRITERS][KEYS]; // what each writer has added
+    double rest[WRITERS][KEYS];
+    uint64_t buckets[WRITERS][KEYS][5];
+    double sum[WRITERS][KEYS];
+};
+
+static void update(struct work *w, struct series_hand *hand, unsigned key, uint64_t r)
+{
+    static const double bounds[] = {1, 2, 4, 8};
+    struct series *s;
+    unsigned i = hand->lane;
+    int made = stress_place(w->counters, hand, key, &s);
+    STRESS_CHECK(made >= 0, "error %d", made);
+    double add = r % 4 == 0 ? (double)(r / 4 % 64) / 64 : (double)(r / 4 % 1000);
+    cell_count(table_cell(w->counters, hand, s), add);
+    table_show(s);
+    if (add == (double)(uint64_t)add) {
+        w->whole[i][key] += (uint64_t)add;
+    } else {
+        w->rest[i][key] += add;
+    }
+    made = stress_place(w->histograms, hand, key, &s);
+    STRESS_CHECK(made >= 0, "error %d", made);
+    double v = (double)(r >> 20 & 63) / 4;
+    size_t bucket = cell_bucket(bounds, 4, v);
+    cell_observe(table_cell(w->histograms, hand, s), bucket, v);
+    table_show(s);
+    w->buckets[i][key][bucket]++;
+    w->sum[i][key] += v;
+}
+
+static void write_series(struct work *w, unsigned lane)
+{
+    struct series_hand hand = {.lane = lane};
+    uint64_t seed = 77 + lane;
+    for (uint64_t n = 0; n < w->updates; n += 16) {
+        rcu_enter();
+        for (int i = 0; i < 16; i++) {
+            uint64_t r = stress_random(&seed);
+            update(w, &hand, (unsigned)(r >> 40) % KEYS, r);
+        }
+        rcu_leave();
+    }
+    atomic_fetch_sub(&w->writing, 1);
+}
+
+struct seen {
+    uint64_t count[KEYS];
+    uint32_t slot[KEYS]; // + 1
+    uint64_t round[KEYS];
+};
+
+static void walk(struct work *w, struct seen *seen, uint64_t round)
+{
+    for (uint32_t i = 0; i < table_slots(w->histograms); i++) {
+        struct series *s = table_at(w->histograms, i);
+        if (s == NULL) {
+            continue;
+        }
+        unsigned key = stress_key_of(w->histograms, s);
+        STRESS_CHECK(seen->round[key] < round, "key %u stands there twice", key);
+        STRESS_CHECK(seen->slot[key] == 0 || seen->slot[key] == i + 1, "key %u has moved", key);
+        uint64_t counts[5];
+        double sum;
+        table_read_histogram(w->histograms, s, counts, &sum);
+        uint64_t count = counts[0] + counts[1] + counts[2] + counts[3] + counts[4];
+        STRESS_CHECK(count >= seen->count[key], "key %u has shrunk", key);
+        STRESS_CHECK(sum >= (double)(counts[1] + counts[2] * 2 + counts[3] * 4 + counts[4] * 8),
+                     "the sum of key %u is behind its buckets", key);
+        seen->count[key] = count;
+        seen->slot[key] = i + 1;
+        seen->round[key] = round;
+    }
+}
+
+static void run(void *arg, unsigned i)
+{
+    struct work *w = arg;
+    if (i < WRITERS) {
+        write_series(w, i);
+        return;
+    }
+    struct seen *seen = calloc(1, sizeof *seen);
+    STRESS_CHECK(seen != NULL, "memory");
+    for (uint64_t round = 1; atomic_load(&w->writing) > 0; round++) {
+        rcu_enter();
+        walk(w, seen, round);
+        rcu_leave();
+        atomic_fetch_add(&w->walks, 1);
+    }
+    free(seen);
+}
+
+static void compare(struct work *w, unsigned key)
+{
+    uint64_t whole = 0;
+    double rest = 0;
+    uint64_t buckets[5] = {0};
+    double sum = 0;
+    for (unsigned i = 0; i < WRITERS; i++) {
+        whole += w->whole[i][key];
+        rest += w->rest[i][key];
+        sum += w->sum[i][key];
+        for (int b = 0; b < 5; b++) {
+            buckets[b] += w->buckets[i][key][b];
+        }
+    }
+    char text[32];
+    size_t len = stress_key(text, sizeof text, key);
+    struct series *s = table_find(w->counters, text, len, key_hash(text, len));
+    if (s == NULL) {
+        STRESS_CHECK(whole == 0 && rest == 0, "key %u is lost", key);
+        return;
+    }
+    uint64_t got_whole;
+    double got_rest;
+    table_read_counter(w->counters, s, &got_whole, &got_rest);
+    STRESS_CHECK(got_whole == whole && got_rest == rest, "key %u: %" PRIu64 " instead of %" PRIu64,
+                 key, got_whole, whole);
+    s = table_find(w->histograms, text, len, key_hash(text, len));
+    STRESS_CHECK(s != NULL, "key %u", key);
+    uint64_t got[5];
+    double got_sum;
+    table_read_histogram(w->histograms, s, got, &got_sum);
+    STRESS_CHECK(memcmp(got, buckets, sizeof got) == 0 && got_sum == sum, "key %u", key);
+}
+
+int main(void)
+{
+    struct work *w = calloc(1, sizeof *w);
+    struct table_share share = {0};
+    rcu_join();
+    stress_share(&share, WRITERS, 2 * KEYS);
+    w->counters = stress_table(&share, METRIC_COUNTER, KEYS);
+    w->histograms = stress_table(&share, METRIC_HISTOGRAM, KEYS);
+    w->updates = stress_scaled(6000000);
+    w->writing = WRITERS;
+    stress_run(WRITERS + WALKERS, run, w);
+    rcu_enter();
+    for (unsigned key = 0; key < KEYS; key++) {
+        compare(w, key);
+    }
+    rcu_leave();
+    printf("%d writers, %" PRIu64 " updates each, %" PRIu64 " series, %" PRIu64 " walks: exact\n",
+           WRITERS, w->updates, atomic_load(&share.count), atomic_load(&w->walks));
+    table_free(w->counters);
+    table_free(w->histograms);
+    arena_free(share.arena);
+    free(w);
+    rcu_part();
+    return 0;
+}

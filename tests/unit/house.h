@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * house: all that an event passes, without threads: a catalogue, its series, sources and one worker, whose
+ * reader and figures a test or fuzz target uses by hand. The clock stands at HOUSE_NOW_MS until it is moved.
+ */
+#ifndef VE_TESTS_HOUSE_H
+#define VE_TESTS_HOUSE_H
+
+#include "expose/expose.h"
+#include "ingest/worker.h"
+#include "series/expire.h"
+#include "series/rcu.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HOUSE_SOURCES = 8, HOUSE_NOW_MS = 1000000 };
+
+struct house {
+    struct series_store *store;
+    struct sources *sources;
+    struct ingest *ingest;
+    struct protocol *p;
+    struct event_origin origin; // of house_line
+    struct buf text;            // what house_text returned
+    struct self self;
+};
+
+static inline void house_scrapes(void *ctx, struct self_scrapes *ret)
+{
+    static const double bounds[] = {0.5, 2};
+    (void)ctx;
+    *ret = (struct self_scrapes){.by_format = {3}, .n_bounds = 2, .bounds = bounds};
+    ret->buckets[0] = 2;
+    ret->buckets[2] = 1;
+    ret->sum = 7.25;
+}
+
+static inline void house_must(bool good, const char *what)
+{
+    if (!good) {
+        fprintf(stderr, "%s\n", what);
+        abort();
+    }
+}
+
+// `catalog`: YAML, or NULL for the built-in one.
+static inline void house_open(struct house *h, const char *catalog, uint64_t limit,
+                              uint64_t limit_per_metric)
+{
+    *h = (struct house){0};
+    struct errs errs = ERRS_INIT;
+    struct catalog *c = NULL;
+    if (catalog == NULL) {
+        catalog = catalog_builtin;
+    }
+    size_t len = catalog == catalog_builtin ? catalog_builtin_len : strlen(catalog);
+    int rc = catalog_load_bytes(&c, "c.yaml", catalog, len, &errs);
+    errs_write(&errs, &h->text);
+    house_must(rc == 0, buf_string(&h->text));
+    errs_free(&errs);
+    rcu_join();
+    struct schema_settings limits = {.limit = limit, .limit_per_metric = limit_per_metric};
+    struct ingest_settings settings = {.workers = 1, .connections = 8};
+    settings.stream = settings.datagram = SOCKET_NONE;
+    house_must(sources_new(&h->sources, HOUSE_SOURCES) == 0 &&
+                   schema_open(&h->store, c, &limits, 1, sources_life_from(HOUSE_SOURCES),
+                               sources_most_marks(HOUSE_SOURCES)) == 0 &&
+                   ingest_open(&h->ingest, &settings, h->store, h->sources) == 0,
+               "no memory");
+    h->p = &h->ingest->workers[0].protocol;
+    h->p->now_ms = HOUSE_NOW_MS;
+    h->p->now_real_ms = 1700000000000;
+    uint32_t life;
+    const struct source *nameless =
+        source_enter(h->sources, COMPONENT_UNKNOWN, (struct slice){0}, h->p->now_ms, &life);
+    h->origin.claimant = (struct claimant){
+        .base = source_base(h->sources, nameless), .life = life, .now_s = HOUSE_NOW_MS / 1000};
+    h->self = (struct self){.version = "1.2.3",
+                            .revision = "abc",
+                            .ingest = h->ingest,
+                            .sources = h->sources,
+                            .scrapes = house_scrapes,
+                            .start_ms = 1500,
+                            .reload_ok = true,
+                            .reload_at_ms = 2500};
+}
+
+static inline void house_close(struct house *h)
+{
+    ingest_free(h->ingest);
+    schema_close(h->store);
+    sources_free(h->sources);
+    buf_free(&h->text);
+    rcu_part();
+}
+
+// Judges a line of the nameless source.
+static inline struct event_verdict house_bytes(struct house *h, const char *line, size_t len)
+{
+    struct event_verdict v;
+    // Memory of just its size, so that a read beyond it is seen.
+    char *copy = malloc(len > 0 ? len : 1);
+    memcpy(copy, line, len);
+    rcu_enter();
+    event_line(h->p->reader, &h->origin, copy, len, &v);
+    rcu_leave();
+    free(copy);
+    return v;
+}
+
+static inline struct event_verdict house_line(struct house *h, const char *line)
+{
+    return house_bytes(h, line, strlen(line));
+}
+
+static inline bool house_wants_all(const void *ctx, const char *name)
+{
+    (void)ctx;
+    return strncmp(name, "process_", 8) != 0 && strstr(name, "_busy_") == NULL &&
+           strstr(name, "_memo_") == NULL;
+}
+
+static inline bool house_wants_catalog(const void *ctx, const char *name)
+{
+    (void)ctx;
+    return strncmp(name, "virtrigaud_exporter_", 20) != 0 &&
+           strncmp(name, "virtrigaud_source_", 18) != 0 && house_wants_all(NULL, name);
+}
+
+static inline const char *house_expose(struct house *h, bool (*wants)(const void *, const char *))
+{
+    struct expose_filter filter = {.wants = wants};
+    buf_clear(&h->text);
+    house_must(expose_text(&h->text, h->store, &h->self, &filter) == 0, "no memory");
+    return buf_string(&h->text);
+}
+
+// The catalogue's families, byte for byte. Valid until the next call.
+static inline const char *house_text(struct house *h)
+{
+    return house_expose(h, house_wants_catalog);
+}
+
+// These and the exporter's own, but for what changes by itself and the memo's figures.
+static inline const char *house_text_all(struct house *h)
+{
+    return house_expose(h, house_wants_all);
+}
+
+// The same without HELP and TYPE: what most tests compare.
+static inline const char *house_samples(struct house *h)
+{
+    struct buf samples = BUF_INIT;
+    house_text(h);
+    for (const char *line = h->text.p, *next; line != NULL && *line != '\0'; line = next) {
+        next = strchr(line, '\n') + 1;
+        if (*line != '#') {
+            buf_add(&samples, line, (size_t)(next - line));
+        }
+    }
+    buf_free(&h->text);
+    h->text = samples;
+    return buf_string(&h->text);
+}
+
+#endif

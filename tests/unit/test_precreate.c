@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "event/event.h"
+
+#include "house.h"
+#include "series/marks.h"
+#include "unit.h"
+
+static const char CATALOG[] =
+    "labels:\n"
+    "  c: {values: [x, \"y\\\"\"], closed: true}\n"
+    "  d: {values: [p, q], closed: true}\n"
+    "  o: {values: [one], aliases: {uno: one}}\n"
+    "metrics:\n"
+    "  - {name: big_total, type: counter, help: h, labels: [o, c, d], precreate: true, "
+    "series_limit: 6}\n"
+    "  - {name: plain_total, type: counter, help: h, labels: [o, c]}\n"
+    "  - {name: all_total, type: counter, help: h, labels: [d], precreate: true}\n"
+    "  - {name: h, type: histogram, help: h, labels: [e, d], buckets: [1], precreate: true}\n";
+
+static struct house h;
+
+// Does what a hello with this one label does.
+static void hello(const char *name, const char *value)
+{
+    struct event_defaults d = {.n = 1, .names = {strdup(name)}, .values = {strdup(value)}};
+    rcu_enter();
+    event_precreate(h.p->reader, &d, &h.origin.claimant, 9);
+    rcu_leave();
+    free(d.names[0]);
+    free(d.values[0]);
+}
+
+static uint64_t skipped(size_t family)
+{
+    return count_read(&schema_current(h.store)->families[family].table->precreate_skipped);
+}
+
+#define ALL_TOTAL "all_total{d=\"p\"} 0\nall_total{d=\"q\"} 0\n"
+
+START_TEST(a_hello_makes_every_combination_of_closed_labels)
+{
+    house_open(&h, CATALOG, 100, 100);
+    hello("o", "uno");
+    ck_assert_str_eq(house_samples(&h), "big_total{o=\"one\",c=\"x\",d=\"p\"} 0\n"
+                                        "big_total{o=\"one\",c=\"y\\\"\",d=\"p\"} 0\n"
+                                        "big_total{o=\"one\",c=\"x\",d=\"q\"} 0\n"
+                                        "big_total{o=\"one\",c=\"y\\\"\",d=\"q\"} 0\n" ALL_TOTAL);
+    hello("o", "one");
+    ck_assert_uint_eq(count_read(&schema_current(h.store)->families[0].table->count), 4);
+    house_close(&h);
+}
+END_TEST
+
+START_TEST(open_values_are_escaped_and_unnamed_ones_wait)
+{
+    house_open(&h, CATALOG, 100, 100);
+    hello("e", "a\"\n\\");
+    ck_assert_ptr_nonnull(strstr(house_samples(&h), "h_count{e=\"a\\\"\\n\\\\\",d=\"q\"} 0\n"));
+    ck_assert_ptr_null(strstr(house_samples(&h), "big_total"));
+    house_close(&h);
+}
+END_TEST
+
+START_TEST(a_first_event_makes_its_siblings)
+{
+    house_open(&h, CATALOG, 100, 100);
+    ck_assert_int_eq(
+        house_line(&h,
+                   "{\"metric\":\"big_total\",\"labels\":{\"o\":\"v\",\"c\":\"x\",\"d\":\"q\"}}")
+            .kind,
+        EVENT_APPLIED);
+    ck_assert_int_eq(
+        house_line(&h, "{\"metric\":\"plain_total\",\"labels\":{\"o\":\"v\",\"c\":\"x\"}}").kind,
+        EVENT_APPLIED);
+    ck_assert_str_eq(house_samples(&h), "big_total{o=\"v\",c=\"x\",d=\"q\"} 1\n"
+                                        "big_total{o=\"v\",c=\"x\",d=\"p\"} 0\n"
+                                        "big_total{o=\"v\",c=\"y\\\"\",d=\"p\"} 0\n"
+                                        "big_total{o=\"v\",c=\"y\\\"\",d=\"q\"} 0\n"
+                                        "plain_total{o=\"v\",c=\"x\"} 1\n");
+    house_close(&h);
+}
+END_TEST
+
+START_TEST(a_group_that_passes_a_limit_is_skipped_whole_and_counted)
+{
+    house_open(&h, CATALOG, 100, 100);
+    hello("o", "one");
+    hello("o", "two");
+    ck_assert_uint_eq(skipped(0), 1);
+    ck_assert_uint_eq(count_read(&schema_current(h.store)->families[0].table->count), 4);
+    ck_assert_ptr_null(strstr(house_samples(&h), "two"));
+    // The event itself finds room, its siblings do not.
+    house_line(&h, "{\"metric\":\"big_total\",\"labels\":{\"o\":\"two\",\"c\":\"x\",\"d\":\"q\"}}");
+    ck_assert_uint_eq(count_read(&schema_current(h.store)->families[0].table->count), 5);
+    ck_assert_uint_eq(skipped(0), 2);
+    // A folded series has no siblings.
+    house_line(&h, "{\"metric\":\"big_total\",\"labels\":{\"o\":\"two\",\"c\":\"x\",\"d\":\"p\"}}");
+    house_line(&h,
+               "{\"metric\":\"big_total\",\"labels\":{\"o\":\"three\",\"c\":\"x\",\"d\":\"p\"}}");
+    ck_assert_ptr_nonnull(strstr(house_samples(&h), "big_total{o=\"other\",c=\"x\",d=\"p\"} 1\n"));
+    ck_assert_ptr_null(strstr(house_samples(&h), "o=\"other\",c=\"x\",d=\"q\""));
+    house_close(&h);
+}
+END_TEST
+
+START_TEST(the_limit_of_all_series_counts_too)
+{
+    house_open(&h, CATALOG, 5, 100);
+    hello("o", "one");
+    ck_assert_uint_eq(skipped(0), 0);
+    ck_assert_uint_eq(skipped(2), 1);
+    ck_assert_uint_eq(count_read(&h.store->share.count), 4);
+    house_close(&h);
+}
+END_TEST
+
+START_TEST(what_a_hello_named_carries_its_marks)
+{
+    house_open(&h, CATALOG, 100, 100);
+    hello("o", "one");
+    house_line(&h, "{\"metric\":\"big_total\",\"labels\":{\"o\":\"v\",\"c\":\"x\",\"d\":\"q\"}}");
+    const struct table *t = schema_current(h.store)->families[0].table;
+    for (uint32_t i = 0; i < 6; i++) {
+        const struct series *s = table_at(t, i);
+        if (s != NULL) {
+            ck_assert(marks_has(&s->marks, h.origin.claimant.base));
+            ck_assert(marks_has(&s->marks, 9) == (i < 4));
+        }
+    }
+    house_close(&h);
+}
+END_TEST
+
+START_TEST(the_built_in_counters_start_at_zero)
+{
+    house_open(&h, NULL, 10000, 1000);
+    hello("provider_type", "vsphere");
+    const char *text = house_samples(&h);
+    size_t lines = 0;
+    for (const char *at = text; *at != '\0'; at++) {
+        lines += *at == '\n';
+    }
+    // reconfigure 3, snapshot 3 x 3, clone 2 x 3, image 3
+    ck_assert_uint_eq(lines, 3 + 9 + 6 + 3);
+    ck_assert_ptr_nonnull(strstr(text, "virtrigaud_vm_clone_total{linked=\"true\",provider_type="
+                                       "\"vsphere\",outcome=\"success\"} 0\n"));
+    house_close(&h);
+}
+END_TEST
+
+UNIT_MAIN("precreate", a_hello_makes_every_combination_of_closed_labels,
+          open_values_are_escaped_and_unnamed_ones_wait, a_first_event_makes_its_siblings,
+          a_group_that_passes_a_limit_is_skipped_whole_and_counted,
+          the_limit_of_all_series_counts_too, what_a_hello_named_carries_its_marks,
+          the_built_in_counters_start_at_zero)

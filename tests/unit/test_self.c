@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "expose/self.h"
+
+#include "dialogue.h"
+#include "expose/process.h"
+#include "unit.h"
+
+static struct house h;
+
+// The names of the manual that exist in this build, with their types, in order.
+static const char *const NAMES[][2] = {
+    {"virtrigaud_exporter_build_info", "gauge"},
+    {"virtrigaud_exporter_events_total", "counter"},
+    {"virtrigaud_exporter_events_rejected_total", "counter"},
+    {"virtrigaud_exporter_event_bytes_total", "counter"},
+    {"virtrigaud_exporter_connections", "gauge"},
+    {"virtrigaud_exporter_connections_total", "counter"},
+    {"virtrigaud_exporter_replies_dropped_total", "counter"},
+    {"virtrigaud_exporter_series", "gauge"},
+    {"virtrigaud_exporter_series_limit", "gauge"},
+    {"virtrigaud_exporter_series_folded_total", "counter"},
+    {"virtrigaud_exporter_series_expired_total", "counter"},
+    {"virtrigaud_exporter_client_lost_events_total", "counter"},
+    {"virtrigaud_exporter_memo_hits_total", "counter"},
+    {"virtrigaud_exporter_memo_misses_total", "counter"},
+    {"virtrigaud_exporter_accept_errors_total", "counter"},
+    {"virtrigaud_exporter_precreate_skipped_total", "counter"},
+    {"virtrigaud_exporter_worker_busy_seconds_total", "counter"},
+    {"virtrigaud_exporter_scrapes_total", "counter"},
+    {"virtrigaud_exporter_scrape_duration_seconds", "histogram"},
+    {"virtrigaud_exporter_config_last_reload_successful", "gauge"},
+    {"virtrigaud_exporter_config_last_reload_timestamp_seconds", "gauge"},
+    {"virtrigaud_source_up", "gauge"},
+    {"virtrigaud_source_last_event_timestamp_seconds", "gauge"},
+    {"process_cpu_seconds_total", "counter"},
+    {"process_open_fds", "gauge"},
+    {"process_max_fds", "gauge"},
+    {"process_virtual_memory_bytes", "gauge"},
+    {"process_resident_memory_bytes", "gauge"},
+    {"process_start_time_seconds", "gauge"},
+};
+
+static bool is(const void *ctx, const char *name)
+{
+    return strcmp(ctx, name) == 0;
+}
+
+// The samples of one family.
+static const char *only(const char *name)
+{
+    struct expose_filter filter = {.wants = is, .ctx = name};
+    buf_clear(&h.text);
+    ck_assert_int_eq(expose_text(&h.text, h.store, &h.self, &filter), 0);
+    const char *text = buf_string(&h.text);
+    for (int heads = 0; *text == '#' && heads < 2; heads++) {
+        text = strchr(text, '\n') + 1;
+    }
+    return text;
+}
+
+START_TEST(all_families_stand_in_order_with_their_types)
+{
+    house_open(&h, NULL, 100, 50);
+    struct dialogue d;
+    dialogue_open(&d, &h);
+    dialogue_line(&d, "{\"hello\":{\"component\":\"provider\",\"instance\":\"i\"}}\n");
+    buf_clear(&h.text);
+    ck_assert_int_eq(expose_text(&h.text, h.store, &h.self, NULL), 0);
+    struct buf want = BUF_INIT;
+    struct buf got = BUF_INIT;
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        buf_addf(&want, "# TYPE %s %s\n", NAMES[i][0], NAMES[i][1]);
+    }
+    const char *from = strstr(buf_string(&h.text), "# HELP virtrigaud_exporter_");
+    for (const char *at = from; (at = strstr(at, "# TYPE ")) != NULL; at++) {
+        buf_add(&got, at, (size_t)(strchr(at, '\n') + 1 - at));
+    }
+    ck_assert_str_eq(buf_string(&got), buf_string(&want));
+    buf_free(&got);
+    buf_free(&want);
+    dialogue_close(&d);
+    house_close(&h);
+}
+END_TEST
+
+START_TEST(every_reason_of_every_component_begins_at_0)
+{
+    static const char *const components[] = {"unknown", "manager", "provider"};
+    house_open(&h, NULL, 100, 50);
+    struct buf want = BUF_INIT;
+    for (size_t c = 0; c < 3; c++) {
+        for (unsigned r = 0; r < REJECT_COUNT; r++) {
+            buf_addf(
+                &want,
+                "virtrigaud_exporter_events_rejected_total{component=\"%s\",reason=\"%s\"} 0\n",
+                components[c], reject_name(r));
+        }
+    }
+    ck_assert_str_eq(only("virtrigaud_exporter_events_rejected_total"), buf_string(&want));
+    ck_assert_str_eq(only("virtrigaud_exporter_events_total"),
+                     "virtrigaud_exporter_events_total{component=\"unknown\"} 0\n"
+                     "virtrigaud_exporter_events_total{component=\"manager\"} 0\n"
+                     "virtrigaud_exporter_events_total{component=\"provider\"} 0\n");
+    ck_assert_str_eq(only("virtrigaud_exporter_client_lost_events_total"),
+                     "virtrigaud_exporter_client_lost_events_total{component=\"unknown\"} 0\n"
+                     "virtrigaud_exporter_client_lost_events_total{component=\"manager\"} 0\n"
+                     "virtrigaud_exporter_client_lost_events_total{component=\"provider\"} 0\n");
+    buf_free(&want);
+    house_close(&h);
+}
+END_TEST
+
+START_TEST(figures_of_series_stand_for_every_metric)
+{
+    house_open(&h,
+               "metrics:\n"
+               "  - {name: a_total, type: counter, help: h, labels: [l], series_limit: 1}\n"
+               "  - {name: b, type: gauge, help: h}\n",
+               100, 50);
+    house_line(&h, "{\"metric\":\"a_total\",\"labels\":{\"l\":\"1\"}}");
+    house_line(&h, "{\"metric\":\"a_total\",\"labels\":{\"l\":\"2\"}}");
+    house_line(&h, "{\"metric\":\"a_total\",\"labels\":{\"l\":\"3\"}}");
+    ck_assert_str_eq(only("virtrigaud_exporter_series"),
+                     "virtrigaud_exporter_series{metric=\"a_total\"} 1\n"
+                     "virtrigaud_exporter_series{metric=\"b\"} 0\n");
+    ck_assert_str_eq(only("virtrigaud_exporter_series_limit"),
+                     "virtrigaud_exporter_series_limit{metric=\"a_total\"} 1\n"
+                     "virtrigaud_exporter_series_limit{metric=\"b\"} 50\n");
+    ck_assert_str_eq(only("virtrigaud_exporter_series_folded_total"),
+                     "virtrigaud_exporter_series_folded_total{metric=\"a_total\"} 2\n"
+                     "virtrigaud_exporter_series_folded_total{metric=\"b\"} 0\n");
+    ck_assert_str_eq(only("virtrigaud_exporter_series_expired_total"),
+                     "virtrigaud_exporter_series_expired_total{metric=\"a_total\"} 0\n"
+                     "virtrigaud_exporter_series_expired_total{metric=\"b\"} 0\n");
+    ck_assert_str_eq(only("virtrigaud_exporter_precreate_skipped_total"),
+                     "virtrigaud_exporter_precreate_skipped_total{metric=\"a_total\"} 0\n"
+                     "virtrigaud_exporter_precreate_skipped_total{metric=\"b\"} 0\n");
+    house_close(&h);
+}
+END_TEST
+
+START_TEST(what_a_client_did_is_counted)
+{
+    house_open(&h, NULL, 100, 50);
+    struct dialogue d;
+    dialogue_open(&d, &h);
+    static const char said[] =
+        "{\"hello\":{\"component\":\"manager\",\"instance\":\"a\\\"b\",\"lost\":6}}\n[]\nx\n";
+    dialogue_line(&d, said);
+    char bytes[100];
+    snprintf(bytes, sizeof bytes, "virtrigaud_exporter_event_bytes_total %zu\n", sizeof said - 1);
+    ck_assert_str_eq(only("virtrigaud_exporter_event_bytes_total"), bytes);
+    ck_assert_ptr_nonnull(
+        strstr(only("virtrigaud_exporter_events_total"), "{component=\"manager\"} 1\n"));
+    ck_assert_ptr_nonnull(strstr(only("virtrigaud_exporter_events_rejected_total"),
+                                 "{component=\"manager\",reason=\"bad_json\"} 1\n"));
+    ck_assert_ptr_nonnull(strstr(only("virtrigaud_exporter_client_lost_events_total"),
+                                 "{component=\"manager\"} 6\n"));
+    ck_assert_str_eq(only("virtrigaud_source_up"),
+                     "virtrigaud_source_up{component=\"manager\",instance=\"a\\\"b\"} 1\n");
+    ck_assert_str_eq(
+        only("virtrigaud_source_last_event_timestamp_seconds"),
+        "virtrigaud_source_last_event_timestamp_seconds{component=\"manager\",instance=\"a\\\"b\"} "
+        "1700000000\n");
+    dialogue_close(&d);
+    ck_assert_str_eq(only("virtrigaud_source_up"),
+                     "virtrigaud_source_up{component=\"manager\",instance=\"a\\\"b\"} 0\n");
+    house_close(&h);
+}
+END_TEST
+
+START_TEST(single_figures_read_as_given)
+{
+    static const char *const cases[][2] = {
+        {"virtrigaud_exporter_build_info",
+         "virtrigaud_exporter_build_info{version=\"1.2.3\",revision=\"abc\"} 1\n"},
+        {"virtrigaud_exporter_connections", "virtrigaud_exporter_connections 0\n"},
+        {"virtrigaud_exporter_connections_total", "virtrigaud_exporter_connections_total 0\n"},
+        {"virtrigaud_exporter_replies_dropped_total",
+         "virtrigaud_exporter_replies_dropped_total 0\n"},
+        {"virtrigaud_exporter_accept_errors_total", "virtrigaud_exporter_accept_errors_total 0\n"},
+        {"virtrigaud_exporter_worker_busy_seconds_total",
+         "virtrigaud_exporter_worker_busy_seconds_total{worker=\"0\"} 1.5\n"},
+        {"virtrigaud_exporter_scrapes_total",
+         "virtrigaud_exporter_scrapes_total{format=\"text\"} 3\n"},
+        {"virtrigaud_exporter_scrape_duration_seconds",
+         "virtrigaud_exporter_scrape_duration_seconds_bucket{le=\"0.5\"} 2\n"
+         "virtrigaud_exporter_scrape_duration_seconds_bucket{le=\"2\"} 2\n"
+         "virtrigaud_exporter_scrape_duration_seconds_bucket{le=\"+Inf\"} 3\n"
+         "virtrigaud_exporter_scrape_duration_seconds_sum 7.25\n"
+         "virtrigaud_exporter_scrape_duration_seconds_count 3\n"},
+        {"virtrigaud_exporter_config_last_reload_successful",
+         "virtrigaud_exporter_config_last_reload_successful 1\n"},
+        {"virtrigaud_exporter_config_last_reload_timestamp_seconds",
+         "virtrigaud_exporter_config_last_reload_timestamp_seconds 2.5\n"},
+        {"process_start_time_seconds", "process_start_time_seconds 1.5\n"},
+        {"virtrigaud_source_up", ""},
+        {"virtrigaud_source_last_event_timestamp_seconds", ""},
+    };
+    house_open(&h, NULL, 100, 50);
+    count_add(&h.ingest->workers[0].stats.busy_ns, 1500000000);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ck_assert_str_eq(only(cases[i][0]), cases[i][1]);
+    }
+    atomic_store(&h.self.reload_ok, false);
+    ck_assert_str_eq(only("virtrigaud_exporter_config_last_reload_successful"),
+                     "virtrigaud_exporter_config_last_reload_successful 0\n");
+    house_close(&h);
+}
+END_TEST
+
+START_TEST(the_process_is_this_one)
+{
+    struct process before;
+    struct process after;
+    process_read(&before);
+    ck_assert(before.cpu_seconds >= 0);
+    ck_assert_uint_gt(before.resident_bytes, 100000);
+    ck_assert_uint_ge(before.virtual_bytes, before.resident_bytes);
+    ck_assert_uint_ge(before.max_fds, before.open_fds);
+    int fds[2];
+    ck_assert_int_eq(pipe(fds), 0);
+    process_read(&after);
+    ck_assert_uint_eq(after.open_fds, before.open_fds + 2);
+    close(fds[0]);
+    close(fds[1]);
+    // A forked child's start is its own, a moment ago; clock ticks are 10 ms.
+    uint64_t now = (uint64_t)time(NULL) * 1000;
+    ck_assert_uint_le(process_start_ms(), now + 2000);
+    ck_assert_uint_ge(process_start_ms(), now - 600000);
+    ck_assert_uint_le(self_start_ms(), now + 2000);
+}
+END_TEST
+
+UNIT_MAIN("self", all_families_stand_in_order_with_their_types,
+          every_reason_of_every_component_begins_at_0, figures_of_series_stand_for_every_metric,
+          what_a_client_did_is_counted, single_figures_read_as_given, the_process_is_this_one)

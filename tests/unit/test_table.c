@@ -1,0 +1,529 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "series_unit.h"
+
+#include <urcu.h>
+#include <urcu/rculfhash.h>
+
+static bool unlinking_elsewhere; // as if another thread was in the middle of it
+
+static int some_del(struct cds_lfht *index, struct cds_lfht_node *node)
+{
+    return unlinking_elsewhere ? -ENOENT : cds_lfht_del(index, node);
+}
+
+#define cds_lfht_del some_del
+#include "series/table.c"
+#undef cds_lfht_del
+
+static struct table_share share;
+static struct series_hand hand;
+
+static struct table *new_table(enum metric_type type, uint64_t limit)
+{
+    static double bounds[] = {1, 2};
+    struct metric m = {
+        .type = type, .bounds = bounds, .n_bounds = type == METRIC_HISTOGRAM ? 2 : 0};
+    struct table *t = NULL;
+    ck_assert_int_eq(table_new(&t, &share, &m, limit), 0);
+    return t;
+}
+
+static struct table *begin(enum metric_type type, uint64_t limit)
+{
+    rcu_join();
+    ck_assert_int_eq(arena_new(&share.arena, ARENA_STEP), 0);
+    share.base = arena_base(share.arena);
+    share.lanes = 3;
+    share.life_from = UNIT_LIFE_FROM;
+    share.most_marks = UNIT_MOST_MARKS;
+    atomic_store(&share.limit, 1000000);
+    return new_table(type, limit);
+}
+
+static void end(struct table *t)
+{
+    table_free(t);
+    arena_free(share.arena);
+    rcu_part();
+}
+
+static struct series *make(struct table *t, const char *key)
+{
+    struct series *s = NULL;
+    ck_assert_int_eq(unit_make(t, &hand, key, &s), 1);
+    return s;
+}
+
+static uint64_t count_of(const struct table *t)
+{
+    ck_assert_uint_eq(atomic_load(&t->count), atomic_load(&share.count));
+    return atomic_load(&t->count);
+}
+
+START_TEST(a_series_is_exposed_only_once_it_is_shown)
+{
+    struct table *t = begin(METRIC_COUNTER, 10);
+    uint64_t before = clock_real_ms();
+    struct series *s = make(t, "a=\"1\"");
+    ck_assert_str_eq(unit_keys(t), "");
+    ck_assert_uint_eq(count_of(t), 1);
+    table_show(s);
+    table_show(s);
+    ck_assert_str_eq(unit_keys(t), "a=\"1\" ");
+    ck_assert_uint_ge(s->record->created_ms, before);
+    ck_assert_uint_le(s->record->created_ms, clock_real_ms());
+    ck_assert_uint_eq(s->record->lanes, 3);
+    ck_assert_uint_eq(s->record->flags, 0);
+    ck_assert_ptr_eq(unit_find(t, "a=\"1\""), s);
+    ck_assert_ptr_null(unit_find(t, "a=\"2\""));
+    ck_assert_ptr_null(unit_find(t, "a=\"1\",b=\"1\""));
+    ck_assert_ptr_null(unit_find(t, ""));
+    end(t);
+}
+END_TEST
+
+START_TEST(whoever_finds_a_new_series_shows_it)
+{
+    struct table *t = begin(METRIC_GAUGE, 10);
+    struct series *s = make(t, "a");
+    ck_assert_ptr_eq(unit_find(t, "a"), s);
+    ck_assert_str_eq(unit_keys(t), "a ");
+    table_undo(t, s); // too late: somebody else has it
+    ck_assert_str_eq(unit_keys(t), "a ");
+    struct series *other = make(t, "b");
+    struct series *again = NULL;
+    ck_assert_int_eq(unit_make(t, &hand, "b", &again), 0);
+    ck_assert_ptr_eq(again, other);
+    ck_assert_str_eq(unit_keys(t), "a b ");
+    ck_assert_uint_eq(count_of(t), 2);
+    end(t);
+}
+END_TEST
+
+START_TEST(a_series_that_is_taken_back_was_never_there)
+{
+    struct table *t = begin(METRIC_GAUGE, 1);
+    struct series *s = make(t, "a");
+    table_undo(t, s);
+    table_undo(t, s);
+    table_show(s);
+    ck_assert_str_eq(unit_keys(t), "");
+    ck_assert_ptr_null(unit_find(t, "a"));
+    ck_assert_uint_eq(count_of(t), 0);
+    ck_assert(!table_remove(t, s));
+    table_show(make(t, "b"));
+    ck_assert_str_eq(unit_keys(t), "b ");
+    end(t);
+}
+END_TEST
+
+START_TEST(a_limit_holds_for_a_metric)
+{
+    struct table *t = begin(METRIC_COUNTER, 2);
+    struct series *a = make(t, "a");
+    make(t, "b");
+    struct series *untouched = a;
+    ck_assert_int_eq(unit_make(t, &hand, "c", &untouched), -ENOSPC);
+    ck_assert_ptr_eq(untouched, a);
+    // What exists is found at the limit, too.
+    ck_assert_int_eq(unit_make(t, &hand, "b", &untouched), 0);
+    ck_assert_ptr_eq(untouched, unit_find(t, "b"));
+    ck_assert_uint_eq(count_of(t), 2);
+    table_show(a);
+    ck_assert(table_remove(t, a));
+    make(t, "c");
+    ck_assert_int_eq(unit_make(t, &hand, "d", &untouched), -ENOSPC);
+    end(t);
+}
+END_TEST
+
+START_TEST(a_limit_holds_for_all_metrics_together)
+{
+    struct table *t = begin(METRIC_COUNTER, 10);
+    struct table *other = new_table(METRIC_GAUGE, 10);
+    atomic_store(&share.limit, 3);
+    make(t, "a");
+    make(t, "b");
+    struct series *s = make(other, "a");
+    struct series *none = NULL;
+    ck_assert_int_eq(unit_make(t, &hand, "c", &none), -ENOSPC);
+    ck_assert_int_eq(unit_make(other, &hand, "c", &none), -ENOSPC);
+    ck_assert_uint_eq(atomic_load(&t->count), 2);
+    ck_assert_uint_eq(atomic_load(&other->count), 1);
+    ck_assert_uint_eq(atomic_load(&share.count), 3);
+    table_undo(other, s);
+    ck_assert_int_eq(unit_make(t, &hand, "c", &none), 1);
+    table_free(other);
+    end(t);
+}
+END_TEST
+
+START_TEST(a_folded_series_stands_outside_the_limits)
+{
+    struct table *t = begin(METRIC_COUNTER, 1);
+    atomic_store(&share.limit, 1);
+    make(t, "a");
+    struct series *s = NULL;
+    uint64_t hash = key_hash("other", 5);
+    ck_assert_int_eq(table_make(t, &hand, "other", 5, hash, TABLE_BEYOND, &s), 1);
+    table_show(s);
+    ck_assert_uint_eq(s->record->flags, SERIES_BEYOND);
+    ck_assert_uint_eq(count_of(t), 1);
+    ck_assert_int_eq(table_make(t, &hand, "other", 5, hash, TABLE_BEYOND, &s), 0);
+    ck_assert_uint_eq(count_of(t), 1);
+    ck_assert(table_remove(t, s));
+    ck_assert_uint_eq(count_of(t), 1);
+    end(t);
+}
+END_TEST
+
+START_TEST(places_are_taken_all_or_none)
+{
+    struct table *t = begin(METRIC_COUNTER, 10);
+    atomic_store(&share.limit, 8);
+    ck_assert(table_take(t, 6));
+    ck_assert(!table_take(t, 5)); // beyond the metric's
+    ck_assert(!table_take(t, 3)); // beyond that of all
+    ck_assert_uint_eq(count_of(t), 6);
+    ck_assert(table_take(t, 2));
+    ck_assert(table_take(t, 0));
+    ck_assert(!table_take(t, 1));
+    ck_assert(!table_take(t, UINT64_MAX));
+    ck_assert_uint_eq(count_of(t), 8);
+    struct series *s = NULL;
+    ck_assert_int_eq(table_make(t, &hand, "a", 1, key_hash("a", 1), TABLE_RESERVED, &s), 1);
+    ck_assert_uint_eq(count_of(t), 8);
+    ck_assert_int_eq(table_make(t, &hand, "a", 1, key_hash("a", 1), TABLE_RESERVED, &s), 0);
+    ck_assert_uint_eq(count_of(t), 7);
+    table_give(t, 6);
+    ck_assert_uint_eq(count_of(t), 1);
+    end(t);
+}
+END_TEST
+
+START_TEST(a_lower_limit_keeps_what_exists)
+{
+    struct table *t = begin(METRIC_COUNTER, 10);
+    char key[16];
+    for (int i = 0; i < 10; i++) {
+        snprintf(key, sizeof key, "k%d", i);
+        table_show(make(t, key));
+    }
+    ck_assert_int_eq(table_resize(t, 3), 0);
+    ck_assert_uint_eq(count_of(t), 10);
+    struct series *s = NULL;
+    ck_assert_int_eq(unit_make(t, &hand, "k10", &s), -ENOSPC);
+    for (int i = 0; i < 8; i++) {
+        snprintf(key, sizeof key, "k%d", i);
+        ck_assert(table_remove(t, unit_find(t, key)));
+    }
+    ck_assert_int_eq(unit_make(t, &hand, "k10", &s), 1);
+    ck_assert_int_eq(unit_make(t, &hand, "k11", &s), -ENOSPC);
+    end(t);
+}
+END_TEST
+
+START_TEST(a_removed_series_is_gone_and_may_come_again)
+{
+    struct table *t = begin(METRIC_COUNTER, 10);
+    struct series *s = make(t, "a");
+    ck_assert(!table_remove(t, s)); // not shown yet: its maker decides
+    table_show(s);
+    ck_assert(table_remove(t, s));
+    ck_assert(!table_remove(t, s));
+    ck_assert(!table_survives(s));
+    ck_assert_ptr_null(unit_find(t, "a"));
+    ck_assert_uint_eq(count_of(t), 0);
+    struct series *again = make(t, "a");
+    ck_assert_ptr_ne(again, s); // its slot waits for the end of a grace period
+    end(t);
+}
+END_TEST
+
+// Says so many times that the series may go.
+static bool countdown(void *ctx, struct series *s)
+{
+    ck_assert_ptr_nonnull(s);
+    int *left = ctx;
+    return (*left)-- > 0;
+}
+
+START_TEST(a_condition_is_looked_at_again_after_the_removal_was_announced)
+{
+    struct table *t = begin(METRIC_COUNTER, 10);
+    struct series *s = make(t, "a");
+    int times = 9;
+    ck_assert(!table_remove_if(t, s, countdown, &times)); // not shown yet
+    table_show(s);
+    for (times = 0; times < 2;) {
+        int left = times++;
+        ck_assert(!table_remove_if(t, s, countdown, &left));
+        ck_assert(table_survives(s));
+        ck_assert_str_eq(unit_keys(t), "a ");
+    }
+    times = 2;
+    ck_assert(table_remove_if(t, s, countdown, &times));
+    ck_assert_int_eq(times, 0);
+    ck_assert_uint_eq(count_of(t), 0);
+    times = 2;
+    ck_assert(!table_remove_if(t, s, countdown, &times));
+    end(t);
+}
+END_TEST
+
+START_TEST(a_claimer_sees_what_state_a_series_is_in)
+{
+    static const struct {
+        enum series_state state;
+        bool survives;
+    } cases[] = {
+        {SERIES_READY, true},     {SERIES_LIVE, true},     {SERIES_DEAD, false},
+        {SERIES_UNLINKED, false}, {SERIES_RETIRED, false}, {SERIES_FREE, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct series s = {.state = (uint8_t)cases[i].state};
+        ck_assert_int_eq(table_survives(&s), cases[i].survives);
+    }
+}
+END_TEST
+
+START_TEST(removed_series_give_their_memory_back)
+{
+    struct table *t = begin(METRIC_HISTOGRAM, 100);
+    uint64_t used = 0;
+    for (int round = 0; round < 500; round++) {
+        char key[32];
+        for (int i = 0; i < 100; i++) {
+            snprintf(key, sizeof key, "round=\"%d\",i=\"%d\"", round % 10, i);
+            struct series *s = make(t, key);
+            table_show(s);
+            ck_assert_ptr_nonnull(table_cell(t, &hand, s));
+            for (uint32_t mark = 1; mark <= 5; mark++) {
+                ck_assert_int_eq(marks_add(&s->marks, mark, UNIT_MOST_MARKS), 1);
+            }
+        }
+        for (uint32_t i = 0; i < table_slots(t); i++) {
+            ck_assert(table_remove(t, table_at(t, i)));
+        }
+        ck_assert_uint_eq(unit_reclaim(t), 100);
+        ck_assert_uint_eq(unit_reclaim(t), 0);
+        ck_assert_uint_eq(table_slots(t), 100);
+        ck_assert_uint_eq(count_of(t), 0);
+        used = round == 0 ? arena_used(share.arena) : used;
+    }
+    ck_assert_uint_eq(arena_used(share.arena), used);
+    end(t);
+}
+END_TEST
+
+START_TEST(a_slot_used_again_begins_anew)
+{
+    struct table *t = begin(METRIC_COUNTER, 10);
+    struct series *s = make(t, "a");
+    table_show(s);
+    cell_count(table_cell(t, &hand, s), 7);
+    marks_add(&s->marks, 9, UNIT_MOST_MARKS);
+    atomic_store(&s->touched, 12345);
+    ck_assert(table_remove(t, s));
+    unit_reclaim(t);
+    struct series *again = make(t, "b");
+    ck_assert_ptr_eq(again, s);
+    table_show(again);
+    uint64_t whole;
+    double rest;
+    table_read_counter(t, again, &whole, &rest);
+    ck_assert_uint_eq(whole, 0);
+    ck_assert(!marks_has(&again->marks, 9));
+    uint32_t now_s = (uint32_t)(clock_mono_ms() / 1000);
+    ck_assert_uint_le(now_s - atomic_load(&again->touched), 5);
+    ck_assert_str_eq(unit_keys(t), "b ");
+    end(t);
+}
+END_TEST
+
+START_TEST(a_series_is_retired_only_when_it_was_unlinked)
+{
+    struct table *t = begin(METRIC_COUNTER, 10);
+    struct series *s = make(t, "a");
+    table_show(s);
+    unlinking_elsewhere = true;
+    ck_assert(table_remove(t, s));
+    ck_assert_uint_eq(table_retire(t), 0); // readers may still be led to it
+    unlinking_elsewhere = false;
+    ck_assert_ptr_null(unit_find(t, "a")); // unlinks what it meets
+    ck_assert_uint_eq(unit_reclaim(t), 1);
+    ck_assert_uint_eq(atomic_load(&t->dead), 0);
+    end(t);
+}
+END_TEST
+
+START_TEST(series_stand_in_the_order_in_which_they_came)
+{
+    struct table *t = begin(METRIC_GAUGE, 10);
+    static const char *const keys[] = {"d", "b", "a", "c"};
+    for (size_t i = 0; i < 4; i++) {
+        table_show(make(t, keys[i]));
+    }
+    ck_assert_str_eq(unit_keys(t), "d b a c ");
+    ck_assert(table_remove(t, unit_find(t, "b")));
+    ck_assert_str_eq(unit_keys(t), "d a c ");
+    table_show(make(t, "e"));
+    ck_assert_str_eq(unit_keys(t), "d a c e ");
+    unit_reclaim(t);
+    table_show(make(t, "f"));
+    ck_assert_str_eq(unit_keys(t), "d f a c e ");
+    end(t);
+}
+END_TEST
+
+static void fill(struct table *t, int n, uint64_t (*hash)(int i))
+{
+    char key[16];
+    for (int i = 0; i < n; i++) {
+        struct series *s = NULL;
+        int len = snprintf(key, sizeof key, "key%d", i);
+        ck_assert_int_eq(table_make(t, &hand, key, (size_t)len, hash(i), TABLE_WITHIN, &s), 1);
+        table_show(s);
+    }
+}
+
+static void expect_all(struct table *t, int n, uint64_t (*hash)(int i))
+{
+    char key[16];
+    for (int i = 0; i < n; i++) {
+        int len = snprintf(key, sizeof key, "key%d", i);
+        struct series *s = table_find(t, key, (size_t)len, hash(i));
+        ck_assert_ptr_nonnull(s);
+        size_t text_len;
+        ck_assert_mem_eq(series_text(t, s, &text_len), key, (size_t)len);
+        ck_assert_uint_eq(text_len, (size_t)len);
+        ck_assert_ptr_eq(table_at(t, s->record->slot), s);
+    }
+}
+
+static uint64_t same_hash(int i)
+{
+    return 7 + (uint64_t)i * 0;
+}
+
+static uint64_t true_hash(int i)
+{
+    char key[16];
+    int len = snprintf(key, sizeof key, "key%d", i);
+    return key_hash(key, (size_t)len);
+}
+
+START_TEST(series_whose_hashes_collide_are_told_apart)
+{
+    struct table *t = begin(METRIC_GAUGE, 1000);
+    fill(t, 500, same_hash);
+    expect_all(t, 500, same_hash);
+    ck_assert_ptr_null(table_find(t, "key500", 6, 7));
+    for (uint32_t i = 0; i < 500; i += 2) {
+        ck_assert(table_remove(t, table_at(t, i)));
+    }
+    ck_assert_ptr_null(table_find(t, "key0", 4, 7));
+    ck_assert_ptr_nonnull(table_find(t, "key1", 4, 7));
+    ck_assert_uint_eq(unit_reclaim(t), 250);
+    ck_assert_uint_eq(count_of(t), 250);
+    end(t);
+}
+END_TEST
+
+START_TEST(another_limit_rebuilds_the_index_and_keeps_all)
+{
+    struct table *t = begin(METRIC_COUNTER, 5000);
+    fill(t, 5000, true_hash);
+    ck_assert(table_remove(t, unit_find(t, "key17")));
+    size_t before = t->index_size;
+    ck_assert_int_eq(table_resize(t, 1000000), 0);
+    ck_assert_uint_gt(t->index_size, before);
+    ck_assert_uint_eq(count_of(t), 4999);
+    ck_assert_ptr_null(unit_find(t, "key17"));
+    ck_assert_uint_eq(unit_reclaim(t), 1);
+    struct series *s = make(t, "key17");
+    table_show(s);
+    expect_all(t, 5000, true_hash);
+    ck_assert_uint_eq(table_slots(t), 5000);
+    ck_assert(table_remove(t, unit_find(t, "key18")));
+    ck_assert_uint_eq(unit_reclaim(t), 1);
+    end(t);
+}
+END_TEST
+
+START_TEST(without_memory_nothing_is_made_and_no_place_is_lost)
+{
+    struct table *t = begin(METRIC_HISTOGRAM, 10);
+    struct series *s = NULL;
+    static char text[ARENA_MAX_PIECE];
+    ck_assert_int_eq(table_make(t, &hand, text, UINT16_MAX, 1, TABLE_WITHIN, &s), -ENOMEM);
+    ck_assert_int_eq(table_make(t, &hand, text, UINT16_MAX + 1, 1, TABLE_BEYOND, &s), -ENOMEM);
+    ck_assert_uint_eq(count_of(t), 0);
+    s = make(t, "a");
+    while (arena_alloc(share.arena, &hand.arena, ARENA_MAX_PIECE) != 0) {
+    }
+    while (arena_alloc(share.arena, &hand.arena, 16) != 0) {
+    }
+    struct series *none = NULL;
+    ck_assert_int_eq(unit_make(t, &hand, "b", &none), -ENOMEM);
+    ck_assert_ptr_null(none);
+    ck_assert_ptr_null(table_cell(t, &hand, s));
+    ck_assert_uint_eq(count_of(t), 1);
+    ck_assert_ptr_null(unit_find(t, "b"));
+    end(t);
+}
+END_TEST
+
+START_TEST(lanes_are_added_up)
+{
+    struct table *t = begin(METRIC_COUNTER, 10);
+    struct series *s = make(t, "a");
+    for (unsigned lane = 0; lane < 3; lane++) {
+        struct series_hand other = {.lane = lane};
+        void *cell = table_cell(t, &other, s);
+        ck_assert_ptr_eq(table_cell(t, &other, s), cell);
+        cell_count(cell, 100 + lane);
+        cell_count(cell, 0.25);
+    }
+    uint64_t whole;
+    double rest;
+    table_read_counter(t, s, &whole, &rest);
+    ck_assert_uint_eq(whole, 303);
+    ck_assert(rest == 0.75);
+    ck_assert(table_magnitude(t, s) == 0.75);
+    end(t);
+}
+END_TEST
+
+START_TEST(a_histogram_s_lanes_are_added_up)
+{
+    struct table *t = begin(METRIC_HISTOGRAM, 10);
+    struct series *s = make(t, "a");
+    uint64_t counts[3] = {9, 9, 9};
+    double sum = 9;
+    table_read_histogram(t, s, counts, &sum);
+    ck_assert(counts[0] == 0 && counts[1] == 0 && counts[2] == 0 && sum == 0);
+    struct series_hand first = {.lane = 0};
+    struct series_hand last = {.lane = 2};
+    cell_observe(table_cell(t, &first, s), 0, -3);
+    cell_observe(table_cell(t, &last, s), 0, 1);
+    cell_observe(table_cell(t, &last, s), 2, 5);
+    table_read_histogram(t, s, counts, &sum);
+    ck_assert(counts[0] == 2 && counts[1] == 0 && counts[2] == 1 && sum == 3);
+    ck_assert(table_magnitude(t, s) == 9);
+    end(t);
+}
+END_TEST
+
+UNIT_MAIN("table", a_series_is_exposed_only_once_it_is_shown, whoever_finds_a_new_series_shows_it,
+          a_series_that_is_taken_back_was_never_there, a_limit_holds_for_a_metric,
+          a_limit_holds_for_all_metrics_together, a_folded_series_stands_outside_the_limits,
+          places_are_taken_all_or_none, a_lower_limit_keeps_what_exists,
+          a_removed_series_is_gone_and_may_come_again,
+          a_condition_is_looked_at_again_after_the_removal_was_announced,
+          a_claimer_sees_what_state_a_series_is_in, removed_series_give_their_memory_back,
+          a_slot_used_again_begins_anew, a_series_is_retired_only_when_it_was_unlinked,
+          series_stand_in_the_order_in_which_they_came, series_whose_hashes_collide_are_told_apart,
+          another_limit_rebuilds_the_index_and_keeps_all,
+          without_memory_nothing_is_made_and_no_place_is_lost, lanes_are_added_up,
+          a_histogram_s_lanes_are_added_up)
