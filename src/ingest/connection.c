@@ -22,9 +22,10 @@ static bool enter(struct connection *c, struct protocol *p, unsigned component,
     if (src == NULL) {
         return false;
     }
-    if (c->source != NULL) {
+    if (c->entered) {
         source_leave(p->sources, c->source, p->now_ms);
     }
+    c->entered = true;
     c->source = src;
     c->origin = hello_origin(p, src, life, &c->defaults);
     return true;
@@ -35,14 +36,18 @@ struct connection *connection_new(int fd, struct protocol *p)
     struct connection *c = calloc(1, sizeof *c);
     if (c != NULL) {
         c->fd = fd;
-        enter(c, p, COMPONENT_UNKNOWN, (struct slice){0}); // until a hello says more; always known
+        uint32_t life;
+        c->source = source_nameless(p->sources, COMPONENT_UNKNOWN, &life);
+        c->origin = hello_origin(p, c->source, life, &c->defaults);
     }
     return c;
 }
 
 void connection_free(struct connection *c, struct protocol *p)
 {
-    source_leave(p->sources, c->source, p->now_ms);
+    if (c->entered) {
+        source_leave(p->sources, c->source, p->now_ms);
+    }
     hello_drop(&c->defaults);
     buf_free(&c->replies);
     free(c->tail);
@@ -249,6 +254,9 @@ static void on_line(struct connection *c, struct protocol *p, const char *line, 
     bool first = !c->begun;
     c->begun = true;
     struct event_verdict v;
+    if (!c->entered && !hello_is_likely(line, len)) {
+        enter(c, p, COMPONENT_UNKNOWN, (struct slice){0}); // always known
+    }
     c->origin.claimant.now_s = (uint32_t)(p->now_ms / 1000);
     event_line(p->reader, &c->origin, line, len, &v);
     count_add(v.remembered ? &p->stats->memo_hits : &p->stats->memo_misses, 1);

@@ -43,6 +43,7 @@ struct connection {
     bool closing;  // nothing is read any more; closed once the replies are gone
     bool polled_out;
     struct source *source; // the nameless one until a hello says more
+    bool entered;          // it counts as a connection of its source
     struct event_defaults defaults;
     struct event_origin origin;
     uint64_t lines;

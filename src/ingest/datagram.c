@@ -12,6 +12,7 @@ struct datagram {
     struct source *source;
     struct event_defaults defaults;
     struct event_origin origin;
+    bool entered; // it holds its source for a while
     bool named;
     bool refused; // its hello was: so is all that follows
 };
@@ -29,6 +30,7 @@ static bool enter(struct datagram *d, struct protocol *p, unsigned component, st
     if (src == NULL) {
         return false;
     }
+    d->entered = true;
     d->source = src;
     d->origin = hello_origin(p, src, life, &d->defaults);
     d->origin.claimant.now_s = (uint32_t)(p->now_ms / 1000);
@@ -77,6 +79,9 @@ static void on_line(struct datagram *d, struct protocol *p, const char *line, si
         refuse(d, p, REJECT_bad_control, "the hello of its datagram was refused");
         return;
     }
+    if (!d->entered && !hello_is_likely(line, len)) {
+        enter(d, p, COMPONENT_UNKNOWN, (struct slice){0}); // always known
+    }
     struct event_verdict v;
     event_line(p->reader, &d->origin, line, len, &v);
     count_add(v.remembered ? &p->stats->memo_hits : &p->stats->memo_misses, 1);
@@ -117,7 +122,9 @@ int datagram_read(int fd, struct protocol *p, char *input)
     }
     count_add(&p->stats->bytes, (uint64_t)n);
     struct datagram d = {0};
-    enter(&d, p, COMPONENT_UNKNOWN, (struct slice){0}); // until a hello says more; always known
+    uint32_t life;
+    d.source = source_nameless(p->sources, COMPONENT_UNKNOWN, &life); // until a hello says more
+    d.origin = hello_origin(p, d.source, life, &d.defaults);
     rcu_enter();
     on_datagram(&d, p, input, (size_t)n);
     rcu_leave();

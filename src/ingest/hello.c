@@ -44,6 +44,11 @@ void hello_drop(struct event_defaults *d)
     d->n = 0;
 }
 
+bool hello_is_likely(const char *line, size_t len)
+{
+    return memmem(line, len, "\"hello\"", 7) != NULL;
+}
+
 struct event_origin hello_origin(const struct protocol *p, const struct source *src, uint32_t life,
                                  const struct event_defaults *defaults)
 {

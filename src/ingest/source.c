@@ -216,6 +216,12 @@ static uint32_t connect_source(struct sources *s, struct source *src, uint64_t n
     }
 }
 
+struct source *source_nameless(struct sources *s, unsigned component, uint32_t *ret_life)
+{
+    *ret_life = life_mark(s, component);
+    return &s->at[component];
+}
+
 void source_leave(struct sources *s, struct source *src, uint64_t now_ms)
 {
     atomic_store_explicit(&src->heard_mono, now_ms, memory_order_relaxed);

@@ -148,7 +148,7 @@ int main(void)
     stress_share(&share, WRITERS, 2 * KEYS);
     w->counters = stress_table(&share, METRIC_COUNTER, KEYS);
     w->histograms = stress_table(&share, METRIC_HISTOGRAM, KEYS);
-    w->updates = stress_scaled(6000000);
+    w->updates = stress_scaled(3000000);
     w->writing = WRITERS;
     stress_run(WRITERS + WALKERS, run, w);
     rcu_enter();
