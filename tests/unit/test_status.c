@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// The workers and systemd are played here.
+#define ingest_workers played_workers
+#define ingest_stats_of played_stats_of
+#define service_status played_status
+#include "daemon/status.c"
+
+#include "unit.h"
+
+static struct ingest_stats stats[2];
+static struct series_store store;
+static char told[256];
+
+unsigned played_workers(const struct ingest *in)
+{
+    (void)in;
+    return 2;
+}
+
+const struct ingest_stats *played_stats_of(const struct ingest *in, unsigned worker)
+{
+    (void)in;
+    return &stats[worker];
+}
+
+void played_status(const char *text)
+{
+    ck_assert_str_eq(told, "");
+    snprintf(told, sizeof told, "%s", text);
+}
+
+static void tick(struct status *s, uint64_t now_ms, const char *expected)
+{
+    told[0] = '\0';
+    status_tick(s, NULL, &store, now_ms);
+    ck_assert_str_eq(told, expected);
+}
+
+START_TEST(figures_are_those_of_all_workers_and_told_when_they_changed)
+{
+    struct status s;
+    status_open(&s, NULL, &store, 1000);
+    ck_assert_str_eq(s.text, "0 series, 0 events/s, 0 refused");
+    tick(&s, 6000, "");
+    atomic_store(&store.share.count, 12);
+    atomic_store(&stats[0].applied[0], 300);
+    atomic_store(&stats[1].applied[CATALOG_MAX_COMPONENTS - 1], 700);
+    atomic_store(&stats[0].rejected[1][REJECT_bad_op], 3);
+    atomic_store(&stats[1].rejected[0][REJECT_COUNT - 1], 4);
+    tick(&s, 10999, "");
+    tick(&s, 11000, "12 series, 200 events/s, 7 refused");
+    tick(&s, 15999, "");
+    tick(&s, 16000, "12 series, 0 events/s, 7 refused");
+    tick(&s, 21000, "");
+    tick(&s, 26000, "");
+}
+END_TEST
+
+START_TEST(the_greatest_figures_fit)
+{
+    struct status s;
+    status_open(&s, NULL, &store, 0);
+    atomic_store(&store.share.count, UINT64_MAX);
+    atomic_store(&stats[0].applied[0], UINT64_MAX / 1000);
+    atomic_store(&stats[0].rejected[0][0], UINT64_MAX);
+    tick(&s, 5000,
+         "18446744073709551615 series, 3689348814741910 events/s, "
+         "18446744073709551615 refused");
+}
+END_TEST
+
+UNIT_MAIN("status", figures_are_those_of_all_workers_and_told_when_they_changed,
+          the_greatest_figures_fit)
