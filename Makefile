@@ -19,6 +19,8 @@ datarootdir ?= $(prefix)/share
 mandir ?= $(datarootdir)/man
 docdir ?= $(datarootdir)/doc/virtrigaud-exporter
 unitdir ?= $(prefix)/lib/systemd/system
+sysusersdir ?= $(prefix)/lib/sysusers.d
+completionsdir ?= $(datarootdir)/bash-completion/completions
 # Not below the prefix: the daemon looks for its configuration in /etc wherever it stands itself.
 sysconfdir ?= /etc
 confdir = $(sysconfdir)/virtrigaud-exporter
@@ -27,10 +29,14 @@ confdir = $(sysconfdir)/virtrigaud-exporter
 
 rel = $(patsubst $(srcdir)/%,%,$(wildcard $(addprefix $(srcdir)/,$(1))))
 MAINS := src/daemon/main.c src/emit/main.c
-LIB := $(filter-out $(MAINS),$(call rel,src/*/*.c))
-UNIT := $(patsubst tests/%.c,%,$(call rel,tests/unit/test_*.c))
+# What needs libsystemd has another file, NAME_none.c, for a build without it (SYSTEMD=no).
+NONE := $(call rel,src/*/*_none.c)
+UNUSED := $(if $(filter no,$(SYSTEMD)),$(NONE:_none.c=.c),$(NONE))
+LIB := $(filter-out $(MAINS) $(UNUSED),$(call rel,src/*/*.c))
+UNIT := $(patsubst tests/%.c,%,$(filter-out $(patsubst %.c,tests/unit/test_%.c,$(notdir $(UNUSED))),$(call rel,tests/unit/test_*.c)))
 STRESS := $(patsubst tests/%.c,%,$(call rel,tests/stress/stress_*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(call rel,tests/fuzz/fuzz_*.c))
+BOOT := $(call rel,tests/boot/run)
 SYSTEM := $(call rel,tests/system/[0-9][0-9][0-9]-*)
 SOURCES := $(call rel,src/*/*.[ch] src/*/*.def tests/*/*.[ch])
 VERSIONED := $(patsubst $(srcdir)/%,%,$(shell grep -lE "VE_(VERSION|REVISION)" /dev/null $(wildcard $(srcdir)/src/*/*.c)))
@@ -40,7 +46,8 @@ VERSIONED := $(patsubst $(srcdir)/%,%,$(shell grep -lE "VE_(VERSION|REVISION)" /
 # Goals that compile nothing need no libraries.
 ifneq ($(filter-out clean distclean help format lint dist uninstall,$(or $(MAKECMDGOALS),all)),)
 package_of = $(shell awk '$$3 == "$(1)" { print $$2 }' $(srcdir)/scripts/packages)
-MODULES := $(shell awk '$$1 == "build" && NF == 3 { print $$3 }' $(srcdir)/scripts/packages)
+MODULES := $(filter-out $(if $(filter no,$(SYSTEMD)),libsystemd),\
+	$(shell awk '$$1 == "build" && NF == 3 { print $$3 }' $(srcdir)/scripts/packages))
 ifeq ($(shell command -v $(PKG_CONFIG)),)
 $(error $(PKG_CONFIG) is missing; on Debian: apt-get install pkg-config)
 endif
@@ -160,8 +167,10 @@ check-fuzz: $(REPLAY_RUN)
 	@$(RUN) $(REPLAY_RUN)
 check-system: all
 	@$(RUN) $(call in_src,$(SYSTEM))
+check-boot: all
+	@$(RUN) $(call in_src,$(BOOT))
 check-all: all build-tests
-	@$(RUN) $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN) $(call in_src,$(SYSTEM))
+	@$(RUN) $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN) $(call in_src,$(SYSTEM) $(BOOT))
 check-long: all $(UNIT_RUN) $(STRESS_RUN)
 	@VE_LONG=1 $(RUN) $(UNIT_RUN) $(STRESS_RUN) $(call in_src,$(SYSTEM))
 # Everything that check-all runs, built and not run.
@@ -183,11 +192,15 @@ format:
 DOCS := $(call rel,README* ARCHITECTURE.md NEWS LICENSE)
 MAN := $(call rel,man/*.[1-8])
 UNITS := $(call rel,systemd/*.service systemd/*.socket)
+SYSUSERS := $(call rel,systemd/*.sysusers)
+COMPLETIONS := $(call rel,completions/*)
 D = $(DESTDIR)
 man_path = $(D)$(mandir)/man$(patsubst .%,%,$(suffix $(1)))/$(notdir $(1))
 OURS = $(D)$(sbindir)/virtrigaud-exporter $(D)$(bindir)/virtrigaud-emit \
 	$(addprefix $(D)$(docdir)/,$(notdir $(DOCS))) $(D)$(docdir)/examples/catalog.yaml \
-	$(foreach m,$(MAN),$(call man_path,$(m))) $(addprefix $(D)$(unitdir)/,$(notdir $(UNITS)))
+	$(foreach m,$(MAN),$(call man_path,$(m))) $(addprefix $(D)$(unitdir)/,$(notdir $(UNITS))) \
+	$(patsubst %.sysusers,$(D)$(sysusersdir)/%.conf,$(notdir $(SYSUSERS))) \
+	$(addprefix $(D)$(completionsdir)/,$(notdir $(COMPLETIONS)))
 
 define newline
 
@@ -205,6 +218,9 @@ install: all
 	$(foreach m,$(MAN),$(INSTALL) -D -m 644 $(srcdir)/$(m) $(call man_path,$(m))$(newline)	)
 	$(foreach u,$(UNITS),$(INSTALL) -d $(D)$(unitdir) && \
 		sed 's|@sbindir@|$(sbindir)|g' $(srcdir)/$(u) >$(D)$(unitdir)/$(notdir $(u))$(newline)	)
+	$(foreach u,$(SYSUSERS),$(INSTALL) -D -m 644 $(srcdir)/$(u) \
+		$(D)$(sysusersdir)/$(notdir $(u:.sysusers=.conf))$(newline)	)
+	$(foreach c,$(COMPLETIONS),$(INSTALL) -D -m 644 $(srcdir)/$(c) $(D)$(completionsdir)/$(notdir $(c))$(newline)	)
 
 uninstall:
 	rm -f $(OURS)
@@ -227,7 +243,7 @@ help:
 	@tail -n +2 $(srcdir)/scripts/make-help
 
 FORCE:
-.PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-system check-all check-long \
+.PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-system check-boot check-all check-long \
 	build-tests fuzz lint format install uninstall dist clean distclean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:

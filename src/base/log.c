@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/log_journal.h"
 #include "base/text.h"
 
 enum {
@@ -20,12 +21,19 @@ enum {
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
+static const char *const kind_ids[] = {
+    NULL,
+#define KIND(name, id, meaning) id,
+#include "base/log.def"
+};
+
 static _Atomic(int) least_level = LOG_LEVEL_INFO;
 static enum log_format line_format = LOG_FORMAT_LOGFMT;
 
 void log_setup(enum log_level level, enum log_format format)
 {
-    line_format = format;
+    enum log_format automatic = log_journal_is_stderr() ? LOG_FORMAT_JOURNAL : LOG_FORMAT_LOGFMT;
+    line_format = format == LOG_FORMAT_AUTO ? automatic : format;
     log_set_level(level);
 }
 
@@ -103,22 +111,31 @@ static bool add_pairs(struct buf *line, va_list ap)
     return true;
 }
 
-void log_write(enum log_level level, const char *msg, ...)
+// Returns whether the journal took it.
+static bool send_entry(enum log_kind kind, enum log_level level, const char *msg, va_list ap)
 {
-    if (!log_enabled(level)) {
-        return;
-    }
-    int saved = errno;
+    char bytes[LINE_MAX_BYTES];
+    struct buf message = {.p = bytes, .cap = sizeof bytes, .max = sizeof bytes};
+    size_t bare = strnlen(msg, VALUE_MAX_BYTES);
+    buf_add(&message, msg, bare);
+    buf_char(&message, ':');
+    va_list pairs;
+    va_copy(pairs, ap);
+    add_pairs(&message, pairs);
+    va_end(pairs);
+    size_t len = message.len == bare + 1 ? bare : message.len; // no colon before nothing
+    return log_journal_send(level, kind_ids[kind], message.p, len, ap);
+}
+
+static void write_line(enum log_level level, const char *msg, va_list ap)
+{
     char bytes[LINE_MAX_BYTES];
     struct buf line = {.p = bytes};
     line.cap = line.max = sizeof bytes - END_MAX_BYTES;
     add_time(&line);
     add_field(&line, "level", level_names[level]);
     add_field(&line, "msg", msg);
-    va_list ap;
-    va_start(ap, msg);
     bool whole = add_pairs(&line, ap);
-    va_end(ap);
     line.cap = line.max = sizeof bytes;
     if (!whole) {
         add_field(&line, "cut", "true");
@@ -128,5 +145,35 @@ void log_write(enum log_level level, const char *msg, ...)
     do {
         n = write(STDERR_FILENO, line.p, line.len);
     } while (n < 0 && errno == EINTR);
+}
+
+static void log_all(enum log_kind kind, enum log_level level, const char *msg, va_list ap)
+{
+    if (!log_enabled(level)) {
+        return;
+    }
+    int saved = errno;
+    va_list again;
+    va_copy(again, ap);
+    if (line_format != LOG_FORMAT_JOURNAL || !send_entry(kind, level, msg, again)) {
+        write_line(level, msg, ap);
+    }
+    va_end(again);
     errno = saved;
+}
+
+void log_write(enum log_level level, const char *msg, ...)
+{
+    va_list ap;
+    va_start(ap, msg);
+    log_all(LOG_KIND_NONE, level, msg, ap);
+    va_end(ap);
+}
+
+void log_tell(enum log_kind kind, enum log_level level, const char *msg, ...)
+{
+    va_list ap;
+    va_start(ap, msg);
+    log_all(kind, level, msg, ap);
+    va_end(ap);
 }

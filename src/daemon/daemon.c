@@ -20,7 +20,8 @@
 
 static int say(int rc, const char *what, const char *detail)
 {
-    log_error(what, "error", detail != NULL ? detail : strerror(-rc), NULL);
+    log_tell(LOG_KIND_cannot_run, LOG_LEVEL_ERROR, what, "error",
+             detail != NULL ? detail : strerror(-rc), NULL);
     return rc;
 }
 
@@ -53,7 +54,10 @@ static int open_descriptors(struct daemon *d)
     d->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     d->tick = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     d->reload_wish = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    struct itimerspec every = {.it_interval.tv_sec = 1, .it_value.tv_sec = 1};
+    uint64_t ms = watchdog_tick_ms(&d->watchdog);
+    struct timespec period = {.tv_sec = (time_t)(ms / 1000),
+                              .tv_nsec = (long)(ms % 1000) * 1000000};
+    struct itimerspec every = {.it_interval = period, .it_value = period};
     if (d->signals < 0 || d->tick < 0 || d->reload_wish < 0 ||
         timerfd_settime(d->tick, 0, &every, NULL) < 0) {
         return say(-errno, "cannot make descriptors", NULL);
@@ -77,9 +81,15 @@ static int open_series(struct daemon *d, struct catalog *catalog)
     return 0;
 }
 
-static int open_socket(const struct config *c, const char *path, int type, struct socket *ret)
+// The socket that was handed over, or else the one at the path, or else none.
+static int open_socket(const struct config *c, int passed, const char *path, int type,
+                       struct socket *ret)
 {
     struct buf problem = BUF_INIT;
+    if (passed >= 0) {
+        int rc = socket_adopt(ret, passed);
+        return rc < 0 ? say(rc, "cannot use the passed event socket", NULL) : 0;
+    }
     struct socket_settings settings = {
         .path = path, .type = type, .mode = c->events_socket_mode, .group = c->events_socket_group};
     int rc = path == NULL ? 0 : socket_open(ret, &settings, &problem);
@@ -99,10 +109,11 @@ static int open_ingest(struct daemon *d)
         .stream = SOCKET_NONE,
         .datagram = SOCKET_NONE,
     };
-    int rc = open_socket(d->config, d->config->events_socket, SOCK_STREAM, &settings.stream);
+    int rc = open_socket(d->config, d->passed.stream, d->config->events_socket, SOCK_STREAM,
+                         &settings.stream);
     if (rc == 0) {
-        rc = open_socket(d->config, d->config->events_datagram_socket, SOCK_DGRAM,
-                         &settings.datagram);
+        rc = open_socket(d->config, d->passed.datagram, d->config->events_datagram_socket,
+                         SOCK_DGRAM, &settings.datagram);
     }
     if (rc == 0) {
         rc = ingest_open(&d->ingest, &settings, d->store, d->sources);
@@ -117,10 +128,32 @@ static int open_ingest(struct daemon *d)
     return rc;
 }
 
+static int take_passed(struct daemon *d)
+{
+    struct buf problem = BUF_INIT;
+    int rc = service_take(&d->passed, &problem);
+    if (rc < 0) {
+        say(rc, "cannot use a passed socket", buf_string(&problem));
+    }
+    buf_free(&problem);
+    return rc;
+}
+
+// Addresses to listen on besides the sockets that were handed over: those that somebody asked for.
+static size_t addresses_of(const struct daemon *d)
+{
+    const struct config *c = d->config;
+    bool asked = c->origins[SETTING_web_listen_addresses].giver != CONFIG_BY_DEFAULT;
+    return asked || d->passed.n_web == 0 ? c->web_listen_addresses.n : 0;
+}
+
 static int open_web(struct daemon *d)
 {
     struct buf problem = BUF_INIT;
     struct web_settings settings = daemon_web_settings(d->config);
+    settings.n_addresses = addresses_of(d);
+    settings.fds = d->passed.web;
+    settings.n_fds = d->passed.n_web;
     struct web_backend backend = daemon_backend(d);
     int rc = web_open(&d->web, &settings, &backend, &problem);
     if (rc < 0) {
@@ -160,14 +193,18 @@ static int start(struct daemon *d)
 static void tell_start(const struct daemon *d)
 {
     const struct config *c = d->config;
-    for (size_t i = 0; i < c->web_listen_addresses.n; i++) {
+    static const char passed[] = "passed by systemd";
+    size_t n = addresses_of(d);
+    for (size_t i = 0; i < n + d->passed.n_web; i++) {
         char port[16];
         snprintf(port, sizeof port, "%u", web_port(d->web, i));
-        log_info("serving HTTP", "address", c->web_listen_addresses.items[i], "port", port, NULL);
+        log_info("serving HTTP", "address", i < n ? c->web_listen_addresses.items[i] : passed,
+                 "port", port, NULL);
     }
-    log_info("taking events", "socket", c->events_socket, "datagram_socket",
-             c->events_datagram_socket, NULL);
-    log_info("ready", "version", VE_VERSION, "revision", VE_REVISION, NULL);
+    log_info("taking events", "socket", d->passed.stream >= 0 ? passed : c->events_socket,
+             "datagram_socket", d->passed.datagram >= 0 ? passed : c->events_datagram_socket, NULL);
+    log_tell(LOG_KIND_started, LOG_LEVEL_INFO, "ready", "version", VE_VERSION, "revision",
+             VE_REVISION, NULL);
 }
 
 int daemon_open(struct daemon *d, struct config *config, struct catalog *catalog)
@@ -175,7 +212,11 @@ int daemon_open(struct daemon *d, struct config *config, struct catalog *catalog
     *d = (struct daemon){.config = config, .signals = -1, .tick = -1, .reload_wish = -1};
     rcu_join();
     raise_descriptors();
-    int rc = open_descriptors(d);
+    watchdog_open(&d->watchdog);
+    int rc = take_passed(d);
+    if (rc == 0) {
+        rc = open_descriptors(d);
+    }
     if (rc < 0) {
         catalog_free(catalog);
         return rc;
@@ -186,7 +227,9 @@ int daemon_open(struct daemon *d, struct config *config, struct catalog *catalog
     open_self(d);
     rc = start(d);
     if (rc == 0) {
+        status_open(&d->status, d->ingest, d->store, clock_mono_ms());
         tell_start(d);
+        service_ready(d->status.text);
     }
     return rc;
 }
@@ -196,6 +239,8 @@ void daemon_close(struct daemon *d)
     atomic_store(&d->ready, false);
     if (d->ingest != NULL) {
         ingest_stop(d->ingest);
+        refused_tick(&d->refused, d->ingest, schema_current(d->store)->catalog, clock_mono_ms());
+        refused_end(&d->refused);
     }
     web_free(d->web);
     ingest_free(d->ingest);
@@ -217,20 +262,26 @@ static void tick(struct daemon *d)
     sources_tick(d->sources, d->store, now_ms);
     expire_old(d->store, (uint32_t)(now_ms / 1000), sources_keep, d->sources);
     expire_reclaim(d->store);
+    refused_tick(&d->refused, d->ingest, schema_current(d->store)->catalog, now_ms);
+    watchdog_tick(&d->watchdog, d->ingest, d->web, now_ms);
+    status_tick(&d->status, d->ingest, d->store, now_ms);
 }
 
 // Reloads, and says how it went line by line.
 static bool reload(struct daemon *d, struct buf *report)
 {
+    service_reloading();
     bool ok = daemon_reload(d, report);
+    service_ready(ok ? d->status.text : "Reload refused, the old configuration stays");
     const char *text = buf_string(report);
     char *copy = text != NULL ? strdup(text) : NULL;
     char *rest = copy;
     for (char *line; copy != NULL && (line = strsep(&rest, "\n")) != NULL;) {
         if (line[0] != '\0') {
-            log_write(ok ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR,
-                      ok ? "configuration reloaded" : "configuration refused, the old one stays",
-                      "detail", line, NULL);
+            log_tell(ok ? LOG_KIND_reloaded : LOG_KIND_reload_refused,
+                     ok ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR,
+                     ok ? "configuration reloaded" : "configuration refused, the old one stays",
+                     "detail", line, NULL);
         }
     }
     free(copy);
@@ -245,7 +296,9 @@ static bool on_signal(struct daemon *d)
         return true;
     }
     if (info.ssi_signo != SIGHUP) {
-        log_info("stopping", "signal", info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT", NULL);
+        service_stopping();
+        log_tell(LOG_KIND_stopping, LOG_LEVEL_INFO, "stopping", "signal",
+                 info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT", NULL);
         return false;
     }
     struct buf report = BUF_INIT;

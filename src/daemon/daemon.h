@@ -9,6 +9,10 @@
 #define VE_DAEMON_DAEMON_H
 
 #include "daemon/config.h"
+#include "daemon/refused.h"
+#include "daemon/service.h"
+#include "daemon/status.h"
+#include "daemon/watchdog.h"
 #include "expose/expose.h"
 #include "ingest/ingest.h"
 #include "web/web.h"
@@ -20,9 +24,13 @@ struct daemon {
     struct ingest *ingest;
     struct self self;
     struct web *web;
+    struct service_fds passed; // sockets that were handed over; ingest and web own them
+    struct watchdog watchdog;
+    struct status status;
+    struct refused refused;
     _Atomic bool ready;
     int signals;     // signalfd
-    int tick;        // timerfd, once a second
+    int tick;        // timerfd, once a second; more often for a short watchdog
     int reload_wish; // eventfd: POST /-/reload asks for one
 };
 

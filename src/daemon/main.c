@@ -6,7 +6,9 @@
  * base/clock             the two clocks
  * base/count             counters of the process' own work
  * base/err               a list of located problems
- * base/log               one line per happening, to stderr
+ * base/log               one line per happening, to stderr or to the journal
+ * base/log_journal       the same into systemd's journal
+ * base/log_journal_none  where there is none
  * base/num               numbers to text and back
  * base/num_pow10         the powers of ten that num needs
  * base/text              UTF-8, JSON, HTML and label text; nearest words
@@ -60,6 +62,7 @@
  * ingest/source          who pushes: sources, their lives and marks
  * ingest/source_table    the insides of the table of sources
  * ingest/source_tick     what time does to sources
+ * ingest/refusal         what workers tell of refused lines
  * ingest/hello           who a connection or a datagram speaks for
  * ingest/reply           the lines that go back to a client
  * ingest/connection      bytes to lines, lines to replies
@@ -96,6 +99,11 @@
  * daemon/config          what the daemon was told, all together
  * daemon/backend         what the web thread shows
  * daemon/reload          loads config and catalogue again
+ * daemon/service         the sockets that systemd hands over, and what it is told
+ * daemon/service_none    the same without systemd
+ * daemon/watchdog        systemd's watchdog, fed while all threads go round
+ * daemon/status          the figures that systemctl shows
+ * daemon/refused         refused lines in the log, at a bounded rate
  * daemon/daemon          the parts of the process, made and ended in order
  * daemon/main            actions and exit status
  *

@@ -18,7 +18,7 @@ enum {
 // Words in the order of their enums; "" is no value.
 enum { WORDS_MOST = 4 };
 static const char *const words_level[WORDS_MOST] = {"debug", "info", "warn", "error"};
-static const char *const words_format[WORDS_MOST] = {"logfmt", "json"};
+static const char *const words_format[WORDS_MOST] = {"auto", "logfmt", "json", "journal"};
 static const char *const words_print[WORDS_MOST] = {"", "yaml", "markdown", "json"};
 
 static const char *const *value_words(enum setting_kind kind)

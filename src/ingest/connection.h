@@ -12,6 +12,7 @@
 #define VE_INGEST_CONNECTION_H
 
 #include "event/event.h"
+#include "ingest/refusal.h"
 #include "ingest/source.h"
 #include "ingest/stats.h"
 
@@ -27,6 +28,7 @@ struct protocol {
     struct sources *sources;
     struct event_reader *reader;
     struct ingest_stats *stats;
+    struct refusals *refusals;
     uint64_t now_ms;      // CLOCK_MONOTONIC at the last wake-up
     uint64_t now_real_ms; // CLOCK_REALTIME
 };

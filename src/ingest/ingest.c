@@ -120,6 +120,43 @@ void ingest_stop(struct ingest *in)
     }
 }
 
+void ingest_poke(struct ingest *in)
+{
+    for (unsigned i = 0; i < in->started; i++) {
+        in->workers[i].asked = count_read(&in->workers[i].stats.turns);
+        eventfd_write(in->workers[i].wake, 1);
+    }
+}
+
+bool ingest_answered(const struct ingest *in)
+{
+    for (unsigned i = 0; i < in->started; i++) {
+        if (count_read(&in->workers[i].stats.turns) == in->workers[i].asked) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool ingest_take_refusal(struct ingest *in, struct refusal *ret)
+{
+    for (unsigned i = 0; i < in->settings.workers; i++) {
+        if (refusal_take(&in->workers[i].refusals, ret)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+uint64_t ingest_missed_refusals(const struct ingest *in)
+{
+    uint64_t missed = 0;
+    for (unsigned i = 0; i < in->settings.workers; i++) {
+        missed += count_read(&in->workers[i].refusals.missed);
+    }
+    return missed;
+}
+
 void ingest_set_connections(struct ingest *in, uint32_t most)
 {
     atomic_store(&in->most, most);

@@ -5,12 +5,13 @@
  * Shape:   each worker is a thread with an epoll of its own. The first one accepts, and hands connections
  *          out in turn; it also reads the datagram socket, so that datagrams keep their order. A connection
  *          stays with its worker: its lines are applied in order, on the worker's own lane.
- * Threads: open, start, pause, resume, stop, free: one thread. Reading the figures: any.
+ * Threads: open, start, pause, resume, poke, answered, refusals, stop, free: one thread. Reading the figures: any.
  * Memory:  ingest_open returns new. Borrows store and sources. Takes the sockets' descriptors.
  */
 #ifndef VE_INGEST_INGEST_H
 #define VE_INGEST_INGEST_H
 
+#include "ingest/refusal.h"
 #include "ingest/sockets.h"
 #include "ingest/source.h"
 #include "ingest/stats.h"
@@ -38,6 +39,16 @@ void ingest_resume(struct ingest *in);
 void ingest_stop(struct ingest *in);
 // Closes the sockets. After ingest_stop, or when it was never started.
 void ingest_free(struct ingest *in);
+
+// A watchdog's two halves: ingest_poke makes every worker's loop go round once, ingest_answered says whether
+// all did since. Without pokes an idle worker sleeps.
+void ingest_poke(struct ingest *in);
+bool ingest_answered(const struct ingest *in);
+
+// Takes the next refusal that a worker told of. Returns whether there was one.
+bool ingest_take_refusal(struct ingest *in, struct refusal *ret);
+// How many were not told, ever.
+uint64_t ingest_missed_refusals(const struct ingest *in);
 
 void ingest_set_connections(struct ingest *in, uint32_t most);
 

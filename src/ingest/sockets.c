@@ -160,6 +160,17 @@ int socket_open(struct socket *ret, const struct socket_settings *settings, stru
     return 0;
 }
 
+int socket_adopt(struct socket *ret, int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+        fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
+        return -errno;
+    }
+    *ret = (struct socket){.fd = fd};
+    return 0;
+}
+
 void socket_close(struct socket *s)
 {
     struct stat st;

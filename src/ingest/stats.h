@@ -23,6 +23,7 @@ struct ingest_stats {
     _Atomic uint64_t memo_misses;
     _Atomic uint64_t accept_errors;
     _Atomic uint64_t busy_ns; // wall time not spent waiting
+    _Atomic uint64_t turns;   // of its loop
 };
 
 #endif

@@ -28,7 +28,8 @@ int worker_open(struct worker *w, struct ingest *in, unsigned number)
     w->epoll = epoll_create1(EPOLL_CLOEXEC);
     w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     w->resume = eventfd(0, EFD_CLOEXEC);
-    w->protocol = (struct protocol){.store = in->store, .sources = in->sources, .stats = &w->stats};
+    w->protocol = (struct protocol){
+        .store = in->store, .sources = in->sources, .stats = &w->stats, .refusals = &w->refusals};
     if (w->epoll < 0 || w->wake < 0 || w->resume < 0) {
         return -errno;
     }
@@ -225,6 +226,7 @@ void *worker_main(void *worker)
         tell_time(w);
         int n = epoll_wait(w->epoll, events, EVENTS, sleep_ms(w));
         uint64_t begin = clock_mono_ns();
+        count_add(&w->stats.turns, 1);
         tell_time(w);
         order = turn(w, events, n);
         end_lingering(w);

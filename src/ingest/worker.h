@@ -46,6 +46,8 @@ struct worker {
     struct protocol protocol;
     struct series_hand hand;
     struct ingest_stats stats;
+    struct refusals refusals;
+    uint64_t asked;     // stats.turns when ingest_poke asked
     bool deaf;          // the acceptor does not listen, for want of descriptors
     uint64_t listen_at; // until then, CLOCK_MONOTONIC ms
     char input[EVENT_MAX_LINE + CONNECTION_READ];

@@ -157,6 +157,9 @@ int web_start(struct web *w)
     r = pthread_create(&w->thread, NULL, thread_main, w);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     w->started = r == 0;
+    if (w->started) {
+        pthread_setname_np(w->thread, "web");
+    }
     return -r;
 }
 

@@ -20,7 +20,7 @@ static void expect_defaults(const struct config *c)
     ck_assert_uint_eq(c->limits_sources, 1000);
     ck_assert_uint_eq(c->limits_connections, 4096);
     ck_assert_int_eq(c->log_level, LOG_LEVEL_INFO);
-    ck_assert_int_eq(c->log_format, LOG_FORMAT_LOGFMT);
+    ck_assert_int_eq(c->log_format, LOG_FORMAT_AUTO);
 }
 
 START_TEST(an_empty_file_leaves_the_defaults)

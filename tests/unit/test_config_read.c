@@ -144,9 +144,10 @@ START_TEST(a_bad_file_is_refused_with_its_place)
          "config.yaml:1:18: events.socket: wants a path of at most 107 bytes, not nothing\n"},
         {"events: {socket: [/x]}\n",
          "config.yaml:1:18: events.socket: wants a path of at most 107 bytes, not a list\n"},
-        {"log: {level: loud, format: journal}\n",
+        {"log: {level: loud, format: syslog}\n",
          "config.yaml:1:14: log.level: wants one of debug, info, warn, error, not \"loud\"\n"
-         "config.yaml:1:28: log.format: wants one of logfmt, json, not \"journal\"\n"},
+         "config.yaml:1:28: log.format: wants one of auto, logfmt, json, journal, not "
+         "\"syslog\"\n"},
         {"{wbe: 1,\n b: 2,\n log: {level: x}}\n",
          "config.yaml:1:2: wbe: unknown key; the nearest is web\n"
          "config.yaml:2:2: b: unknown key\n"

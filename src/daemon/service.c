@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/service.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <systemd/sd-daemon.h>
+
+// What may be handed over, and what it has to be.
+static const struct place {
+    const char *name;
+    int family; // AF_UNSPEC: any
+    int type;
+    int listening; // as sd_is_socket has it: -1: no matter
+    const char *wanted;
+} places[] = {
+    {"events", AF_UNIX, SOCK_STREAM, 1, "a listening Unix stream socket"},
+    {"events-datagram", AF_UNIX, SOCK_DGRAM, -1, "a Unix datagram socket"},
+    {"web", AF_UNSPEC, SOCK_STREAM, 1, "a listening stream socket"},
+};
+
+static const struct place *place_of(const char *name)
+{
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        if (strcmp(places[i].name, name) == 0) {
+            return &places[i];
+        }
+    }
+    return NULL;
+}
+
+static const char *what_it_is(int fd)
+{
+    if (sd_is_socket(fd, AF_UNSPEC, 0, -1) <= 0) {
+        return "no socket";
+    }
+    if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 0) > 0) {
+        return "a stream socket that does not listen";
+    }
+    bool local = sd_is_socket(fd, AF_UNIX, 0, -1) > 0;
+    if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) > 0) {
+        return local ? "a listening Unix stream socket" : "a listening network socket";
+    }
+    if (sd_is_socket(fd, AF_UNSPEC, SOCK_DGRAM, -1) > 0) {
+        return local ? "a Unix datagram socket" : "a network datagram socket";
+    }
+    return "another kind of socket";
+}
+
+static int take_one(struct service_fds *fds, int fd, const char *name, struct buf *problem)
+{
+    const struct place *place = place_of(name);
+    buf_addf(problem, "passed socket \"%s\" (descriptor %d) ", name, fd);
+    if (place == NULL) {
+        buf_str(problem, "has an unknown name; known are events, events-datagram and web");
+        return -EINVAL;
+    }
+    if (sd_is_socket(fd, place->family, place->type, place->listening) <= 0) {
+        buf_addf(problem, "is %s, not %s", what_it_is(fd), place->wanted);
+        return -EINVAL;
+    }
+    if (place == &places[2]) {
+        if (fds->n_web == SERVICE_MAX_WEB) {
+            buf_addf(problem, "is one of more than %d", SERVICE_MAX_WEB);
+            return -E2BIG;
+        }
+        fds->web[fds->n_web++] = fd;
+    } else {
+        int *where = place == &places[0] ? &fds->stream : &fds->datagram;
+        if (*where >= 0) {
+            buf_str(problem, "is there twice");
+            return -EEXIST;
+        }
+        *where = fd;
+    }
+    buf_clear(problem);
+    return 0;
+}
+
+int service_take(struct service_fds *ret, struct buf *problem)
+{
+    struct service_fds fds = {.stream = -1, .datagram = -1};
+    char **names = NULL;
+    int n = sd_listen_fds_with_names(1, &names);
+    int rc = n < 0 ? n : 0;
+    if (n < 0) {
+        buf_addf(problem, "the environment does not tell which sockets were passed: %s",
+                 strerror(-n));
+    }
+    for (int i = 0; i < n && rc == 0; i++) {
+        rc = take_one(&fds, SD_LISTEN_FDS_START + i, names[i], problem);
+    }
+    for (int i = 0; i < n; i++) {
+        free(names[i]);
+    }
+    free(names);
+    if (rc == 0) {
+        *ret = fds;
+    }
+    return rc;
+}
+
+void service_ready(const char *status)
+{
+    sd_notifyf(0, "READY=1\nSTATUS=%s", status);
+}
+
+// Both in one message: systemd 253 takes the time as proof that this answers its own signal.
+void service_reloading(void)
+{
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_mono_ns() / 1000);
+}
+
+void service_stopping(void)
+{
+    sd_notify(0, "STOPPING=1\nSTATUS=Stopping");
+}
+
+void service_status(const char *status)
+{
+    sd_notifyf(0, "STATUS=%s", status);
+}
+
+uint64_t service_watchdog_us(void)
+{
+    uint64_t us = 0;
+    return sd_watchdog_enabled(0, &us) > 0 ? us : 0;
+}
+
+void service_feed_watchdog(void)
+{
+    sd_notify(0, "WATCHDOG=1");
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ingest/refusal.h"
+
+#include "base/count.h"
+
+#include <stdio.h>
+
+void refusal_put(struct refusals *r, const struct source *src, uint64_t line, enum reject reason,
+                 const char *detail)
+{
+    uint32_t at = atomic_load_explicit(&r->written, memory_order_relaxed);
+    if (at - atomic_load_explicit(&r->taken, memory_order_acquire) == REFUSAL_RING) {
+        count_add(&r->missed, 1);
+        return;
+    }
+    struct refusal *e = &r->ring[at % REFUSAL_RING];
+    e->reason = reason;
+    e->component = src->component;
+    memcpy(e->instance, src->instance, src->instance_len);
+    e->instance[src->instance_len] = '\0';
+    e->line = line;
+    snprintf(e->detail, sizeof e->detail, "%s", detail);
+    atomic_store_explicit(&r->written, at + 1, memory_order_release);
+}
+
+bool refusal_take(struct refusals *r, struct refusal *ret)
+{
+    uint32_t at = atomic_load_explicit(&r->taken, memory_order_relaxed);
+    if (at == atomic_load_explicit(&r->written, memory_order_acquire)) {
+        return false;
+    }
+    *ret = r->ring[at % REFUSAL_RING];
+    atomic_store_explicit(&r->taken, at + 1, memory_order_release);
+    return true;
+}

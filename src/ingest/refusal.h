@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * refusal: what a worker tells of the lines that it refused, for the log.
+ *
+ * Shape:   a ring with room for REFUSAL_RING of them. When it is full, further ones are only counted: a
+ *          worker never waits, and a source that sends nothing but nonsense costs no more than its replies.
+ * Threads: one writer, the worker; one reader. `written` is released after the entry and acquired before it
+ *          is read; `taken` likewise, before the place is used again.
+ */
+#ifndef VE_INGEST_REFUSAL_H
+#define VE_INGEST_REFUSAL_H
+
+#include "event/event.h"
+#include "ingest/source.h"
+
+enum { REFUSAL_RING = 16 };
+
+struct refusal {
+    enum reject reason;
+    unsigned component;
+    char instance[CONTROL_MAX_NAME + 1]; // "" when it has none
+    uint64_t line;                       // of its connection, from 1; 0: of a datagram
+    char detail[sizeof((struct event_verdict *)0)->detail];
+};
+
+struct refusals {
+    _Atomic uint32_t written;
+    _Atomic uint32_t taken;
+    _Atomic uint64_t missed; // found no room
+    struct refusal ring[REFUSAL_RING];
+};
+
+void refusal_put(struct refusals *r, const struct source *src, uint64_t line, enum reject reason,
+                 const char *detail);
+// Takes the oldest one. Returns whether there was one.
+bool refusal_take(struct refusals *r, struct refusal *ret);
+
+#endif
