@@ -19,7 +19,8 @@ static void tell(const struct refusal *e, const struct catalog *c)
         snprintf(line, sizeof line, "%" PRIu64, e->line);
     }
     log_tell(LOG_KIND_lines_refused, LOG_LEVEL_WARN, "line refused", "reason",
-             reject_name(e->reason), "source", source, "line", line, "detail", e->detail, NULL);
+             reject_name(e->reason), "source", source, "line", line, "detail", e->detail,
+             e->metric[0] != '\0' ? "metric" : NULL, e->metric, NULL);
 }
 
 void refused_end(struct refused *r)

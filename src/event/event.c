@@ -170,6 +170,7 @@ static void parse_line(struct event_reader *r, const struct event_origin *origin
 {
     ret->index = -1;
     ret->was_hello = false;
+    ret->name[0] = '\0';
     ret->detail[0] = '\0';
     begin(r, origin);
     struct json_refusal refusal;

@@ -44,6 +44,7 @@ struct event_verdict {
     int index;              // element of the batch that was refused, or -1
     bool remembered;        // applied without parsing
     bool was_hello;         // a hello, accepted or refused
+    char name[96];          // the metric or event of the catalogue that it names; "": none
     char detail[160];       // what exactly, for people
     struct control control; // of EVENT_CONTROL
 };

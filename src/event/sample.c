@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 // One element taken apart.
@@ -69,6 +70,7 @@ static enum reject find_target(const struct catalog *c, json_t *metric, json_t *
         s->set.declared = s->event->labels;
         s->set.n = s->event->n_labels;
     }
+    snprintf(v->name, sizeof v->name, "%s", text);
     return REJECT_NONE;
 }
 

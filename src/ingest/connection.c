@@ -96,7 +96,7 @@ static void refuse(struct connection *c, struct protocol *p, const struct event_
 {
     c->rejected++;
     count_add(&p->stats->rejected[c->source->component][v->reason], 1);
-    refusal_put(p->refusals, c->source, c->lines, v->reason, v->detail);
+    refusal_put(p->refusals, c->source, c->lines, v->reason, v->name, v->detail);
     struct buf reply = BUF_INIT;
     reply_error(&reply, v, c->lines);
     if (!queue_reply(c, &reply)) {

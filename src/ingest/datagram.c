@@ -17,10 +17,11 @@ struct datagram {
     bool refused; // its hello was: so is all that follows
 };
 
-static void refuse(struct datagram *d, struct protocol *p, enum reject reason, const char *detail)
+static void refuse(struct datagram *d, struct protocol *p, enum reject reason, const char *metric,
+                   const char *detail)
 {
     count_add(&p->stats->rejected[d->source->component][reason], 1);
-    refusal_put(p->refusals, d->source, 0, reason, detail);
+    refusal_put(p->refusals, d->source, 0, reason, metric, detail);
 }
 
 static bool enter(struct datagram *d, struct protocol *p, unsigned component, struct slice instance)
@@ -59,7 +60,7 @@ static void on_control(struct datagram *d, struct protocol *p, const struct cont
     if (control->kind == CONTROL_HELLO) {
         d->refused = !first || !on_hello(d, p, &control->hello);
         if (d->refused) {
-            refuse(d, p, REJECT_bad_control,
+            refuse(d, p, REJECT_bad_control, "",
                    "a hello that is not the first line, or that names too much");
         }
     } else if (control->kind == CONTROL_FORGET) {
@@ -67,7 +68,7 @@ static void on_control(struct datagram *d, struct protocol *p, const struct cont
             atomic_store_explicit(&d->source->forgotten, true, memory_order_relaxed);
             event_forget(p->reader, &control->forget, d->origin.claimant.base);
         } else {
-            refuse(d, p, REJECT_bad_control, "forget needs a hello before");
+            refuse(d, p, REJECT_bad_control, "", "forget needs a hello before");
         }
     }
 }
@@ -76,7 +77,7 @@ static void on_line(struct datagram *d, struct protocol *p, const char *line, si
                     bool first)
 {
     if (d->refused) {
-        refuse(d, p, REJECT_bad_control, "the hello of its datagram was refused");
+        refuse(d, p, REJECT_bad_control, "", "the hello of its datagram was refused");
         return;
     }
     if (!d->entered && !hello_is_likely(line, len)) {
@@ -88,7 +89,7 @@ static void on_line(struct datagram *d, struct protocol *p, const char *line, si
     if (v.kind == EVENT_APPLIED) {
         count_add(&p->stats->applied[d->source->component], 1);
     } else if (v.kind == EVENT_REFUSED) {
-        refuse(d, p, v.reason, v.detail);
+        refuse(d, p, v.reason, v.name, v.detail);
         d->refused = v.was_hello;
     } else {
         on_control(d, p, &v.control, first);
@@ -98,7 +99,7 @@ static void on_line(struct datagram *d, struct protocol *p, const char *line, si
 static void on_datagram(struct datagram *d, struct protocol *p, const char *at, size_t len)
 {
     if (len > EVENT_MAX_LINE) {
-        refuse(d, p, REJECT_too_long, "a datagram of more than 65536 bytes");
+        refuse(d, p, REJECT_too_long, "", "a datagram of more than 65536 bytes");
         return;
     }
     const char *end = at + len;

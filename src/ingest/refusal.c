@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 void refusal_put(struct refusals *r, const struct source *src, uint64_t line, enum reject reason,
-                 const char *detail)
+                 const char *metric, const char *detail)
 {
     uint32_t at = atomic_load_explicit(&r->written, memory_order_relaxed);
     if (at - atomic_load_explicit(&r->taken, memory_order_acquire) == REFUSAL_RING) {
@@ -19,6 +19,7 @@ void refusal_put(struct refusals *r, const struct source *src, uint64_t line, en
     memcpy(e->instance, src->instance, src->instance_len);
     e->instance[src->instance_len] = '\0';
     e->line = line;
+    snprintf(e->metric, sizeof e->metric, "%s", metric);
     snprintf(e->detail, sizeof e->detail, "%s", detail);
     atomic_store_explicit(&r->written, at + 1, memory_order_release);
 }

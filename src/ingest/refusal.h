@@ -20,6 +20,7 @@ struct refusal {
     unsigned component;
     char instance[CONTROL_MAX_NAME + 1]; // "" when it has none
     uint64_t line;                       // of its connection, from 1; 0: of a datagram
+    char metric[sizeof((struct event_verdict *)0)->name]; // or event; "": none known
     char detail[sizeof((struct event_verdict *)0)->detail];
 };
 
@@ -31,7 +32,7 @@ struct refusals {
 };
 
 void refusal_put(struct refusals *r, const struct source *src, uint64_t line, enum reject reason,
-                 const char *detail);
+                 const char *metric, const char *detail);
 // Takes the oldest one. Returns whether there was one.
 bool refusal_take(struct refusals *r, struct refusal *ret);
 

@@ -16,7 +16,7 @@ static void put(uint64_t line)
     static const struct source src = {.component = 2, .instance_len = 3, .instance = "vc1xxx"};
     char detail[32];
     snprintf(detail, sizeof detail, "detail %llu", (unsigned long long)line);
-    refusal_put(&ring, &src, line, REJECT_bad_op, detail);
+    refusal_put(&ring, &src, line, REJECT_bad_op, "m", detail);
 }
 
 static void check_taken(uint64_t line)
@@ -85,7 +85,7 @@ START_TEST(the_longest_texts_fit)
     memset(src.instance, 'i', sizeof src.instance);
     memset(detail, 'd', sizeof detail - 1);
     detail[sizeof detail - 1] = '\0';
-    refusal_put(&ring, &src, 0, REJECT_bad_op, detail);
+    refusal_put(&ring, &src, 0, REJECT_bad_op, "m", detail);
     struct refusal e;
     ck_assert(refusal_take(&ring, &e));
     ck_assert_uint_eq(strlen(e.instance), CONTROL_MAX_NAME);
