@@ -111,6 +111,7 @@ static enum reject place_all(struct event_reader *r, bool single, struct event_v
             enum reject reason = place_planned(r, p, v);
             if (reason != REJECT_NONE) {
                 v->index = p->element;
+                snprintf(v->name, sizeof v->name, "%s", p->family->metric->name);
                 return reason;
             }
         }
