@@ -64,6 +64,9 @@ class Container:
         status, body = self.enter(("-n",), ("curl", "-sf", "--max-time", "20", "http://127.0.0.1:8080/metrics"))
         return body if status == 0 else None
 
+    def show_journal(self):
+        print(self.run("journalctl", "-q", "--no-pager", "-n", "60", "-u", "virtrigaud*", "-u", "probe*")[1])
+
     def path(self, path):
         return f"/proc/{self.init}/root{path}"
 
