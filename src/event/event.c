@@ -54,23 +54,8 @@ void event_reader_free(struct event_reader *r)
 
 static void apply_one(const struct planned *p)
 {
-    switch (p->family->table->type) {
-    case METRIC_COUNTER:
-        cell_count(p->cell, p->value);
-        break;
-    case METRIC_HISTOGRAM:
-        cell_observe(p->cell,
-                     cell_bucket(p->family->metric->bounds, p->family->metric->n_bounds, p->value),
-                     p->value);
-        break;
-    case METRIC_GAUGE:
-        if (p->op == UPDATE_SET) {
-            cell_set(series_gauge(p->series), p->value);
-        } else {
-            cell_add(series_gauge(p->series), p->value);
-        }
-        break;
-    }
+    void *target = p->cell != NULL ? p->cell : (void *)series_gauge(p->series);
+    line_apply(p->family->table, p->op, target, p->family->metric->bounds, p->value);
 }
 
 static void apply_plan(struct event_reader *r)
@@ -126,6 +111,7 @@ static enum reject place_all(struct event_reader *r, bool single, struct event_v
             enum reject reason = place_planned(r, p, v);
             if (reason != REJECT_NONE) {
                 v->index = p->element;
+                snprintf(v->name, sizeof v->name, "%s", p->family->metric->name);
                 return reason;
             }
         }

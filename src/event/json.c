@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "event/line.h"
+#include "event/number.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -20,40 +21,6 @@ static bool is_space(char c)
 static bool in_number(char c)
 {
     return (c >= '0' && c <= '9') || c == '.' || c == 'e' || c == 'E' || c == '+' || c == '-';
-}
-
-static size_t skip_digits(const char *p, size_t i, size_t len)
-{
-    while (i < len && p[i] >= '0' && p[i] <= '9') {
-        i++;
-    }
-    return i;
-}
-
-// Whether the bytes are a number, and not just made of the letters of one.
-static bool is_number(const char *p, size_t len)
-{
-    size_t from = len > 0 && p[0] == '-';
-    size_t i = skip_digits(p, from, len);
-    if (i == from || (p[from] == '0' && i > from + 1)) {
-        return false;
-    }
-    if (i < len && p[i] == '.') {
-        from = ++i;
-        i = skip_digits(p, i, len);
-        if (i == from) {
-            return false;
-        }
-    }
-    if (i < len && (p[i] == 'e' || p[i] == 'E')) {
-        i += i + 1 < len && (p[i + 1] == '+' || p[i + 1] == '-') ? 2 : 1;
-        from = i;
-        i = skip_digits(p, i, len);
-        if (i == from) {
-            return false;
-        }
-    }
-    return i == len;
 }
 
 /*
@@ -75,7 +42,7 @@ static void blank_overflows(struct buf *b)
         while (i < b->len && in_number(b->p[i])) {
             i++;
         }
-        if (is_number(b->p + from, i - from) && isinf(strtod(b->p + from, NULL))) {
+        if (number_is(b->p + from, i - from) && isinf(strtod(b->p + from, NULL))) {
             memset(b->p + from, ' ', i - from);
             memcpy(b->p + from, "null", 4);
         }

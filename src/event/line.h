@@ -52,6 +52,27 @@ struct event_reader {
     uint32_t made[LINE_CHAINS]; // chains of the series that this line made: place in `plan` + 1
 };
 
+// Does one update: `target` is the lane's cell of a counter or histogram, or the gauge; `bounds` the histogram's.
+static inline void line_apply(const struct table *t, enum update_op op, void *target,
+                              const double *bounds, double v)
+{
+    switch (t->type) {
+    case METRIC_COUNTER:
+        cell_count(target, v);
+        break;
+    case METRIC_HISTOGRAM:
+        cell_observe(target, cell_bucket(bounds, t->n_bounds, v), v);
+        break;
+    case METRIC_GAUGE:
+        if (op == UPDATE_SET) {
+            cell_set(target, v);
+        } else {
+            cell_add(target, v);
+        }
+        break;
+    }
+}
+
 static inline const char *planned_key(const struct event_reader *r, const struct planned *p)
 {
     return p->key_len > 0 ? r->keys.p + p->key_at : "";

@@ -131,26 +131,6 @@ static bool value_fits(const struct memo_update *u, double v)
     return !u->takes_number || u->table->type != METRIC_COUNTER || v >= 0;
 }
 
-static void apply(const struct memo_update *u, double number)
-{
-    double v = u->takes_number ? number : u->constant;
-    switch (u->table->type) {
-    case METRIC_COUNTER:
-        cell_count(u->target, v);
-        break;
-    case METRIC_HISTOGRAM:
-        cell_observe(u->target, cell_bucket(u->bounds, u->table->n_bounds, v), v);
-        break;
-    case METRIC_GAUGE:
-        if (u->op == UPDATE_SET) {
-            cell_set(u->target, v);
-        } else {
-            cell_add(u->target, v);
-        }
-        break;
-    }
-}
-
 bool memo_apply(struct memo *m, struct event_reader *r, const struct event_origin *origin,
                 const char *line, size_t len)
 {
@@ -169,7 +149,8 @@ bool memo_apply(struct memo *m, struct event_reader *r, const struct event_origi
         }
     }
     for (unsigned i = 0; i < e->n; i++) {
-        apply(&e->updates[i], number);
+        const struct memo_update *u = &e->updates[i];
+        line_apply(u->table, u->op, u->target, u->bounds, u->takes_number ? number : u->constant);
     }
     e->used = true;
     return true;

@@ -11,6 +11,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+// Whether the bytes are one JSON number and nothing else.
+bool number_is(const char *at, size_t len);
+
 // Reads bytes that are one JSON number and nothing else, to the double that strtod would give. At least one
 // byte that cannot belong to a number must stand behind them. Returns whether they are one.
 bool number_read(const char *at, size_t len, double *ret);

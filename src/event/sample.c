@@ -298,6 +298,7 @@ enum reject sample_plan(struct event_reader *r, json_t *element, int index, stru
     const struct catalog *c = r->schema->catalog;
     size_t planned_from = r->n_plan;
     enum reject reason;
+    v->name[0] = '\0'; // that of the element before
     if ((reason = read_fields(element, &metric, &event, &s, v)) != REJECT_NONE ||
         (reason = find_target(c, metric, event, &s, v)) != REJECT_NONE ||
         (reason = check_op(&s, v)) != REJECT_NONE) {

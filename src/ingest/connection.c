@@ -259,6 +259,9 @@ static void on_line(struct connection *c, struct protocol *p, const char *line, 
     }
     c->origin.claimant.now_s = (uint32_t)(p->now_ms / 1000);
     event_line(p->reader, &c->origin, line, len, &v);
+    if (!c->entered && v.kind == EVENT_APPLIED) {
+        enter(c, p, COMPONENT_UNKNOWN, (struct slice){0}); // it looked like a hello, and was none
+    }
     count_add(v.remembered ? &p->stats->memo_hits : &p->stats->memo_misses, 1);
     on_verdict(c, p, &v, first);
 }

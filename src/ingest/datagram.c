@@ -85,6 +85,9 @@ static void on_line(struct datagram *d, struct protocol *p, const char *line, si
     }
     struct event_verdict v;
     event_line(p->reader, &d->origin, line, len, &v);
+    if (!d->entered && v.kind == EVENT_APPLIED) {
+        enter(d, p, COMPONENT_UNKNOWN, (struct slice){0}); // it looked like a hello, and was none
+    }
     count_add(v.remembered ? &p->stats->memo_hits : &p->stats->memo_misses, 1);
     if (v.kind == EVENT_APPLIED) {
         count_add(&p->stats->applied[d->source->component], 1);

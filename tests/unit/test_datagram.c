@@ -173,6 +173,18 @@ START_TEST(a_source_of_datagrams_is_connected_for_a_minute)
 }
 END_TEST
 
+START_TEST(a_line_that_only_looks_like_a_hello_opens_the_window)
+{
+    open_it();
+    const char *text = "{\"metric\":\"g\",\"labels\":{\"l\":\"hello\"},\"value\":1}";
+    say(text, strlen(text));
+    uint32_t life;
+    const struct source *src = source_nameless(h.sources, COMPONENT_UNKNOWN, &life);
+    ck_assert_uint_ne(atomic_load(&src->datagram_at), 0);
+    close_it();
+}
+END_TEST
+
 START_TEST(a_broken_socket_says_so)
 {
     open_it();
@@ -185,4 +197,4 @@ UNIT_MAIN("datagram", a_datagram_carries_lines_and_the_last_lf_may_be_missing,
           a_refused_line_does_not_touch_those_beside_it, a_datagram_has_at_most_65536_bytes,
           a_hello_holds_for_its_datagram, a_refused_hello_refuses_what_follows,
           forget_needs_a_hello, a_source_of_datagrams_is_connected_for_a_minute,
-          a_broken_socket_says_so)
+          a_line_that_only_looks_like_a_hello_opens_the_window, a_broken_socket_says_so)

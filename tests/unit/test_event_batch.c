@@ -57,6 +57,29 @@ START_TEST(a_batch_is_applied_in_order)
 }
 END_TEST
 
+START_TEST(a_refusal_names_what_it_is_about_and_not_a_neighbour)
+{
+    static const struct {
+        const char *line;
+        const char *name;
+    } cases[] = {
+        {"[" A("p") ",{\"metric\":\"nope\"}]", ""},
+        {"[" A("p") ",{\"metric\":\"level\"}]", "level"},
+        {"[" A("p") ",{\"event\":\"e\"}," A("q") "]", "e"},
+        {"[" G("q") "," A("p") "]", "g"},
+        {G("q"), "g"},
+    };
+    house_open(&h, CATALOG, 100, 100);
+    applied(G("p"));
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct event_verdict v = house_line(&h, cases[i].line);
+        ck_assert_msg(v.kind == EVENT_REFUSED && strcmp(v.name, cases[i].name) == 0,
+                      "%s: names \"%s\"", cases[i].line, v.name);
+    }
+    house_close(&h);
+}
+END_TEST
+
 START_TEST(a_batch_that_is_refused_leaves_no_trace)
 {
     static const struct {
@@ -170,6 +193,8 @@ START_TEST(a_newer_info_series_of_a_source_replaces_the_older_one)
 }
 END_TEST
 
-UNIT_MAIN("event_batch", a_batch_is_applied_in_order, a_batch_that_is_refused_leaves_no_trace,
-          a_batch_after_a_refused_one_begins_anew, places_of_a_refused_batch_are_free_again,
-          a_batch_may_fill_a_whole_line, a_newer_info_series_of_a_source_replaces_the_older_one)
+UNIT_MAIN("event_batch", a_batch_is_applied_in_order,
+          a_refusal_names_what_it_is_about_and_not_a_neighbour,
+          a_batch_that_is_refused_leaves_no_trace, a_batch_after_a_refused_one_begins_anew,
+          places_of_a_refused_batch_are_free_again, a_batch_may_fill_a_whole_line,
+          a_newer_info_series_of_a_source_replaces_the_older_one)

@@ -258,6 +258,23 @@ START_TEST(a_source_that_comes_back_keeps_what_it_sets_again)
 }
 END_TEST
 
+START_TEST(a_line_that_only_looks_like_a_hello_counts_its_client)
+{
+    house_open(&h, "metrics:\n  - {name: g, type: gauge, help: h, labels: [l], owner: source}\n",
+               100, 100);
+    dialogue_open(&d, &h);
+    dialogue_line(&d, "{\"metric\":\"g\",\"labels\":{\"l\":\"hello\"},\"value\":1}\n");
+    source_leave(h.sources, d.c->source, h.p->now_ms); // the one that the house holds
+    ck_assert(source_connected(d.c->source));
+    dialogue_close(&d);
+    sources_tick(h.sources, h.store, h.p->now_ms + SOURCE_GRACE_MS - 1);
+    ck_assert_str_eq(house_samples(&h), "g{l=\"hello\"} 1\n");
+    sources_tick(h.sources, h.store, h.p->now_ms + SOURCE_GRACE_MS);
+    ck_assert_str_eq(house_samples(&h), "");
+    house_close(&h);
+}
+END_TEST
+
 START_TEST(an_info_series_goes_when_its_source_sends_a_new_one)
 {
     house_open(&h,
@@ -286,4 +303,5 @@ UNIT_MAIN("hello", a_first_hello_is_welcome, a_first_hello_names_its_component,
           a_client_that_begins_anew_adds_to_lost, more_sources_than_there_is_room_for_are_refused,
           owned_series_go_with_the_last_connection_and_a_grace,
           a_source_that_comes_back_keeps_what_it_sets_again,
+          a_line_that_only_looks_like_a_hello_counts_its_client,
           an_info_series_goes_when_its_source_sends_a_new_one)
