@@ -38,6 +38,7 @@ STRESS := $(patsubst tests/%.c,%,$(call rel,tests/stress/stress_*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(call rel,tests/fuzz/fuzz_*.c))
 # Those of 70x and of boot want a build with libsystemd.
 BOOT := $(if $(filter no,$(SYSTEMD)),,$(call rel,tests/boot/run))
+BARE := $(call rel,tests/bare/run)
 SYSTEM := $(filter-out $(if $(filter no,$(SYSTEMD)),tests/system/70%),$(call rel,tests/system/[0-9][0-9][0-9]-*))
 SOURCES := $(call rel,src/*/*.[ch] src/*/*.def tests/*/*.[ch])
 VERSIONED := $(patsubst $(srcdir)/%,%,$(shell grep -lE "VE_(VERSION|REVISION)" /dev/null $(wildcard $(srcdir)/src/*/*.c)))
@@ -45,7 +46,7 @@ VERSIONED := $(patsubst $(srcdir)/%,%,$(shell grep -lE "VE_(VERSION|REVISION)" /
 # ---- Packages
 
 # Goals that compile nothing need no libraries.
-ifneq ($(filter-out clean distclean help format lint dist uninstall,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean distclean help format lint dist uninstall check-bare,$(or $(MAKECMDGOALS),all)),)
 package_of = $(shell awk '$$3 == "$(1)" { print $$2 }' $(srcdir)/scripts/packages)
 MODULES := $(filter-out $(if $(filter no,$(SYSTEMD)),libsystemd),\
 	$(shell awk '$$1 == "build" && NF == 3 { print $$3 }' $(srcdir)/scripts/packages))
@@ -171,10 +172,12 @@ check-system: all
 	@$(RUN) $(call in_src,$(SYSTEM))
 check-boot: all
 	@$(RUN) $(call in_src,$(BOOT))
+check-bare:
+	@$(RUN) $(call in_src,$(BARE))
 check-all: all build-tests
 	@$(RUN) $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN) $(call in_src,$(SYSTEM) $(BOOT))
 check-long: all $(UNIT_RUN) $(STRESS_RUN)
-	@VE_LONG=1 $(RUN) $(UNIT_RUN) $(STRESS_RUN) $(call in_src,$(SYSTEM))
+	@VE_LONG=1 $(RUN) $(UNIT_RUN) $(STRESS_RUN) $(call in_src,$(SYSTEM) $(BARE))
 # Everything that check-all runs, built and not run.
 build-tests: $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN)
 
@@ -245,7 +248,7 @@ help:
 	@tail -n +2 $(srcdir)/scripts/make-help
 
 FORCE:
-.PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-system check-boot check-all check-long \
+.PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-system check-boot check-bare check-all check-long \
 	build-tests fuzz lint format install uninstall dist clean distclean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
