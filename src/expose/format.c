@@ -66,58 +66,71 @@ void format_sample(struct buf *out, const char *name, const char *labels, double
     add_double(out, value);
 }
 
-// The family that is being written.
-struct family_text {
-    const struct family *family;
-    struct slice name;
-    struct buf le;                              // le="…" of all buckets, one after the other
-    struct slice le_at[CATALOG_MAX_BOUNDS + 1]; // each of them
-    uint64_t counts[CATALOG_MAX_BOUNDS + 1];    // of the series at hand
+// The le="…" of a histogram's buckets, made once for all of its series.
+struct les {
+    struct buf text;                         // one after the other
+    struct slice at[CATALOG_MAX_BOUNDS + 1]; // each of them
+    size_t n;                                // bounds; there is one more bucket
 };
+
+static void les_make(struct les *les, const double *bounds, size_t n)
+{
+    size_t at[CATALOG_MAX_BOUNDS + 2];
+    les->n = n;
+    for (size_t i = 0; i <= n; i++) {
+        char number[NUM_MAX];
+        at[i] = les->text.len;
+        buf_str(&les->text, "le=\"");
+        if (i < n) {
+            buf_add(&les->text, number, num_double(number, bounds[i]));
+        } else {
+            buf_str(&les->text, "+Inf");
+        }
+        buf_char(&les->text, '"');
+    }
+    at[n + 1] = les->text.len;
+    for (size_t i = 0; i <= n && !les->text.failed; i++) {
+        les->at[i] = (struct slice){les->text.p + at[i], at[i + 1] - at[i]};
+    }
+}
+
+// The lines of one histogram series; the counts are not cumulative.
+static void add_histogram(struct buf *out, struct slice name, struct slice labels,
+                          const struct les *les, const uint64_t *counts, double sum)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i <= les->n; i++) {
+        total += counts[i];
+        add_series(out, name, "_bucket", labels, les->at[i]);
+        add_u64(out, total);
+    }
+    add_series(out, name, "_sum", labels, NOTHING);
+    add_double(out, sum);
+    add_series(out, name, "_count", labels, NOTHING);
+    add_u64(out, total);
+}
 
 void format_buckets(struct buf *out, const char *name, const char *labels, const double *bounds,
                     size_t n, const uint64_t *counts, double sum)
 {
-    struct slice name_at = {name, strlen(name)};
-    struct slice labels_at = {labels, strlen(labels)};
-    uint64_t total = 0;
-    for (size_t i = 0; i <= n; i++) {
-        char le[NUM_MAX + 8] = "le=\"+Inf";
-        size_t len = i < n ? 4 + num_double(le + 4, bounds[i]) : 8;
-        le[len++] = '"';
-        total += counts[i];
-        add_series(out, name_at, "_bucket", labels_at, (struct slice){le, len});
-        add_u64(out, total);
+    struct les les = {0};
+    les_make(&les, bounds, n);
+    if (les.text.failed) {
+        out->failed = true;
+    } else {
+        add_histogram(out, (struct slice){name, strlen(name)},
+                      (struct slice){labels, strlen(labels)}, &les, counts, sum);
     }
-    add_series(out, name_at, "_sum", labels_at, NOTHING);
-    add_double(out, sum);
-    add_series(out, name_at, "_count", labels_at, NOTHING);
-    add_u64(out, total);
+    buf_free(&les.text);
 }
 
-static void write_les(struct family_text *t)
-{
-    const struct metric *m = t->family->metric;
-    if (m->type != METRIC_HISTOGRAM) {
-        return;
-    }
-    size_t at[CATALOG_MAX_BOUNDS + 2];
-    for (size_t i = 0; i <= m->n_bounds; i++) {
-        char number[NUM_MAX];
-        at[i] = t->le.len;
-        buf_str(&t->le, "le=\"");
-        if (i < m->n_bounds) {
-            buf_add(&t->le, number, num_double(number, m->bounds[i]));
-        } else {
-            buf_str(&t->le, "+Inf");
-        }
-        buf_char(&t->le, '"');
-    }
-    at[m->n_bounds + 1] = t->le.len;
-    for (size_t i = 0; i <= m->n_bounds && !t->le.failed; i++) {
-        t->le_at[i] = (struct slice){t->le.p + at[i], at[i + 1] - at[i]};
-    }
-}
+// The family that is being written.
+struct family_text {
+    const struct family *family;
+    struct slice name;
+    struct les les;                          // of a histogram
+    uint64_t counts[CATALOG_MAX_BOUNDS + 1]; // of the series at hand
+};
 
 static double bounded(double v)
 {
@@ -142,17 +155,8 @@ static void write_histogram(struct buf *out, struct family_text *t, const struct
                             struct slice labels)
 {
     double sum;
-    uint64_t total = 0;
     table_read_histogram(t->family->table, s, t->counts, &sum);
-    for (size_t i = 0; i <= t->family->metric->n_bounds; i++) {
-        total += t->counts[i];
-        add_series(out, t->name, "_bucket", labels, t->le_at[i]);
-        add_u64(out, total);
-    }
-    add_series(out, t->name, "_sum", labels, NOTHING);
-    add_double(out, bounded(sum));
-    add_series(out, t->name, "_count", labels, NOTHING);
-    add_u64(out, total);
+    add_histogram(out, t->name, labels, &t->les, t->counts, bounded(sum));
 }
 
 static void write_series(struct buf *out, struct family_text *t, const struct series *s)
@@ -200,8 +204,10 @@ int format_family(struct buf *out, const struct family *f)
 {
     struct family_text t = {.family = f, .name = {f->metric->name, strlen(f->metric->name)}};
     size_t from = out->len;
-    write_les(&t);
-    for (int walks = 0; walks < WALKS_MOST && !t.le.failed && !out->failed; walks++) {
+    if (f->metric->type == METRIC_HISTOGRAM) {
+        les_make(&t.les, f->metric->bounds, f->metric->n_bounds);
+    }
+    for (int walks = 0; walks < WALKS_MOST && !t.les.text.failed && !out->failed; walks++) {
         uint64_t removals = atomic_load(&f->table->removals);
         out->len = from;
         write_all(out, &t);
@@ -209,7 +215,7 @@ int format_family(struct buf *out, const struct family *f)
             break;
         }
     }
-    bool failed = out->failed || t.le.failed;
-    buf_free(&t.le);
+    bool failed = out->failed || t.les.text.failed;
+    buf_free(&t.les.text);
     return failed ? -ENOMEM : 0;
 }

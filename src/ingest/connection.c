@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { TAIL_KEEP = 4096 };
+enum { TAIL_LEAST = 512, TAIL_KEEP = 4096 };
 
 // The lines that follow are those of this source. Returns false when there is no room for another one.
 static bool enter(struct connection *c, struct protocol *p, unsigned component,
@@ -284,12 +284,13 @@ static char *complete_lines(struct connection *c, struct protocol *p, char *at, 
 static int keep_tail(struct connection *c, const char *from, size_t len)
 {
     if (len > c->tail_cap) {
-        char *grown = realloc(c->tail, len < TAIL_KEEP / 8 ? TAIL_KEEP / 8 : len);
+        size_t cap = len < TAIL_LEAST ? TAIL_LEAST : len;
+        char *grown = realloc(c->tail, cap);
         if (grown == NULL) {
             return -ENOMEM;
         }
         c->tail = grown;
-        c->tail_cap = len < TAIL_KEEP / 8 ? TAIL_KEEP / 8 : len;
+        c->tail_cap = cap;
     } else if (len == 0 && c->tail_cap > TAIL_KEEP) {
         free(c->tail);
         c->tail = NULL;

@@ -6,14 +6,10 @@
 
 #include <errno.h>
 
-bool claim_unowned(const struct table *t, const struct series *s)
+bool claim_unowned(void *table, struct series *s)
 {
+    const struct table *t = table;
     return marks_next(&s->marks, t->share->life_from, t->share->most_marks) == 0;
-}
-
-static bool unowned(void *ctx, struct series *s)
-{
-    return claim_unowned(ctx, s);
 }
 
 static bool reachable(const struct series *s)
@@ -33,7 +29,7 @@ static void drop_others(struct table *t, const struct series *keep, uint32_t lif
         if (s != keep && reachable(s) && marks_has(&s->marks, life)) {
             marks_clear(&s->marks, life);
             table_undo(t, s);
-            atomic_fetch_add(&t->expired, table_remove_if(t, s, unowned, t));
+            atomic_fetch_add(&t->expired, table_remove_if(t, s, claim_unowned, t));
         }
     }
 }

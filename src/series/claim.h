@@ -25,7 +25,7 @@ struct claimant {
 // it go.
 int claim_series(struct table *t, struct series *s, const struct claimant *c);
 
-// Whether an owned series has lost its last owner.
-bool claim_unowned(const struct table *t, const struct series *s);
+// Whether an owned series has lost its last owner; for table_remove_if, with its table.
+bool claim_unowned(void *table, struct series *s);
 
 #endif

@@ -118,11 +118,6 @@ void expire_old(struct series_store *store, uint32_t now_s,
     rcu_leave();
 }
 
-static bool unowned(void *ctx, struct series *s)
-{
-    return claim_unowned(ctx, s);
-}
-
 static bool clear_marks(struct series *s, const uint32_t *marks, size_t n)
 {
     bool any = false;
@@ -148,7 +143,7 @@ void expire_marks(struct series_store *store, const uint32_t *marks, size_t n, b
         for (uint32_t slot = 0; slot < table_slots(t); slot++) {
             struct series *s = table_at(t, slot);
             if (s != NULL && clear_marks(s, marks, n) && t->owned) {
-                gone += table_remove_if(t, s, unowned, t);
+                gone += table_remove_if(t, s, claim_unowned, t);
             }
         }
         atomic_fetch_add(&t->expired, gone);

@@ -165,7 +165,7 @@ static void drop_ours(void)
 {
     meanwhile = NULL;
     marks_clear(&shared_series->marks, one.life);
-    ck_assert(table_remove_if(shared_table, shared_series, unowned, shared_table));
+    ck_assert(table_remove_if(shared_table, shared_series, claim_unowned, shared_table));
 }
 
 static void take_our_mark(void)
