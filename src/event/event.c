@@ -66,12 +66,12 @@ static void apply_plan(struct event_reader *r)
     for (size_t i = 0; i < r->n_plan; i++) {
         const struct planned *p = &r->plan[i];
         if (p->folded) {
-            atomic_fetch_add_explicit(&p->family->table->folded, 1, memory_order_relaxed);
+            atomic_fetch_add_explicit(&p->family->table->account->folded, 1, memory_order_relaxed);
         }
         if (!p->made) {
             continue;
         }
-        table_show(p->series);
+        table_show(p->family->table, p->series);
         if (p->family->metric->precreate && (p->series->record->flags & SERIES_BEYOND) == 0) {
             precreate_siblings(r, p->family, planned_key(r, p));
         }

@@ -110,7 +110,7 @@ static struct memo_entry *find(struct memo *m, struct event_reader *r,
 }
 
 // Whether the update's series is the one that was remembered, and, where that is needed, now claimed.
-static bool holds(struct memo_update *u, const struct claimant *c)
+static bool holds(struct memo_update *u, struct series_hand *hand, const struct claimant *c)
 {
     uint64_t removals = atomic_load_explicit(&u->table->removals, memory_order_acquire);
     if (removals != u->removals) {
@@ -121,7 +121,7 @@ static bool holds(struct memo_update *u, const struct claimant *c)
         u->removals = removals;
     }
     if (u->table->owned || atomic_load_explicit(&u->table->timed, memory_order_relaxed)) {
-        return claim_series(u->table, u->series, c) == 0;
+        return claim_series(u->table, hand, u->series, c) == 0;
     }
     return true;
 }
@@ -144,7 +144,8 @@ bool memo_apply(struct memo *m, struct event_reader *r, const struct event_origi
         return false;
     }
     for (unsigned i = 0; i < e->n; i++) {
-        if (!value_fits(&e->updates[i], number) || !holds(&e->updates[i], &origin->claimant)) {
+        if (!value_fits(&e->updates[i], number) ||
+            !holds(&e->updates[i], r->hand, &origin->claimant)) {
             return false;
         }
     }
