@@ -1,11 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "series/table_inside.h"
+#include "series/slab.h"
 
 #include "base/clock.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
+#include <urcu.h>
+#include <urcu/rculfhash.h>
+
+static_assert(sizeof(struct cds_lfht_node) == sizeof((struct series *)0)->node,
+              "room for the node");
+
+static struct cds_lfht_node *node_of(struct series *s)
+{
+    return (struct cds_lfht_node *)(void *)s->node;
+}
+
+static struct series *series_of(struct cds_lfht_node *node)
+{
+    return (struct series *)(void *)node;
+}
 
 struct wanted {
     const char *text;

@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // A table's beginning and end, and its index anew.
-#include "series/table_inside.h"
-
 #include "base/clock.h"
 #include "series/key.h"
+#include "series/slab.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <urcu.h>
+#include <urcu/rculfhash.h>
+
+static struct cds_lfht_node *node_of(struct series *s)
+{
+    return (struct cds_lfht_node *)(void *)s->node;
+}
 
 // Chains of about four at the limit: short enough, and the buckets stay small beside the series.
 static size_t buckets_for(uint64_t limit)
