@@ -45,6 +45,10 @@
  * series/claim           what a source leaves on a series that it updates
  * series/schema          a catalogue and its tables, swapped as one
  * series/expire          series that go by themselves
+ * series/statefile       the file that the arena lives in, from one process to the next
+ * series/statefile_read  what an earlier process left
+ * series/statefile_inside what these two share
+ * series/restore         series of a file that an earlier process left
  *
  * event/reject           the reasons for which a line is refused
  * event/json             bytes to a JSON tree
@@ -67,6 +71,7 @@
  * ingest/source          who pushes: sources, their lives and marks
  * ingest/source_table    the insides of the table of sources
  * ingest/source_tick     what time does to sources
+ * ingest/source_state    what of them outlives the process
  * ingest/refusal         what workers tell of refused lines
  * ingest/hello           who a connection or a datagram speaks for
  * ingest/reply           the lines that go back to a client

@@ -27,6 +27,7 @@ struct protocol {
     struct series_store *store;
     struct sources *sources;
     struct event_reader *reader;
+    struct series_hand *hand;
     struct ingest_stats *stats;
     struct refusals *refusals;
     uint64_t now_ms;      // CLOCK_MONOTONIC at the last wake-up
