@@ -38,6 +38,7 @@
  * series/slab            where they stand, slot after slot
  * series/read            what a scrape reads of them
  * series/claim           what a source leaves on a series that it updates
+ * series/redo            several words changed as one, also under a kill
  * series/schema          a catalogue and its tables, swapped as one
  * series/expire          series that go by themselves
  *
