@@ -43,6 +43,7 @@
  * series/slab            where they stand, slot after slot
  * series/read            what a scrape reads of them
  * series/claim           what a source leaves on a series that it updates
+ * series/redo            several words changed as one, also under a kill
  * series/schema          a catalogue and its tables, swapped as one
  * series/expire          series that go by themselves
  * series/statefile       the file that the arena lives in, from one process to the next
