@@ -114,6 +114,7 @@
  * daemon/service_none    the same without systemd
  * daemon/watchdog        systemd's watchdog, fed while all threads go round
  * daemon/status          the figures that systemctl shows
+ * daemon/state           series that survive the process
  * daemon/refused         refused lines in the log, at a bounded rate
  * daemon/daemon          the parts of the process, made and ended in order
  * daemon/main            actions and exit status
@@ -200,7 +201,7 @@ static int print_text(void (*write_text)(struct buf *))
 
 static int run(struct config *config, struct catalog *c)
 {
-    struct daemon d;
+    static struct daemon d;
     log_setup(config->log_level, config->log_format);
     int rc = daemon_open(&d, config, c);
     if (rc == 0) {

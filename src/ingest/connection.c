@@ -18,7 +18,8 @@ static bool enter(struct connection *c, struct protocol *p, unsigned component,
                   struct slice instance)
 {
     uint32_t life;
-    struct source *src = source_enter(p->sources, &p->hand->arena, component, instance, p->now_ms, &life);
+    struct source *src =
+        source_enter(p->sources, &p->hand->arena, component, instance, p->now_ms, &life);
     if (src == NULL) {
         return false;
     }

@@ -258,12 +258,26 @@ static bool fits(const struct family *f, const struct record *r)
            key_is_good(f->metric, record_text(r), r->text_len);
 }
 
-// Takes the place of a series of the same key, if that is older. Returns whether there is none any more.
-static bool replaces(struct work *w, struct table *t, const struct record *r, uint64_t hash)
+// A new series with the record's key. Of two records with one key the younger counts. Returns as table_make.
+static int make_series(struct work *w, struct table *t, const struct record *r, struct series **ret)
 {
-    struct series *other = table_find(t, record_text(r), r->text_len, hash);
-    w->image->damaged += other != NULL;
-    return other == NULL || (other->record->created_ms < r->created_ms && table_remove(t, other));
+    uint64_t hash = key_hash(record_text(r), r->text_len);
+    bool beyond = (r->flags & SERIES_BEYOND) != 0;
+    for (;;) {
+        if (!beyond) {
+            table_take_anyway(t);
+        }
+        int rc = table_make(t, &w->hand, record_text(r), r->text_len, hash,
+                            beyond ? TABLE_BEYOND : TABLE_RESERVED, ret);
+        if (rc != 0) {
+            return rc;
+        }
+        w->image->damaged++;
+        if ((*ret)->record->created_ms >= r->created_ms) {
+            return 0;
+        }
+        w->done.series -= table_remove(t, *ret);
+    }
 }
 
 static int take_series(struct work *w, struct family *f, uint32_t handle)
@@ -279,17 +293,8 @@ static int take_series(struct work *w, struct family *f, uint32_t handle)
         w->done.anew++;
         return 0;
     }
-    uint64_t hash = key_hash(record_text(r), r->text_len);
-    if (!replaces(w, t, r, hash)) {
-        return 0;
-    }
-    bool beyond = (r->flags & SERIES_BEYOND) != 0;
-    if (!beyond) {
-        table_take_anyway(t);
-    }
     struct series *s = NULL;
-    int rc = table_make(t, &w->hand, record_text(r), r->text_len, hash,
-                        beyond ? TABLE_BEYOND : TABLE_RESERVED, &s);
+    int rc = make_series(w, t, r, &s);
     if (rc <= 0) {
         return rc;
     }

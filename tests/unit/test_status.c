@@ -10,6 +10,7 @@
 static struct ingest_stats stats[2];
 static struct series_store store;
 static char told[256];
+static const char *trouble;
 
 unsigned played_workers(const struct ingest *in)
 {
@@ -32,14 +33,14 @@ void played_status(const char *text)
 static void tick(struct status *s, uint64_t now_ms, const char *expected)
 {
     told[0] = '\0';
-    status_tick(s, NULL, &store, now_ms);
+    status_tick(s, NULL, &store, trouble, now_ms);
     ck_assert_str_eq(told, expected);
 }
 
 START_TEST(figures_are_those_of_all_workers_and_told_when_they_changed)
 {
     struct status s;
-    status_open(&s, NULL, &store, 1000);
+    status_open(&s, NULL, &store, NULL, 1000);
     ck_assert_str_eq(s.text, "0 series, 0 events/s, 0 refused");
     tick(&s, 6000, "");
     atomic_store(&store.share.count, 12);
@@ -53,13 +54,17 @@ START_TEST(figures_are_those_of_all_workers_and_told_when_they_changed)
     tick(&s, 16000, "12 series, 0 events/s, 7 refused");
     tick(&s, 21000, "");
     tick(&s, 26000, "");
+    trouble = "No space left on device";
+    tick(&s, 31000, "12 series, 0 events/s, 7 refused; in memory only: No space left on device");
+    trouble = NULL;
+    tick(&s, 36000, "12 series, 0 events/s, 7 refused");
 }
 END_TEST
 
 START_TEST(the_greatest_figures_fit)
 {
     struct status s;
-    status_open(&s, NULL, &store, 0);
+    status_open(&s, NULL, &store, NULL, 0);
     atomic_store(&store.share.count, UINT64_MAX);
     atomic_store(&stats[0].applied[0], UINT64_MAX / 1000);
     atomic_store(&stats[0].rejected[0][0], UINT64_MAX);
