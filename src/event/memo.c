@@ -62,47 +62,48 @@ static bool in_number(char c)
  * The number is the last thing before closing braces and blanks. A letter e at its beginning belongs to the
  * text before it ("true", "false"): then there is no number.
  */
-void memo_split(const char *line, size_t len, struct memo_cut *ret)
+void memo_split(struct event_line *line)
 {
-    size_t to = len;
-    while (to > 0 && (line[to - 1] == '}' || line[to - 1] == ' ' || line[to - 1] == '\r' ||
-                      line[to - 1] == '\t')) {
+    const char *at = line->at;
+    uint32_t to = line->len;
+    while (to > 0 &&
+           (at[to - 1] == '}' || at[to - 1] == ' ' || at[to - 1] == '\r' || at[to - 1] == '\t')) {
         to--;
     }
-    size_t from = to;
-    while (from > 0 && in_number(line[from - 1])) {
+    uint32_t from = to;
+    while (from > 0 && in_number(at[from - 1])) {
         from--;
     }
-    bool number = from < to && to < len && (line[from] == '-' || (unsigned)(line[from] - '0') < 10);
-    *ret = number ? (struct memo_cut){from, to} : (struct memo_cut){len, len};
+    bool number =
+        from < to && to < line->len && (at[from] == '-' || (unsigned)(at[from] - '0') < 10);
+    line->number_from = number ? from : line->len;
+    line->number_to = number ? to : line->len;
 }
 
 uint64_t memo_hash(const struct event_reader *r, const struct event_origin *origin,
-                   const char *line, const struct memo_cut *cut)
+                   const struct event_line *line)
 {
-    return key_hash(line, cut->from) ^ (origin->context * 0x9E3779B97F4A7C15u) ^
-           (r->schema->generation << 32);
+    return line->hash ^ (origin->context * 0x9E3779B97F4A7C15u) ^ (r->schema->generation << 32);
 }
 
 static bool matches(const struct memo_entry *e, const struct event_reader *r,
-                    const struct event_origin *origin, const char *line, size_t len,
-                    const struct memo_cut *cut)
+                    const struct event_origin *origin, const struct event_line *line)
 {
-    size_t behind = len - cut->to;
-    return e->prefix == cut->from && e->suffix == behind &&
-           e->has_number == (cut->from < cut->to) && e->context == origin->context &&
-           e->generation == r->schema->generation && memcmp(e->bytes, line, e->prefix) == 0 &&
-           memcmp(e->bytes + e->prefix, line + cut->to, behind) == 0;
+    size_t behind = line->len - line->number_to;
+    return e->prefix == line->number_from && e->suffix == behind &&
+           e->has_number == memo_has_number(line) && e->context == origin->context &&
+           e->generation == r->schema->generation && memcmp(e->bytes, line->at, e->prefix) == 0 &&
+           memcmp(e->bytes + e->prefix, line->at + line->number_to, behind) == 0;
 }
 
 static struct memo_entry *find(struct memo *m, struct event_reader *r,
-                               const struct event_origin *origin, const char *line, size_t len,
-                               const struct memo_cut *cut, uint64_t hash)
+                               const struct event_origin *origin, const struct event_line *line)
 {
+    uint64_t hash = memo_hash(r, origin, line);
     const struct memo_bucket *b = &m->buckets[hash & m->mask];
     for (unsigned i = 0; i < MEMO_WAYS; i++) {
         if (b->tags[i] == (uint32_t)(hash >> 32) && b->entries[i] != NULL &&
-            matches(b->entries[i], r, origin, line, len, cut)) {
+            matches(b->entries[i], r, origin, line)) {
             return b->entries[i];
         }
     }
@@ -131,16 +132,27 @@ static bool value_fits(const struct memo_update *u, double v)
     return !u->takes_number || u->table->type != METRIC_COUNTER || v >= 0;
 }
 
-bool memo_apply(struct memo *m, struct event_reader *r, const struct event_origin *origin,
-                const char *line, size_t len)
+void memo_look(struct memo *m, const struct event_reader *r, const struct event_origin *origin,
+               struct event_line *lines, size_t n)
 {
-    struct memo_cut cut;
+    for (size_t i = 0; i < n; i++) {
+        if (lines[i].len <= MEMO_MAX_LINE) {
+            memo_split(&lines[i]);
+            lines[i].hash = key_hash(lines[i].at, lines[i].number_from);
+            __builtin_prefetch(&m->buckets[memo_hash(r, origin, &lines[i]) & m->mask]);
+        }
+    }
+}
+
+bool memo_apply(struct memo *m, struct event_reader *r, const struct event_origin *origin,
+                const struct event_line *line)
+{
     double number = 0;
-    memo_split(line, len, &cut);
-    uint64_t hash = memo_hash(r, origin, line, &cut);
-    struct memo_entry *e = find(m, r, origin, line, len, &cut, hash);
-    if (e == NULL || (e->has_number && (!number_read(line + cut.from, cut.to - cut.from, &number) ||
-                                        fabs(number) > MEMO_MAX_NUMBER))) {
+    struct memo_entry *e = line->len <= MEMO_MAX_LINE ? find(m, r, origin, line) : NULL;
+    if (e == NULL ||
+        (e->has_number && (!number_read(line->at + line->number_from,
+                                        line->number_to - line->number_from, &number) ||
+                           fabs(number) > MEMO_MAX_NUMBER))) {
         return false;
     }
     for (unsigned i = 0; i < e->n; i++) {

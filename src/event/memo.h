@@ -40,11 +40,14 @@ enum { MEMO_MAX_LINE = 1024, MEMO_WAYS = 4 };
 int memo_new(struct memo **ret, uint64_t bytes);
 void memo_free(struct memo *m);
 
+// Takes the lines apart, and fetches the memory that applying them needs. For lines that memo_apply gets next.
+void memo_look(struct memo *m, const struct event_reader *r, const struct event_origin *origin,
+               struct event_line *lines, size_t n);
 // Applies the line if it is remembered. Returns whether it did.
 bool memo_apply(struct memo *m, struct event_reader *r, const struct event_origin *origin,
-                const char *line, size_t len);
+                const struct event_line *line);
 
 // After the line was parsed and applied as the reader's plan says: remembers it if it was seen before.
-void memo_learn(struct memo *m, struct event_reader *r, const char *line, size_t len);
+void memo_learn(struct memo *m, struct event_reader *r, const struct event_line *line);
 
 #endif

@@ -50,14 +50,15 @@ struct memo {
     size_t sight_mask;
 };
 
-// Where a line's number stands: [from, to); both the length when there is none.
-struct memo_cut {
-    size_t from;
-    size_t to;
-};
-
-void memo_split(const char *line, size_t len, struct memo_cut *ret);
+// Finds the line's number.
+void memo_split(struct event_line *line);
+// Where the index has the line: its hash, mixed with what else the meaning hangs on.
 uint64_t memo_hash(const struct event_reader *r, const struct event_origin *origin,
-                   const char *line, const struct memo_cut *cut);
+                   const struct event_line *line);
+
+static inline bool memo_has_number(const struct event_line *line)
+{
+    return line->number_from < line->number_to;
+}
 
 #endif

@@ -28,13 +28,12 @@ static bool is_plain(const struct event_reader *r, const struct planned *p)
 }
 
 // The line with another number, in the reader's probe.
-static bool other_line(struct event_reader *r, const char *line, size_t len,
-                       const struct memo_cut *cut, double other)
+static bool other_line(struct event_reader *r, const struct event_line *line, double other)
 {
     buf_clear(&r->probe);
-    buf_add(&r->probe, line, cut->from);
+    buf_add(&r->probe, line->at, line->number_from);
     buf_addf(&r->probe, "%.5f", other);
-    buf_add(&r->probe, line + cut->to, len - cut->to);
+    buf_add(&r->probe, line->at + line->number_to, line->len - line->number_to);
     return !r->probe.failed;
 }
 
@@ -49,18 +48,17 @@ static bool same_update(const struct event_reader *r, const struct planned *a,
  * Plans the line with another number behind the plan that was applied, and compares. Sets for each update
  * whether its value is the number. Returns whether the two differ in nothing else.
  */
-static bool learn_numbers(struct event_reader *r, const char *line, size_t len,
-                          const struct memo_cut *cut, bool *takes_number)
+static bool learn_numbers(struct event_reader *r, const struct event_line *line, bool *takes_number)
 {
     size_t n = r->n_plan;
     double here;
-    if (!number_read(line + cut->from, cut->to - cut->from, &here)) {
+    if (!number_read(line->at + line->number_from, line->number_to - line->number_from, &here)) {
         return false;
     }
     double other = here == 0.59375 ? 0.40625 : 0.59375;
     struct json_refusal refusal;
     struct event_verdict verdict;
-    if (!other_line(r, line, len, cut, other)) {
+    if (!other_line(r, line, other)) {
         return false;
     }
     json_t *root = json_line(r->probe.p, r->probe.len, &r->scratch, &refusal);
@@ -121,10 +119,10 @@ static struct memo_entry **place_in(struct memo *m, struct memo_bucket *b)
     return place;
 }
 
-static struct memo_entry *make_entry(const struct event_reader *r, const char *line, size_t len,
-                                     const struct memo_cut *cut, const bool *takes_number)
+static struct memo_entry *make_entry(const struct event_reader *r, const struct event_line *line,
+                                     const bool *takes_number)
 {
-    struct memo_entry *e = malloc(sizeof *e + r->n_plan * sizeof *e->updates + len);
+    struct memo_entry *e = malloc(sizeof *e + r->n_plan * sizeof *e->updates + line->len);
     if (e == NULL) {
         return NULL;
     }
@@ -133,10 +131,10 @@ static struct memo_entry *make_entry(const struct event_reader *r, const char *l
         .generation = r->schema->generation,
         .updates = (struct memo_update *)(e + 1),
         .bytes = (char *)(e + 1) + r->n_plan * sizeof *e->updates,
-        .prefix = (uint32_t)cut->from,
-        .suffix = (uint32_t)(len - cut->to),
+        .prefix = line->number_from,
+        .suffix = line->len - line->number_to,
         .n = (uint8_t)r->n_plan,
-        .has_number = cut->from < cut->to,
+        .has_number = memo_has_number(line),
     };
     for (size_t i = 0; i < r->n_plan; i++) {
         const struct planned *p = &r->plan[i];
@@ -152,8 +150,8 @@ static struct memo_entry *make_entry(const struct event_reader *r, const char *l
             .takes_number = takes_number[i],
         };
     }
-    memcpy(e->bytes, line, cut->from);
-    memcpy(e->bytes + cut->from, line + cut->to, len - cut->to);
+    memcpy(e->bytes, line->at, e->prefix);
+    memcpy(e->bytes + e->prefix, line->at + line->number_to, e->suffix);
     return e;
 }
 
@@ -171,17 +169,17 @@ static bool may_learn(const struct event_reader *r, size_t len)
     return true;
 }
 
-void memo_learn(struct memo *m, struct event_reader *r, const char *line, size_t len)
+void memo_learn(struct memo *m, struct event_reader *r, const struct event_line *line)
 {
-    struct memo_cut cut;
     bool takes_number[MEMO_MAX_UPDATES] = {false};
-    memo_split(line, len, &cut);
-    uint64_t hash = memo_hash(r, r->origin, line, &cut);
-    if (!may_learn(r, len) || !seen_before(m, hash) ||
-        (cut.from < cut.to && !learn_numbers(r, line, len, &cut, takes_number))) {
+    if (!may_learn(r, line->len)) {
         return;
     }
-    struct memo_entry *e = make_entry(r, line, len, &cut, takes_number);
+    uint64_t hash = memo_hash(r, r->origin, line);
+    if (!seen_before(m, hash) || (memo_has_number(line) && !learn_numbers(r, line, takes_number))) {
+        return;
+    }
+    struct memo_entry *e = make_entry(r, line, takes_number);
     struct memo_bucket *b = &m->buckets[hash & m->mask];
     struct memo_entry **place = NULL;
     if (e != NULL && make_room(m, malloc_usable_size(e))) {

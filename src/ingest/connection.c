@@ -241,24 +241,24 @@ static void too_long(struct connection *c, struct protocol *p)
     refuse(c, p, &v);
 }
 
-static void on_line(struct connection *c, struct protocol *p, const char *line, size_t len)
+static void on_line(struct connection *c, struct protocol *p, const struct event_line *line)
 {
-    if (len > EVENT_MAX_LINE) {
+    if (line->len > EVENT_MAX_LINE) {
         too_long(c, p);
         return;
     }
     c->lines++;
-    if (connection_is_blank(line, len)) {
+    if (connection_is_blank(line->at, line->len)) {
         return;
     }
     bool first = !c->begun;
     c->begun = true;
     struct event_verdict v;
-    if (!c->entered && !hello_is_likely(line, len)) {
+    if (!c->entered && !hello_is_likely(line->at, line->len)) {
         enter(c, p, COMPONENT_UNKNOWN, (struct slice){0}); // always known
     }
     c->origin.claimant.now_s = (uint32_t)(p->now_ms / 1000);
-    event_line(p->reader, &c->origin, line, len, &v);
+    event_judge(p->reader, &c->origin, line, &v);
     if (!c->entered && v.kind == EVENT_APPLIED) {
         enter(c, p, COMPONENT_UNKNOWN, (struct slice){0}); // it looked like a hello, and was none
     }
@@ -266,17 +266,35 @@ static void on_line(struct connection *c, struct protocol *p, const char *line, 
     on_verdict(c, p, &v, first);
 }
 
-// Deals with the complete lines of the bytes; returns where the incomplete rest begins.
-static char *complete_lines(struct connection *c, struct protocol *p, char *at, char *end)
+// The next complete lines of the bytes, EVENT_LINES at most; returns how many.
+static size_t cut_lines(const char *at, const char *end, struct event_line *ret)
 {
-    char *newline;
-    while (!c->closing && (newline = memchr(at, '\n', (size_t)(end - at))) != NULL) {
-        if (c->skipping) {
-            c->skipping = false;
-        } else {
-            on_line(c, p, at, (size_t)(newline - at));
-        }
+    size_t n = 0;
+    const char *newline;
+    while (n < EVENT_LINES && (newline = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+        ret[n].at = at;
+        ret[n++].len = (uint32_t)(newline - at);
         at = newline + 1;
+    }
+    return n;
+}
+
+// Deals with the complete lines of the bytes; returns where the incomplete rest begins.
+static const char *complete_lines(struct connection *c, struct protocol *p, const char *at,
+                                  const char *end)
+{
+    struct event_line lines[EVENT_LINES];
+    size_t n;
+    while (!c->closing && (n = cut_lines(at, end, lines)) > 0) {
+        event_look(p->reader, &c->origin, lines, n);
+        for (size_t i = 0; i < n && !c->closing; i++) {
+            if (c->skipping) {
+                c->skipping = false;
+            } else {
+                on_line(c, p, &lines[i]);
+            }
+            at = lines[i].at + lines[i].len + 1;
+        }
     }
     return at;
 }
@@ -316,7 +334,9 @@ static int on_rest(struct connection *c, struct protocol *p, const char *from, s
 static void on_end(struct connection *c, struct protocol *p)
 {
     if (c->tail_len > 0 && !c->skipping) {
-        on_line(c, p, c->tail, c->tail_len);
+        struct event_line line = {.at = c->tail, .len = (uint32_t)c->tail_len};
+        event_look(p->reader, &c->origin, &line, 1);
+        on_line(c, p, &line);
     }
     c->tail_len = 0;
     c->closing = true;
@@ -347,7 +367,7 @@ int connection_read(struct connection *c, struct protocol *p, char *input)
         on_end(c, p);
     } else {
         char *end = input + c->tail_len + n;
-        char *rest = complete_lines(c, p, input, end);
+        const char *rest = complete_lines(c, p, input, end);
         if (!c->closing && on_rest(c, p, rest, (size_t)(end - rest)) < 0) {
             rc = -ENOMEM;
         }
