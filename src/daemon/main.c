@@ -51,7 +51,7 @@
  * event/exemplar         the checks of its exemplar
  * event/number           JSON numbers where they are read for every line
  * event/memo             lines that were seen before need not be parsed again
- * event/memo_entry       what the memo keeps
+ * event/memo_store       where the memo keeps them
  * event/memo_learn       how it comes to remember a line
  * event/context          numbers for what a line means besides its bytes
  * event/place            finds, makes or folds the series of an update

@@ -18,9 +18,8 @@
  *     that has not seen the present count looks at its series first. What must be claimed (owned series, and
  *     those with a ttl) is claimed at every hit;
  *   - folded updates are not remembered, since they end when there is room again;
- *   - memory is bounded; what was not used since the hand came by last is replaced.
+ *   - memory is bounded; what was not used lately is replaced (memo_store).
  *
- * Shape:   an index of buckets of MEMO_WAYS entries; entries are malloc'ed, and counted.
  * Threads: one owner, inside an RCU section.
  */
 #ifndef VE_EVENT_MEMO_H
@@ -31,12 +30,12 @@
 struct memo;
 struct event_reader;
 
-enum { MEMO_MAX_LINE = 1024, MEMO_WAYS = 4 };
+enum { MEMO_MAX_LINE = 1024 };
 
 // Above this a number goes the slow way, which keeps sums finite; below it no sum can overflow.
 #define MEMO_MAX_NUMBER 1e15
 
-// Room for `bytes`, index included. Returns 0, -ENOMEM.
+// Room for `bytes`, all included. Returns 0, -ENOMEM.
 int memo_new(struct memo **ret, uint64_t bytes);
 void memo_free(struct memo *m);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "event/memo_entry.h"
+#include "event/memo_store.h"
 #include "event/number.h"
 #include "expose/format.h"
 #include "series/expire.h"
