@@ -36,6 +36,7 @@
  * series/marks           which sources have to do with a series
  * series/table           the series of one metric: find, make, remove
  * series/slab            where they stand, slot after slot
+ * series/walk            all exposed series of a table, fetched ahead of their use
  * series/read            what a scrape reads of them
  * series/claim           what a source leaves on a series that it updates
  * series/schema          a catalogue and its tables, swapped as one
@@ -72,7 +73,9 @@
  * ingest/ingest          all of them: start, pause, stop
  * ingest/sockets         the Unix sockets and their files
  *
- * expose/format          the grammar of the text format
+ * expose/format          the grammar of both formats
+ * expose/stencil         a family's lines but for labels and numbers
+ * expose/family          a family of the catalogue with all its series
  * expose/process         what the kernel tells of this process
  * expose/self            the metrics about the exporter itself
  * expose/expose          the whole exposition
