@@ -7,6 +7,8 @@
  *     pump      lines from standard input
  *     client    the client that other programs can take
  *     link      its connection
+ *     queue     its lines
+ *     stream    the daemon's socket
  *     wire      lines and replies as text
  */
 #include "emit/emit.h"
