@@ -169,6 +169,7 @@ static void resume(struct client *c, const struct wire_reply *r)
     forget_connection(c);
     c->base = r->applied;
     c->origin = c->queue.first;
+    c->sync_at = link_now_ms();
     c->fresh = false;
     c->ready = true;
 }

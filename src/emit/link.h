@@ -63,7 +63,7 @@ struct client {
 
     uint64_t synced;     // of written, the ones before the last sync
     size_t unsynced;     // bytes written since
-    uint64_t sync_at;    // when it was queued
+    uint64_t sync_at;    // when it was queued, or the session resumed
     uint64_t sync_id;    // last ID used, on any connection
     uint64_t sync_seen;  // last ID answered
     bool sync_waits;     // the last sync is not answered yet

@@ -219,6 +219,7 @@ START_TEST(what_is_lost_later_is_told_by_a_later_hello)
     send_number(c, 0);
     ck_assert_int_eq(client_sync(c, 5000), 0);
     f.deaf = true;
+    usleep(50000);
     unsigned taken = 1;
     while (client_stats(c).lost < 3) {
         taken += send_number(c, taken) == 0;
@@ -465,6 +466,7 @@ START_TEST(what_a_silent_daemon_got_is_unknown_and_the_rest_lost)
     struct client *c = open_client(&f, 0, 0);
     ck_assert_int_eq(client_connect(c, 5000), 0);
     f.deaf = true;
+    usleep(50000); // a read that was begun before
     send_number(c, 0);
     send_number(c, 1);
     struct client_stats s;
