@@ -111,7 +111,8 @@
  * daemon/main            actions and exit status
  *
  * Beside the house, for whoever sends: emit/main and emit/emit (virtrigaud-emit), emit/args (its command line),
- * emit/pump (its standard input), emit/client (a client to copy), emit/link and emit/wire (what it needs).
+ * emit/pump and emit/relay (its standard input), emit/client (a client to copy), emit/link, emit/queue, emit/stream
+ * and emit/wire (what it needs).
  */
 #include "daemon/config.h"
 #include "daemon/daemon.h"
