@@ -63,9 +63,12 @@
  * ingest/source          who pushes: sources, their lives and marks
  * ingest/source_table    the insides of the table of sources
  * ingest/source_tick     what time does to sources
+ * ingest/session         how far each client has come
+ * ingest/account         what became of each component's lines
  * ingest/refusal         what workers tell of refused lines
  * ingest/hello           who a connection or a datagram speaks for
  * ingest/reply           the lines that go back to a client
+ * ingest/fence           one connection at a time for a session
  * ingest/connection      bytes to lines, lines to replies
  * ingest/datagram        lines without a connection
  * ingest/connect         how connections come to workers and leave

@@ -131,6 +131,28 @@ static bool value_fits(const struct memo_update *u, double v)
     return !u->takes_number || u->table->type != METRIC_COUNTER || v >= 0;
 }
 
+static double value_of(const struct memo_update *u, double number)
+{
+    return u->takes_number ? number : u->constant;
+}
+
+static void apply_in_session(const struct memo_entry *e, double number, struct event_ledger *ledger)
+{
+    for (unsigned i = 0; i < e->n; i++) {
+        const struct memo_update *u = &e->updates[i];
+        line_note(ledger->redo, u->table, u->op, u->target, u->bounds, value_of(u, number));
+    }
+    event_settle(ledger, ledger->applied);
+}
+
+static void apply(const struct memo_entry *e, double number)
+{
+    for (unsigned i = 0; i < e->n; i++) {
+        const struct memo_update *u = &e->updates[i];
+        line_apply(u->table, u->op, u->target, u->bounds, value_of(u, number));
+    }
+}
+
 bool memo_apply(struct memo *m, struct event_reader *r, const struct event_origin *origin,
                 const char *line, size_t len)
 {
@@ -148,9 +170,10 @@ bool memo_apply(struct memo *m, struct event_reader *r, const struct event_origi
             return false;
         }
     }
-    for (unsigned i = 0; i < e->n; i++) {
-        const struct memo_update *u = &e->updates[i];
-        line_apply(u->table, u->op, u->target, u->bounds, u->takes_number ? number : u->constant);
+    if (origin->ledger != NULL) {
+        apply_in_session(e, number, origin->ledger);
+    } else {
+        apply(e, number);
     }
     e->used = true;
     return true;

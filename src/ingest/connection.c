@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ingest/connection.h"
 
+#include "ingest/fence.h"
 #include "ingest/hello.h"
 #include "ingest/reply.h"
 #include "series/rcu.h"
@@ -18,7 +19,9 @@ static bool enter(struct connection *c, struct protocol *p, unsigned component,
                   struct slice instance)
 {
     uint32_t life;
-    struct source *src = source_enter(p->sources, component, instance, p->now_ms, &life);
+    struct source *src = c->session != NULL
+                             ? source_return(p->sources, component, instance, p->now_ms, &life)
+                             : source_enter(p->sources, component, instance, p->now_ms, &life);
     if (src == NULL) {
         return false;
     }
@@ -52,6 +55,7 @@ void connection_free(struct connection *c, struct protocol *p)
     buf_free(&c->replies);
     free(c->tail);
     close(c->fd);
+    fence_leave(c, p);
     free(c);
 }
 
@@ -92,10 +96,21 @@ static void answer(struct connection *c, struct buf *reply)
     buf_free(reply);
 }
 
+static struct account *account_of(const struct connection *c, const struct protocol *p)
+{
+    return p->accounts.of[c->source->component];
+}
+
 static void refuse(struct connection *c, struct protocol *p, const struct event_verdict *v)
 {
+    _Atomic uint64_t *account = &account_of(c, p)->rejected[v->reason];
+    bool control = v->kind == EVENT_CONTROL || v->reason == REJECT_bad_control;
     c->rejected++;
-    count_add(&p->stats->rejected[c->source->component][v->reason], 1);
+    if (c->origin.ledger != NULL && !control) {
+        event_settle(&c->ledger, account);
+    } else {
+        count_add(account, 1);
+    }
     refusal_put(p->refusals, c->source, c->lines, v->reason, v->name, v->detail);
     struct buf reply = BUF_INIT;
     reply_error(&reply, v, c->lines);
@@ -117,15 +132,14 @@ static void refuse_control(struct connection *c, struct protocol *p, struct even
     }
 }
 
-static void count_lost(struct connection *c, struct protocol *p, const struct control_hello *h)
+// Of a session it is counted once the session is held.
+static void count_lost(struct connection *c, struct protocol *p, uint64_t lost)
 {
-    if (!h->has_lost) {
-        return;
+    if (c->session == NULL) {
+        uint64_t more = c->source->instance_len > 0 ? source_lost(c->source, lost) : lost - c->lost;
+        count_add(&account_of(c, p)->lost, more);
     }
-    uint64_t more =
-        c->source->instance_len > 0 ? source_lost(c->source, h->lost) : h->lost - c->lost;
-    c->lost = h->lost;
-    count_add(&p->stats->lost[c->source->component], more);
+    c->lost = lost;
 }
 
 static const char *first_hello(struct connection *c, struct protocol *p,
@@ -137,6 +151,7 @@ static const char *first_hello(struct connection *c, struct protocol *p,
     if (hello_defaults(&c->defaults, h) < 0) {
         return "out of memory";
     }
+    fence_find(c, p, h);
     if (!enter(c, p, h->component, h->instance)) {
         return "too many sources";
     }
@@ -144,7 +159,7 @@ static const char *first_hello(struct connection *c, struct protocol *p,
     atomic_store_explicit(&c->source->forgotten, false, memory_order_relaxed);
     event_precreate(p->reader, &c->defaults, &c->origin.claimant,
                     source_named(p->sources, c->source));
-    return NULL;
+    return fence_claim(c, p, h);
 }
 
 // A later hello may only raise `lost`; what else it says must be what the first one said.
@@ -155,8 +170,20 @@ static const char *later_hello(struct connection *c, const struct control_hello 
         c->named && (h->component == COMPONENT_UNKNOWN || h->component == src->component) &&
         (h->instance.len == 0 || (h->instance.len == src->instance_len &&
                                   memcmp(h->instance.p, src->instance, h->instance.len) == 0)) &&
-        (!h->has_labels || hello_same_labels(&c->defaults, h));
+        (!h->has_labels || hello_same_labels(&c->defaults, h)) &&
+        (h->session.len == 0 || (c->session != NULL && session_has_id(c->session, h->session)));
     return same && h->has_lost && h->lost >= c->lost ? NULL : "a later hello may only raise lost";
+}
+
+static void welcome(struct connection *c, struct protocol *p)
+{
+    struct buf reply = BUF_INIT;
+    if (c->session != NULL) {
+        fence_count_lost(c, account_of(c, p));
+    }
+    reply_hello(&reply, c->session != NULL ? session_position(c->session) : c->applied, !c->fresh);
+    c->fresh = false;
+    answer(c, &reply);
 }
 
 static void on_hello(struct connection *c, struct protocol *p, struct event_verdict *v, bool first)
@@ -167,10 +194,12 @@ static void on_hello(struct connection *c, struct protocol *p, struct event_verd
         refuse_control(c, p, v, problem);
         return;
     }
-    count_lost(c, p, h);
-    struct buf reply = BUF_INIT;
-    reply_hello(&reply, c->applied);
-    answer(c, &reply);
+    if (h->has_lost) {
+        count_lost(c, p, h->lost);
+    }
+    if (fence_is_ours(c, p)) {
+        welcome(c, p);
+    }
 }
 
 static void on_control(struct connection *c, struct protocol *p, struct event_verdict *v,
@@ -218,7 +247,9 @@ static void on_verdict(struct connection *c, struct protocol *p, struct event_ve
     switch (v->kind) {
     case EVENT_APPLIED:
         c->applied++;
-        count_add(&p->stats->applied[c->source->component], 1);
+        if (c->origin.ledger == NULL) {
+            count_add(&account_of(c, p)->applied, 1);
+        }
         break;
     case EVENT_REFUSED:
         refuse(c, p, v);
@@ -270,9 +301,12 @@ static void on_line(struct connection *c, struct protocol *p, const char *line, 
 static char *complete_lines(struct connection *c, struct protocol *p, char *at, char *end)
 {
     char *newline;
-    while (!c->closing && (newline = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+    while (!c->closing && !c->waiting && (newline = memchr(at, '\n', (size_t)(end - at))) != NULL) {
         if (c->skipping) {
             c->skipping = false;
+            if (c->session != NULL) {
+                too_long(c, p);
+            }
         } else {
             on_line(c, p, at, (size_t)(newline - at));
         }
@@ -303,11 +337,14 @@ static int keep_tail(struct connection *c, const char *from, size_t len)
     return 0;
 }
 
-// Takes the rest of a read: the beginning of a line, or the middle of one that is too long.
+// Takes the rest of a read: the beginning of a line, or the middle of one that is too long. In a session a line
+// counts with its LF, and so does one that is too long.
 static int on_rest(struct connection *c, struct protocol *p, const char *from, size_t len)
 {
     if (!c->skipping && len > EVENT_MAX_LINE) {
-        too_long(c, p);
+        if (c->session == NULL) {
+            too_long(c, p);
+        }
         c->skipping = true;
     }
     return keep_tail(c, from, c->skipping ? 0 : len);
@@ -315,7 +352,7 @@ static int on_rest(struct connection *c, struct protocol *p, const char *from, s
 
 static void on_end(struct connection *c, struct protocol *p)
 {
-    if (c->tail_len > 0 && !c->skipping) {
+    if (c->tail_len > 0 && !c->skipping && c->session == NULL) {
         on_line(c, p, c->tail, c->tail_len);
     }
     c->tail_len = 0;
@@ -327,11 +364,43 @@ static void heard(struct connection *c, struct protocol *p, uint64_t lines_befor
     if (c->lines != lines_before) {
         atomic_store_explicit(&c->source->heard_real, p->now_real_ms, memory_order_relaxed);
         atomic_store_explicit(&c->source->heard_mono, p->now_ms, memory_order_relaxed);
+        if (c->session != NULL) {
+            session_heard(c->session, p->now_ms, p->now_real_ms);
+        }
     }
+}
+
+// Deals with all bytes of a read. Returns 0, -ENOMEM.
+static int deal(struct connection *c, struct protocol *p, char *at, char *end)
+{
+    char *rest = complete_lines(c, p, at, end);
+    return c->closing ? 0 : on_rest(c, p, rest, (size_t)(end - rest));
+}
+
+void connection_go_on(struct connection *c, struct protocol *p, char *input)
+{
+    if (!c->waiting || !fence_is_ours(c, p)) {
+        return;
+    }
+    welcome(c, p);
+    uint64_t lines = c->lines;
+    size_t len = c->tail_len;
+    if (len > 0) {
+        memcpy(input, c->tail, len);
+    }
+    rcu_enter();
+    if (deal(c, p, input, input + len) < 0) {
+        c->closing = true;
+    }
+    rcu_leave();
+    heard(c, p, lines);
 }
 
 int connection_read(struct connection *c, struct protocol *p, char *input)
 {
+    if (c->waiting || fence_is_lost(c)) {
+        return 0;
+    }
     if (c->tail_len > 0) {
         memcpy(input, c->tail, c->tail_len);
     }
@@ -346,11 +415,8 @@ int connection_read(struct connection *c, struct protocol *p, char *input)
     if (n == 0) {
         on_end(c, p);
     } else {
-        char *end = input + c->tail_len + n;
-        char *rest = complete_lines(c, p, input, end);
-        if (!c->closing && on_rest(c, p, rest, (size_t)(end - rest)) < 0) {
-            rc = -ENOMEM;
-        }
+        int problem = deal(c, p, input, input + c->tail_len + n);
+        rc = problem < 0 ? problem : rc;
     }
     rcu_leave();
     heard(c, p, lines);
