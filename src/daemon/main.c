@@ -52,7 +52,7 @@
  * event/exemplar         the checks of its exemplar
  * event/number           JSON numbers where they are read for every line
  * event/memo             lines that were seen before need not be parsed again
- * event/memo_entry       what the memo keeps
+ * event/memo_store       where the memo keeps them
  * event/memo_learn       how it comes to remember a line
  * event/context          numbers for what a line means besides its bytes
  * event/place            finds, makes or folds the series of an update
@@ -69,7 +69,8 @@
  * ingest/hello           who a connection or a datagram speaks for
  * ingest/reply           the lines that go back to a client
  * ingest/fence           one connection at a time for a session
- * ingest/connection      bytes to lines, lines to replies
+ * ingest/connection      one client: lines to replies
+ * ingest/input           its bytes to lines
  * ingest/datagram        lines without a connection
  * ingest/connect         how connections come to workers and leave
  * ingest/worker          one ingest thread

@@ -193,8 +193,8 @@ static void refuse_batch(struct event_verdict *v)
     v->index = -1;
 }
 
-static void parse_line(struct event_reader *r, const struct event_origin *origin, const char *line,
-                       size_t len, struct event_verdict *ret)
+static void parse_line(struct event_reader *r, const struct event_origin *origin,
+                       const struct event_line *line, struct event_verdict *ret)
 {
     ret->index = -1;
     ret->was_hello = false;
@@ -202,7 +202,7 @@ static void parse_line(struct event_reader *r, const struct event_origin *origin
     ret->detail[0] = '\0';
     begin(r, origin);
     struct json_refusal refusal;
-    r->root = json_line(line, len, &r->scratch, &refusal);
+    r->root = json_line(line->at, line->len, &r->scratch, &refusal);
     if (r->root == NULL) {
         line_refuse(ret, refusal.reason, "%s", refusal.text);
         ret->index = refusal.index;
@@ -224,7 +224,7 @@ static void parse_line(struct event_reader *r, const struct event_origin *origin
     }
     if (control_is(r->root)) {
         ret->was_hello = json_object_get(r->root, "hello") != NULL;
-        if (control_parse(r->schema->catalog, r->root, line, len, &ret->control, ret) ==
+        if (control_parse(r->schema->catalog, r->root, line->at, line->len, &ret->control, ret) ==
             REJECT_NONE) {
             ret->kind = EVENT_CONTROL;
         }
@@ -234,7 +234,7 @@ static void parse_line(struct event_reader *r, const struct event_origin *origin
         run_plan(r, ret);
     }
     if (r->memo != NULL && ret->kind == EVENT_APPLIED) {
-        memo_learn(r->memo, r, line, len);
+        memo_learn(r->memo, r, line);
     }
 }
 
@@ -243,14 +243,31 @@ int event_reader_memo(struct event_reader *r, uint64_t bytes)
     return memo_new(&r->memo, bytes);
 }
 
-void event_line(struct event_reader *r, const struct event_origin *origin, const char *line,
-                size_t len, struct event_verdict *ret)
+void event_look(struct event_reader *r, const struct event_origin *origin, struct event_line *lines,
+                size_t n)
+{
+    if (r->memo != NULL) {
+        r->schema = schema_current(r->store);
+        memo_look(r->memo, r, origin, lines, n);
+    }
+}
+
+void event_judge(struct event_reader *r, const struct event_origin *origin,
+                 const struct event_line *line, struct event_verdict *ret)
 {
     r->schema = schema_current(r->store);
-    ret->remembered = r->memo != NULL && memo_apply(r->memo, r, origin, line, len);
+    ret->remembered = r->memo != NULL && memo_apply(r->memo, r, origin, line);
     if (ret->remembered) {
         ret->kind = EVENT_APPLIED;
     } else {
-        parse_line(r, origin, line, len, ret);
+        parse_line(r, origin, line, ret);
     }
+}
+
+void event_line(struct event_reader *r, const struct event_origin *origin, const char *line,
+                size_t len, struct event_verdict *ret)
+{
+    struct event_line one = {.at = line, .len = (uint32_t)len};
+    event_look(r, origin, &one, 1);
+    event_judge(r, origin, &one, ret);
 }

@@ -4,7 +4,6 @@
 #include "ingest/fence.h"
 #include "ingest/hello.h"
 #include "ingest/reply.h"
-#include "series/rcu.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { TAIL_LEAST = 512, TAIL_KEEP = 4096 };
+enum { REPLIES_KEEP = 4096 };
 
 // The lines that follow are those of this source. Returns false when there is no room for another one.
 static bool enter(struct connection *c, struct protocol *p, unsigned component,
@@ -69,7 +68,7 @@ int connection_flush(struct connection *c)
         }
         c->replies_at += (size_t)n;
     }
-    buf_shrink(&c->replies, TAIL_KEEP);
+    buf_shrink(&c->replies, REPLIES_KEEP);
     c->replies_at = 0;
     return 0;
 }
@@ -175,7 +174,7 @@ static const char *later_hello(struct connection *c, const struct control_hello 
     return same && h->has_lost && h->lost >= c->lost ? NULL : "a later hello may only raise lost";
 }
 
-static void welcome(struct connection *c, struct protocol *p)
+void connection_welcome(struct connection *c, struct protocol *p)
 {
     struct buf reply = BUF_INIT;
     if (c->session != NULL) {
@@ -198,7 +197,7 @@ static void on_hello(struct connection *c, struct protocol *p, struct event_verd
         count_lost(c, p, h->lost);
     }
     if (fence_is_ours(c, p)) {
-        welcome(c, p);
+        connection_welcome(c, p);
     }
 }
 
@@ -263,7 +262,7 @@ static void on_verdict(struct connection *c, struct protocol *p, struct event_ve
     }
 }
 
-static void too_long(struct connection *c, struct protocol *p)
+void connection_too_long(struct connection *c, struct protocol *p)
 {
     struct event_verdict v = {.kind = EVENT_REFUSED, .reason = REJECT_too_long, .index = -1};
     snprintf(v.detail, sizeof v.detail, "longer than %d bytes", EVENT_MAX_LINE);
@@ -272,153 +271,27 @@ static void too_long(struct connection *c, struct protocol *p)
     refuse(c, p, &v);
 }
 
-static void on_line(struct connection *c, struct protocol *p, const char *line, size_t len)
+void connection_line(struct connection *c, struct protocol *p, const struct event_line *line)
 {
-    if (len > EVENT_MAX_LINE) {
-        too_long(c, p);
+    if (line->len > EVENT_MAX_LINE) {
+        connection_too_long(c, p);
         return;
     }
     c->lines++;
-    if (connection_is_blank(line, len)) {
+    if (connection_is_blank(line->at, line->len)) {
         return;
     }
     bool first = !c->begun;
     c->begun = true;
     struct event_verdict v;
-    if (!c->entered && !hello_is_likely(line, len)) {
+    if (!c->entered && !hello_is_likely(line->at, line->len)) {
         enter(c, p, COMPONENT_UNKNOWN, (struct slice){0}); // always known
     }
     c->origin.claimant.now_s = (uint32_t)(p->now_ms / 1000);
-    event_line(p->reader, &c->origin, line, len, &v);
+    event_judge(p->reader, &c->origin, line, &v);
     if (!c->entered && v.kind == EVENT_APPLIED) {
         enter(c, p, COMPONENT_UNKNOWN, (struct slice){0}); // it looked like a hello, and was none
     }
     count_add(v.remembered ? &p->stats->memo_hits : &p->stats->memo_misses, 1);
     on_verdict(c, p, &v, first);
-}
-
-// Deals with the complete lines of the bytes; returns where the incomplete rest begins.
-static char *complete_lines(struct connection *c, struct protocol *p, char *at, char *end)
-{
-    char *newline;
-    while (!c->closing && !c->waiting && (newline = memchr(at, '\n', (size_t)(end - at))) != NULL) {
-        if (c->skipping) {
-            c->skipping = false;
-            if (c->session != NULL) {
-                too_long(c, p);
-            }
-        } else {
-            on_line(c, p, at, (size_t)(newline - at));
-        }
-        at = newline + 1;
-    }
-    return at;
-}
-
-static int keep_tail(struct connection *c, const char *from, size_t len)
-{
-    if (len > c->tail_cap) {
-        size_t cap = len < TAIL_LEAST ? TAIL_LEAST : len;
-        char *grown = realloc(c->tail, cap);
-        if (grown == NULL) {
-            return -ENOMEM;
-        }
-        c->tail = grown;
-        c->tail_cap = cap;
-    } else if (len == 0 && c->tail_cap > TAIL_KEEP) {
-        free(c->tail);
-        c->tail = NULL;
-        c->tail_cap = 0;
-    }
-    if (len > 0) {
-        memcpy(c->tail, from, len);
-    }
-    c->tail_len = len;
-    return 0;
-}
-
-// Takes the rest of a read: the beginning of a line, or the middle of one that is too long. In a session a line
-// counts with its LF, and so does one that is too long.
-static int on_rest(struct connection *c, struct protocol *p, const char *from, size_t len)
-{
-    if (!c->skipping && len > EVENT_MAX_LINE) {
-        if (c->session == NULL) {
-            too_long(c, p);
-        }
-        c->skipping = true;
-    }
-    return keep_tail(c, from, c->skipping ? 0 : len);
-}
-
-static void on_end(struct connection *c, struct protocol *p)
-{
-    if (c->tail_len > 0 && !c->skipping && c->session == NULL) {
-        on_line(c, p, c->tail, c->tail_len);
-    }
-    c->tail_len = 0;
-    c->closing = true;
-}
-
-static void heard(struct connection *c, struct protocol *p, uint64_t lines_before)
-{
-    if (c->lines != lines_before) {
-        atomic_store_explicit(&c->source->heard_real, p->now_real_ms, memory_order_relaxed);
-        atomic_store_explicit(&c->source->heard_mono, p->now_ms, memory_order_relaxed);
-        if (c->session != NULL) {
-            session_heard(c->session, p->now_ms, p->now_real_ms);
-        }
-    }
-}
-
-// Deals with all bytes of a read. Returns 0, -ENOMEM.
-static int deal(struct connection *c, struct protocol *p, char *at, char *end)
-{
-    char *rest = complete_lines(c, p, at, end);
-    return c->closing ? 0 : on_rest(c, p, rest, (size_t)(end - rest));
-}
-
-void connection_go_on(struct connection *c, struct protocol *p, char *input)
-{
-    if (!c->waiting || !fence_is_ours(c, p)) {
-        return;
-    }
-    welcome(c, p);
-    uint64_t lines = c->lines;
-    size_t len = c->tail_len;
-    if (len > 0) {
-        memcpy(input, c->tail, len);
-    }
-    rcu_enter();
-    if (deal(c, p, input, input + len) < 0) {
-        c->closing = true;
-    }
-    rcu_leave();
-    heard(c, p, lines);
-}
-
-int connection_read(struct connection *c, struct protocol *p, char *input)
-{
-    if (c->waiting || fence_is_lost(c)) {
-        return 0;
-    }
-    if (c->tail_len > 0) {
-        memcpy(input, c->tail, c->tail_len);
-    }
-    ssize_t n = recv(c->fd, input + c->tail_len, CONNECTION_READ, MSG_DONTWAIT);
-    if (n < 0) {
-        return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-    }
-    count_add(&p->stats->bytes, (uint64_t)n);
-    uint64_t lines = c->lines;
-    int rc = (int)n;
-    rcu_enter();
-    if (n == 0) {
-        on_end(c, p);
-    } else {
-        int problem = deal(c, p, input, input + c->tail_len + n);
-        rc = problem < 0 ? problem : rc;
-    }
-    rcu_leave();
-    heard(c, p, lines);
-    return rc;
 }

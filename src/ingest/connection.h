@@ -79,6 +79,12 @@ void connection_free(struct connection *c, struct protocol *p);
 // connection closes by itself or when nothing was there; -errno when the connection is broken.
 int connection_read(struct connection *c, struct protocol *p, char *input);
 
+// What input.c makes of the bytes: a line, and one that is too long.
+void connection_line(struct connection *c, struct protocol *p, const struct event_line *line);
+void connection_too_long(struct connection *c, struct protocol *p);
+// Answers a hello.
+void connection_welcome(struct connection *c, struct protocol *p);
+
 // Goes on with what came behind the hello, if the session that it waits for is its own now.
 // `input` as above.
 void connection_go_on(struct connection *c, struct protocol *p, char *input);
