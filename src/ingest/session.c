@@ -306,7 +306,7 @@ enum session_turn session_try(struct sessions *s, struct session *e, uint64_t cl
     if (atomic_load(&e->claim) != claim) {
         return SESSION_FENCED;
     }
-    if (!atomic_compare_exchange_strong(&e->held, &holder, claim)) {
+    if (!atomic_compare_exchange_strong(&e->held, &holder, claim) && holder != claim) {
         wake(s, holder);
         return SESSION_WAIT;
     }
