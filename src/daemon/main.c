@@ -39,6 +39,7 @@
  * series/walk            all exposed series of a table, fetched ahead of their use
  * series/read            what a scrape reads of them
  * series/claim           what a source leaves on a series that it updates
+ * series/redo            several words changed as one, also under a kill
  * series/schema          a catalogue and its tables, swapped as one
  * series/expire          series that go by themselves
  *
@@ -63,10 +64,14 @@
  * ingest/source          who pushes: sources, their lives and marks
  * ingest/source_table    the insides of the table of sources
  * ingest/source_tick     what time does to sources
+ * ingest/session         how far each client has come
+ * ingest/account         what became of each component's lines
  * ingest/refusal         what workers tell of refused lines
  * ingest/hello           who a connection or a datagram speaks for
  * ingest/reply           the lines that go back to a client
- * ingest/connection      bytes to lines, lines to replies
+ * ingest/fence           one connection at a time for a session
+ * ingest/connection      one client: lines to replies
+ * ingest/input           its bytes to lines
  * ingest/datagram        lines without a connection
  * ingest/connect         how connections come to workers and leave
  * ingest/worker          one ingest thread

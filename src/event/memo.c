@@ -191,6 +191,24 @@ static bool number_fits(const struct event_reader *r, const struct memo_entry *e
     return true;
 }
 
+// The one place where a remembered line changes series: directly or, in a session, by way of its redo record.
+static void apply(const struct event_reader *r, const struct memo_entry *e, double number,
+                  const struct event_ledger *ledger)
+{
+    char *base = r->store->share.base;
+    for (unsigned i = 0; i < e->n; i++) {
+        const struct memo_update *u = &e->updates[i];
+        const struct family *f = &r->schema->families[u->family];
+        void *target = (char *)arena_at(base, u->cell) + u->behind * sizeof(double);
+        double v = u->takes_number ? number : u->constant;
+        if (ledger == NULL) {
+            line_apply(f->table, u->op, target, f->metric->bounds, v);
+        } else {
+            line_note(ledger->redo, f->table, u->op, target, f->metric->bounds, v);
+        }
+    }
+}
+
 bool memo_apply(struct memo *m, struct event_reader *r, const struct event_origin *origin,
                 const struct event_line *line)
 {
@@ -201,12 +219,9 @@ bool memo_apply(struct memo *m, struct event_reader *r, const struct event_origi
         !lives(r, e) || (e->claims && !claim(r, origin, e))) {
         return false;
     }
-    char *base = r->store->share.base;
-    for (unsigned i = 0; i < e->n; i++) {
-        const struct memo_update *u = &e->updates[i];
-        const struct family *f = &r->schema->families[u->family];
-        line_apply(f->table, u->op, (char *)arena_at(base, u->cell) + u->behind * sizeof(double),
-                   f->metric->bounds, u->takes_number ? number : u->constant);
+    apply(r, e, number, origin->ledger);
+    if (origin->ledger != NULL) {
+        event_settle(origin->ledger, origin->ledger->applied);
     }
     e->used = true;
     return true;
