@@ -153,7 +153,8 @@ $(BENCH_RUN): $(O)/bench/%: $(srcdir)/bench/%.c $(srcdir)/bench/tool.c $(srcdir)
 	@mkdir -p $(@D)
 	$(call say,BENCH   )$(COMPILE) $(LINK) -o $@ $(filter %.c,$^) $(VE_LDLIBS)
 
-bench: all $(BENCH_RUN)
+bench-programs: all $(BENCH_RUN)
+bench: bench-programs
 	$(srcdir)/scripts/need bench
 	$(srcdir)/bench/run --build=$(O)
 
@@ -261,7 +262,7 @@ help:
 
 FORCE:
 .PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-system check-boot check-bare check-all check-long \
-	build-tests bench fuzz lint format install uninstall dist clean distclean help FORCE
+	build-tests bench bench-programs fuzz lint format install uninstall dist clean distclean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard $(foreach b,$(BUILDS),$(b)/src/*/*.d $(b)/unit/*.d $(b)/stress/*.d $(b)/replay/*.d) $(O)/fuzz/bin/*.d)

@@ -2,7 +2,7 @@
 """What an event costs. Values are CPU seconds of the daemon for each line; how long it took stands in the note."""
 import machine
 from serving import Daemon, Floor
-from table import Row, measures, median
+from table import Row, measures, median, words
 
 TIMES_SEEN = 4  # a line is remembered when it is seen for the second time; the rest is for good measure
 
@@ -79,16 +79,15 @@ def stream_100k(bench):
 
 @measures("stream-1m")
 def stream_1m(bench):
-    row = stream(bench, "stream-1m", "stream, 1 M series, one worker, --events.memo-size=256MiB",
-                 100_000 if bench.quick else 1_000_000, lines=1_000_000, memo="256MiB")
+    row = stream(bench, "stream-1m", f"stream, {words(bench.many)} series, one worker, --events.memo-size=256MiB",
+                 bench.many, lines=1_000_000, memo="256MiB")
     row.target("≤ 300 ns", row.value <= 300e-9)
     yield row
 
 
 @measures("stream-1m-default")
 def stream_1m_default(bench):
-    yield stream(bench, "stream-1m-default", "the same with the memo's default size",
-                 100_000 if bench.quick else 1_000_000, lines=1_000_000)
+    yield stream(bench, "stream-1m-default", "the same with the memo's default size", bench.many, lines=1_000_000)
 
 
 @measures("workers")

@@ -6,45 +6,40 @@ import time
 import machine
 from events import state_note, warm
 from serving import Daemon, Floor
-from table import Row, measures, median
+from table import Row, measures, median, words
 
 
 def memory(bench, row, load, n, **more):
-    """Resident bytes that n series take, over those of a daemon that has none."""
+    """Resident bytes that n series take, over those of a daemon that has none and room for few."""
+    with Daemon(bench, **more) as daemon:
+        before = machine.resident(daemon.pid)
     for _ in range(bench.repeats):
         with Daemon(bench, many=n, **more) as daemon:
-            before = machine.resident(daemon.pid)
             warm(daemon, load)
             row.values.append((machine.resident(daemon.pid) - before) / n)
+    row.notes.append(f"of {words(n)}")
     return state_note(bench, row)
-
-
-def million(bench):
-    return 100_000 if bench.quick else 1_000_000
 
 
 @measures("memory-counter")
 def memory_counter(bench):
-    n = million(bench)
-    row = Row("memory-counter", "resident memory of a counter with four labels, of 1 M, no memo", "bytes")
-    memory(bench, row, bench.loads.counters(n), n, memo=0)
+    row = Row("memory-counter", "resident memory of a counter with four labels, --events.memo-size=0", "bytes")
+    memory(bench, row, bench.loads.counters(bench.many), bench.many, memo=0)
     row.target("≤ 250 bytes", row.value <= 250)
     yield row
 
 
 @measures("memory-histogram")
 def memory_histogram(bench):
-    n = million(bench) // 4
-    row = Row("memory-histogram", "resident memory of a histogram with 15 buckets, of 250 k, no memo", "bytes")
+    n = bench.many // 4
+    row = Row("memory-histogram", "resident memory of a histogram with 15 buckets, --events.memo-size=0", "bytes")
     yield memory(bench, row, bench.loads.histograms(n), n, memo=0)
 
 
 @measures("memory-memo")
 def memory_memo(bench):
-    n = million(bench)
-    row = Row("memory-memo", "resident memory of a counter and its remembered line, of 1 M", "bytes")
-    row.notes.append("--events.memo-size=1GiB")
-    yield memory(bench, row, bench.loads.counters(n), n, memo="1GiB")
+    row = Row("memory-memo", "resident memory of a counter and its line in the memo, --events.memo-size=1GiB", "bytes")
+    yield memory(bench, row, bench.loads.counters(bench.many), bench.many, memo="1GiB")
 
 
 def delays(bench, server, path):
@@ -74,8 +69,8 @@ def delays(bench, server, path):
 @measures("sync")
 def sync(bench):
     """Nothing is pinned: this is how the threads share the CPUs that there are."""
-    n = million(bench)
-    row = Row("sync", "wait for a sync while 1 M series are scraped, 99th percentile", "ms")
+    n = bench.many
+    row = Row("sync", f"wait for a sync while {words(n)} series are scraped, 99th percentile", "ms")
     row.beside["floor"] = []
     said = []
     with Daemon(bench, many=n, cpu=None) as daemon, Floor(bench, cpu=None) as floor:
@@ -109,12 +104,12 @@ def start_empty(bench):
 
 @measures("start-1m")
 def start_1m(bench):
-    row = Row("start-1m", "start until ready, with 1 M series in the state file", "ms")
+    n = bench.many
+    row = Row("start-1m", f"start until ready, with {words(n)} series in the state file", "ms")
     if not bench.has_state:
         row.notes.append("the daemon has no state file")
         yield row
         return
-    n = million(bench)
     path = bench.next_name() + ".state"
     with Daemon(bench, many=n, state=path) as daemon:
         daemon.send(bench.loads.counters(n))

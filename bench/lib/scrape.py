@@ -2,7 +2,7 @@
 """What a scrape costs. Values are CPU seconds of the daemon from the request to the last byte sent. Every value changes
 between two scrapes."""
 from serving import Daemon, Floor
-from table import Row, measures, median
+from table import Row, measures, median, words
 
 MEMO = "1GiB"  # so that changing a million values between two scrapes does not take long
 
@@ -94,8 +94,8 @@ def scrape_100k(bench):
 
 @measures("scrape-1m-first", "scrape-1m", "scrape-1m-gzip")
 def scrape_1m(bench):
-    n = 200_000 if bench.quick else 1_000_000
-    scrapes = counters(bench, "scrape-1m", "1 M series", n)
+    n = bench.many
+    scrapes = counters(bench, "scrape-1m", f"{words(n)} series", n)
     yield scrapes.done("first")
     row = scrapes.done("plain")
     if "scrape-100k" in bench.results:

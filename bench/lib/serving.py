@@ -35,6 +35,7 @@ class Bench:
         self.src = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
         self.quick = os.environ.get("BENCH_QUICK") == "1"
         self.repeats = 2 if self.quick else 5
+        self.many = 200_000 if self.quick else 1_000_000  # series, where a row wants many
         self.tmp = os.path.join(build, "bench", f"tmp-{os.getpid()}")
         self.server_cpu, self.client_cpu = machine.cpus()
         self.port = first_port

@@ -12,6 +12,14 @@ def median(values):
     return statistics.median(values)
 
 
+def words(n):
+    """A number of series as titles have it."""
+    for size, letter in ((1_000_000, "M"), (1000, "k")):
+        if n % size == 0 and n > 0:
+            return f"{n // size} {letter}"
+    return f"{n:,}"
+
+
 @dataclasses.dataclass
 class Row:
     name: str
