@@ -20,7 +20,7 @@ struct tool_text {
     size_t len;
 };
 
-_Noreturn void tool_die(const char *what);
+void tool_die(const char *what) __attribute__((noreturn));
 uint64_t tool_now_ns(void); // monotonic
 uint64_t tool_cpu_ns(void); // of this process
 // The next whole number of an option, 0 to `max`.

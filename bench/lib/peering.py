@@ -10,11 +10,13 @@ HISTOGRAMS = 5_556  # of 18 lines: as many lines as the counters have
 FASTER = {("client_golang", "plain"): 50, ("client_golang", "gzip"): 50, ("victoriametrics", "plain"): 5}
 
 
-def row_for(name, what, unit, measure):
-    """The row that measure(row) fills, or says why it cannot."""
-    row = Row(f"peers-{name}-{what.split()[0]}", f"{name}: {what}", unit)
+def row_for(bench, name, what, unit, measure, ours=None):
+    """The row that measure(row) fills, or says why it cannot. ours: the row of the daemon to compare with."""
+    row = Row(f"peers-{name}-{what.split()[0].rstrip(',:')}", f"{name}: {what}", unit)
     try:
         measure(row)
+        if ours in bench.results:
+            row.beside["daemon"] = bench.results[ours].values
     except Failure as e:
         row.values, row.beside = [], {}
         row.notes = [str(e)]
@@ -55,9 +57,9 @@ def scraped(bench, name, form, series, buckets, ours):
         row.notes.append(f"{got['bytes'] / 1e6:.2f} MB")
         if ours[form]:
             row.beside["daemon"] = ours[form]
-            faster = FASTER.get((name, form)) if buckets == 0 else None
-            if faster:
-                row.target(f"daemon ≥ {faster} × faster", row.ratio("daemon") >= faster)
+        faster = FASTER.get((name, form)) if buckets == 0 else None
+        if faster:
+            row.target(f"daemon ≥ {faster} × faster", ours[form] and row.ratio("daemon") >= faster)
     return measure
 
 
@@ -86,19 +88,21 @@ def all_peers(bench):
             yield Row(f"peers-{name}", name, "ns", notes=[str(e)])
             continue
         rows = [
-            row_for(name, "counter in its own process, 1 k series", "ns",
-                    printed(bench, name, "counter", "ns_per_event", "--series", 1000)),
-            row_for(name, "serve: our lines, 1 k series", "ns", served(bench, name)),
-            row_for(name, "events in its own protocol, 1 k series", "ns",
-                    printed(bench, name, "events", "ns_per_event", "--series", 1000)),
-            row_for(name, "scrape of 100 k series", "ms", scraped(bench, name, "plain", N, 0, ours)),
-            row_for(name, "scrape-gzip of 100 k series", "ms", scraped(bench, name, "gzip", N, 0, ours)),
-            row_for(name, f"scrape-histograms, {HISTOGRAMS:,} of 18 lines", "ms",
+            row_for(bench, name, "counter in its own process, 1 k series", "ns",
+                    printed(bench, name, "counter", "ns_per_event", "--series", 1000), "stream-1k"),
+            row_for(bench, name, "serve: our lines, 1 k series", "ns", served(bench, name), "stream-1k"),
+            row_for(bench, name, "events in its own protocol, 1 k series", "ns",
+                    printed(bench, name, "events", "ns_per_event", "--series", 1000), "stream-1k"),
+            row_for(bench, name, "scrape of 100 k series", "ms", scraped(bench, name, "plain", N, 0, ours)),
+            row_for(bench, name, "scrape-gzip of 100 k series", "ms", scraped(bench, name, "gzip", N, 0, ours)),
+            row_for(bench, name, f"scrape-histograms, {HISTOGRAMS:,} of 18 lines", "ms",
                     scraped(bench, name, "plain", HISTOGRAMS, 15, ours_histograms)),
-            row_for(name, "memory of a counter with four labels, of 100 k", "bytes",
-                    printed(bench, name, "memory", "bytes_per_series", "--series", N, "--buckets", 0)),
-            row_for(name, "memory-histogram with 15 buckets, of 5,556", "bytes",
-                    printed(bench, name, "memory", "bytes_per_series", "--series", HISTOGRAMS, "--buckets", 15)),
+            row_for(bench, name, "memory of a counter with four labels, of 100 k", "bytes",
+                    printed(bench, name, "memory", "bytes_per_series", "--series", N, "--buckets", 0),
+                    "memory-counter"),
+            row_for(bench, name, "memory-histogram with 15 buckets, of 5,556", "bytes",
+                    printed(bench, name, "memory", "bytes_per_series", "--series", HISTOGRAMS, "--buckets", 15),
+                    "memory-histogram"),
         ]
         # What a peer has no mode for is left out.
         yield from (row for row in rows if row.values or not row.notes[0].startswith("no mode"))

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
 import load
@@ -41,10 +42,11 @@ class Bench:
         self.port = first_port
         self.started = 0
         os.makedirs(self.tmp)
+        self.sockets = tempfile.mkdtemp(prefix="ve-bench-")  # short, since the address of a socket holds 108 bytes
         self.loads = load.Loads(self.tmp)
         said = subprocess.run([self.program(), "--help"], capture_output=True, text=True, check=True).stdout
         self.has_state = "--state.file" in said
-        self.results = {}  # what later rows compare with
+        self.results = {}  # the rows so far, by name
         self.copies = None
 
     def memcpy(self):
@@ -89,6 +91,7 @@ class Bench:
 
     def close(self):
         shutil.rmtree(self.tmp, ignore_errors=True)
+        shutil.rmtree(self.sockets, ignore_errors=True)
 
 
 class Serving:
@@ -96,8 +99,8 @@ class Serving:
         self.bench = bench
         self.cpu = bench.server_cpu if cpu == "server" else cpu
         self.name = bench.next_name()
-        self.socket = self.name + ".sock"
-        self.datagram = self.name + ".dgram"
+        self.socket = os.path.join(bench.sockets, os.path.basename(self.name) + ".sock")
+        self.datagram = os.path.join(bench.sockets, os.path.basename(self.name) + ".dgram")
         self.port = bench.next_port()
         self.process = None
         self.pid = None

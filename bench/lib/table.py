@@ -55,10 +55,10 @@ class Row:
 
     def cells(self):
         """What the table shows: what, value, spread, comparison, targets, notes."""
-        if not self.values:
-            return [self.title, "-", "", "", "", "; ".join(self.notes)]
-        beside = [f"{name} {self.show(median(v))} ({self.ratio(name):.2f} ×)" for name, v in self.beside.items()]
         targets = [f"{text}: {'met' if met else 'NOT MET'}" for text, met in self.targets]
+        if not self.values:
+            return [self.title, "-", "", "", "; ".join(targets), "; ".join(self.notes)]
+        beside = [f"{name} {self.show(median(v))} ({self.ratio(name):.2f} ×)" for name, v in self.beside.items()]
         return [self.title, self.show(self.value), f"{self.spread():.0f} %", "; ".join(beside), "; ".join(targets),
                 "; ".join(self.notes)]
 
