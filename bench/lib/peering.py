@@ -49,7 +49,7 @@ def scraped(bench, name, form, series, buckets, ours):
     def measure(row):
         with Peer(bench, name, "scrape", "--series", str(series), "--buckets", str(buckets)) as peer:
             for _ in range(bench.repeats):
-                peer.fetch("/change")
+                peer.change()
                 got = peer.fetch(form=form)
                 if got["encoding"] != form:
                     raise Failure("gzip is not offered")

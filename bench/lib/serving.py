@@ -104,6 +104,7 @@ class Serving:
         self.port = bench.next_port()
         self.process = None
         self.pid = None
+        self.change_port = None
         self.held = None
 
     def command(self):
@@ -121,7 +122,9 @@ class Serving:
         if not said.startswith("ready "):
             self.stop()
             raise Failure(said.removeprefix("SKIP: ") if said.startswith("SKIP: ") else self.last_words(said))
-        self.pid = int(said.split()[1])
+        words = said.split()
+        self.pid = int(words[1])
+        self.change_port = int(words[2]) if len(words) > 2 else self.port
         return self
 
     def last_words(self, said):
@@ -250,6 +253,9 @@ class Peer(Serving):
 
     def start(self, **more):
         super().start(env=peer_environment(self.bench), **more)
+
+    def change(self):
+        self.bench.tool("fetch", self.change_port, "/change", "plain")
 
 
 def peer_environment(bench):
