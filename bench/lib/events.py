@@ -4,7 +4,7 @@ import machine
 from serving import Daemon, Floor
 from table import Row, measures, median, words
 
-TIMES_SEEN = 4  # a line is remembered when it is seen for the second time; the rest is for good measure
+TIMES_SEEN = 3  # never seen, learned at the second sight, known
 
 
 def warm(server, *files):
@@ -34,9 +34,9 @@ def state_note(bench, row):
     return row
 
 
-def stream(bench, name, title, series, *, lines, memo=None, send=("--chunk=65536",)):
-    """A row of the stream socket with one worker, beside the floor."""
-    passes = max(1, (400_000 if bench.quick else 2_000_000) // lines)
+def stream(bench, name, title, series, *, lines, memo=None, sent=1_500_000, send=("--chunk=65536",)):
+    """A row of the stream socket with one worker, beside the floor; `sent` lines in each repetition."""
+    passes = max(1, sent // (4 if bench.quick else 1) // lines)
     heads = bench.loads.heads(series)
     # Of many series each is as likely as any other, which is the hard case.
     load = bench.loads.mix(series, lines) if series <= 10000 else heads
@@ -107,7 +107,7 @@ def workers(bench):
 
 @measures("one-line")
 def one_line(bench):
-    row = stream(bench, "one-line", "one line in each write, 1 k series", 1000, lines=100_000, send=("--lines",))
+    row = stream(bench, "one-line", "one line in each write, 1 k series", 1000, lines=100_000, sent=300_000, send=("--lines",))
     row.at_most(1.5, "floor")
     yield row
 

@@ -152,9 +152,9 @@ class Loads:
         def make():
             rng = random.Random(SEED + 4 + step)
             for i in range(n):
-                yield line("metric", "virtrigaud_provider_rpc_latency_seconds",
-                           {"provider_type": f"{TYPES[i % 4]}-{i // 32:06}", "method": METHODS[i // 4 % 8]},
-                           value("time", rng))
+                yield line("metric", "virtrigaud_vm_operations_duration_seconds",
+                           {"operation": OPERATIONS[i % 5], "provider_type": TYPES[i // 5 % 4],
+                            "provider": f"provider-{i // 20:06}"}, value("time", rng))
         return self.file(f"histograms-{n}-{step}", make)
 
 

@@ -4,18 +4,18 @@ import threading
 import time
 
 import machine
-from events import state_note, warm
+from events import TIMES_SEEN, state_note
 from serving import Daemon, Floor
 from table import Row, measures, median, words
 
 
-def memory(bench, row, load, n, **more):
+def memory(bench, row, load, n, passes=1, **more):
     """Resident bytes that n series take, over those of a daemon that has none and room for few."""
     with Daemon(bench, **more) as daemon:
         before = machine.resident(daemon.pid)
     for _ in range(bench.repeats):
         with Daemon(bench, many=n, **more) as daemon:
-            warm(daemon, load)
+            daemon.send(load, f"--passes={passes}")
             row.values.append((machine.resident(daemon.pid) - before) / n)
     row.notes.append(f"of {words(n)}")
     return state_note(bench, row)
@@ -38,8 +38,9 @@ def memory_histogram(bench):
 
 @measures("memory-memo")
 def memory_memo(bench):
-    row = Row("memory-memo", "resident memory of a counter and its line in the memo, --events.memo-size=1GiB", "bytes")
-    yield memory(bench, row, bench.loads.counters(bench.many), bench.many, memo="1GiB")
+    n = bench.many // 4
+    row = Row("memory-memo", "resident memory of a counter and its line in the memo, --events.memo-size=128MiB", "bytes")
+    yield memory(bench, row, bench.loads.counters(n), n, TIMES_SEEN, memo="128MiB")
 
 
 def delays(bench, server, path):

@@ -4,7 +4,7 @@ between two scrapes."""
 from serving import Daemon, Floor
 from table import Row, measures, median, words
 
-MEMO = "1GiB"  # so that changing a million values between two scrapes does not take long
+MEMO = "0"  # lines that are sent once or twice are not worth learning
 
 
 def floor_of(floor, got):
@@ -65,8 +65,8 @@ class Scrapes:
                    row.values and self.rendered(row) * 1e3 <= limit)
 
 
-def counters(bench, name, what, n):
-    return Scrapes(bench, name, what, n, lambda step: bench.loads.counters(n, step))
+def counters(bench, name, what, n, later=2):
+    return Scrapes(bench, name, what, n, lambda step: bench.loads.counters(n, step), later)
 
 
 @measures("scrape-1k", "scrape-1k-gzip")
@@ -92,7 +92,7 @@ def scrape_100k(bench):
 @measures("scrape-1m-first", "scrape-1m", "scrape-1m-gzip")
 def scrape_1m(bench):
     n = bench.many
-    scrapes = counters(bench, "scrape-1m", f"{words(n)} series", n)
+    scrapes = counters(bench, "scrape-1m", f"{words(n)} series", n, later=1)
     yield scrapes.done("first")
     row = scrapes.done("plain")
     if "scrape-100k" in bench.results:
