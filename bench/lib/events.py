@@ -90,19 +90,32 @@ def stream_1m_default(bench):
     yield stream(bench, "stream-1m-default", "the same with the memo's default size", bench.many, lines=1_000_000)
 
 
-@measures("workers")
-def workers(bench):
-    """Both daemons may use all CPUs, and get the same load over the same connections."""
-    heads, load = bench.loads.heads(1000), bench.loads.mix(1000, 100_000)
-    flags = [f"--passes={2 if bench.quick else 10}", "--connections=2"]
-    row = Row("workers", "stream, 1 k series, two workers that share all of them", "ns")
-    with Daemon(bench, workers=2, cpu=None) as two, Daemon(bench, workers=1, cpu=None) as one:
+def shared(bench, name, title, series, load, passes):
+    """A row of two workers that share all series, beside one. Both daemons may use all CPUs, and get the same load over
+    the same two connections."""
+    flags = [f"--passes={passes}", "--connections=2"]
+    row = Row(name, title, "ns")
+    more = {"series": series, "memo": "128MiB" if series > 1000 else None, "cpu": None}
+    with Daemon(bench, workers=2, **more) as two, Daemon(bench, workers=1, **more) as one:
         for daemon in (two, one):
-            daemon.send(heads, f"--passes={TIMES_SEEN}", "--connections=2")
+            daemon.send(bench.loads.heads(series), f"--passes={TIMES_SEEN}", "--connections=2")
         compare(bench, row, ("two workers", lambda: two.send(load, *flags, cpu=None)),
                 ("one worker", lambda: one.send(load, *flags, cpu=None)))
+    return state_note(bench, row)
+
+
+@measures("workers")
+def workers(bench):
+    row = shared(bench, "workers", "stream, 1 k series, two workers that share all of them", 1000,
+                 bench.loads.mix(1000, 100_000), 2 if bench.quick else 10)
     row.at_most(1.25, "one worker")
-    yield state_note(bench, row)
+    yield row
+
+
+@measures("workers-100k")
+def workers_100k(bench):
+    yield shared(bench, "workers-100k", "the same, 100 k series, --events.memo-size=128MiB", 100_000,
+                 bench.loads.heads(100_000), 1 if bench.quick else 5)
 
 
 @measures("one-line")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a scrape costs. Values are CPU seconds of the daemon from the request to the last byte sent. Every value changes
 between two scrapes."""
+from events import state_note
 from serving import Daemon, Floor
 from table import Row, measures, median, words
 
@@ -50,6 +51,7 @@ class Scrapes:
         if row.values:
             row.more.update({key: median([g[key] for g in got]) for key in ("bytes", "first", "seconds")})
             row.notes.append(f"{row.more['bytes'] / 1e6:.2f} MB; {row.more['seconds'] * 1e3:.2f} ms by the clock")
+            state_note(self.bench, row)
             row.notes.append(f"rendered in {self.rendered(row) * 1e3:.2f} ms")
         return row
 

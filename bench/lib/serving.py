@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The processes that are measured: the daemon, the floor and peers that serve. Each is a context manager that has
 `socket`, `port` and `pid`, runs on the CPU for what is measured unless told otherwise, and ends with its block."""
+import glob
 import json
 import os
 import re
@@ -220,6 +221,8 @@ class Daemon(Serving):
     def stop(self):
         super().stop()
         shutil.rmtree(self.name + ".d", ignore_errors=True)
+        for path in glob.glob(self.name + ".state*"):
+            os.remove(path)
 
     def value(self, name):
         """The sum of all samples of one of its own metrics."""
