@@ -86,18 +86,18 @@ def measures(*names):
     return register
 
 
-HEADINGS = ["what", "value", "spread", "beside it", "target", "note"]
+HEADINGS = ["row", "what", "value", "spread", "beside it", "target", "note"]
 
 
 def text(row):
     """A row as lines for the terminal."""
     what, value, spread, beside, targets, notes = row.cells()
-    out = [f"{what:62} {value:>14} {spread:>6}"]
-    out += [f"    {part}" for part in (beside, targets, notes) if part]
+    out = [f"{row.name:22} {what:75} {value:>12} {spread:>5}"]
+    out += [f"{'':22} {part}" for part in (beside, targets, notes) if part]
     return "\n".join(out)
 
 
 def markdown(rows):
-    out = ["| " + " | ".join(HEADINGS) + " |", "|---|--:|--:|---|---|---|"]
-    out += ["| " + " | ".join(c.replace("|", "\\|") for c in row.cells()) + " |" for row in rows]
+    out = ["| " + " | ".join(HEADINGS) + " |", "|---|---|--:|--:|---|---|---|"]
+    out += ["| " + " | ".join(c.replace("|", "\\|") for c in [row.name, *row.cells()]) + " |" for row in rows]
     return "\n".join(out) + "\n"
