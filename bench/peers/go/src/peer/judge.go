@@ -143,8 +143,8 @@ func (j *judge) planSample(m *Metric, v *fastjson.Value, value float64, has bool
 		return "unknown_metric"
 	}
 	op := [...]Op{Counter: Add, Gauge: Set, Histogram: Observe}[m.Type]
-	if name := v.GetStringBytes("op"); name != nil {
-		switch string(name) {
+	if word := v.Get("op"); word != nil {
+		switch string(word.GetStringBytes()) {
 		case "add":
 			op = Add
 		case "set":
