@@ -60,8 +60,10 @@ void sessions_free(struct sessions *s)
 
 static void add(struct session_name *n, const void *bytes, size_t len)
 {
-    memcpy(n->bytes + n->len, bytes, len);
-    n->len += len;
+    if (len > 0) {
+        memcpy(n->bytes + n->len, bytes, len);
+        n->len += len;
+    }
 }
 
 // User and lengths go first, so that no two names read the same; the ID goes last.
