@@ -114,6 +114,14 @@ class Loads:
                 yield line(what, name, heads[int(rng.random() * len(heads))], value(kind, rng))
         return self.file(f"mix-{series}-{n}", make)
 
+    def uniform(self, series, n):
+        """n lines of the same load, each as likely as any other: nothing is sent more often than the rest."""
+        def make():
+            with open(self.heads(series), encoding="utf-8") as f:
+                heads = f.readlines()
+            return random.Random(SEED + 5).choices(heads, k=n)
+        return self.file(f"uniform-{series}-{n}", make)
+
     def unseen(self, series, n, parts):
         """Files of n lines of the mixed load, no two of all of them alike: the blanks in each spell how often its head
         came before."""
