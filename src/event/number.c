@@ -99,8 +99,8 @@ bool number_read(const char *at, size_t len, double *ret)
  */
 #define EACH(byte) ((uint64_t)(byte)*0x0101010101010101u)
 
-// Reads the digits that end before `end`, up to 16 of them. Returns how many: the two words before must be readable.
-static unsigned digits_before(const char *end, uint64_t *ret)
+// The value of the last digits before `end`; of 16 at most. Sets how many there are.
+static uint64_t digits_before(const char *end, unsigned *ret_n)
 {
     uint64_t value = 0;
     uint64_t scale = 1;
@@ -117,8 +117,8 @@ static unsigned digits_before(const char *end, uint64_t *ret)
             32;
         value += (uint32_t)w * scale;
         if (bits < 64 || n > 0) {
-            *ret = value;
-            return n + bits / 8;
+            *ret_n = n + bits / 8;
+            return value;
         }
         scale = 100000000;
     }
@@ -126,23 +126,21 @@ static unsigned digits_before(const char *end, uint64_t *ret)
 
 size_t number_tail(const char *end, double *ret)
 {
-    uint64_t fraction = 0;
-    uint64_t whole;
-    unsigned n_fraction = 0;
-    unsigned n_whole = digits_before(end, &whole);
-    const char *at = end - n_whole;
-    if (at[-1] == '.') {
-        fraction = whole;
-        n_fraction = n_whole;
-        n_whole = digits_before(at - 1, &whole);
-        at -= 1 + n_whole;
+    unsigned n;
+    uint64_t digits = digits_before(end, &n);
+    const char *at = end - n;
+    const char *point = end;
+    if (n > 0 && at[-1] == '.') {
+        point = --at;
+        for (uint64_t scale = (uint64_t)TENS[n]; n <= 15 && is_digit(at[-1]); scale *= 10, n++) {
+            digits += (uint64_t)(*--at - '0') * scale;
+        }
     }
-    unsigned n = n_whole + n_fraction;
-    if (n_whole == 0 || n > 15 || end[-1] == '.' || (n_whole > 1 && *at == '0') || at[-1] == '.' ||
+    if (n == 0 || n > 15 || at == point || (point - at > 1 && *at == '0') || at[-1] == '.' ||
         at[-1] == '-' || at[-1] == '+' || (at[-1] | 0x20) == 'e') {
         return 0;
     }
-    double v = (double)whole * TENS[n_fraction] + (double)fraction;
-    *ret = v / TENS[n_fraction]; // all exact but this
+    *ret = point == end ? (double)(int64_t)digits
+                        : (double)(int64_t)digits / TENS[end - point - 1]; // both exact
     return (size_t)(end - at);
 }
