@@ -125,7 +125,8 @@ static void write_build_info(struct pen *p)
     }
 }
 
-static void write_by_component(struct pen *p, enum self_id id, size_t at)
+static void write_by_component(struct pen *p, enum self_id id,
+                               uint64_t (*figure)(const struct ingest *, unsigned))
 {
     const struct catalog *c = p->schema->catalog;
     if (!begin(p, id)) {
@@ -133,7 +134,7 @@ static void write_by_component(struct pen *p, enum self_id id, size_t at)
     }
     for (size_t i = 0; i < c->n_components; i++) {
         label(p, "component", c->components[i], strlen(c->components[i]));
-        sample(p, id, sum_of(p, at + i * sizeof(uint64_t)));
+        sample(p, id, (double)figure(p->self->ingest, (unsigned)i));
     }
 }
 
@@ -147,9 +148,7 @@ static void write_rejected(struct pen *p)
         for (unsigned r = 0; r < REJECT_COUNT; r++) {
             label(p, "component", c->components[i], strlen(c->components[i]));
             label(p, "reason", reject_name(r), strlen(reject_name(r)));
-            size_t at =
-                offsetof(struct ingest_stats, rejected) + (i * REJECT_COUNT + r) * sizeof(uint64_t);
-            sample(p, SELF_rejected, sum_of(p, at));
+            sample(p, SELF_rejected, (double)ingest_rejected(p->self->ingest, (unsigned)i, r));
         }
     }
 }
@@ -243,7 +242,7 @@ int self_write(struct buf *out, const struct format *format, const struct schema
 {
     struct pen p = {.out = out, .format = format, .schema = schema, .self = self, .filter = filter};
     write_build_info(&p);
-    write_by_component(&p, SELF_events, offsetof(struct ingest_stats, applied));
+    write_by_component(&p, SELF_events, ingest_applied);
     write_rejected(&p);
     single(&p, SELF_bytes, SUM(&p, bytes));
     single(&p, SELF_connections, ingest_connections(self->ingest));
@@ -253,7 +252,7 @@ int self_write(struct buf *out, const struct format *format, const struct schema
     write_by_metric(&p, SELF_series_limit, offsetof(struct table, limit));
     write_by_metric(&p, SELF_folded, offsetof(struct table, folded));
     write_by_metric(&p, SELF_expired, offsetof(struct table, expired));
-    write_by_component(&p, SELF_lost, offsetof(struct ingest_stats, lost));
+    write_by_component(&p, SELF_lost, ingest_lost);
     single(&p, SELF_memo_hits, SUM(&p, memo_hits));
     single(&p, SELF_memo_misses, SUM(&p, memo_misses));
     single(&p, SELF_accept_errors, SUM(&p, accept_errors));

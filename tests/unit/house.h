@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HOUSE_SOURCES = 8, HOUSE_NOW_MS = 1000000 };
+enum { HOUSE_SOURCES = 8, HOUSE_SESSIONS = 4, HOUSE_NOW_MS = 1000000 };
 
 struct house {
     struct series_store *store;
@@ -62,7 +62,7 @@ static inline void house_open(struct house *h, const char *catalog, uint64_t lim
     errs_free(&errs);
     rcu_join();
     struct schema_settings limits = {.limit = limit, .limit_per_metric = limit_per_metric};
-    struct ingest_settings settings = {.workers = 1, .connections = 8};
+    struct ingest_settings settings = {.workers = 1, .connections = 8, .sessions = HOUSE_SESSIONS};
     settings.stream = settings.datagram = SOCKET_NONE;
     house_must(sources_new(&h->sources, HOUSE_SOURCES) == 0 &&
                    schema_open(&h->store, c, &limits, 1, sources_life_from(HOUSE_SOURCES),
