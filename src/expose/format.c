@@ -162,7 +162,7 @@ static void write_histogram(struct buf *out, struct family_text *t, const struct
 static void write_series(struct buf *out, struct family_text *t, const struct series *s)
 {
     struct slice labels;
-    labels.p = series_text(t->family->table, s, &labels.len);
+    labels.p = series_text(s, &labels.len);
     switch (t->family->metric->type) {
     case METRIC_COUNTER:
         write_counter(out, t, s, labels);
