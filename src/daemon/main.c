@@ -41,6 +41,7 @@
  * series/table           the series of one metric: find, make, remove
  * series/table_open      its beginning and end
  * series/slab            where they stand, slot after slot
+ * series/walk            all exposed series of a table, fetched ahead of their use
  * series/read            what a scrape reads of them
  * series/claim           what a source leaves on a series that it updates
  * series/redo            several words changed as one, also under a kill
@@ -82,7 +83,9 @@
  * ingest/ingest          all of them: start, pause, stop
  * ingest/sockets         the Unix sockets and their files
  *
- * expose/format          the grammar of the text format
+ * expose/format          the grammar of both formats
+ * expose/stencil         a family's lines but for labels and numbers
+ * expose/family          a family of the catalogue with all its series
  * expose/process         what the kernel tells of this process
  * expose/self            the metrics about the exporter itself
  * expose/expose          the whole exposition
@@ -118,7 +121,8 @@
  * daemon/main            actions and exit status
  *
  * Beside the house, for whoever sends: emit/main and emit/emit (virtrigaud-emit), emit/args (its command line),
- * emit/pump (its standard input), emit/client (a client to copy), emit/link and emit/wire (what it needs).
+ * emit/pump and emit/relay (its standard input), emit/client (a client to copy), emit/link, emit/queue, emit/stream
+ * and emit/wire (what it needs).
  */
 #include "daemon/config.h"
 #include "daemon/daemon.h"

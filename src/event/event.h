@@ -55,8 +55,10 @@ struct event_line {
     uint32_t len;
     uint32_t number_from; // its number at the end; both `len` when there is none
     uint32_t number_to;
-    uint32_t entry; // of the memo, most likely the line's; 0: none
-    uint64_t hash;  // of the bytes before the number
+    uint32_t entry;    // of the memo, most likely the line's; 0: none
+    bool number_known; // `number` is its value
+    double number;
+    uint64_t hash; // of the bytes before the number
 };
 
 enum event_kind { EVENT_APPLIED, EVENT_REFUSED, EVENT_CONTROL };

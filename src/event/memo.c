@@ -27,8 +27,12 @@ void memo_split(struct event_line *line)
     while (to > 0 && AT_END[at[to - 1]] == BEHIND) {
         to--;
     }
-    uint32_t from = to;
-    while (from > 0 && AT_END[at[from - 1]] == IN_NUMBER) {
+    line->number_known = to >= NUMBER_TAIL && to < line->len;
+    uint32_t short_len =
+        line->number_known ? (uint32_t)number_tail(line->at + to, &line->number) : 0;
+    line->number_known = short_len > 0;
+    uint32_t from = to - short_len;
+    while (!line->number_known && from > 0 && AT_END[at[from - 1]] == IN_NUMBER) {
         from--;
     }
     bool number =
@@ -165,6 +169,15 @@ static bool claim(const struct event_reader *r, const struct event_origin *origi
     return true;
 }
 
+static bool read_number(const struct event_line *line, double *ret)
+{
+    if (line->number_known) {
+        *ret = line->number;
+        return true;
+    }
+    return number_read(line->at + line->number_from, line->number_to - line->number_from, ret);
+}
+
 static bool number_fits(const struct event_reader *r, const struct memo_entry *e, double v)
 {
     if (fabs(v) > MEMO_MAX_NUMBER) {
@@ -202,9 +215,7 @@ bool memo_apply(struct memo *m, struct event_reader *r, const struct event_origi
     double number = 0;
     struct memo_entry *e = line->len <= MEMO_MAX_LINE ? find(m, r, origin, line) : NULL;
     if (e == NULL ||
-        (e->has_number && (!number_read(line->at + line->number_from,
-                                        line->number_to - line->number_from, &number) ||
-                           !number_fits(r, e, number))) ||
+        (e->has_number && (!read_number(line, &number) || !number_fits(r, e, number))) ||
         !lives(r, e) || (e->claims && !claim(r, origin, e))) {
         return false;
     }

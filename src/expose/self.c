@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "expose/expose.h"
-#include "expose/format.h"
 #include "expose/process.h"
 
 #include <errno.h>
@@ -29,10 +28,38 @@ static const struct {
 struct pen {
     struct buf *out;
     struct buf labels; // of the sample at hand
+    const struct format *format;
     const struct schema *schema;
     const struct self *self;
     const struct expose_filter *filter;
 };
+
+// The last word of a family's name where that is a unit.
+static const char *unit_of(const char *name, size_t len)
+{
+    static const char *const units[] = {"seconds", "bytes"};
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        size_t unit_len = strlen(units[i]);
+        if (len > unit_len + 1 && name[len - unit_len - 1] == '_' &&
+            memcmp(name + len - unit_len, units[i], unit_len) == 0) {
+            return units[i];
+        }
+    }
+    return "";
+}
+
+// OpenMetrics calls a counter's family as some gauge is called already: there its type is not told.
+static bool clashes(enum self_id id)
+{
+    size_t len = format_family_len(table[id].name, table[id].type);
+    for (size_t i = 0; i < SELF_COUNT; i++) {
+        if (i != id && strlen(table[i].name) == len &&
+            memcmp(table[i].name, table[id].name, len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
 
 // Begins a family. Returns whether it is wanted.
 static bool begin(struct pen *p, enum self_id id)
@@ -40,7 +67,13 @@ static bool begin(struct pen *p, enum self_id id)
     if (p->filter != NULL && !p->filter->wants(p->filter->ctx, table[id].name)) {
         return false;
     }
-    format_head(p->out, table[id].name, table[id].help, table[id].type);
+    const char *type = p->format->open && clashes(id) ? "unknown" : table[id].type;
+    const struct format_head head = {
+        .name = table[id].name,
+        .help = table[id].help,
+        .type = type,
+        .unit = unit_of(table[id].name, format_family_len(table[id].name, type))};
+    format_head(p->out, p->format, &head);
     return true;
 }
 
@@ -152,12 +185,14 @@ static void write_scrapes(struct pen *p)
 {
     struct self_scrapes scrapes = {0};
     p->self->scrapes(p->self->ctx, &scrapes);
-    if (begin(p, SELF_scrapes)) {
-        label(p, "format", "text", 4);
-        sample(p, SELF_scrapes, (double)scrapes.by_format[0]);
+    static const char *const formats[SELF_FORMATS] = {"text", "openmetrics"};
+    bool wanted = begin(p, SELF_scrapes);
+    for (size_t i = 0; wanted && i < SELF_FORMATS; i++) {
+        label(p, "format", formats[i], strlen(formats[i]));
+        sample(p, SELF_scrapes, (double)scrapes.by_format[i]);
     }
     if (begin(p, SELF_scrape_duration)) {
-        format_buckets(p->out, table[SELF_scrape_duration].name, "", scrapes.bounds,
+        format_buckets(p->out, p->format, table[SELF_scrape_duration].name, scrapes.bounds,
                        scrapes.n_bounds, scrapes.buckets, scrapes.sum);
     }
 }
@@ -202,10 +237,10 @@ static void write_process(struct pen *p)
     single(p, SELF_start_time, (double)p->self->start_ms / 1000);
 }
 
-int self_write(struct buf *out, const struct schema *schema, const struct self *self,
-               const struct expose_filter *filter)
+int self_write(struct buf *out, const struct format *format, const struct schema *schema,
+               const struct self *self, const struct expose_filter *filter)
 {
-    struct pen p = {.out = out, .schema = schema, .self = self, .filter = filter};
+    struct pen p = {.out = out, .format = format, .schema = schema, .self = self, .filter = filter};
     write_build_info(&p);
     write_by_component(&p, SELF_events, ingest_applied);
     write_rejected(&p);
