@@ -157,6 +157,9 @@ bench-programs: all $(BENCH_RUN)
 bench: bench-programs
 	$(srcdir)/scripts/need bench
 	$(srcdir)/bench/run --build=$(O)
+bench-scaling: bench-programs
+	$(srcdir)/scripts/need bench
+	$(srcdir)/bench/scaling --build=$(O)
 
 # ---- Tests: tests/run runs them, and ends with the one line of numbers
 
@@ -262,7 +265,7 @@ help:
 
 FORCE:
 .PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-system check-boot check-bare check-all check-long \
-	build-tests bench bench-programs fuzz lint format install uninstall dist clean distclean help FORCE
+	build-tests bench bench-programs bench-scaling fuzz lint format install uninstall dist clean distclean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard $(foreach b,$(BUILDS),$(b)/src/*/*.d $(b)/unit/*.d $(b)/stress/*.d $(b)/replay/*.d) $(O)/fuzz/bin/*.d)

@@ -17,6 +17,7 @@ struct ingest {
     struct ingest_settings settings;
     struct series_store *store;
     struct sources *sources;
+    struct sessions *sessions;
     struct worker *workers;
     unsigned started;      // threads that run
     int acks;              // eventfd, counting: workers that stand still
@@ -43,6 +44,7 @@ struct worker {
     _Atomic(struct handed *) handed;
     struct connection *connections; // list
     size_t n_lingering;             // closing ones with replies that wait
+    _Atomic bool look;              // for connections whose session changes hands
     struct protocol protocol;
     struct series_hand hand;
     struct ingest_stats stats;
