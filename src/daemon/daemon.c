@@ -121,6 +121,7 @@ static int open_ingest(struct daemon *d)
         .workers = workers_of(d->config),
         .memo_bytes = d->config->events_memo_size,
         .connections = daemon_connections(d->config),
+        .sessions = (uint32_t)d->config->limits_sessions,
         .stream = SOCKET_NONE,
         .datagram = SOCKET_NONE,
     };
@@ -244,10 +245,12 @@ int daemon_open(struct daemon *d, struct config *config, struct catalog *catalog
         catalog_free(catalog);
         return rc;
     }
-    if ((rc = open_series(d, catalog)) < 0 || (rc = open_ingest(d)) < 0 || (rc = open_web(d)) < 0) {
+    if ((rc = open_series(d, catalog)) < 0 || (rc = open_ingest(d)) < 0 ||
+        (rc = state_load(&d->state, d->ingest)) < 0 || (rc = open_web(d)) < 0) {
         return rc;
     }
     open_self(d);
+    atomic_store(&d->created, config->web_openmetrics_created);
     rc = start(d);
     if (rc == 0) {
         status_open(&d->status, d->ingest, d->store, state_trouble(&d->state), clock_mono_ms());
@@ -267,7 +270,8 @@ void daemon_close(struct daemon *d)
     }
     web_free(d->web);
     ingest_free(d->ingest);
-    state_close(&d->state); // series are not taken apart: the kernel is quicker, and somebody may wait
+    state_close(
+        &d->state); // series are not taken apart: the kernel is quicker, and somebody may wait
     int fds[] = {d->signals, d->tick, d->reload_wish};
     for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
         if (fds[i] >= 0) {
@@ -282,6 +286,7 @@ static void tick(struct daemon *d)
 {
     uint64_t now_ms = clock_mono_ms();
     sources_tick(d->sources, d->store, now_ms);
+    ingest_tick(d->ingest, now_ms);
     expire_old(d->store, (uint32_t)(now_ms / 1000), sources_keep, d->sources);
     expire_reclaim(d->store);
     state_tick(&d->state, d->ingest, now_ms);

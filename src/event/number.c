@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "event/number.h"
 
+#include <endian.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 // The powers of ten that a double holds exactly.
 static const double TENS[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
@@ -89,4 +91,56 @@ bool number_read(const char *at, size_t len, double *ret)
     }
     *ret = strtod(at, NULL);
     return true;
+}
+
+/*
+ * Eight bytes at once, as a word whose highest byte is the last one. How long a number is cannot be foreseen: a loop
+ * over its digits, and one wrong guess at its end, cost more than all of this.
+ */
+#define EACH(byte) ((uint64_t)(byte)*0x0101010101010101u)
+
+// The value of the last digits before `end`; of 16 at most. Sets how many there are.
+static uint64_t digits_before(const char *end, unsigned *ret_n)
+{
+    uint64_t value = 0;
+    uint64_t scale = 1;
+    for (unsigned n = 0;; n += 8) {
+        uint64_t w;
+        memcpy(&w, end - n - 8, sizeof w);
+        w = le64toh(w) ^ EACH('0'); // digits are 0 to 9 now
+        uint64_t others = (((w & EACH(0x7F)) + EACH(0x76)) | w) & EACH(0x80);
+        unsigned bits = others == 0 ? 64 : (unsigned)__builtin_clzll(others) & ~7u;
+        w = bits == 0 ? 0 : w & ~(uint64_t)0 << (64 - bits);
+        w = w * 10 + (w >> 8); // pairs, then fours, then all eight
+        w = ((w & 0x000000FF000000FF) * 0x000F424000000064 +
+             (w >> 16 & 0x000000FF000000FF) * 0x0000271000000001) >>
+            32;
+        value += (uint32_t)w * scale;
+        if (bits < 64 || n > 0) {
+            *ret_n = n + bits / 8;
+            return value;
+        }
+        scale = 100000000;
+    }
+}
+
+size_t number_tail(const char *end, double *ret)
+{
+    unsigned n;
+    uint64_t digits = digits_before(end, &n);
+    const char *at = end - n;
+    const char *point = end;
+    if (n > 0 && at[-1] == '.') {
+        point = --at;
+        for (uint64_t scale = (uint64_t)TENS[n]; n <= 15 && is_digit(at[-1]); scale *= 10, n++) {
+            digits += (uint64_t)(*--at - '0') * scale;
+        }
+    }
+    if (n == 0 || n > 15 || at == point || (point - at > 1 && *at == '0') || at[-1] == '.' ||
+        at[-1] == '-' || at[-1] == '+' || (at[-1] | 0x20) == 'e') {
+        return 0;
+    }
+    *ret = point == end ? (double)(int64_t)digits
+                        : (double)(int64_t)digits / TENS[end - point - 1]; // both exact
+    return (size_t)(end - at);
 }

@@ -210,8 +210,15 @@ static void end_life(struct sources *s, uint32_t mark, uint64_t at_ms)
     atomic_store(&life_of(s, mark)->state, LIFE_GONE);
 }
 
+// Whether the life that ended last can go on: the tick has not begun to take its series away.
+static bool revive(struct sources *s, uint32_t mark)
+{
+    uint8_t state = LIFE_GONE;
+    return mark != 0 && atomic_compare_exchange_strong(&life_of(s, mark)->state, &state, LIFE_USED);
+}
+
 // Counts a connection. Returns the mark of the life that it belongs to, or 0 when no life is free.
-static uint32_t connect_source(struct sources *s, struct source *src, uint64_t now_ms)
+static uint32_t connect_source(struct sources *s, struct source *src, bool returns, uint64_t now_ms)
 {
     atomic_store_explicit(&src->heard_mono, now_ms, memory_order_relaxed);
     bool nameless = src->instance_len == 0;
@@ -224,7 +231,8 @@ static uint32_t connect_source(struct sources *s, struct source *src, uint64_t n
             }
             continue;
         }
-        uint32_t mark = source_new_life(s, src);
+        bool revived = returns && !nameless && revive(s, old);
+        uint32_t mark = revived ? old : source_new_life(s, src);
         if (mark == 0) {
             return 0;
         }
@@ -233,11 +241,16 @@ static uint32_t connect_source(struct sources *s, struct source *src, uint64_t n
                 // It came back: what the old life set has as long again to be set anew.
                 atomic_store(&life_of(s, old)->ends_ms, now_ms + SOURCE_GRACE_MS);
             }
-            source_record_life(src, mark);
+            if (!revived) {
+                source_record_life(src, mark);
+            }
             return mark;
         }
-        if (!nameless) {
-            atomic_store(&life_of(s, mark)->state, LIFE_FREE); // another connection came first
+        // Another connection came first, or the life was just disowned.
+        if (revived) {
+            end_life(s, mark, now_ms + SOURCE_GRACE_MS);
+        } else if (!nameless) {
+            atomic_store(&life_of(s, mark)->state, LIFE_FREE);
         }
     }
 }
@@ -265,15 +278,15 @@ void source_leave(struct sources *s, struct source *src, uint64_t now_ms)
     }
 }
 
-struct source *source_enter(struct sources *s, struct arena_hand *hand, unsigned component,
-                            struct slice instance, uint64_t now_ms, uint32_t *ret_life)
+static struct source *come(struct sources *s, struct arena_hand *hand, unsigned component,
+                           struct slice instance, bool returns, uint64_t now_ms, uint32_t *ret_life)
 {
     for (;;) {
         struct source *src = find_or_add(s, hand, component, instance, now_ms);
         if (src == NULL) {
             return NULL;
         }
-        uint32_t life = connect_source(s, src, now_ms);
+        uint32_t life = connect_source(s, src, returns, now_ms);
         if (life == 0) {
             return NULL;
         }
@@ -283,6 +296,18 @@ struct source *source_enter(struct sources *s, struct arena_hand *hand, unsigned
         }
         source_leave(s, src, now_ms); // it was just being forgotten
     }
+}
+
+struct source *source_enter(struct sources *s, struct arena_hand *hand, unsigned component,
+                            struct slice instance, uint64_t now_ms, uint32_t *ret_life)
+{
+    return come(s, hand, component, instance, false, now_ms, ret_life);
+}
+
+struct source *source_return(struct sources *s, struct arena_hand *hand, unsigned component,
+                             struct slice instance, uint64_t now_ms, uint32_t *ret_life)
+{
+    return come(s, hand, component, instance, true, now_ms, ret_life);
 }
 
 struct source *source_datagram(struct sources *s, struct arena_hand *hand, unsigned component,

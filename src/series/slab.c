@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "series/slab.h"
 
+#include "series/walk.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -21,6 +23,14 @@ struct series *slab_at(const struct table *t, uint32_t slot)
     uint32_t first;
     unsigned slab = slab_of(slot, &first);
     return atomic_load_explicit(&t->slabs[slab], memory_order_acquire) + (slot - first);
+}
+
+const struct series *table_run(const struct table *t, uint32_t slot, uint32_t *ret_first,
+                               uint32_t *ret_end)
+{
+    unsigned slab = slab_of(slot, ret_first);
+    *ret_end = slab == 0 ? TABLE_FIRST_SLAB : *ret_first * 2;
+    return atomic_load_explicit(&t->slabs[slab], memory_order_acquire);
 }
 
 static int ensure(struct table *t, uint32_t slot)

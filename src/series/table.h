@@ -189,6 +189,12 @@ static inline struct marks_room table_room(const struct table *t, struct series_
     return (struct marks_room){t->share->arena, &hand->arena, t->share->most_marks};
 }
 
+// Whether who updates a series of the table has to claim it each time, and not once.
+static inline bool table_claims(const struct table *t)
+{
+    return t->owned || atomic_load_explicit(&t->timed, memory_order_relaxed);
+}
+
 // The hand's own cell of a counter or histogram series, made when it is not there. NULL: no memory.
 void *table_cell(struct table *t, struct series_hand *hand, struct series *s);
 

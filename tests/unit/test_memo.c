@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "event/memo_entry.h"
+#include "event/memo_store.h"
 #include "event/number.h"
-#include "expose/format.h"
+#include "expose/family.h"
 #include "series/expire.h"
 #include "series/rcu.h"
 #include "unit.h"
@@ -60,7 +60,7 @@ static void expose(struct side *s, struct buf *out)
     const struct schema *schema = schema_current(s->store);
     for (size_t i = 0; i < schema->catalog->n_metrics; i++) {
         const struct table *t = schema->families[i].table;
-        ck_assert_int_eq(format_family(out, &schema->families[i]), 0);
+        ck_assert_int_eq(family_write(out, &(struct format){0}, &schema->families[i]), 0);
         buf_addf(out, "count %lu folded %lu expired %lu\n", (unsigned long)t->count,
                  (unsigned long)t->account->folded, (unsigned long)t->account->expired);
     }
@@ -304,7 +304,8 @@ START_TEST(a_line_is_remembered_at_its_third_sight)
     }
     rcu_leave();
     struct buf out = BUF_INIT;
-    ck_assert_int_eq(format_family(&out, &schema_current(s.store)->families[1]), 0);
+    ck_assert_int_eq(family_write(&out, &(struct format){0}, &schema_current(s.store)->families[1]),
+                     0);
     ck_assert_str_eq(buf_string(&out),
                      "# HELP b_total B.\n# TYPE b_total counter\nb_total{x=\"a\"} 8\n");
     buf_free(&out);
@@ -332,11 +333,12 @@ START_TEST(the_number_is_cut_out_at_the_end_only)
         {"}}}", ""},
     };
     for (size_t i = 0; i < sizeof cuts / sizeof cuts[0]; i++) {
-        struct memo_cut cut;
-        memo_split(cuts[i].line, strlen(cuts[i].line), &cut);
-        ck_assert_msg(cut.to - cut.from == strlen(cuts[i].number) &&
-                          memcmp(cuts[i].line + cut.from, cuts[i].number, cut.to - cut.from) == 0,
-                      "%s", cuts[i].line);
+        struct event_line line = {.at = cuts[i].line, .len = (uint32_t)strlen(cuts[i].line)};
+        memo_split(&line);
+        uint32_t len = line.number_to - line.number_from;
+        ck_assert_msg(len == strlen(cuts[i].number) &&
+                          memcmp(line.at + line.number_from, cuts[i].number, len) == 0,
+                      "%s", line.at);
     }
 }
 END_TEST
