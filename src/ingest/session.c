@@ -1,31 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ingest/session.h"
+#include "ingest/session_table.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum state {
-    SESSION_FREE,
-    SESSION_CLAIMED, // being made
-    SESSION_ABORTED, // its maker has to look again
-    SESSION_KNOWN,
-    SESSION_GOING, // being taken away, perhaps
-};
-
-enum { WORKER_BITS = 8 }; // of a claim; above them its number
-
-struct sessions {
-    uint32_t n;
-    _Atomic uint32_t known;
-    struct arena *arena;
-    char *base;
-    void (*wake)(void *ctx, unsigned worker);
-    void *ctx;
-    struct session *at;
-    _Atomic uint64_t *hashes; // of each entry; 0: none. Side by side, since all are looked through
-};
 
 int sessions_new(struct sessions **ret, uint32_t limit, struct arena *arena,
                  void (*wake)(void *ctx, unsigned worker), void *ctx)
