@@ -241,7 +241,7 @@ static void too_long(struct connection *c, struct protocol *p)
     refuse(c, p, &v);
 }
 
-static void on_line(struct connection *c, struct protocol *p, const struct event_line *line)
+static void on_line(struct connection *c, struct protocol *p, struct event_line *line)
 {
     if (line->len > EVENT_MAX_LINE) {
         too_long(c, p);

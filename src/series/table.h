@@ -77,9 +77,11 @@ struct table_share {
     struct arena *arena;
     char *base; // arena_base
     unsigned lanes;
-    uint32_t life_from;     // marks from here on stand for a source's life and keep an owned series
-    uint32_t most_marks;    // greatest mark
-    _Atomic uint64_t count; // series of all tables, folded ones aside
+    uint32_t life_from;  // marks from here on stand for a source's life and keep an owned series
+    uint32_t most_marks; // greatest mark
+    _Atomic uint64_t removals; // of all tables
+    // Series of all tables, folded ones aside. Away from what every line looks at and hardly anything changes.
+    _Atomic uint64_t count __attribute__((aligned(64)));
     _Atomic uint64_t limit; // of count
 };
 
