@@ -29,9 +29,12 @@ confdir = $(sysconfdir)/virtrigaud-exporter
 
 rel = $(patsubst $(srcdir)/%,%,$(wildcard $(addprefix $(srcdir)/,$(1))))
 MAINS := src/daemon/main.c src/emit/main.c
-# What needs libsystemd has another file, NAME_none.c, for a build without it (SYSTEMD=no).
-NONE := $(call rel,src/*/*_none.c)
-UNUSED := $(if $(filter no,$(SYSTEMD)),$(NONE:_none.c=.c),$(NONE))
+# What needs libsystemd or isa-l has another file, NAME_none.c, for a build without it (SYSTEMD=no, GZIP=no).
+NONE_GZIP := src/expose/gzip_none.c
+NONE_SYSTEMD := $(filter-out $(NONE_GZIP),$(call rel,src/*/*_none.c))
+unused = $(if $(filter no,$($(1))),$(NONE_$(1):_none.c=.c),$(NONE_$(1)))
+UNUSED := $(call unused,SYSTEMD) $(call unused,GZIP)
+WITHOUT := $(if $(filter no,$(SYSTEMD)),libsystemd) $(if $(filter no,$(GZIP)),libisal)
 LIB := $(filter-out $(MAINS) $(UNUSED),$(call rel,src/*/*.c))
 UNIT := $(patsubst tests/%.c,%,$(filter-out $(patsubst %.c,tests/unit/test_%.c,$(notdir $(UNUSED))),$(call rel,tests/unit/test_*.c)))
 STRESS := $(patsubst tests/%.c,%,$(call rel,tests/stress/stress_*.c))
@@ -40,7 +43,8 @@ FUZZ := $(patsubst tests/fuzz/%.c,%,$(call rel,tests/fuzz/fuzz_*.c))
 BOOT := $(if $(filter no,$(SYSTEMD)),,$(call rel,tests/boot/run))
 BARE := $(call rel,tests/bare/run)
 SYSTEM := $(filter-out $(if $(filter no,$(SYSTEMD)),tests/system/70%),$(call rel,tests/system/[0-9][0-9][0-9]-*))
-SOURCES := $(call rel,src/*/*.[ch] src/*/*.def tests/*/*.[ch])
+BENCH := $(patsubst %.c,%,$(filter-out bench/tool.c,$(call rel,bench/*.c)))
+SOURCES := $(call rel,src/*/*.[ch] src/*/*.def tests/*/*.[ch] bench/*.[ch])
 VERSIONED := $(patsubst $(srcdir)/%,%,$(shell grep -lE "VE_(VERSION|REVISION)" /dev/null $(wildcard $(srcdir)/src/*/*.c)))
 
 # ---- Packages
@@ -48,7 +52,7 @@ VERSIONED := $(patsubst $(srcdir)/%,%,$(shell grep -lE "VE_(VERSION|REVISION)" /
 # Goals that compile nothing need no libraries.
 ifneq ($(filter-out clean distclean help format lint dist uninstall check-bare,$(or $(MAKECMDGOALS),all)),)
 package_of = $(shell awk '$$3 == "$(1)" { print $$2 }' $(srcdir)/scripts/packages)
-MODULES := $(filter-out $(if $(filter no,$(SYSTEMD)),libsystemd),\
+MODULES := $(filter-out $(WITHOUT),\
 	$(shell awk '$$1 == "build" && NF == 3 { print $$3 }' $(srcdir)/scripts/packages))
 ifeq ($(shell command -v $(PKG_CONFIG)),)
 $(error $(PKG_CONFIG) is missing; on Debian: apt-get install pkg-config)
@@ -145,6 +149,21 @@ $(O)/fuzz/bin/%: $(srcdir)/tests/fuzz/%.c $(O)/fuzz/libve.a $(O)/fuzz/gen/flags
 	@mkdir -p $(@D)
 	$(call say,FUZZ    )$(COMPILE) $(DEPS) $(LINK) -fsanitize=fuzzer -o $@ $< $(O)/fuzz/libve.a $(VE_LDLIBS)
 
+# ---- The benchmark's programs
+
+BENCH_RUN := $(addprefix $(O)/,$(BENCH))
+$(BENCH_RUN): $(O)/bench/%: $(srcdir)/bench/%.c $(srcdir)/bench/tool.c $(srcdir)/bench/tool.h $(O)/gen/flags
+	@mkdir -p $(@D)
+	$(call say,BENCH   )$(COMPILE) $(LINK) -o $@ $(filter %.c,$^) $(VE_LDLIBS)
+
+bench-programs: all $(BENCH_RUN)
+bench: bench-programs
+	$(srcdir)/scripts/need bench
+	$(srcdir)/bench/run --build=$(O)
+bench-scaling: bench-programs
+	$(srcdir)/scripts/need bench
+	$(srcdir)/bench/scaling --build=$(O)
+
 # ---- Tests: tests/run runs them, and ends with the one line of numbers
 
 RUN = $(srcdir)/tests/run --build=$(O)
@@ -156,7 +175,7 @@ STRESS_RUN := $(addprefix $(O)/,$(STRESS))
 REPLAY_RUN := $(addprefix $(O)/asan/replay/,$(FUZZ))
 in_src = $(addprefix $(srcdir)/,$(1))
 
-check: all $(UNIT_RUN)
+check: all $(UNIT_RUN) $(BENCH_RUN)
 	@$(RUN) $(UNIT_RUN) $(call in_src,$(SHORT))
 check-unit: $(UNIT_RUN)
 	@$(RUN) $(UNIT_RUN)
@@ -168,7 +187,7 @@ check-stress: $(STRESS_RUN)
 	@$(RUN) $(STRESS_RUN)
 check-fuzz: $(REPLAY_RUN)
 	@$(RUN) $(REPLAY_RUN)
-check-system: all
+check-system: all $(BENCH_RUN)
 	@$(RUN) $(call in_src,$(SYSTEM))
 check-boot: all
 	@$(RUN) $(call in_src,$(BOOT))
@@ -176,10 +195,10 @@ check-bare:
 	@$(RUN) $(call in_src,$(BARE))
 check-all: all build-tests
 	@$(RUN) $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN) $(call in_src,$(SYSTEM) $(BOOT))
-check-long: all $(UNIT_RUN) $(STRESS_RUN)
+check-long: all $(UNIT_RUN) $(STRESS_RUN) $(BENCH_RUN)
 	@VE_LONG=1 $(RUN) $(UNIT_RUN) $(STRESS_RUN) $(call in_src,$(SYSTEM) $(BARE))
 # Everything that check-all runs, built and not run.
-build-tests: $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN)
+build-tests: $(BENCH_RUN) $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN)
 
 fuzz: $(FUZZ:%=$(O)/fuzz/run/%)
 $(O)/fuzz/run/fuzz_%: $(O)/fuzz/bin/fuzz_% FORCE
@@ -199,10 +218,12 @@ MAN := $(call rel,man/*.[1-8])
 UNITS := $(call rel,systemd/*.service systemd/*.socket)
 SYSUSERS := $(call rel,systemd/*.sysusers)
 COMPLETIONS := $(call rel,completions/*)
+EXAMPLES := $(patsubst examples/%,%,$(call rel,examples/*/*.* examples/*/*/*.*))
 D = $(DESTDIR)
 man_path = $(D)$(mandir)/man$(patsubst .%,%,$(suffix $(1)))/$(notdir $(1))
 OURS = $(D)$(sbindir)/virtrigaud-exporter $(D)$(bindir)/virtrigaud-emit \
 	$(addprefix $(D)$(docdir)/,$(notdir $(DOCS))) $(D)$(docdir)/examples/catalog.yaml \
+	$(addprefix $(D)$(docdir)/examples/,$(EXAMPLES)) \
 	$(foreach m,$(MAN),$(call man_path,$(m))) $(addprefix $(D)$(unitdir)/,$(notdir $(UNITS))) \
 	$(patsubst %.sysusers,$(D)$(sysusersdir)/%.conf,$(notdir $(SYSUSERS))) \
 	$(addprefix $(D)$(completionsdir)/,$(notdir $(COMPLETIONS)))
@@ -218,6 +239,7 @@ install: all
 	$(INSTALL) -m 755 $(O)/virtrigaud-emit $(D)$(bindir)
 	$(INSTALL) -m 644 $(call in_src,$(DOCS)) $(D)$(docdir)
 	$(INSTALL) -m 644 $(srcdir)/conf/catalog.yaml $(D)$(docdir)/examples
+	$(foreach e,$(EXAMPLES),$(INSTALL) -D -m 644 $(srcdir)/examples/$(e) $(D)$(docdir)/examples/$(e)$(newline)	)
 	@if [ -e $(D)$(confdir)/config.yaml ]; then echo "$(D)$(confdir)/config.yaml is there already and stays"; \
 	else $(INSTALL) -m 644 $(srcdir)/conf/config.yaml $(D)$(confdir); fi
 	$(foreach m,$(MAN),$(INSTALL) -D -m 644 $(srcdir)/$(m) $(call man_path,$(m))$(newline)	)
@@ -231,7 +253,7 @@ uninstall:
 	rm -f $(OURS)
 	@if cmp -s $(srcdir)/conf/config.yaml $(D)$(confdir)/config.yaml; then rm $(D)$(confdir)/config.yaml; \
 	elif [ -e $(D)$(confdir)/config.yaml ]; then echo "$(D)$(confdir)/config.yaml was changed and stays"; fi
-	@for d in $(D)$(docdir)/examples $(D)$(docdir) $(D)$(confdir)/catalog.d $(D)$(confdir); do \
+	@for d in $(D)$(docdir)/examples/*/* $(D)$(docdir)/examples/* $(D)$(docdir)/examples $(D)$(docdir) $(D)$(confdir)/catalog.d $(D)$(confdir); do \
 		[ ! -d $$d ] || rmdir $$d 2>/dev/null || echo "$$d holds files of yours and stays"; done
 
 # ---- The rest
@@ -249,7 +271,7 @@ help:
 
 FORCE:
 .PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-system check-boot check-bare check-all check-long \
-	build-tests fuzz lint format install uninstall dist clean distclean help FORCE
+	build-tests bench bench-programs bench-scaling fuzz lint format install uninstall dist clean distclean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard $(foreach b,$(BUILDS),$(b)/src/*/*.d $(b)/unit/*.d $(b)/stress/*.d $(b)/replay/*.d) $(O)/fuzz/bin/*.d)

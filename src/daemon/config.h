@@ -67,10 +67,12 @@ struct config {
     struct config_list web_listen_addresses;
     char *web_telemetry_path;
     bool web_enable_lifecycle;
+    bool web_openmetrics_created;
     uint64_t web_max_requests;
     uint64_t limits_series;
     uint64_t limits_series_per_metric;
     uint64_t limits_sources;
+    uint64_t limits_sessions;
     uint64_t limits_connections;
     enum log_level log_level;
     enum log_format log_format;

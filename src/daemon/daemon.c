@@ -121,6 +121,7 @@ static int open_ingest(struct daemon *d)
         .workers = workers_of(d->config),
         .memo_bytes = d->config->events_memo_size,
         .connections = daemon_connections(d->config),
+        .sessions = (uint32_t)d->config->limits_sessions,
         .stream = SOCKET_NONE,
         .datagram = SOCKET_NONE,
     };
@@ -247,6 +248,7 @@ int daemon_open(struct daemon *d, struct config *config, struct catalog *catalog
         return rc;
     }
     open_self(d);
+    atomic_store(&d->created, config->web_openmetrics_created);
     rc = start(d);
     if (rc == 0) {
         status_open(&d->status, d->ingest, d->store, clock_mono_ms());
@@ -282,6 +284,7 @@ static void tick(struct daemon *d)
 {
     uint64_t now_ms = clock_mono_ms();
     sources_tick(d->sources, d->store, now_ms);
+    ingest_tick(d->ingest, now_ms);
     expire_old(d->store, (uint32_t)(now_ms / 1000), sources_keep, d->sources);
     expire_reclaim(d->store);
     refused_tick(&d->refused, d->ingest, schema_current(d->store)->catalog, now_ms);

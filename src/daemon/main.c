@@ -31,13 +31,20 @@
  *
  * series/rcu             grace periods
  * series/arena           the memory of series' identities and numbers
+ * series/arena_file      its way into a file and out of it
+ * series/arena_inside    what these two share
+ * series/layout          what stands at fixed places of the arena
+ * series/record          what survives the process, and how it is found again
  * series/cell            the numbers, and the few instructions that change them
  * series/key             a series' label text, which is its identity
  * series/marks           which sources have to do with a series
  * series/table           the series of one metric: find, make, remove
+ * series/table_open      its beginning and end
  * series/slab            where they stand, slot after slot
+ * series/walk            all exposed series of a table, fetched ahead of their use
  * series/read            what a scrape reads of them
  * series/claim           what a source leaves on a series that it updates
+ * series/redo            several words changed as one, also under a kill
  * series/schema          a catalogue and its tables, swapped as one
  * series/expire          series that go by themselves
  *
@@ -62,17 +69,26 @@
  * ingest/source          who pushes: sources, their lives and marks
  * ingest/source_table    the insides of the table of sources
  * ingest/source_tick     what time does to sources
+ * ingest/session         how far each client has come
+ * ingest/account         what became of each component's lines
  * ingest/refusal         what workers tell of refused lines
  * ingest/hello           who a connection or a datagram speaks for
  * ingest/reply           the lines that go back to a client
- * ingest/connection      bytes to lines, lines to replies
+ * ingest/fence           one connection at a time for a session
+ * ingest/connection      one client: lines to replies
+ * ingest/input           its bytes to lines
  * ingest/datagram        lines without a connection
  * ingest/connect         how connections come to workers and leave
  * ingest/worker          one ingest thread
  * ingest/ingest          all of them: start, pause, stop
  * ingest/sockets         the Unix sockets and their files
  *
- * expose/format          the grammar of the text format
+ * expose/format          the grammar of both formats
+ * expose/stencil         a family's lines but for labels and numbers
+ * expose/family          a family of the catalogue with all its series
+ * expose/gzip            bytes to a gzip stream
+ * expose/gzip_none       the same without isa-l
+ * expose/negotiate       from what a request accepts to the form of its answer
  * expose/process         what the kernel tells of this process
  * expose/self            the metrics about the exporter itself
  * expose/expose          the whole exposition
@@ -82,6 +98,7 @@
  * web/conn               connections, by what they wait for and since when
  * web/head               whether a request's head may be trusted
  * web/query              path and filters of a request
+ * web/wish               what a scrape's head says of its answer
  * web/page               the landing page
  * web/body               the memory of renderings
  * web/scrape             requests that wait for a rendering
@@ -108,7 +125,8 @@
  * daemon/main            actions and exit status
  *
  * Beside the house, for whoever sends: emit/main and emit/emit (virtrigaud-emit), emit/args (its command line),
- * emit/pump (its standard input), emit/client (a client to copy), emit/link and emit/wire (what it needs).
+ * emit/pump and emit/relay (its standard input), emit/client (a client to copy), emit/link, emit/queue, emit/stream
+ * and emit/wire (what it needs).
  */
 #include "daemon/config.h"
 #include "daemon/daemon.h"

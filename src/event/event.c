@@ -52,30 +52,74 @@ void event_reader_free(struct event_reader *r)
     }
 }
 
-static void apply_one(const struct planned *p)
+static void *target_of(const struct planned *p)
 {
-    void *target = p->cell != NULL ? p->cell : (void *)series_gauge(p->series);
-    line_apply(p->family->table, p->op, target, p->family->metric->bounds, p->value);
+    return p->cell != NULL ? p->cell : (void *)series_gauge(p->series);
+}
+
+void event_settle(struct event_ledger *ledger, _Atomic uint64_t *account)
+{
+    redo_count(ledger->redo, ledger->position, 1);
+    redo_count(ledger->redo, account, 1);
+    redo_commit(ledger->redo);
+}
+
+static void count_folds(const struct event_reader *r)
+{
+    for (size_t i = 0; i < r->n_plan; i++) {
+        const struct planned *p = &r->plan[i];
+        if (p->folded) {
+            atomic_fetch_add_explicit(&p->family->table->account->folded, 1, memory_order_relaxed);
+        }
+    }
+}
+
+static void show_made(struct event_reader *r)
+{
+    for (size_t i = 0; i < r->n_plan; i++) {
+        const struct planned *p = &r->plan[i];
+        if (!p->made) {
+            continue;
+        }
+        table_show(p->family->table, p->series);
+        if (p->family->metric->precreate && (p->series->record->flags & SERIES_BEYOND) == 0) {
+            precreate_siblings(r, p->family, planned_key(r, p));
+        }
+    }
 }
 
 static void apply_plan(struct event_reader *r)
 {
     for (size_t i = 0; i < r->n_plan; i++) {
-        apply_one(&r->plan[i]);
+        const struct planned *p = &r->plan[i];
+        line_apply(p->family->table, p->op, target_of(p), p->family->metric->bounds, p->value);
     }
+    count_folds(r);
+    show_made(r);
+}
+
+/*
+ * In a session the line counts from the mark of its record on. What it made must be there by then, since replaying
+ * publishes nothing: counters and histograms with 0, gauges with their value.
+ */
+static void apply_in_session(struct event_reader *r, struct event_ledger *ledger)
+{
     for (size_t i = 0; i < r->n_plan; i++) {
         const struct planned *p = &r->plan[i];
-        if (p->folded) {
-            atomic_fetch_add_explicit(&p->family->table->folded, 1, memory_order_relaxed);
-        }
-        if (!p->made) {
-            continue;
-        }
-        table_show(p->series);
-        if (p->family->metric->precreate && (p->series->record->flags & SERIES_BEYOND) == 0) {
-            precreate_siblings(r, p->family, planned_key(r, p));
+        line_note(ledger->redo, p->family->table, p->op, target_of(p), p->family->metric->bounds,
+                  p->value);
+        if (p->made && p->op == UPDATE_SET) {
+            cell_set(series_gauge(p->series), p->value);
         }
     }
+    count_folds(r);
+    for (size_t i = 0; i < r->n_plan; i++) {
+        if (r->plan[i].made) {
+            table_publish(r->plan[i].family->table, r->plan[i].series);
+        }
+    }
+    event_settle(ledger, ledger->applied);
+    show_made(r);
 }
 
 static void undo_plan(struct event_reader *r)
@@ -126,7 +170,11 @@ static void run_plan(struct event_reader *r, struct event_verdict *v)
         undo_plan(r);
         return;
     }
-    apply_plan(r);
+    if (r->origin->ledger != NULL) {
+        apply_in_session(r, r->origin->ledger);
+    } else {
+        apply_plan(r);
+    }
     v->kind = EVENT_APPLIED;
 }
 
@@ -151,6 +199,13 @@ static void begin(struct event_reader *r, const struct event_origin *origin)
     }
 }
 
+// A batch has more updates than a redo record has room for.
+static void refuse_batch(struct event_verdict *v)
+{
+    line_refuse(v, REJECT_not_an_object, "a session takes no batches");
+    v->index = -1;
+}
+
 static void parse_line(struct event_reader *r, const struct event_origin *origin,
                        const struct event_line *line, struct event_verdict *ret)
 {
@@ -164,6 +219,14 @@ static void parse_line(struct event_reader *r, const struct event_origin *origin
     if (r->root == NULL) {
         line_refuse(ret, refusal.reason, "%s", refusal.text);
         ret->index = refusal.index;
+        if (origin->ledger != NULL && refusal.reason == REJECT_duplicate_field &&
+            refusal.index >= 0) {
+            refuse_batch(ret);
+        }
+        return;
+    }
+    if (json_is_array(r->root) && origin->ledger != NULL) {
+        refuse_batch(ret);
         return;
     }
     if (json_is_array(r->root)) {

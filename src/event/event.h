@@ -16,6 +16,7 @@
 #include "event/control.h"
 #include "event/reject.h"
 #include "series/claim.h"
+#include "series/redo.h"
 #include "series/schema.h"
 
 enum {
@@ -32,11 +33,20 @@ struct event_defaults {
     char *values[EVENT_MAX_DEFAULTS]; // without NUL inside
 };
 
+// What a line of a session changes besides series. All that it changes is changed as one (series/redo), so that
+// it counts once whatever becomes of the process.
+struct event_ledger {
+    struct redo *redo;          // of the reader's lane
+    _Atomic uint64_t *position; // lines of the session that were dealt with
+    _Atomic uint64_t *applied;  // lines that were applied, in the account
+};
+
 // What a line means besides its bytes.
 struct event_origin {
     const struct event_defaults *defaults; // NULL: none
     struct claimant claimant;
-    uint64_t context; // event_context of the two above
+    uint64_t context;            // event_context of the two above
+    struct event_ledger *ledger; // of a session, which takes no batches; NULL: none
 };
 
 // A line without its LF, and what event_look found out about it.
@@ -89,6 +99,10 @@ void event_judge(struct event_reader *r, const struct event_origin *origin, stru
 // Both for a single line.
 void event_line(struct event_reader *r, const struct event_origin *origin, const char *line,
                 size_t len, struct event_verdict *ret);
+
+// A line of the session has been dealt with and counts there: in the ledger's account when it was applied, which
+// event_line does by itself, or in that of its refusal.
+void event_settle(struct event_ledger *ledger, _Atomic uint64_t *account);
 
 // Creates the zero series for which the labels name all that is open, of every metric with `precreate`, and
 // leaves the claimant's base mark and `named` on them.

@@ -165,7 +165,7 @@ static bool claim(const struct event_reader *r, const struct event_origin *origi
     for (unsigned i = 0; i < e->n; i++) {
         struct table *t = r->schema->families[e->updates[i].family].table;
         struct series *s = series_of(r, &e->updates[i]);
-        if (s == NULL || (table_claims(t) && claim_series(t, s, &origin->claimant) != 0)) {
+        if (s == NULL || (table_claims(t) && claim_series(t, r->hand, s, &origin->claimant) != 0)) {
             return false;
         }
     }
@@ -207,6 +207,24 @@ static struct memo_entry *find_usable(struct memo *m, const struct event_reader 
     return e;
 }
 
+// The one place where a remembered line changes series: directly or, in a session, by way of its redo record.
+static void apply(const struct event_reader *r, const struct memo_entry *e, double number,
+                  const struct event_ledger *ledger)
+{
+    char *base = r->store->share.base;
+    for (unsigned i = 0; i < e->n; i++) {
+        const struct memo_update *u = &e->updates[i];
+        const struct family *f = &r->schema->families[u->family];
+        void *target = (char *)arena_at(base, u->cell) + u->behind * sizeof(double);
+        double v = u->takes_number ? number : u->constant;
+        if (ledger == NULL) {
+            line_apply(f->table, u->op, target, f->metric->bounds, v);
+        } else {
+            line_note(ledger->redo, f->table, u->op, target, f->metric->bounds, v);
+        }
+    }
+}
+
 bool memo_apply(struct memo *m, struct event_reader *r, const struct event_origin *origin,
                 struct event_line *line)
 {
@@ -219,12 +237,9 @@ bool memo_apply(struct memo *m, struct event_reader *r, const struct event_origi
     if (e == NULL) {
         return false;
     }
-    char *base = r->store->share.base;
-    const struct family *families = r->schema->families;
-    for (const struct memo_update *u = e->updates; u < e->updates + e->n; u++) {
-        const struct family *f = &families[u->family];
-        line_apply(f->table, u->op, (char *)arena_at(base, u->cell) + u->behind * sizeof(double),
-                   f->metric->bounds, u->takes_number ? number : u->constant);
+    apply(r, e, number, origin->ledger);
+    if (origin->ledger != NULL) {
+        event_settle(origin->ledger, origin->ledger->applied);
     }
     e->used = true;
     return true;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ingest/connection.h"
 
+#include "ingest/fence.h"
 #include "ingest/hello.h"
 #include "ingest/reply.h"
-#include "series/rcu.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,14 +11,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { TAIL_LEAST = 512, TAIL_KEEP = 4096 };
+enum { REPLIES_KEEP = 4096 };
 
 // The lines that follow are those of this source. Returns false when there is no room for another one.
 static bool enter(struct connection *c, struct protocol *p, unsigned component,
                   struct slice instance)
 {
     uint32_t life;
-    struct source *src = source_enter(p->sources, component, instance, p->now_ms, &life);
+    struct source *src = c->session != NULL
+                             ? source_return(p->sources, component, instance, p->now_ms, &life)
+                             : source_enter(p->sources, component, instance, p->now_ms, &life);
     if (src == NULL) {
         return false;
     }
@@ -52,6 +54,7 @@ void connection_free(struct connection *c, struct protocol *p)
     buf_free(&c->replies);
     free(c->tail);
     close(c->fd);
+    fence_leave(c, p);
     free(c);
 }
 
@@ -65,7 +68,7 @@ int connection_flush(struct connection *c)
         }
         c->replies_at += (size_t)n;
     }
-    buf_shrink(&c->replies, TAIL_KEEP);
+    buf_shrink(&c->replies, REPLIES_KEEP);
     c->replies_at = 0;
     return 0;
 }
@@ -92,10 +95,21 @@ static void answer(struct connection *c, struct buf *reply)
     buf_free(reply);
 }
 
+static struct account *account_of(const struct connection *c, const struct protocol *p)
+{
+    return p->accounts.of[c->source->component];
+}
+
 static void refuse(struct connection *c, struct protocol *p, const struct event_verdict *v)
 {
+    _Atomic uint64_t *account = &account_of(c, p)->rejected[v->reason];
+    bool control = v->kind == EVENT_CONTROL || v->reason == REJECT_bad_control;
     c->rejected++;
-    count_add(&p->stats->rejected[c->source->component][v->reason], 1);
+    if (c->origin.ledger != NULL && !control) {
+        event_settle(&c->ledger, account);
+    } else {
+        count_add(account, 1);
+    }
     refusal_put(p->refusals, c->source, c->lines, v->reason, v->name, v->detail);
     struct buf reply = BUF_INIT;
     reply_error(&reply, v, c->lines);
@@ -117,15 +131,14 @@ static void refuse_control(struct connection *c, struct protocol *p, struct even
     }
 }
 
-static void count_lost(struct connection *c, struct protocol *p, const struct control_hello *h)
+// Of a session it is counted once the session is held.
+static void count_lost(struct connection *c, struct protocol *p, uint64_t lost)
 {
-    if (!h->has_lost) {
-        return;
+    if (c->session == NULL) {
+        uint64_t more = c->source->instance_len > 0 ? source_lost(c->source, lost) : lost - c->lost;
+        count_add(&account_of(c, p)->lost, more);
     }
-    uint64_t more =
-        c->source->instance_len > 0 ? source_lost(c->source, h->lost) : h->lost - c->lost;
-    c->lost = h->lost;
-    count_add(&p->stats->lost[c->source->component], more);
+    c->lost = lost;
 }
 
 static const char *first_hello(struct connection *c, struct protocol *p,
@@ -137,6 +150,7 @@ static const char *first_hello(struct connection *c, struct protocol *p,
     if (hello_defaults(&c->defaults, h) < 0) {
         return "out of memory";
     }
+    fence_find(c, p, h);
     if (!enter(c, p, h->component, h->instance)) {
         return "too many sources";
     }
@@ -144,7 +158,7 @@ static const char *first_hello(struct connection *c, struct protocol *p,
     atomic_store_explicit(&c->source->forgotten, false, memory_order_relaxed);
     event_precreate(p->reader, &c->defaults, &c->origin.claimant,
                     source_named(p->sources, c->source));
-    return NULL;
+    return fence_claim(c, p, h);
 }
 
 // A later hello may only raise `lost`; what else it says must be what the first one said.
@@ -155,8 +169,20 @@ static const char *later_hello(struct connection *c, const struct control_hello 
         c->named && (h->component == COMPONENT_UNKNOWN || h->component == src->component) &&
         (h->instance.len == 0 || (h->instance.len == src->instance_len &&
                                   memcmp(h->instance.p, src->instance, h->instance.len) == 0)) &&
-        (!h->has_labels || hello_same_labels(&c->defaults, h));
+        (!h->has_labels || hello_same_labels(&c->defaults, h)) &&
+        (h->session.len == 0 || (c->session != NULL && session_has_id(c->session, h->session)));
     return same && h->has_lost && h->lost >= c->lost ? NULL : "a later hello may only raise lost";
+}
+
+void connection_welcome(struct connection *c, struct protocol *p)
+{
+    struct buf reply = BUF_INIT;
+    if (c->session != NULL) {
+        fence_count_lost(c, account_of(c, p));
+    }
+    reply_hello(&reply, c->session != NULL ? session_position(c->session) : c->applied, !c->fresh);
+    c->fresh = false;
+    answer(c, &reply);
 }
 
 static void on_hello(struct connection *c, struct protocol *p, struct event_verdict *v, bool first)
@@ -167,10 +193,12 @@ static void on_hello(struct connection *c, struct protocol *p, struct event_verd
         refuse_control(c, p, v, problem);
         return;
     }
-    count_lost(c, p, h);
-    struct buf reply = BUF_INIT;
-    reply_hello(&reply, c->applied);
-    answer(c, &reply);
+    if (h->has_lost) {
+        count_lost(c, p, h->lost);
+    }
+    if (fence_is_ours(c, p)) {
+        connection_welcome(c, p);
+    }
 }
 
 static void on_control(struct connection *c, struct protocol *p, struct event_verdict *v,
@@ -218,7 +246,9 @@ static void on_verdict(struct connection *c, struct protocol *p, struct event_ve
     switch (v->kind) {
     case EVENT_APPLIED:
         c->applied++;
-        count_add(&p->stats->applied[c->source->component], 1);
+        if (c->origin.ledger == NULL) {
+            count_add(&account_of(c, p)->applied, 1);
+        }
         break;
     case EVENT_REFUSED:
         refuse(c, p, v);
@@ -232,7 +262,7 @@ static void on_verdict(struct connection *c, struct protocol *p, struct event_ve
     }
 }
 
-static void too_long(struct connection *c, struct protocol *p)
+void connection_too_long(struct connection *c, struct protocol *p)
 {
     struct event_verdict v = {.kind = EVENT_REFUSED, .reason = REJECT_too_long, .index = -1};
     snprintf(v.detail, sizeof v.detail, "longer than %d bytes", EVENT_MAX_LINE);
@@ -241,10 +271,10 @@ static void too_long(struct connection *c, struct protocol *p)
     refuse(c, p, &v);
 }
 
-static void on_line(struct connection *c, struct protocol *p, struct event_line *line)
+void connection_line(struct connection *c, struct protocol *p, struct event_line *line)
 {
     if (line->len > EVENT_MAX_LINE) {
-        too_long(c, p);
+        connection_too_long(c, p);
         return;
     }
     c->lines++;
@@ -264,115 +294,4 @@ static void on_line(struct connection *c, struct protocol *p, struct event_line 
     }
     count_add(v.remembered ? &p->stats->memo_hits : &p->stats->memo_misses, 1);
     on_verdict(c, p, &v, first);
-}
-
-// The next complete lines of the bytes, EVENT_LINES at most; returns how many.
-static size_t cut_lines(const char *at, const char *end, struct event_line *ret)
-{
-    size_t n = 0;
-    const char *newline;
-    while (n < EVENT_LINES && (newline = memchr(at, '\n', (size_t)(end - at))) != NULL) {
-        ret[n].at = at;
-        ret[n++].len = (uint32_t)(newline - at);
-        at = newline + 1;
-    }
-    return n;
-}
-
-// Deals with the complete lines of the bytes; returns where the incomplete rest begins.
-static const char *complete_lines(struct connection *c, struct protocol *p, const char *at,
-                                  const char *end)
-{
-    struct event_line lines[EVENT_LINES];
-    size_t n;
-    while (!c->closing && (n = cut_lines(at, end, lines)) > 0) {
-        event_look(p->reader, &c->origin, lines, n);
-        for (size_t i = 0; i < n && !c->closing; i++) {
-            if (c->skipping) {
-                c->skipping = false;
-            } else {
-                on_line(c, p, &lines[i]);
-            }
-            at = lines[i].at + lines[i].len + 1;
-        }
-    }
-    return at;
-}
-
-static int keep_tail(struct connection *c, const char *from, size_t len)
-{
-    if (len > c->tail_cap) {
-        size_t cap = len < TAIL_LEAST ? TAIL_LEAST : len;
-        char *grown = realloc(c->tail, cap);
-        if (grown == NULL) {
-            return -ENOMEM;
-        }
-        c->tail = grown;
-        c->tail_cap = cap;
-    } else if (len == 0 && c->tail_cap > TAIL_KEEP) {
-        free(c->tail);
-        c->tail = NULL;
-        c->tail_cap = 0;
-    }
-    if (len > 0) {
-        memcpy(c->tail, from, len);
-    }
-    c->tail_len = len;
-    return 0;
-}
-
-// Takes the rest of a read: the beginning of a line, or the middle of one that is too long.
-static int on_rest(struct connection *c, struct protocol *p, const char *from, size_t len)
-{
-    if (!c->skipping && len > EVENT_MAX_LINE) {
-        too_long(c, p);
-        c->skipping = true;
-    }
-    return keep_tail(c, from, c->skipping ? 0 : len);
-}
-
-static void on_end(struct connection *c, struct protocol *p)
-{
-    if (c->tail_len > 0 && !c->skipping) {
-        struct event_line line = {.at = c->tail, .len = (uint32_t)c->tail_len};
-        event_look(p->reader, &c->origin, &line, 1);
-        on_line(c, p, &line);
-    }
-    c->tail_len = 0;
-    c->closing = true;
-}
-
-static void heard(struct connection *c, struct protocol *p, uint64_t lines_before)
-{
-    if (c->lines != lines_before) {
-        atomic_store_explicit(&c->source->heard_real, p->now_real_ms, memory_order_relaxed);
-        atomic_store_explicit(&c->source->heard_mono, p->now_ms, memory_order_relaxed);
-    }
-}
-
-int connection_read(struct connection *c, struct protocol *p, char *input)
-{
-    if (c->tail_len > 0) {
-        memcpy(input, c->tail, c->tail_len);
-    }
-    ssize_t n = recv(c->fd, input + c->tail_len, CONNECTION_READ, MSG_DONTWAIT);
-    if (n < 0) {
-        return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-    }
-    count_add(&p->stats->bytes, (uint64_t)n);
-    uint64_t lines = c->lines;
-    int rc = (int)n;
-    rcu_enter();
-    if (n == 0) {
-        on_end(c, p);
-    } else {
-        char *end = input + c->tail_len + n;
-        const char *rest = complete_lines(c, p, input, end);
-        if (!c->closing && on_rest(c, p, rest, (size_t)(end - rest)) < 0) {
-            rc = -ENOMEM;
-        }
-    }
-    rcu_leave();
-    heard(c, p, lines);
-    return rc;
 }

@@ -10,6 +10,13 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+static void wake_worker(void *ingest, unsigned number)
+{
+    struct worker *w = &((struct ingest *)ingest)->workers[number];
+    atomic_store(&w->look, true);
+    eventfd_write(w->wake, 1);
+}
+
 int ingest_open(struct ingest **ret, const struct ingest_settings *settings,
                 struct series_store *store, struct sources *sources)
 {
@@ -24,6 +31,9 @@ int ingest_open(struct ingest **ret, const struct ingest_settings *settings,
     in->acks = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
     in->workers = calloc(settings->workers, sizeof *in->workers);
     int rc = in->acks < 0 ? -errno : in->workers == NULL ? -ENOMEM : 0;
+    if (rc == 0) {
+        rc = sessions_new(&in->sessions, settings->sessions, store->share.arena, wake_worker, in);
+    }
     for (unsigned i = 0; in->workers != NULL && i < settings->workers; i++) {
         struct worker *w = &in->workers[i];
         w->epoll = w->wake = w->resume = -1;
@@ -54,6 +64,7 @@ void ingest_free(struct ingest *in)
     if (in->acks >= 0) {
         close(in->acks);
     }
+    sessions_free(in->sessions);
     free(in->workers);
     free(in);
 }
@@ -160,6 +171,58 @@ uint64_t ingest_missed_refusals(const struct ingest *in)
 void ingest_set_connections(struct ingest *in, uint32_t most)
 {
     atomic_store(&in->most, most);
+}
+
+void ingest_tick(struct ingest *in, uint64_t now_ms)
+{
+    sessions_tick(in->sessions, now_ms);
+}
+
+int ingest_adapt(struct ingest *in, const struct catalog *c)
+{
+    int rc = 0;
+    for (unsigned i = 0; rc == 0 && i < in->settings.workers; i++) {
+        rc = worker_open_accounts(&in->workers[i], c);
+    }
+    return rc;
+}
+
+void ingest_restore(struct ingest *in, struct record_image *image, uint64_t now_ms,
+                    uint64_t now_real_ms)
+{
+    struct worker *first = &in->workers[0];
+    accounts_restore(&first->protocol.accounts, schema_current(in->store)->catalog, image);
+    if (!image->power_cut) {
+        sessions_restore(in->sessions, &first->hand.arena, image, now_ms, now_real_ms);
+    }
+}
+
+// Adds up one figure of a component's account over the lanes; `at` is its place in struct account.
+static uint64_t account_sum(const struct ingest *in, unsigned component, size_t at)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < in->settings.workers; i++) {
+        const char *account = (const char *)in->workers[i].protocol.accounts.of[component];
+        sum += account == NULL ? 0
+                               : count_read((const _Atomic uint64_t *)(const void *)(account + at));
+    }
+    return sum;
+}
+
+uint64_t ingest_applied(const struct ingest *in, unsigned component)
+{
+    return account_sum(in, component, offsetof(struct account, applied));
+}
+
+uint64_t ingest_lost(const struct ingest *in, unsigned component)
+{
+    return account_sum(in, component, offsetof(struct account, lost));
+}
+
+uint64_t ingest_rejected(const struct ingest *in, unsigned component, enum reject reason)
+{
+    return account_sum(in, component,
+                       offsetof(struct account, rejected) + reason * sizeof(uint64_t));
 }
 
 unsigned ingest_workers(const struct ingest *in)

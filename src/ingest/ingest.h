@@ -24,6 +24,7 @@ struct ingest_settings {
     unsigned workers;
     uint64_t memo_bytes;    // of all workers together; 0: none
     uint32_t connections;   // at most
+    uint32_t sessions;      // at most
     struct socket stream;   // fd -1: none
     struct socket datagram; // fd -1: none
 };
@@ -51,6 +52,19 @@ bool ingest_take_refusal(struct ingest *in, struct refusal *ret);
 uint64_t ingest_missed_refusals(const struct ingest *in);
 
 void ingest_set_connections(struct ingest *in, uint32_t most);
+
+// Makes room for the accounts of a catalogue that is about to come; during a pause. Returns 0, -ENOMEM.
+int ingest_adapt(struct ingest *in, const struct catalog *c);
+// Takes over accounts and sessions that an earlier process left; before the threads start.
+void ingest_restore(struct ingest *in, struct record_image *image, uint64_t now_ms,
+                    uint64_t now_real_ms);
+// Forgets sessions that were silent for long.
+void ingest_tick(struct ingest *in, uint64_t now_ms);
+
+// The account of a component, by its number.
+uint64_t ingest_applied(const struct ingest *in, unsigned component);
+uint64_t ingest_lost(const struct ingest *in, unsigned component);
+uint64_t ingest_rejected(const struct ingest *in, unsigned component, enum reject reason);
 
 unsigned ingest_workers(const struct ingest *in);
 const struct ingest_stats *ingest_stats_of(const struct ingest *in, unsigned worker);

@@ -55,6 +55,10 @@ uint32_t sources_most_marks(uint32_t limit);
 // the mark of its life, or NULL when the table is full.
 struct source *source_enter(struct sources *s, unsigned component, struct slice instance,
                             uint64_t now_ms, uint32_t *ret_life);
+// The same for one that comes back with its session: the life it had goes on if it has not ended yet, and so
+// nothing that it set goes.
+struct source *source_return(struct sources *s, unsigned component, struct slice instance,
+                             uint64_t now_ms, uint32_t *ret_life);
 // The nameless source of a component and the mark of its life, without a connection of it.
 struct source *source_nameless(struct sources *s, unsigned component, uint32_t *ret_life);
 // A further connection ends.
@@ -81,7 +85,7 @@ static inline bool source_connected(const struct source *src)
 void sources_tick(struct sources *s, struct series_store *store, uint64_t now_ms);
 
 // For expire_old: whether a connected source's hello named the series.
-bool sources_keep(void *sources, const struct series *series);
+bool sources_keep(void *sources, const struct table *t, const struct series *series);
 
 // Walks the known sources with an instance. *at starts at 0; NULL at the end.
 const struct source *sources_next(const struct sources *s, uint32_t *at);
