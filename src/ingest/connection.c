@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { REPLIES_KEEP = 4096 };
+enum { REPLIES_KEEP = 512 };
 
 // The lines that follow are those of this source. Returns false when there is no room for another one.
 static bool enter(struct connection *c, struct protocol *p, unsigned component,
