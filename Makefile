@@ -29,9 +29,12 @@ confdir = $(sysconfdir)/virtrigaud-exporter
 
 rel = $(patsubst $(srcdir)/%,%,$(wildcard $(addprefix $(srcdir)/,$(1))))
 MAINS := src/daemon/main.c src/emit/main.c
-# What needs libsystemd has another file, NAME_none.c, for a build without it (SYSTEMD=no).
-NONE := $(call rel,src/*/*_none.c)
-UNUSED := $(if $(filter no,$(SYSTEMD)),$(NONE:_none.c=.c),$(NONE))
+# What needs libsystemd or isa-l has another file, NAME_none.c, for a build without it (SYSTEMD=no, GZIP=no).
+NONE_GZIP := src/expose/gzip_none.c
+NONE_SYSTEMD := $(filter-out $(NONE_GZIP),$(call rel,src/*/*_none.c))
+unused = $(if $(filter no,$($(1))),$(NONE_$(1):_none.c=.c),$(NONE_$(1)))
+UNUSED := $(call unused,SYSTEMD) $(call unused,GZIP)
+WITHOUT := $(if $(filter no,$(SYSTEMD)),libsystemd) $(if $(filter no,$(GZIP)),libisal)
 LIB := $(filter-out $(MAINS) $(UNUSED),$(call rel,src/*/*.c))
 UNIT := $(patsubst tests/%.c,%,$(filter-out $(patsubst %.c,tests/unit/test_%.c,$(notdir $(UNUSED))),$(call rel,tests/unit/test_*.c)))
 STRESS := $(patsubst tests/%.c,%,$(call rel,tests/stress/stress_*.c))
@@ -49,7 +52,7 @@ VERSIONED := $(patsubst $(srcdir)/%,%,$(shell grep -lE "VE_(VERSION|REVISION)" /
 # Goals that compile nothing need no libraries.
 ifneq ($(filter-out clean distclean help format lint dist uninstall check-bare,$(or $(MAKECMDGOALS),all)),)
 package_of = $(shell awk '$$3 == "$(1)" { print $$2 }' $(srcdir)/scripts/packages)
-MODULES := $(filter-out $(if $(filter no,$(SYSTEMD)),libsystemd),\
+MODULES := $(filter-out $(WITHOUT),\
 	$(shell awk '$$1 == "build" && NF == 3 { print $$3 }' $(srcdir)/scripts/packages))
 ifeq ($(shell command -v $(PKG_CONFIG)),)
 $(error $(PKG_CONFIG) is missing; on Debian: apt-get install pkg-config)

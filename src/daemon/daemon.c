@@ -248,6 +248,7 @@ int daemon_open(struct daemon *d, struct config *config, struct catalog *catalog
         return rc;
     }
     open_self(d);
+    atomic_store(&d->created, config->web_openmetrics_created);
     rc = start(d);
     if (rc == 0) {
         status_open(&d->status, d->ingest, d->store, clock_mono_ms());

@@ -31,10 +31,15 @@
  *
  * series/rcu             grace periods
  * series/arena           the memory of series' identities and numbers
+ * series/arena_file      its way into a file and out of it
+ * series/arena_inside    what these two share
+ * series/layout          what stands at fixed places of the arena
+ * series/record          what survives the process, and how it is found again
  * series/cell            the numbers, and the few instructions that change them
  * series/key             a series' label text, which is its identity
  * series/marks           which sources have to do with a series
  * series/table           the series of one metric: find, make, remove
+ * series/table_open      its beginning and end
  * series/slab            where they stand, slot after slot
  * series/walk            all exposed series of a table, fetched ahead of their use
  * series/read            what a scrape reads of them
@@ -81,6 +86,9 @@
  * expose/format          the grammar of both formats
  * expose/stencil         a family's lines but for labels and numbers
  * expose/family          a family of the catalogue with all its series
+ * expose/gzip            bytes to a gzip stream
+ * expose/gzip_none       the same without isa-l
+ * expose/negotiate       from what a request accepts to the form of its answer
  * expose/process         what the kernel tells of this process
  * expose/self            the metrics about the exporter itself
  * expose/expose          the whole exposition
@@ -90,6 +98,7 @@
  * web/conn               connections, by what they wait for and since when
  * web/head               whether a request's head may be trusted
  * web/query              path and filters of a request
+ * web/wish               what a scrape's head says of its answer
  * web/page               the landing page
  * web/body               the memory of renderings
  * web/scrape             requests that wait for a rendering

@@ -52,7 +52,10 @@ static int put_in_place(struct daemon *d, struct config *config, struct catalog 
 {
     struct schema_settings settings = daemon_schema_settings(config);
     ingest_pause(d->ingest);
-    int rc = schema_reload(d->store, catalog, &settings, change);
+    int rc = ingest_adapt(d->ingest, catalog);
+    if (rc == 0) {
+        rc = schema_reload(d->store, catalog, &settings, change);
+    }
     ingest_resume(d->ingest);
     return rc;
 }
@@ -85,6 +88,7 @@ bool daemon_reload(struct daemon *d, struct buf *report)
     }
     config_free(d->config);
     d->config = config;
+    atomic_store(&d->created, config->web_openmetrics_created);
     log_set_level(config->log_level);
     ingest_set_connections(d->ingest, daemon_connections(config));
     atomic_store(&d->self.reload_at_ms, clock_real_ms());
