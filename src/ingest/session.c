@@ -170,21 +170,27 @@ static int64_t heard(const struct session *e)
     return (int64_t)atomic_load_explicit(&e->heard_ms, memory_order_relaxed);
 }
 
-// Lets the one go that was silent for longest. Returns false when all have connections.
-static bool evict(struct sessions *s)
+// The one without a connection that was silent for longest, or NULL.
+static struct session *find_oldest(const struct sessions *s)
 {
-    for (;;) {
-        struct session *oldest = NULL;
-        for (uint32_t i = 0; i < s->n; i++) {
-            struct session *e = &s->at[i];
-            if (is_idle(e) && (oldest == NULL || heard(e) < heard(oldest))) {
-                oldest = e;
-            }
-        }
-        if (oldest == NULL || let_go(s, oldest)) {
-            return oldest != NULL;
+    struct session *oldest = NULL;
+    for (uint32_t i = 0; i < s->n; i++) {
+        struct session *e = &s->at[i];
+        if (is_idle(e) && (oldest == NULL || heard(e) < heard(oldest))) {
+            oldest = e;
         }
     }
+    return oldest;
+}
+
+// Lets that one go. Returns false when all have connections.
+static bool evict(struct sessions *s)
+{
+    struct session *oldest;
+    do {
+        oldest = find_oldest(s);
+    } while (oldest != NULL && !let_go(s, oldest));
+    return oldest != NULL;
 }
 
 // A free entry, now the caller's; NULL when there is none.
@@ -299,8 +305,8 @@ static void take_over(struct sessions *s, struct arena_hand *hand, const struct 
     hash_name(&name);
     uint64_t idle_ms = now_real_ms - atomic_load_explicit(&saved->heard_ms, memory_order_relaxed);
     idle_ms = (int64_t)idle_ms < 0 ? 0 : idle_ms; // the clock was set back
-    struct session *e;
-    if (idle_ms >= SESSION_FORGOTTEN_MS ||
+    struct session *e = sessions_known(s) < s->n ? NULL : find_oldest(s);
+    if (idle_ms >= SESSION_FORGOTTEN_MS || (e != NULL && heard(e) >= (int64_t)(now_ms - idle_ms)) ||
         session_make(s, hand, &name, now_ms - idle_ms, now_real_ms - idle_ms, &e) < 0) {
         return;
     }
