@@ -327,19 +327,23 @@ void sessions_restore(struct sessions *s, struct arena_hand *hand, const struct 
     }
 }
 
-uint64_t session_claim(struct session *e, unsigned worker)
+static void wake(struct sessions *s, uint64_t claim)
+{
+    s->wake(s->ctx, claim & ((1u << WORKER_BITS) - 1));
+}
+
+uint64_t session_claim(struct sessions *s, struct session *e, unsigned worker)
 {
     uint64_t before = atomic_load(&e->claim);
     uint64_t claim;
     do {
         claim = ((before >> WORKER_BITS) + 1) << WORKER_BITS | worker;
     } while (!atomic_compare_exchange_weak(&e->claim, &before, claim));
+    // Who claimed it last, and may still wait for it, waits in vain.
+    if (before != 0 && atomic_load(&e->users) > 1) {
+        wake(s, before);
+    }
     return claim;
-}
-
-static void wake(struct sessions *s, uint64_t claim)
-{
-    s->wake(s->ctx, claim & ((1u << WORKER_BITS) - 1));
 }
 
 // Nobody holds it any more. Who claimed it meanwhile may not have seen that.

@@ -206,32 +206,36 @@ START_TEST(the_latest_claim_holds_once_the_one_before_has_let_go)
     struct session_name n = name(1, "provider", "s", "a");
     struct session *e;
     session_make(sessions, &hand, &n, 1, REAL, &e);
-    uint64_t first = session_claim(e, 3);
+    uint64_t first = session_claim(sessions, e, 3);
     ck_assert_int_eq(session_try(sessions, e, first), SESSION_HELD);
     ck_assert_int_eq(session_try(sessions, e, first), SESSION_HELD);
     ck_assert(!session_is_fenced(e, first));
     ck_assert_str_eq(woken, "");
 
     session_find(sessions, &n);
-    uint64_t second = session_claim(e, 63);
+    uint64_t second = session_claim(sessions, e, 63);
     ck_assert(session_is_fenced(e, first) && !session_is_fenced(e, second));
-    ck_assert_int_eq(session_try(sessions, e, second), SESSION_WAIT);
     ck_assert_str_eq(woken, "3 ");
+    ck_assert_int_eq(session_try(sessions, e, second), SESSION_WAIT);
+    ck_assert_str_eq(woken, "3 3 ");
     ck_assert_int_eq(session_try(sessions, e, first), SESSION_FENCED);
 
     session_find(sessions, &n);
-    uint64_t third = session_claim(e, 0);
+    uint64_t third = session_claim(sessions, e, 0);
+    ck_assert_str_eq(woken, "3 3 63 "); // who waits is told that it waits in vain
     ck_assert_int_eq(session_try(sessions, e, second), SESSION_FENCED);
     ck_assert_int_eq(session_try(sessions, e, third), SESSION_WAIT);
-    ck_assert_str_eq(woken, "3 3 ");
+    ck_assert_str_eq(woken, "3 3 63 3 ");
     session_leave(sessions, e, second); // it never held it
     ck_assert_int_eq(session_try(sessions, e, third), SESSION_WAIT);
-    ck_assert_str_eq(woken, "3 3 3 ");
+    ck_assert_str_eq(woken, "3 3 63 3 3 ");
     session_leave(sessions, e, first);
-    ck_assert_str_eq(woken, "3 3 3 0 ");
+    ck_assert_str_eq(woken, "3 3 63 3 3 0 ");
     ck_assert_int_eq(session_try(sessions, e, third), SESSION_HELD);
     session_leave(sessions, e, third);
-    ck_assert_str_eq(woken, "3 3 3 0 ");
+    session_find(sessions, &n);
+    session_leave(sessions, e, session_claim(sessions, e, 5)); // nobody is there to be told
+    ck_assert_str_eq(woken, "3 3 63 3 3 0 ");
     ck_assert_uint_eq(atomic_load(&e->users), 0);
     close_all();
 }
@@ -371,7 +375,7 @@ static void *contend(void *seed)
             continue;
         }
         ck_assert_int_ge(rc, 0);
-        uint64_t claim = session_claim(e, 1);
+        uint64_t claim = session_claim(sessions, e, 1);
         if (session_try(sessions, e, claim) == SESSION_HELD) {
             ck_assert_uint_eq(atomic_fetch_add(&at_once[which], 1), 0);
             uint64_t position = session_position(e);
