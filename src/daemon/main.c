@@ -75,6 +75,8 @@
  * ingest/source_tick     what time does to sources
  * ingest/source_state    what of them outlives the process
  * ingest/session         how far each client has come
+ * ingest/session_table   the insides of the table of sessions
+ * ingest/session_hold    which of its connections holds a session
  * ingest/account         what became of each component's lines
  * ingest/refusal         what workers tell of refused lines
  * ingest/hello           who a connection or a datagram speaks for
