@@ -195,6 +195,9 @@ format:
 # ---- Installation
 
 DOCS := $(call rel,README* ARCHITECTURE.md NEWS LICENSE)
+MANUALS := $(call rel,docs/*.md)
+EXAMPLES := $(call rel,conf/catalog.yaml conf/prometheus/*.yml conf/prometheus/fleet/*.yml conf/grafana/*.json \
+	conf/kubernetes/*.yaml)
 MAN := $(call rel,man/*.[1-8])
 UNITS := $(call rel,systemd/*.service systemd/*.socket)
 SYSUSERS := $(call rel,systemd/*.sysusers)
@@ -202,7 +205,8 @@ COMPLETIONS := $(call rel,completions/*)
 D = $(DESTDIR)
 man_path = $(D)$(mandir)/man$(patsubst .%,%,$(suffix $(1)))/$(notdir $(1))
 OURS = $(D)$(sbindir)/virtrigaud-exporter $(D)$(bindir)/virtrigaud-emit \
-	$(addprefix $(D)$(docdir)/,$(notdir $(DOCS))) $(D)$(docdir)/examples/catalog.yaml \
+	$(addprefix $(D)$(docdir)/,$(notdir $(DOCS))) $(addprefix $(D)$(docdir)/,$(MANUALS)) \
+	$(addprefix $(D)$(docdir)/examples/,$(EXAMPLES:conf/%=%)) \
 	$(foreach m,$(MAN),$(call man_path,$(m))) $(addprefix $(D)$(unitdir)/,$(notdir $(UNITS))) \
 	$(patsubst %.sysusers,$(D)$(sysusersdir)/%.conf,$(notdir $(SYSUSERS))) \
 	$(addprefix $(D)$(completionsdir)/,$(notdir $(COMPLETIONS)))
@@ -217,7 +221,8 @@ install: all
 	$(INSTALL) -m 755 $(O)/virtrigaud-exporter $(D)$(sbindir)
 	$(INSTALL) -m 755 $(O)/virtrigaud-emit $(D)$(bindir)
 	$(INSTALL) -m 644 $(call in_src,$(DOCS)) $(D)$(docdir)
-	$(INSTALL) -m 644 $(srcdir)/conf/catalog.yaml $(D)$(docdir)/examples
+	$(foreach m,$(MANUALS),$(INSTALL) -D -m 644 $(srcdir)/$(m) $(D)$(docdir)/$(m)$(newline)	)
+	$(foreach e,$(EXAMPLES),$(INSTALL) -D -m 644 $(srcdir)/$(e) $(D)$(docdir)/examples/$(e:conf/%=%)$(newline)	)
 	@if [ -e $(D)$(confdir)/config.yaml ]; then echo "$(D)$(confdir)/config.yaml is there already and stays"; \
 	else $(INSTALL) -m 644 $(srcdir)/conf/config.yaml $(D)$(confdir); fi
 	$(foreach m,$(MAN),$(INSTALL) -D -m 644 $(srcdir)/$(m) $(call man_path,$(m))$(newline)	)
@@ -231,7 +236,8 @@ uninstall:
 	rm -f $(OURS)
 	@if cmp -s $(srcdir)/conf/config.yaml $(D)$(confdir)/config.yaml; then rm $(D)$(confdir)/config.yaml; \
 	elif [ -e $(D)$(confdir)/config.yaml ]; then echo "$(D)$(confdir)/config.yaml was changed and stays"; fi
-	@for d in $(D)$(docdir)/examples $(D)$(docdir) $(D)$(confdir)/catalog.d $(D)$(confdir); do \
+	@for d in $(addprefix $(D)$(docdir)/,examples/prometheus/fleet examples/prometheus examples/grafana \
+		examples/kubernetes examples docs) $(D)$(docdir) $(D)$(confdir)/catalog.d $(D)$(confdir); do \
 		[ ! -d $$d ] || rmdir $$d 2>/dev/null || echo "$$d holds files of yours and stays"; done
 
 # ---- The rest
