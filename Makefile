@@ -20,6 +20,7 @@ mandir ?= $(datarootdir)/man
 docdir ?= $(datarootdir)/doc/virtrigaud-exporter
 unitdir ?= $(prefix)/lib/systemd/system
 sysusersdir ?= $(prefix)/lib/sysusers.d
+presetdir ?= $(prefix)/lib/systemd/system-preset
 completionsdir ?= $(datarootdir)/bash-completion/completions
 # Not below the prefix: the daemon looks for its configuration in /etc wherever it stands itself.
 sysconfdir ?= /etc
@@ -46,7 +47,7 @@ VERSIONED := $(patsubst $(srcdir)/%,%,$(shell grep -lE "VE_(VERSION|REVISION)" /
 # ---- Packages
 
 # Goals that compile nothing need no libraries.
-ifneq ($(filter-out clean distclean help format lint dist uninstall check-bare,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean distclean help format lint dist deb uninstall check-bare,$(or $(MAKECMDGOALS),all)),)
 package_of = $(shell awk '$$3 == "$(1)" { print $$2 }' $(srcdir)/scripts/packages)
 MODULES := $(filter-out $(if $(filter no,$(SYSTEMD)),libsystemd),\
 	$(shell awk '$$1 == "build" && NF == 3 { print $$3 }' $(srcdir)/scripts/packages))
@@ -198,6 +199,7 @@ DOCS := $(call rel,README* ARCHITECTURE.md NEWS LICENSE)
 MAN := $(call rel,man/*.[1-8])
 UNITS := $(call rel,systemd/*.service systemd/*.socket)
 SYSUSERS := $(call rel,systemd/*.sysusers)
+PRESETS := $(call rel,systemd/*.preset)
 COMPLETIONS := $(call rel,completions/*)
 D = $(DESTDIR)
 man_path = $(D)$(mandir)/man$(patsubst .%,%,$(suffix $(1)))/$(notdir $(1))
@@ -205,6 +207,7 @@ OURS = $(D)$(sbindir)/virtrigaud-exporter $(D)$(bindir)/virtrigaud-emit \
 	$(addprefix $(D)$(docdir)/,$(notdir $(DOCS))) $(D)$(docdir)/examples/catalog.yaml \
 	$(foreach m,$(MAN),$(call man_path,$(m))) $(addprefix $(D)$(unitdir)/,$(notdir $(UNITS))) \
 	$(patsubst %.sysusers,$(D)$(sysusersdir)/%.conf,$(notdir $(SYSUSERS))) \
+	$(addprefix $(D)$(presetdir)/80-,$(notdir $(PRESETS))) \
 	$(addprefix $(D)$(completionsdir)/,$(notdir $(COMPLETIONS)))
 
 define newline
@@ -225,6 +228,7 @@ install: all
 		sed 's|@sbindir@|$(sbindir)|g' $(srcdir)/$(u) >$(D)$(unitdir)/$(notdir $(u))$(newline)	)
 	$(foreach u,$(SYSUSERS),$(INSTALL) -D -m 644 $(srcdir)/$(u) \
 		$(D)$(sysusersdir)/$(notdir $(u:.sysusers=.conf))$(newline)	)
+	$(foreach p,$(PRESETS),$(INSTALL) -D -m 644 $(srcdir)/$(p) $(D)$(presetdir)/80-$(notdir $(p))$(newline)	)
 	$(foreach c,$(COMPLETIONS),$(INSTALL) -D -m 644 $(srcdir)/$(c) $(D)$(completionsdir)/$(notdir $(c))$(newline)	)
 
 uninstall:
@@ -238,6 +242,10 @@ uninstall:
 
 dist:
 	$(srcdir)/scripts/dist $(O)
+
+# The Debian package of the last commit, in build/deb.
+deb:
+	$(srcdir)/scripts/deb $(O)/deb
 clean:
 	rm -rf $(O)
 distclean: clean
