@@ -38,7 +38,7 @@ UNIT := $(patsubst tests/%.c,%,$(filter-out $(patsubst %.c,tests/unit/test_%.c,$
 STRESS := $(patsubst tests/%.c,%,$(call rel,tests/stress/stress_*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(call rel,tests/fuzz/fuzz_*.c))
 # Those of 70x and of boot want a build with libsystemd.
-BOOT := $(if $(filter no,$(SYSTEMD)),,$(call rel,tests/boot/run))
+BOOT := $(if $(filter no,$(SYSTEMD)),,$(call rel,tests/boot/run tests/boot/package))
 BARE := $(call rel,tests/bare/run)
 SYSTEM := $(filter-out $(if $(filter no,$(SYSTEMD)),tests/system/70%),$(call rel,tests/system/[0-9][0-9][0-9]-*))
 SOURCES := $(call rel,src/*/*.[ch] src/*/*.def tests/*/*.[ch])
@@ -257,7 +257,7 @@ help:
 
 FORCE:
 .PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-system check-boot check-bare check-all check-long \
-	build-tests fuzz lint format install uninstall dist clean distclean help FORCE
+	build-tests fuzz lint format install uninstall dist deb clean distclean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard $(foreach b,$(BUILDS),$(b)/src/*/*.d $(b)/unit/*.d $(b)/stress/*.d $(b)/replay/*.d) $(O)/fuzz/bin/*.d)
