@@ -20,6 +20,7 @@ mandir ?= $(datarootdir)/man
 docdir ?= $(datarootdir)/doc/virtrigaud-exporter
 unitdir ?= $(prefix)/lib/systemd/system
 sysusersdir ?= $(prefix)/lib/sysusers.d
+presetdir ?= $(prefix)/lib/systemd/system-preset
 completionsdir ?= $(datarootdir)/bash-completion/completions
 # Not below the prefix: the daemon looks for its configuration in /etc wherever it stands itself.
 sysconfdir ?= /etc
@@ -40,7 +41,7 @@ UNIT := $(patsubst tests/%.c,%,$(filter-out $(patsubst %.c,tests/unit/test_%.c,$
 STRESS := $(patsubst tests/%.c,%,$(call rel,tests/stress/stress_*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(call rel,tests/fuzz/fuzz_*.c))
 # Those of 70x and of boot want a build with libsystemd.
-BOOT := $(if $(filter no,$(SYSTEMD)),,$(call rel,tests/boot/run))
+BOOT := $(if $(filter no,$(SYSTEMD)),,$(call rel,tests/boot/run tests/boot/package))
 BARE := $(call rel,tests/bare/run)
 SYSTEM := $(filter-out $(if $(filter no,$(SYSTEMD)),tests/system/70%),$(call rel,tests/system/[0-9][0-9][0-9]-*))
 BENCH := $(patsubst %.c,%,$(filter-out bench/tool.c,$(call rel,bench/*.c)))
@@ -50,7 +51,7 @@ VERSIONED := $(patsubst $(srcdir)/%,%,$(shell grep -lE "VE_(VERSION|REVISION)" /
 # ---- Packages
 
 # Goals that compile nothing need no libraries.
-ifneq ($(filter-out clean distclean help format lint dist uninstall check-bare,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean distclean help format lint dist deb uninstall check-bare,$(or $(MAKECMDGOALS),all)),)
 package_of = $(shell awk '$$3 == "$(1)" { print $$2 }' $(srcdir)/scripts/packages)
 MODULES := $(filter-out $(WITHOUT),\
 	$(shell awk '$$1 == "build" && NF == 3 { print $$3 }' $(srcdir)/scripts/packages))
@@ -220,6 +221,7 @@ example_path = $(D)$(docdir)/examples/$(patsubst examples/%,%,$(patsubst conf/%,
 MAN := $(call rel,man/*.[1-8])
 UNITS := $(call rel,systemd/*.service systemd/*.socket)
 SYSUSERS := $(call rel,systemd/*.sysusers)
+PRESETS := $(call rel,systemd/*.preset)
 COMPLETIONS := $(call rel,completions/*)
 D = $(DESTDIR)
 man_path = $(D)$(mandir)/man$(patsubst .%,%,$(suffix $(1)))/$(notdir $(1))
@@ -228,6 +230,7 @@ OURS = $(D)$(sbindir)/virtrigaud-exporter $(D)$(bindir)/virtrigaud-emit \
 	$(foreach e,$(EXAMPLES),$(call example_path,$(e))) \
 	$(foreach m,$(MAN),$(call man_path,$(m))) $(addprefix $(D)$(unitdir)/,$(notdir $(UNITS))) \
 	$(patsubst %.sysusers,$(D)$(sysusersdir)/%.conf,$(notdir $(SYSUSERS))) \
+	$(addprefix $(D)$(presetdir)/80-,$(notdir $(PRESETS))) \
 	$(addprefix $(D)$(completionsdir)/,$(notdir $(COMPLETIONS)))
 
 define newline
@@ -249,6 +252,7 @@ install: all
 		sed 's|@sbindir@|$(sbindir)|g' $(srcdir)/$(u) >$(D)$(unitdir)/$(notdir $(u))$(newline)	)
 	$(foreach u,$(SYSUSERS),$(INSTALL) -D -m 644 $(srcdir)/$(u) \
 		$(D)$(sysusersdir)/$(notdir $(u:.sysusers=.conf))$(newline)	)
+	$(foreach p,$(PRESETS),$(INSTALL) -D -m 644 $(srcdir)/$(p) $(D)$(presetdir)/80-$(notdir $(p))$(newline)	)
 	$(foreach c,$(COMPLETIONS),$(INSTALL) -D -m 644 $(srcdir)/$(c) $(D)$(completionsdir)/$(notdir $(c))$(newline)	)
 
 uninstall:
@@ -263,6 +267,10 @@ uninstall:
 
 dist:
 	$(srcdir)/scripts/dist $(O)
+
+# The Debian package of the last commit, in build/deb.
+deb:
+	$(srcdir)/scripts/deb $(O)/deb
 clean:
 	rm -rf $(O)
 distclean: clean
@@ -274,7 +282,7 @@ help:
 
 FORCE:
 .PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-system check-boot check-bare check-all check-long \
-	build-tests bench bench-programs bench-scaling fuzz lint format install uninstall dist clean distclean help FORCE
+	build-tests bench bench-programs bench-scaling fuzz lint format install uninstall dist deb clean distclean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard $(foreach b,$(BUILDS),$(b)/src/*/*.d $(b)/unit/*.d $(b)/stress/*.d $(b)/replay/*.d) $(O)/fuzz/bin/*.d)
