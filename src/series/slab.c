@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "series/slab.h"
 
+#include "series/exemplar.h"
 #include "series/marks.h"
 #include "series/walk.h"
 
@@ -114,6 +115,7 @@ void slab_release(struct table *t, struct series *s)
     }
     arena_release(arena, s->handle, t->text_at + r->text_len);
     marks_drop(&s->marks);
+    exemplars_drop(t->share, s);
     s->record = NULL;
     atomic_fetch_add_explicit(&s->uses, 1, memory_order_relaxed);
     atomic_store_explicit(&s->state, SERIES_FREE, memory_order_release);

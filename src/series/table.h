@@ -68,8 +68,9 @@ struct series {
         touched;     // second of the last update, kept only where the metric has a ttl; in a free
                      // slot: the next free one + 1
     uint32_t handle; // of the record
-    _Atomic uint8_t state; // enum series_state
-    _Atomic uint32_t uses; // how often its slot was given back
+    _Atomic uint8_t state;                 // enum series_state
+    _Atomic uint32_t uses;                 // how often its slot was given back
+    _Atomic(struct exemplars *) exemplars; // NULL: none
 };
 
 // What all tables share.
@@ -81,6 +82,7 @@ struct table_share {
     uint32_t most_marks;    // greatest mark
     _Atomic uint64_t count; // series of all tables, folded ones aside
     _Atomic uint64_t limit; // of count
+    _Atomic uint64_t exemplars; // kept
 };
 
 struct table {
