@@ -218,10 +218,12 @@ MAN := $(call rel,man/*.[1-8])
 UNITS := $(call rel,systemd/*.service systemd/*.socket)
 SYSUSERS := $(call rel,systemd/*.sysusers)
 COMPLETIONS := $(call rel,completions/*)
+EXAMPLES := $(patsubst examples/%,%,$(call rel,examples/*/*.* examples/*/*/*.*))
 D = $(DESTDIR)
 man_path = $(D)$(mandir)/man$(patsubst .%,%,$(suffix $(1)))/$(notdir $(1))
 OURS = $(D)$(sbindir)/virtrigaud-exporter $(D)$(bindir)/virtrigaud-emit \
 	$(addprefix $(D)$(docdir)/,$(notdir $(DOCS))) $(D)$(docdir)/examples/catalog.yaml \
+	$(addprefix $(D)$(docdir)/examples/,$(EXAMPLES)) \
 	$(foreach m,$(MAN),$(call man_path,$(m))) $(addprefix $(D)$(unitdir)/,$(notdir $(UNITS))) \
 	$(patsubst %.sysusers,$(D)$(sysusersdir)/%.conf,$(notdir $(SYSUSERS))) \
 	$(addprefix $(D)$(completionsdir)/,$(notdir $(COMPLETIONS)))
@@ -237,6 +239,7 @@ install: all
 	$(INSTALL) -m 755 $(O)/virtrigaud-emit $(D)$(bindir)
 	$(INSTALL) -m 644 $(call in_src,$(DOCS)) $(D)$(docdir)
 	$(INSTALL) -m 644 $(srcdir)/conf/catalog.yaml $(D)$(docdir)/examples
+	$(foreach e,$(EXAMPLES),$(INSTALL) -D -m 644 $(srcdir)/examples/$(e) $(D)$(docdir)/examples/$(e)$(newline)	)
 	@if [ -e $(D)$(confdir)/config.yaml ]; then echo "$(D)$(confdir)/config.yaml is there already and stays"; \
 	else $(INSTALL) -m 644 $(srcdir)/conf/config.yaml $(D)$(confdir); fi
 	$(foreach m,$(MAN),$(INSTALL) -D -m 644 $(srcdir)/$(m) $(call man_path,$(m))$(newline)	)
@@ -250,7 +253,7 @@ uninstall:
 	rm -f $(OURS)
 	@if cmp -s $(srcdir)/conf/config.yaml $(D)$(confdir)/config.yaml; then rm $(D)$(confdir)/config.yaml; \
 	elif [ -e $(D)$(confdir)/config.yaml ]; then echo "$(D)$(confdir)/config.yaml was changed and stays"; fi
-	@for d in $(D)$(docdir)/examples $(D)$(docdir) $(D)$(confdir)/catalog.d $(D)$(confdir); do \
+	@for d in $(D)$(docdir)/examples/*/* $(D)$(docdir)/examples/* $(D)$(docdir)/examples $(D)$(docdir) $(D)$(confdir)/catalog.d $(D)$(confdir); do \
 		[ ! -d $$d ] || rmdir $$d 2>/dev/null || echo "$$d holds files of yours and stays"; done
 
 # ---- The rest

@@ -31,10 +31,15 @@
  *
  * series/rcu             grace periods
  * series/arena           the memory of series' identities and numbers
+ * series/arena_file      its way into a file and out of it
+ * series/arena_inside    what these two share
+ * series/layout          what stands at fixed places of the arena
+ * series/record          what survives the process, and how it is found again
  * series/cell            the numbers, and the few instructions that change them
  * series/key             a series' label text, which is its identity
  * series/marks           which sources have to do with a series
  * series/table           the series of one metric: find, make, remove
+ * series/table_open      its beginning and end
  * series/slab            where they stand, slot after slot
  * series/exemplar        the last exemplar of each series and bucket
  * series/walk            all exposed series of a table, fetched ahead of their use

@@ -52,7 +52,10 @@ static int put_in_place(struct daemon *d, struct config *config, struct catalog 
 {
     struct schema_settings settings = daemon_schema_settings(config);
     ingest_pause(d->ingest);
-    int rc = schema_reload(d->store, catalog, &settings, change);
+    int rc = ingest_adapt(d->ingest, catalog);
+    if (rc == 0) {
+        rc = schema_reload(d->store, catalog, &settings, change);
+    }
     ingest_resume(d->ingest);
     return rc;
 }

@@ -29,12 +29,12 @@ static uint64_t forget_family(struct event_reader *r, const struct family *f,
     uint64_t n = 0;
     for (uint32_t slot = 0; slot < table_slots(f->table); slot++) {
         struct series *s = table_at(f->table, slot);
-        if (s == NULL || !marks_has(&s->marks, mark)) {
+        if (s == NULL || !marks_has(f->table->share->base, series_marks(s), mark)) {
             continue;
         }
         size_t len;
         struct slice values[CATALOG_MAX_LABELS];
-        key_split(f->metric, series_text(f->table, s, &len), values);
+        key_split(f->metric, series_text(s, &len), values);
         bool all = true;
         for (size_t k = 0; all && k < what->n_labels; k++) {
             struct slice want =

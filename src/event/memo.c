@@ -162,7 +162,7 @@ static bool claim(const struct event_reader *r, const struct event_origin *origi
     for (unsigned i = 0; i < e->n; i++) {
         struct table *t = r->schema->families[e->updates[i].family].table;
         struct series *s = series_of(r, &e->updates[i]);
-        if (s == NULL || (table_claims(t) && claim_series(t, s, &origin->claimant) != 0)) {
+        if (s == NULL || (table_claims(t) && claim_series(t, r->hand, s, &origin->claimant) != 0)) {
             return false;
         }
     }

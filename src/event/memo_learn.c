@@ -12,7 +12,7 @@
 static bool is_plain(const struct event_reader *r, const struct planned *p)
 {
     size_t len;
-    const char *text = series_text(p->family->table, p->series, &len);
+    const char *text = series_text(p->series, &len);
     return len == p->key_len && memcmp(text, planned_key(r, p), len) == 0;
 }
 

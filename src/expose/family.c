@@ -15,7 +15,7 @@ static void write_series(struct buf *out, const struct format *format,
     uint64_t counts[CATALOG_MAX_BOUNDS + 1];
     struct stencil_series series = {.created_ms = s->record->created_ms,
                                     .exemplars = format->open ? exemplars_of(s) : NULL};
-    series.labels.p = series_text(t, s, &series.labels.len);
+    series.labels.p = series_text(s, &series.labels.len);
     switch (t->type) {
     case METRIC_COUNTER:
         table_read_counter(t, s, &series.whole, &series.rest);

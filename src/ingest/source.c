@@ -298,13 +298,14 @@ uint64_t source_lost(struct source *src, uint64_t lost)
     return lost >= before ? lost - before : lost; // less than before: the client began anew
 }
 
-bool sources_keep(void *sources, const struct series *series)
+bool sources_keep(void *sources, const struct table *t, const struct series *series)
 {
     const struct sources *s = sources;
     uint32_t from = s->n + 1;
     uint32_t to = 2 * s->n;
-    for (uint32_t mark = marks_next(&series->marks, from, to); mark != 0 && mark <= to;
-         mark = mark < to ? marks_next(&series->marks, mark + 1, to) : 0) {
+    for (uint32_t mark = marks_next(t->share->base, series_marks(series), from, to);
+         mark != 0 && mark <= to;
+         mark = mark < to ? marks_next(t->share->base, series_marks(series), mark + 1, to) : 0) {
         if (source_connected(&s->at[mark - s->n - 1])) {
             return true;
         }

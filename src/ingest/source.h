@@ -85,7 +85,7 @@ static inline bool source_connected(const struct source *src)
 void sources_tick(struct sources *s, struct series_store *store, uint64_t now_ms);
 
 // For expire_old: whether a connected source's hello named the series.
-bool sources_keep(void *sources, const struct series *series);
+bool sources_keep(void *sources, const struct table *t, const struct series *series);
 
 // Walks the known sources with an instance. *at starts at 0; NULL at the end.
 const struct source *sources_next(const struct sources *s, uint32_t *at);

@@ -21,17 +21,11 @@ static int watch(struct worker *w, int fd, void *as)
     return epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
 }
 
-// What stands in the arena for the worker's lane.
-static int open_records(struct worker *w)
+int worker_open_accounts(struct worker *w, const struct catalog *c)
 {
-    struct arena *arena = w->in->store->share.arena;
-    uint32_t redo = arena_alloc(arena, &w->hand.arena, sizeof(struct redo_area));
-    if (redo == 0) {
-        return -ENOMEM;
-    }
-    w->protocol.redo =
-        (struct redo){.area = arena_at(arena_base(arena), redo), .base = arena_base(arena)};
-    return accounts_open(&w->protocol.accounts, arena, &w->hand.arena);
+    struct table_share *share = &w->in->store->share;
+    return accounts_open(&w->protocol.accounts, &w->in->accounts, c, share->arena, &w->hand.arena,
+                         share->lanes, w->number);
 }
 
 int worker_open(struct worker *w, struct ingest *in, unsigned number)
@@ -54,7 +48,9 @@ int worker_open(struct worker *w, struct ingest *in, unsigned number)
     if (w->epoll < 0 || w->wake < 0 || w->resume < 0) {
         return -errno;
     }
-    int rc = open_records(w);
+    char *base = in->store->share.base;
+    w->protocol.redo = (struct redo){.area = layout_redo(base, number), .base = base};
+    int rc = worker_open_accounts(w, schema_current(in->store)->catalog);
     if (rc == 0) {
         rc = event_reader_new(&w->protocol.reader, in->store, &w->hand);
     }

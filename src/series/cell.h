@@ -13,6 +13,7 @@
  *   lane handle in a record   release/acquire the cell is zeroed before it can be found
  *   series state              release/acquire the record is written before it can be found; seq_cst where
  *                                             a remover and a claimer must see each other (table.c)
+ *   check of a record         seq_cst         who publishes and who withdraws look at the series' state (table.c)
  *   marks, last update        seq_cst when they change, relaxed when they are found as wanted
  *   schema pointer            release/acquire tables are made before they can be found
  *   free slots and pieces     release/acquire what the last owner wrote is over before the next one writes
@@ -33,11 +34,13 @@
 #define CELL_WHOLE_ADD_MAX 4294967296.0
 
 struct cell_counter {
+    uint64_t tag;           // record_cell's
     _Atomic uint64_t whole; // sum of whole additions
     _Atomic double rest;    // sum of all others
 };
 
 struct cell_histogram {
+    uint64_t tag; // record_cell's
     _Atomic double sum;
     _Atomic uint64_t counts[]; // one per bucket, not cumulative; the last is that above all bounds
 };

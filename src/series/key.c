@@ -24,6 +24,11 @@ uint64_t key_hash(const char *text, size_t len)
     return XXH3_64bits(text, len);
 }
 
+uint64_t key_hash_with(const void *bytes, size_t len, uint64_t seed)
+{
+    return XXH3_64bits_withSeed(bytes, len, seed);
+}
+
 void key_split(const struct metric *m, const char *text, struct slice *ret_values)
 {
     const char *at = text;

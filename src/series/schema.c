@@ -45,7 +45,7 @@ static void adapt(struct family *f)
         for (uint32_t i = 0; i < table_slots(t); i++) {
             struct series *s = table_at(t, i);
             if (s != NULL) {
-                atomic_store(&s->touched, now_s);
+                atomic_store(series_touched(s), now_s);
             }
         }
     }
@@ -66,6 +66,7 @@ int schema_open(struct series_store **ret, struct catalog *c,
         return -ENOMEM;
     }
     store->share.base = arena_base(store->share.arena);
+    layout_init(store->share.base, life_from);
     store->share.lanes = lanes;
     store->share.life_from = life_from;
     store->share.most_marks = most_marks;
@@ -99,7 +100,7 @@ void schema_close(struct series_store *store)
     }
     struct schema *schema = schema_current(store);
     for (size_t i = 0; i < schema->catalog->n_metrics; i++) {
-        table_free(schema->families[i].table);
+        table_close(schema->families[i].table);
     }
     catalog_free(schema->catalog);
     free(schema);
@@ -149,12 +150,12 @@ static uint64_t drop_outside(struct family *f)
     for (uint32_t i = 0; i < table_slots(f->table); i++) {
         struct series *s = table_at(f->table, i);
         size_t len;
-        if (s != NULL && !allowed(f->metric, series_text(f->table, s, &len), &scratch)) {
+        if (s != NULL && !allowed(f->metric, series_text(s, &len), &scratch)) {
             dropped += table_remove(f->table, s);
         }
     }
     rcu_leave();
-    atomic_fetch_add(&f->table->expired, dropped);
+    atomic_fetch_add(&f->table->account->expired, dropped);
     return dropped;
 }
 
@@ -182,10 +183,11 @@ static int fill(struct series_store *store, struct schema *old, struct schema *s
         }
         if (before != NULL) {
             uint64_t lost = atomic_load(&before->table->count);
-            atomic_store(&f->table->folded, atomic_load(&before->table->folded));
-            atomic_store(&f->table->precreate_skipped,
-                         atomic_load(&before->table->precreate_skipped));
-            atomic_store(&f->table->expired, atomic_load(&before->table->expired) + lost);
+            atomic_store(&f->table->account->folded, atomic_load(&before->table->account->folded));
+            atomic_store(&f->table->account->precreate_skipped,
+                         atomic_load(&before->table->account->precreate_skipped));
+            atomic_store(&f->table->account->expired,
+                         atomic_load(&before->table->account->expired) + lost);
             change->anew++;
             change->series += lost;
         }

@@ -83,7 +83,7 @@ int main(void)
     rcu_enter();
     for (unsigned i = 0; i < SERIES; i++) {
         STRESS_CHECK(stress_place(w.table, &hand, i, &w.series[i]) == 1, "series");
-        table_show(w.series[i]);
+        table_show(w.table, w.series[i]);
     }
     rcu_leave();
     stress_run(WRITERS + READERS, work, &w);

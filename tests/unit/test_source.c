@@ -259,18 +259,24 @@ START_TEST(a_series_is_kept_while_one_that_named_it_is_connected)
     uint32_t life;
     struct source *a = enter("a", 1000, &life);
     struct source *b = enter("b", 1000, &life);
-    struct series series = {.marks = 0};
-    ck_assert(!sources_keep(s, &series));
-    uint32_t most = sources_most_marks(HOUSE_SOURCES);
-    marks_add(&series.marks, source_base(s, a), most);
-    ck_assert(!sources_keep(s, &series));
-    marks_add(&series.marks, source_named(s, a), most);
-    marks_add(&series.marks, source_named(s, b), most);
+    const struct table *t = schema_current(h.store)->families[0].table;
+    struct arena_hand hand = {0};
+    struct marks_room room = {h.store->share.arena, &hand, sources_most_marks(HOUSE_SOURCES)};
+    struct {
+        struct record record;
+        struct series_saved saved;
+    } in_arena = {.saved = {0}};
+    struct series series = {.record = &in_arena.record};
+    _Atomic uint64_t *marks = series_marks(&series);
+    ck_assert(!sources_keep(s, t, &series));
+    marks_add(marks, source_base(s, a), &room);
+    ck_assert(!sources_keep(s, t, &series));
+    marks_add(marks, source_named(s, a), &room);
+    marks_add(marks, source_named(s, b), &room);
     source_leave(s, a, 1000);
-    ck_assert(sources_keep(s, &series));
+    ck_assert(sources_keep(s, t, &series));
     source_leave(s, b, 1000);
-    ck_assert(!sources_keep(s, &series));
-    marks_drop(&series.marks);
+    ck_assert(!sources_keep(s, t, &series));
     house_close(&h);
 }
 END_TEST

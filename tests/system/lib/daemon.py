@@ -34,11 +34,11 @@ def write(name, text):
 class Daemon:
     """`with Daemon("--flag=value") as d:`; d.socket and d.port say where it is."""
 
-    def __init__(self, *flags, name="d", address="127.0.0.1:0", socket=None, before=()):
+    def __init__(self, *flags, name="d", address="127.0.0.1:0", socket=None, before=(), catalog=""):
         self.socket = socket or os.path.join(TMP, name + ".sock")
         self.log_path = os.path.join(TMP, name + ".log")
         self.command = [*before, EXPORTER, f"--events.socket={self.socket}", f"--web.listen-address={address}",
-                        "--catalog.dir=", *flags]
+                        f"--catalog.dir={catalog}", *flags]
         self.process = None
         self.port = None
         self.ended = False  # by the test
