@@ -11,16 +11,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { REPLIES_KEEP = 4096 };
+enum { REPLIES_KEEP = 512 };
 
 // The lines that follow are those of this source. Returns false when there is no room for another one.
 static bool enter(struct connection *c, struct protocol *p, unsigned component,
                   struct slice instance)
 {
     uint32_t life;
-    struct source *src = c->session != NULL
-                             ? source_return(p->sources, component, instance, p->now_ms, &life)
-                             : source_enter(p->sources, component, instance, p->now_ms, &life);
+    struct arena_hand *hand = &p->hand->arena;
+    struct source *src =
+        c->session != NULL ? source_return(p->sources, hand, component, instance, p->now_ms, &life)
+                           : source_enter(p->sources, hand, component, instance, p->now_ms, &life);
     if (src == NULL) {
         return false;
     }
@@ -271,7 +272,7 @@ void connection_too_long(struct connection *c, struct protocol *p)
     refuse(c, p, &v);
 }
 
-void connection_line(struct connection *c, struct protocol *p, const struct event_line *line)
+void connection_line(struct connection *c, struct protocol *p, struct event_line *line)
 {
     if (line->len > EVENT_MAX_LINE) {
         connection_too_long(c, p);

@@ -27,7 +27,8 @@ static void refuse(struct datagram *d, struct protocol *p, enum reject reason, c
 static bool enter(struct datagram *d, struct protocol *p, unsigned component, struct slice instance)
 {
     uint32_t life;
-    struct source *src = source_datagram(p->sources, component, instance, p->now_ms, &life);
+    struct source *src =
+        source_datagram(p->sources, &p->hand->arena, component, instance, p->now_ms, &life);
     if (src == NULL) {
         return false;
     }
@@ -132,8 +133,7 @@ int datagram_read(int fd, struct protocol *p, char *input)
     rcu_enter();
     on_datagram(&d, p, input, (size_t)n);
     rcu_leave();
-    atomic_store_explicit(&d.source->heard_real, p->now_real_ms, memory_order_relaxed);
-    atomic_store_explicit(&d.source->heard_mono, p->now_ms, memory_order_relaxed);
+    source_heard(d.source, p->now_ms, p->now_real_ms);
     hello_drop(&d.defaults);
     return 1;
 }

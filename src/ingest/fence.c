@@ -45,7 +45,7 @@ const char *fence_claim(struct connection *c, struct protocol *p, const struct c
         }
         c->fresh = rc == 0;
     }
-    c->claim = session_claim(c->session, p->worker);
+    c->claim = session_claim(p->sessions, c->session, p->worker);
     c->ledger = (struct event_ledger){.redo = &p->redo,
                                       .position = &c->session->record->word,
                                       .applied = &p->accounts.of[c->source->component]->applied};

@@ -114,6 +114,9 @@ void slab_release(struct table *t, struct series *s)
 
 void slab_free_all(struct table *t)
 {
+    for (uint32_t i = 0; i < table_slots(t); i++) {
+        exemplars_drop(t->share, slab_at(t, i)); // records may stay in a file, these do not
+    }
     for (unsigned i = 0; i < TABLE_SLABS; i++) {
         free(atomic_load(&t->slabs[i]));
     }

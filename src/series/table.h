@@ -80,8 +80,10 @@ struct table_share {
     uint32_t life_from;     // marks from here on stand for a source's life and keep an owned series
     uint32_t most_marks;    // greatest mark
     struct arena_hand hand; // of the thread that makes tables
-    _Atomic uint64_t count; // series of all tables, folded ones aside
-    _Atomic uint64_t limit; // of count
+    _Atomic uint64_t removals; // of all tables
+    char apart[64];            // keeps what each new series changes off the cache line of the above
+    _Atomic uint64_t count;    // series of all tables, folded ones aside
+    _Atomic uint64_t limit;    // of count
     _Atomic uint64_t exemplars; // kept
 };
 
@@ -145,6 +147,8 @@ void table_undo(struct table *t, struct series *s);
 // Takes n places within both limits, or none. Returns whether it did.
 bool table_take(struct table *t, uint64_t n);
 void table_give(struct table *t, uint64_t n);
+// Takes a place whatever the limits say.
+void table_take_anyway(struct table *t);
 
 // Removes a series at once. Returns whether this call did it.
 bool table_remove(struct table *t, struct series *s);
