@@ -41,6 +41,7 @@
  * series/table           the series of one metric: find, make, remove
  * series/table_open      its beginning and end
  * series/slab            where they stand, slot after slot
+ * series/exemplar        the last exemplar of each series and bucket
  * series/walk            all exposed series of a table, fetched ahead of their use
  * series/read            what a scrape reads of them
  * series/claim           what a source leaves on a series that it updates
@@ -59,7 +60,7 @@
  * event/line             the insides that the files of event/ share
  * event/sample           plans the updates of one sample or event
  * event/labels           the checks of its labels
- * event/exemplar         the checks of its exemplar
+ * event/exemplar         the checks of its exemplar, and its text
  * event/number           JSON numbers where they are read for every line
  * event/memo             lines that were seen before need not be parsed again
  * event/memo_store       where the memo keeps them

@@ -175,6 +175,9 @@ static void run_plan(struct event_reader *r, struct event_verdict *v)
     } else {
         apply_plan(r);
     }
+    for (size_t i = 0; i < r->n_plan; i++) {
+        exemplar_note(r, &r->plan[i]);
+    }
     v->kind = EVENT_APPLIED;
 }
 

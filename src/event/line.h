@@ -25,6 +25,7 @@ struct planned {
     struct series *series; // NULL until found
     void *cell;            // of a counter or histogram
     int element;           // of the batch, or -1
+    json_t *exemplar;      // of the same tree as the line; NULL: none
     bool made;             // by this line: to be shown or undone
     bool folded;           // into the series whose open labels read `other`
     bool chained;          // in reader.made
@@ -126,6 +127,8 @@ struct slice labels_value(const struct label_def *def, struct slice value);
 
 // exemplar.c
 enum reject exemplar_check(json_t *exemplar, struct event_verdict *v);
+// Keeps the exemplar of an update that was applied, if it has one and its series may.
+void exemplar_note(struct event_reader *r, const struct planned *p);
 
 // place.c: finds, makes or folds the series of a planned update, claims it and gets its cell.
 enum reject place_planned(struct event_reader *r, struct planned *p, struct event_verdict *v);

@@ -66,9 +66,10 @@ struct series_saved {
 struct series {
     unsigned char node[16]; // of the index
     struct record *record;
-    _Atomic uint32_t handle; // of the record; in a free slot: the next free one + 1
-    _Atomic uint32_t uses;   // how often its slot was given back
-    _Atomic uint8_t state;   // enum series_state
+    _Atomic uint32_t handle;               // of the record; in a free slot: the next free one + 1
+    _Atomic uint32_t uses;                 // how often its slot was given back
+    _Atomic uint8_t state;                 // enum series_state
+    _Atomic(struct exemplars *) exemplars; // NULL: none
 };
 
 // What all tables share.
@@ -83,6 +84,7 @@ struct table_share {
     char apart[64];            // keeps what each new series changes off the cache line of the above
     _Atomic uint64_t count;    // series of all tables, folded ones aside
     _Atomic uint64_t limit;    // of count
+    _Atomic uint64_t exemplars; // kept
 };
 
 struct table {
