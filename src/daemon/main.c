@@ -55,6 +55,7 @@
  *
  * event/reject           the reasons for which a line is refused
  * event/json             bytes to a JSON tree
+ * event/json_memory      where the tree stands
  * event/control          hello, sync, ping and forget taken apart
  * event/event            one line, judged and applied
  * event/line             the insides that the files of event/ share

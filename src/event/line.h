@@ -37,7 +37,8 @@ struct event_reader {
     struct series_hand *hand;
     const struct schema *schema;       // of the present line
     const struct event_origin *origin; // of the present line
-    json_t *root;                      // of the present line; verdicts borrow from it
+    struct json_memory memory;         // of the present line
+    json_t *root;                      // in there; verdicts borrow from it
     struct buf scratch;                // for one step at a time
     struct buf probe;                  // a line that is tried and not applied
     struct buf keys;                   // of all planned updates

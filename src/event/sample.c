@@ -70,7 +70,9 @@ static enum reject find_target(const struct catalog *c, json_t *metric, json_t *
         s->set.declared = s->event->labels;
         s->set.n = s->event->n_labels;
     }
-    snprintf(v->name, sizeof v->name, "%s", text);
+    len = len < sizeof v->name ? len : sizeof v->name - 1;
+    memcpy(v->name, text, len);
+    v->name[len] = '\0';
     return REJECT_NONE;
 }
 
