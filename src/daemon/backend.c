@@ -80,6 +80,12 @@ struct web_backend daemon_backend(struct daemon *d)
     };
 }
 
+void daemon_state(void *daemon, struct self_state *ret)
+{
+    const struct daemon *d = daemon;
+    state_facts(&d->state, ret);
+}
+
 void daemon_scrapes(void *daemon, struct self_scrapes *ret)
 {
     static_assert((int)WEB_FORMATS == (int)SELF_FORMATS, "a place for every format");

@@ -68,6 +68,7 @@ struct config {
     char *web_telemetry_path;
     bool web_enable_lifecycle;
     uint64_t web_max_requests;
+    char *state_file; // NULL: none
     uint64_t limits_series;
     uint64_t limits_series_per_metric;
     uint64_t limits_sources;

@@ -47,6 +47,10 @@
  * series/redo            several words changed as one, also under a kill
  * series/schema          a catalogue and its tables, swapped as one
  * series/expire          series that go by themselves
+ * series/statefile       the file that the arena lives in, from one process to the next
+ * series/statefile_read  what an earlier process left
+ * series/statefile_inside what these two share
+ * series/restore         series of a file that an earlier process left
  *
  * event/reject           the reasons for which a line is refused
  * event/json             bytes to a JSON tree
@@ -69,6 +73,7 @@
  * ingest/source          who pushes: sources, their lives and marks
  * ingest/source_table    the insides of the table of sources
  * ingest/source_tick     what time does to sources
+ * ingest/source_state    what of them outlives the process
  * ingest/session         how far each client has come
  * ingest/session_table   the insides of the table of sessions
  * ingest/session_hold    which of its connections holds a session
@@ -118,6 +123,7 @@
  * daemon/service_none    the same without systemd
  * daemon/watchdog        systemd's watchdog, fed while all threads go round
  * daemon/status          the figures that systemctl shows
+ * daemon/state           series that survive the process
  * daemon/refused         refused lines in the log, at a bounded rate
  * daemon/daemon          the parts of the process, made and ended in order
  * daemon/main            actions and exit status
@@ -205,7 +211,7 @@ static int print_text(void (*write_text)(struct buf *))
 
 static int run(struct config *config, struct catalog *c)
 {
-    struct daemon d;
+    static struct daemon d;
     log_setup(config->log_level, config->log_format);
     int rc = daemon_open(&d, config, c);
     if (rc == 0) {

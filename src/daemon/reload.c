@@ -56,6 +56,9 @@ static int put_in_place(struct daemon *d, struct config *config, struct catalog 
     if (rc == 0) {
         rc = schema_reload(d->store, catalog, &settings, change);
     }
+    if (rc == 0 && d->state.kept) {
+        sources_bind(d->sources, d->store, &d->state.hand);
+    }
     ingest_resume(d->ingest);
     return rc;
 }

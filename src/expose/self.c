@@ -181,6 +181,19 @@ static void write_busy(struct pen *p)
     }
 }
 
+static void write_state(struct pen *p)
+{
+    struct self_state state = {0};
+    if (p->self->state != NULL) {
+        p->self->state(p->self->ctx, &state);
+    }
+    if (state.kept) {
+        single(p, SELF_state_ok, state.ok);
+        single(p, SELF_state_bytes, (double)state.bytes);
+        single(p, SELF_state_set_aside, (double)state.set_aside);
+    }
+}
+
 static void write_scrapes(struct pen *p)
 {
     struct self_scrapes scrapes = {0};
@@ -259,6 +272,7 @@ int self_write(struct buf *out, const struct format *format, const struct schema
     write_by_metric(&p, SELF_precreate_skipped, true,
                     offsetof(struct table_account, precreate_skipped));
     write_busy(&p);
+    write_state(&p);
     write_scrapes(&p);
     single(&p, SELF_reload_successful, atomic_load(&self->reload_ok));
     single(&p, SELF_reload_timestamp, (double)atomic_load(&self->reload_at_ms) / 1000);

@@ -27,7 +27,8 @@ static void refuse(struct datagram *d, struct protocol *p, enum reject reason, c
 static bool enter(struct datagram *d, struct protocol *p, unsigned component, struct slice instance)
 {
     uint32_t life;
-    struct source *src = source_datagram(p->sources, component, instance, p->now_ms, &life);
+    struct source *src =
+        source_datagram(p->sources, &p->hand->arena, component, instance, p->now_ms, &life);
     if (src == NULL) {
         return false;
     }

@@ -39,6 +39,8 @@ struct source {
     _Atomic uint64_t datagram_at; // last datagram, CLOCK_MONOTONIC ms; 0: no window is open
     _Atomic uint64_t lost;        // last `lost` that it reported
     _Atomic bool forgotten;       // it said forget: not known any more once it has gone
+    struct record *record;        // what outlives the process; NULL: nothing does
+    uint64_t restored_until;      // as if it was connected until then, CLOCK_MONOTONIC ms
 };
 
 struct sources;
@@ -51,21 +53,21 @@ void sources_free(struct sources *s);
 uint32_t sources_life_from(uint32_t limit);
 uint32_t sources_most_marks(uint32_t limit);
 
-// A connection of the source of this name begins; the source is made when it is new. Returns the source and
-// the mark of its life, or NULL when the table is full.
-struct source *source_enter(struct sources *s, unsigned component, struct slice instance,
-                            uint64_t now_ms, uint32_t *ret_life);
+// A connection of the source of this name begins; the source is made when it is new, its record by the hand.
+// Returns the source and the mark of its life, or NULL when the table is full.
+struct source *source_enter(struct sources *s, struct arena_hand *hand, unsigned component,
+                            struct slice instance, uint64_t now_ms, uint32_t *ret_life);
 // The same for one that comes back with its session: the life it had goes on if it has not ended yet, and so
 // nothing that it set goes.
-struct source *source_return(struct sources *s, unsigned component, struct slice instance,
-                             uint64_t now_ms, uint32_t *ret_life);
+struct source *source_return(struct sources *s, struct arena_hand *hand, unsigned component,
+                             struct slice instance, uint64_t now_ms, uint32_t *ret_life);
 // The nameless source of a component and the mark of its life, without a connection of it.
 struct source *source_nameless(struct sources *s, unsigned component, uint32_t *ret_life);
 // A further connection ends.
 void source_leave(struct sources *s, struct source *src, uint64_t now_ms);
 // A datagram of the source came: it counts as one connection until SOURCE_DATAGRAM_MS after the last one.
-struct source *source_datagram(struct sources *s, unsigned component, struct slice instance,
-                               uint64_t now_ms, uint32_t *ret_life);
+struct source *source_datagram(struct sources *s, struct arena_hand *hand, unsigned component,
+                               struct slice instance, uint64_t now_ms, uint32_t *ret_life);
 
 // Whether the life is one of the source with this base mark, for struct claimant.
 bool sources_is_own(const void *sources, uint32_t base, uint32_t life);

@@ -143,6 +143,8 @@ void table_undo(struct table *t, struct series *s);
 // Takes n places within both limits, or none. Returns whether it did.
 bool table_take(struct table *t, uint64_t n);
 void table_give(struct table *t, uint64_t n);
+// Takes a place whatever the limits say.
+void table_take_anyway(struct table *t);
 
 // Removes a series at once. Returns whether this call did it.
 bool table_remove(struct table *t, struct series *s);

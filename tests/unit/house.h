@@ -74,7 +74,7 @@ static inline void house_open_lanes(struct house *h, const char *catalog, uint64
     h->p->now_real_ms = 1700000000000;
     uint32_t life;
     const struct source *nameless =
-        source_enter(h->sources, COMPONENT_UNKNOWN, (struct slice){0}, h->p->now_ms, &life);
+        source_enter(h->sources, NULL, COMPONENT_UNKNOWN, (struct slice){0}, h->p->now_ms, &life);
     h->origin.claimant = (struct claimant){
         .base = source_base(h->sources, nameless), .life = life, .now_s = HOUSE_NOW_MS / 1000};
     h->self = (struct self){.version = "1.2.3",

@@ -24,7 +24,7 @@ static struct slice name(const char *text)
 
 static struct source *enter(const char *instance, uint64_t now_ms, uint32_t *life)
 {
-    return source_enter(s, COMPONENT_PROVIDER, name(instance), now_ms, life);
+    return source_enter(s, NULL, COMPONENT_PROVIDER, name(instance), now_ms, life);
 }
 
 static unsigned known(void)
@@ -43,7 +43,7 @@ START_TEST(a_source_is_a_component_and_an_instance)
     uint32_t life[5];
     struct source *a = enter("a", 1, &life[0]);
     struct source *b = enter("b", 1, &life[1]);
-    struct source *other = source_enter(s, COMPONENT_MANAGER, name("a"), 1, &life[2]);
+    struct source *other = source_enter(s, NULL, COMPONENT_MANAGER, name("a"), 1, &life[2]);
     struct source *again = enter("a", 1, &life[3]);
     ck_assert(a != b && a != other && b != other && a == again);
     ck_assert_uint_eq(life[0], life[3]);
@@ -51,7 +51,7 @@ START_TEST(a_source_is_a_component_and_an_instance)
     ck_assert_uint_eq(known(), 3);
     ck_assert_uint_eq(atomic_load(&s->known), 3);
     // The nameless ones are known always, and no one lists them.
-    struct source *nameless = source_enter(s, COMPONENT_PROVIDER, name(""), 1, &life[4]);
+    struct source *nameless = source_enter(s, NULL, COMPONENT_PROVIDER, name(""), 1, &life[4]);
     ck_assert(nameless == &s->at[COMPONENT_PROVIDER]);
     ck_assert_uint_eq(known(), 3);
     house_close(&h);
@@ -130,7 +130,7 @@ START_TEST(whoever_comes_and_goes_too_often_waits_for_a_life_to_end)
     }
     ck_assert_ptr_null(enter("a", 1000, &life));
     ck_assert_ptr_null(enter("b", 1000, &life));
-    ck_assert_ptr_nonnull(source_enter(s, COMPONENT_PROVIDER, name(""), 1000, &life));
+    ck_assert_ptr_nonnull(source_enter(s, NULL, COMPONENT_PROVIDER, name(""), 1000, &life));
     sources_tick(s, h.store, 1000 + SOURCE_GRACE_MS);
     ck_assert_ptr_nonnull(enter("a", 2000, &life));
     ck_assert_ptr_nonnull(enter("b", 2000, &life));
@@ -142,9 +142,9 @@ START_TEST(the_nameless_go_on_with_their_life)
 {
     open_it();
     uint32_t life[2];
-    struct source *manager = source_enter(s, COMPONENT_MANAGER, name(""), 1, &life[0]);
+    struct source *manager = source_enter(s, NULL, COMPONENT_MANAGER, name(""), 1, &life[0]);
     source_leave(s, manager, 2);
-    source_enter(s, COMPONENT_MANAGER, name(""), 3, &life[1]);
+    source_enter(s, NULL, COMPONENT_MANAGER, name(""), 3, &life[1]);
     ck_assert_uint_eq(life[0], life[1]);
     ck_assert_int_eq(atomic_load(&life_of(s, life[0])->state), LIFE_USED);
     house_close(&h);
@@ -161,7 +161,7 @@ START_TEST(a_full_table_makes_room_for_the_next_by_letting_the_oldest_go)
         at[i] = enter(instance, 1000 + (uint64_t)i, &life);
     }
     ck_assert_ptr_null(enter("more", 2000, &life));
-    ck_assert_ptr_null(source_datagram(s, COMPONENT_PROVIDER, name("more"), 2000, &life));
+    ck_assert_ptr_null(source_datagram(s, NULL, COMPONENT_PROVIDER, name("more"), 2000, &life));
     // While all are connected nobody goes.
     sources_tick(s, h.store, 1000000);
     ck_assert_uint_eq(known(), HOUSE_SOURCES);
@@ -222,7 +222,7 @@ START_TEST(a_used_again_entry_inherits_no_series)
     h.origin.claimant = (struct claimant){.base = source_base(s, a), .life = life};
     house_line(&h, "{\"metric\":\"g\",\"labels\":{\"l\":\"v\"},\"value\":1}");
     uint32_t nameless_life;
-    struct source *other = source_enter(s, COMPONENT_MANAGER, name(""), 1000, &nameless_life);
+    struct source *other = source_enter(s, NULL, COMPONENT_MANAGER, name(""), 1000, &nameless_life);
     h.origin.claimant = (struct claimant){.base = source_base(s, other), .life = nameless_life};
     house_line(&h, "{\"metric\":\"g\",\"labels\":{\"l\":\"v\"},\"value\":2}");
     atomic_store(&a->forgotten, true);
