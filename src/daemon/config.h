@@ -67,6 +67,7 @@ struct config {
     struct config_list web_listen_addresses;
     char *web_telemetry_path;
     bool web_enable_lifecycle;
+    bool web_openmetrics_created;
     uint64_t web_max_requests;
     char *state_file; // NULL: none
     uint64_t limits_series;

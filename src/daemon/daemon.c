@@ -246,11 +246,11 @@ int daemon_open(struct daemon *d, struct config *config, struct catalog *catalog
         return rc;
     }
     if ((rc = open_series(d, catalog)) < 0 || (rc = open_ingest(d)) < 0 ||
-        (rc = state_open(&d->state, d->config->state_file, d->store, d->sources, d->ingest)) < 0 ||
-        (rc = open_web(d)) < 0) {
+        (rc = state_load(&d->state, d->ingest)) < 0 || (rc = open_web(d)) < 0) {
         return rc;
     }
     open_self(d);
+    atomic_store(&d->created, config->web_openmetrics_created);
     rc = start(d);
     if (rc == 0) {
         status_open(&d->status, d->ingest, d->store, state_trouble(&d->state), clock_mono_ms());

@@ -31,9 +31,10 @@ struct daemon {
     struct status status;
     struct refused refused;
     _Atomic bool ready;
-    int signals;     // signalfd
-    int tick;        // timerfd, once a second; more often for a short watchdog
-    int reload_wish; // eventfd: POST /-/reload asks for one
+    _Atomic bool created; // web.openmetrics_created, for the web thread
+    int signals;          // signalfd
+    int tick;             // timerfd, once a second; more often for a short watchdog
+    int reload_wish;      // eventfd: POST /-/reload asks for one
 };
 
 // daemon.c: makes all parts and starts them; ends them in the opposite order. daemon_open returns 0 or -errno

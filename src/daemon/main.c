@@ -93,6 +93,9 @@
  * expose/format          the grammar of both formats
  * expose/stencil         a family's lines but for labels and numbers
  * expose/family          a family of the catalogue with all its series
+ * expose/gzip            bytes to a gzip stream
+ * expose/gzip_none       the same without isa-l
+ * expose/negotiate       from what a request accepts to the form of its answer
  * expose/process         what the kernel tells of this process
  * expose/self            the metrics about the exporter itself
  * expose/expose          the whole exposition
@@ -102,6 +105,7 @@
  * web/conn               connections, by what they wait for and since when
  * web/head               whether a request's head may be trusted
  * web/query              path and filters of a request
+ * web/wish               what a scrape's head says of its answer
  * web/page               the landing page
  * web/body               the memory of renderings
  * web/scrape             requests that wait for a rendering

@@ -156,7 +156,8 @@ static void replay(struct record_image *image)
     }
 }
 
-static int restore(struct state *st, struct record_image *image, struct restored *done)
+static int restore(struct state *st, struct ingest *ingest, struct record_image *image,
+                   struct restored *done)
 {
     struct sources_past *past = NULL;
     replay(image);
@@ -164,9 +165,11 @@ static int restore(struct state *st, struct record_image *image, struct restored
     if (rc == 0) {
         struct restore_marks marks = sources_past_marks(past);
         rc = restore_series(st->store, image, &marks, done);
-        ingest_restore(st->ingest, image, clock_mono_ms(), clock_real_ms());
     }
     sources_past_free(past);
+    if (rc == 0) {
+        ingest_restore(ingest, image, clock_mono_ms(), clock_real_ms());
+    }
     return rc;
 }
 
@@ -177,7 +180,7 @@ static int begin(struct state *st)
     return rc < 0 ? rc : statefile_begin(&st->file, arena_of(st));
 }
 
-static void load(struct state *st)
+static void load(struct state *st, struct ingest *ingest)
 {
     uint64_t since_ns = clock_mono_ns();
     struct record_image image;
@@ -188,7 +191,7 @@ static void load(struct state *st)
     st->begin_error = begin(st);
     sources_bind(st->sources, st->store, &st->hand);
     if (read == 0 && found == STATEFILE_GOOD) {
-        read = restore(st, &image, &done);
+        read = restore(st, ingest, &image, &done);
         st->file.aside |= image.damaged > 0 || read < 0;
         tell_restored(st, &image, &done, since_ns);
         statefile_forget(&image);
@@ -218,10 +221,9 @@ static int refuse(const char *path, int rc)
 }
 
 int state_open(struct state *st, const char *path, struct series_store *store,
-               struct sources *sources, struct ingest *ingest)
+               struct sources *sources)
 {
-    *st = (struct state){
-        .kept = path != NULL, .store = store, .sources = sources, .ingest = ingest, .wake = -1};
+    *st = (struct state){.kept = path != NULL, .store = store, .sources = sources, .wake = -1};
     if (path == NULL) {
         return 0;
     }
@@ -232,12 +234,21 @@ int state_open(struct state *st, const char *path, struct series_store *store,
         st->kept = false;
         return refuse(path, rc);
     }
+    st->begin_error = rc;
     arena_guard(arena_of(st));
-    load(st);
+    return 0;
+}
+
+int state_load(struct state *st, struct ingest *ingest)
+{
+    if (!st->kept) {
+        return 0;
+    }
+    load(st, ingest);
     look(st);
     tell(st);
-    rc = start_syncer(st);
-    return rc < 0 ? refuse(path, rc) : 0;
+    int rc = start_syncer(st);
+    return rc < 0 ? refuse(st->file.path, rc) : 0;
 }
 
 // ---- Getting back to a file
@@ -304,7 +315,8 @@ void state_close(struct state *st)
     }
     stop_syncer(st);
     sources_save(st->sources);
-    int rc = statefile_finish(&st->file, arena_of(st));
+    // What is in memory only was told of already.
+    int rc = st->file.own >= 0 ? statefile_finish(&st->file, arena_of(st)) : 0;
     if (rc < 0) {
         log_tell(LOG_KIND_state_not_kept, LOG_LEVEL_ERROR, "the state file is not complete", "file",
                  st->file.path, "error", strerror(-rc), NULL);

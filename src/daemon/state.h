@@ -23,7 +23,6 @@ struct state {
     struct statefile file;
     struct series_store *store;
     struct sources *sources;
-    struct ingest *ingest;
     struct arena_hand hand; // of the main thread
     pthread_t syncer;
     bool syncing;             // the thread runs
@@ -40,11 +39,13 @@ struct state {
     uint64_t retry_at; // CLOCK_MONOTONIC ms
 };
 
-// Moves the arena of the store into the file, with all that is in it from earlier processes. Nothing may run yet.
-// Returns 0, also when the file could not be used or read; -errno after it said why when there can be no such file
-// or another process has it. No file for path NULL.
+// Takes hold of the file; of none for path NULL. Returns 0, also when the disk fails; -errno after it said why when
+// there can be no such file or another process has it.
 int state_open(struct state *st, const char *path, struct series_store *store,
-               struct sources *sources, struct ingest *ingest);
+               struct sources *sources);
+// Moves the store's arena into the file, with all that earlier processes left there. No worker runs yet. Returns 0,
+// also when nothing could be read or written; -errno after it said why when there is no thread for it.
+int state_load(struct state *st, struct ingest *ingest);
 // Once a second; after the workers were made.
 void state_tick(struct state *st, struct ingest *ingest, uint64_t now_ms);
 // The last thing before the store is closed; the workers have ended. Completes the file.

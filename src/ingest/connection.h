@@ -29,12 +29,12 @@ struct protocol {
     struct series_store *store;
     struct sources *sources;
     struct event_reader *reader;
-    struct series_hand *hand;
     struct ingest_stats *stats;
     struct refusals *refusals;
     struct sessions *sessions;
     struct accounts accounts;
     struct redo redo;
+    struct series_hand *hand;
     unsigned worker;      // its number
     uint64_t now_ms;      // CLOCK_MONOTONIC at the last wake-up
     uint64_t now_real_ms; // CLOCK_REALTIME
