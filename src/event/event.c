@@ -265,8 +265,8 @@ void event_look(struct event_reader *r, const struct event_origin *origin, struc
     }
 }
 
-void event_judge(struct event_reader *r, const struct event_origin *origin,
-                 const struct event_line *line, struct event_verdict *ret)
+void event_judge(struct event_reader *r, const struct event_origin *origin, struct event_line *line,
+                 struct event_verdict *ret)
 {
     r->schema = schema_current(r->store);
     ret->remembered = r->memo != NULL && memo_apply(r->memo, r, origin, line);

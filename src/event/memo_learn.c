@@ -119,14 +119,13 @@ void memo_learn(struct memo *m, struct event_reader *r, const struct event_line 
     if (!may_learn(r, line->len)) {
         return;
     }
-    uint64_t hash = memo_hash(r, r->origin, line);
     size_t bytes = sizeof(struct memo_entry) + r->n_plan * sizeof(struct memo_update) + line->len -
                    (line->number_to - line->number_from);
-    if (!memo_seen(m, hash) || !memo_room(m, bytes) ||
+    if (!memo_seen(m, line->hash) || !memo_room(m, bytes) ||
         (memo_has_number(line) && !learn_numbers(r, line, takes_number))) {
         return;
     }
-    struct memo_entry *e = memo_add(m, hash, bytes);
+    struct memo_entry *e = memo_add(m, line->hash, bytes);
     if (e != NULL) {
         fill(e, r, line, takes_number);
     }

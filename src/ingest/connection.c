@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { REPLIES_KEEP = 4096 };
+enum { REPLIES_KEEP = 512 };
 
 // The lines that follow are those of this source. Returns false when there is no room for another one.
 static bool enter(struct connection *c, struct protocol *p, unsigned component,
@@ -272,7 +272,7 @@ void connection_too_long(struct connection *c, struct protocol *p)
     refuse(c, p, &v);
 }
 
-void connection_line(struct connection *c, struct protocol *p, const struct event_line *line)
+void connection_line(struct connection *c, struct protocol *p, struct event_line *line)
 {
     if (line->len > EVENT_MAX_LINE) {
         connection_too_long(c, p);

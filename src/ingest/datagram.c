@@ -133,8 +133,7 @@ int datagram_read(int fd, struct protocol *p, char *input)
     rcu_enter();
     on_datagram(&d, p, input, (size_t)n);
     rcu_leave();
-    atomic_store_explicit(&d.source->heard_real, p->now_real_ms, memory_order_relaxed);
-    atomic_store_explicit(&d.source->heard_mono, p->now_ms, memory_order_relaxed);
+    source_heard(d.source, p->now_ms, p->now_real_ms);
     hello_drop(&d.defaults);
     return 1;
 }

@@ -82,6 +82,16 @@ static inline bool source_connected(const struct source *src)
     return (uint32_t)atomic_load_explicit(&src->life, memory_order_relaxed) > 0;
 }
 
+// A line of the source came. Several workers may serve it, so nothing is written that stands there already.
+static inline void source_heard(struct source *src, uint64_t now_ms, uint64_t now_real_ms)
+{
+    if (atomic_load_explicit(&src->heard_real, memory_order_relaxed) != now_real_ms ||
+        atomic_load_explicit(&src->heard_mono, memory_order_relaxed) != now_ms) {
+        atomic_store_explicit(&src->heard_real, now_real_ms, memory_order_relaxed);
+        atomic_store_explicit(&src->heard_mono, now_ms, memory_order_relaxed);
+    }
+}
+
 // Closes datagram windows, ends lives, forgets who was not heard for long; the oldest also when the table is
 // full. Removes the series that hang on them.
 void sources_tick(struct sources *s, struct series_store *store, uint64_t now_ms);

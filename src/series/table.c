@@ -40,10 +40,16 @@ static int match(struct cds_lfht_node *node, const void *key)
     return len == want->len && memcmp(text, want->text, len) == 0;
 }
 
+static void count_removal(struct table *t)
+{
+    atomic_fetch_add(&t->removals, 1);
+    atomic_fetch_add(&t->share->removals, 1);
+}
+
 // Two that unlink a series at once are both told at once that it is being done, but only one that it is.
 static void unlink_dead(struct table *t, struct series *s)
 {
-    atomic_fetch_add(&t->removals, 1); // before the key can be made anew
+    count_removal(t); // before the key can be made anew
     if (cds_lfht_del(t->index, node_of(s)) == 0) {
         atomic_store(&s->state, SERIES_UNLINKED);
     }
@@ -229,7 +235,7 @@ void table_undo(struct table *t, struct series *s)
 
 bool table_remove(struct table *t, struct series *s)
 {
-    atomic_fetch_add(&t->removals, 1);
+    count_removal(t);
     for (;;) {
         uint8_t state = SERIES_LIVE;
         if (atomic_compare_exchange_strong(&s->state, &state, SERIES_DEAD)) {
@@ -251,7 +257,7 @@ bool table_remove_if(struct table *t, struct series *s, bool (*still)(void *ctx,
         return false;
     }
     bool gone = still(ctx, s);
-    atomic_fetch_add(&t->removals, 1);
+    count_removal(t);
     atomic_store(&s->state, gone ? SERIES_DEAD : SERIES_LIVE);
     if (gone) {
         bury(t, s);

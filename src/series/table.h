@@ -79,8 +79,10 @@ struct table_share {
     uint32_t life_from;     // marks from here on stand for a source's life and keep an owned series
     uint32_t most_marks;    // greatest mark
     struct arena_hand hand; // of the thread that makes tables
-    _Atomic uint64_t count; // series of all tables, folded ones aside
-    _Atomic uint64_t limit; // of count
+    _Atomic uint64_t removals; // of all tables
+    char apart[64];            // keeps what each new series changes off the cache line of the above
+    _Atomic uint64_t count;    // series of all tables, folded ones aside
+    _Atomic uint64_t limit;    // of count
 };
 
 struct table {
