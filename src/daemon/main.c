@@ -35,6 +35,7 @@
  * series/key             a series' label text, which is its identity
  * series/marks           which sources have to do with a series
  * series/table           the series of one metric: find, make, remove
+ * series/room            how many there may be
  * series/slab            where they stand, slot after slot
  * series/read            what a scrape reads of them
  * series/claim           what a source leaves on a series that it updates
