@@ -51,6 +51,7 @@
  * event/labels           the checks of its labels
  * event/exemplar         the checks of its exemplar
  * event/number           JSON numbers where they are read for every line
+ * event/permit           what the lines of one origin may push, and how much
  * event/memo             lines that were seen before need not be parsed again
  * event/memo_entry       what the memo keeps
  * event/memo_learn       how it comes to remember a line

@@ -12,6 +12,7 @@
 #define VE_EVENT_EVENT_H
 
 #include "event/control.h"
+#include "event/permit.h"
 #include "event/reject.h"
 #include "series/claim.h"
 #include "series/schema.h"
@@ -32,8 +33,10 @@ struct event_defaults {
 // What a line means besides its bytes.
 struct event_origin {
     const struct event_defaults *defaults; // NULL: none
+    const struct permit *permit;           // NULL: all
     struct claimant claimant;
-    uint64_t context; // event_context of the two above
+    uint64_t now_ms;  // CLOCK_MONOTONIC, for the permit's rate
+    uint64_t context; // event_context of the first three
 };
 
 enum event_kind { EVENT_APPLIED, EVENT_REFUSED, EVENT_CONTROL };
@@ -57,21 +60,23 @@ int event_reader_new(struct event_reader **ret, struct series_store *store,
 void event_reader_free(struct event_reader *r);
 // Lets the reader remember lines, in at most about that many bytes. Returns 0, -ENOMEM.
 int event_reader_memo(struct event_reader *r, uint64_t bytes);
-// A number that stands for these defaults, these marks and this source (a number of its own, since marks are
-// used again), for as long as the reader lives: other ones get another number, the same ones usually the same.
-uint64_t event_context(struct event_reader *r, const struct event_defaults *defaults,
-                       const struct claimant *claimant, uint64_t source);
+// A number that stands for the origin's defaults, permit and marks and for this source (a number of its own, since
+// marks are used again), for as long as the reader lives: other ones get another number, the same ones usually
+// the same.
+uint64_t event_context(struct event_reader *r, const struct event_origin *origin, uint64_t source);
 
 // Judges and applies one line (len <= EVENT_MAX_LINE, without its LF, not blank).
 void event_line(struct event_reader *r, const struct event_origin *origin, const char *line,
                 size_t len, struct event_verdict *ret);
 
-// Creates the zero series for which the labels name all that is open, of every metric with `precreate`, and
-// leaves the claimant's base mark and `named` on them.
+// Creates the permitted zero series for which the labels name all that is open, of every metric with `precreate`,
+// and leaves the origin's base mark and `named` on them.
 void event_precreate(struct event_reader *r, const struct event_defaults *labels,
-                     const struct claimant *claimant, uint32_t named);
+                     const struct event_origin *origin, uint32_t named);
 
-// Removes the series that carry the mark and have all these label values. Returns how many.
-uint64_t event_forget(struct event_reader *r, const struct control_forget *what, uint32_t mark);
+// Removes the permitted series that carry the origin's base mark and have all these label values. Returns how
+// many.
+uint64_t event_forget(struct event_reader *r, const struct control_forget *what,
+                      const struct event_origin *origin);
 
 #endif

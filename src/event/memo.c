@@ -144,7 +144,17 @@ bool memo_apply(struct memo *m, struct event_reader *r, const struct event_origi
         return false;
     }
     for (unsigned i = 0; i < e->n; i++) {
-        if (!value_fits(&e->updates[i], number) || !holds(&e->updates[i], &origin->claimant)) {
+        if (!value_fits(&e->updates[i], number)) {
+            return false;
+        }
+    }
+    r->limited = !permit_spend(origin->permit, origin->now_ms, 1);
+    if (r->limited) {
+        return false;
+    }
+    for (unsigned i = 0; i < e->n; i++) {
+        if (!holds(&e->updates[i], &origin->claimant)) {
+            permit_give_back(origin->permit, 1);
             return false;
         }
     }

@@ -142,8 +142,7 @@ static const char *first_hello(struct connection *c, struct protocol *p,
     }
     c->named = true;
     atomic_store_explicit(&c->source->forgotten, false, memory_order_relaxed);
-    event_precreate(p->reader, &c->defaults, &c->origin.claimant,
-                    source_named(p->sources, c->source));
+    event_precreate(p->reader, &c->defaults, &c->origin, source_named(p->sources, c->source));
     return NULL;
 }
 
@@ -196,7 +195,7 @@ static void on_control(struct connection *c, struct protocol *p, struct event_ve
             return;
         }
         atomic_store_explicit(&c->source->forgotten, true, memory_order_relaxed);
-        reply_forget(&reply, event_forget(p->reader, &control->forget, c->origin.claimant.base));
+        reply_forget(&reply, event_forget(p->reader, &control->forget, &c->origin));
         break;
     }
     answer(c, &reply);

@@ -49,8 +49,7 @@ static bool on_hello(struct datagram *d, struct protocol *p, const struct contro
     if (h->has_lost && d->source->instance_len > 0) {
         count_add(&p->stats->lost[d->source->component], source_lost(d->source, h->lost));
     }
-    event_precreate(p->reader, &d->defaults, &d->origin.claimant,
-                    source_named(p->sources, d->source));
+    event_precreate(p->reader, &d->defaults, &d->origin, source_named(p->sources, d->source));
     return true;
 }
 
@@ -66,7 +65,7 @@ static void on_control(struct datagram *d, struct protocol *p, const struct cont
     } else if (control->kind == CONTROL_FORGET) {
         if (d->named) {
             atomic_store_explicit(&d->source->forgotten, true, memory_order_relaxed);
-            event_forget(p->reader, &control->forget, d->origin.claimant.base);
+            event_forget(p->reader, &control->forget, &d->origin);
         } else {
             refuse(d, p, REJECT_bad_control, "", "forget needs a hello before");
         }

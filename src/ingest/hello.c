@@ -59,6 +59,6 @@ struct event_origin hello_origin(const struct protocol *p, const struct source *
                      .is_own = sources_is_own,
                      .sources = p->sources},
     };
-    origin.context = event_context(p->reader, origin.defaults, &origin.claimant, src->born);
+    origin.context = event_context(p->reader, &origin, src->born);
     return origin;
 }

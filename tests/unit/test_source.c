@@ -230,9 +230,10 @@ START_TEST(a_used_again_entry_inherits_no_series)
     sources_tick(s, h.store, 1000 + SOURCE_GRACE_MS);
     struct source *b = enter("b", 50000, &life);
     ck_assert(b == a);
+    struct event_origin of_b = {.claimant = {.base = source_base(s, b)}};
     struct event_verdict v = house_line(&h, "{\"forget\":{\"labels\":{\"l\":\"v\"}}}");
     rcu_enter();
-    ck_assert_uint_eq(event_forget(h.p->reader, &v.control.forget, source_base(s, b)), 0);
+    ck_assert_uint_eq(event_forget(h.p->reader, &v.control.forget, &of_b), 0);
     rcu_leave();
     ck_assert_str_eq(house_samples(&h), "g{l=\"v\"} 2\n");
     house_close(&h);
