@@ -65,6 +65,9 @@
  * ingest/source_table    the insides of the table of sources
  * ingest/source_tick     what time does to sources
  * ingest/peer            which process is at the other end, in the kernel's words
+ * ingest/rights          who may push what
+ * ingest/admit           what a client may do under them
+ * ingest/identity        as whom a connection speaks
  * ingest/refusal         what workers tell of refused lines
  * ingest/hello           who a connection or a datagram speaks for
  * ingest/reply           the lines that go back to a client

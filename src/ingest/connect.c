@@ -31,6 +31,10 @@ void worker_adopt(struct worker *w, int fd)
         c->next->prev = c;
     }
     w->connections = c;
+    if (c->closing) {
+        connection_flush(c); // a fresh socket has room for the one reply
+        worker_drop(w, c);
+    }
 }
 
 void worker_drop(struct worker *w, struct connection *c)

@@ -12,6 +12,7 @@
 #define VE_INGEST_CONNECTION_H
 
 #include "event/event.h"
+#include "ingest/admit.h"
 #include "ingest/refusal.h"
 #include "ingest/source.h"
 #include "ingest/stats.h"
@@ -26,6 +27,7 @@ enum {
 struct protocol {
     struct series_store *store;
     struct sources *sources;
+    struct rights_book *rights;
     struct event_reader *reader;
     struct ingest_stats *stats;
     struct refusals *refusals;
@@ -42,6 +44,7 @@ struct connection {
     bool skipping; // inside a line that is too long
     bool closing;  // nothing is read any more; closed once the replies are gone
     bool polled_out;
+    struct admission who;
     struct source *source; // the nameless one until a hello says more
     bool entered;          // it counts as a connection of its source
     struct event_defaults defaults;
@@ -58,7 +61,8 @@ struct connection {
     size_t replies_at; // what of them was sent
 };
 
-// Takes the descriptor when it does not return NULL (no memory).
+// Takes the descriptor when it does not return NULL (no memory). A client for whom there is no room is told so,
+// and its connection is closing.
 struct connection *connection_new(int fd, struct protocol *p);
 void connection_free(struct connection *c, struct protocol *p);
 

@@ -55,6 +55,7 @@ void ingest_free(struct ingest *in)
         close(in->acks);
     }
     free(in->workers);
+    rights_close(&in->rights);
     free(in);
 }
 
@@ -155,6 +156,11 @@ uint64_t ingest_missed_refusals(const struct ingest *in)
         missed += count_read(&in->workers[i].refusals.missed);
     }
     return missed;
+}
+
+int ingest_set_rights(struct ingest *in, struct rights *r, struct rights **ret_old)
+{
+    return rights_put(&in->rights, r, in->store->share.made, ret_old);
 }
 
 void ingest_set_connections(struct ingest *in, uint32_t most)

@@ -12,6 +12,7 @@
 #define VE_INGEST_INGEST_H
 
 #include "ingest/refusal.h"
+#include "ingest/rights.h"
 #include "ingest/sockets.h"
 #include "ingest/source.h"
 #include "ingest/stats.h"
@@ -49,6 +50,10 @@ bool ingest_answered(const struct ingest *in);
 bool ingest_take_refusal(struct ingest *in, struct refusal *ret);
 // How many were not told, ever.
 uint64_t ingest_missed_refusals(const struct ingest *in);
+
+// Puts rights in force; takes them when it returns 0, and gives back those before, which are to be freed after a
+// grace period. While no worker deals with lines. -ENOMEM, -ENOSPC.
+int ingest_set_rights(struct ingest *in, struct rights *r, struct rights **ret_old);
 
 void ingest_set_connections(struct ingest *in, uint32_t most);
 

@@ -137,6 +137,7 @@ static struct source *find_or_add(struct sources *s, unsigned component, struct 
     fresh->instance_len = instance.len;
     memcpy(fresh->instance, instance.p, instance.len);
     atomic_store(&fresh->life, 0);
+    atomic_store(&fresh->holder, 0);
     atomic_store(&fresh->heard_real, 0);
     atomic_store(&fresh->heard_mono, now_ms);
     atomic_store(&fresh->datagram_at, 0);
@@ -259,14 +260,45 @@ struct source *source_enter(struct sources *s, unsigned component, struct slice 
     }
 }
 
-struct source *source_datagram(struct sources *s, unsigned component, struct slice instance,
-                               uint64_t now_ms, uint32_t *ret_life)
+bool source_hold(struct source *src, uid_t user)
+{
+    uint64_t seen = atomic_load(&src->holder);
+    do {
+        if (src->instance_len == 0) {
+            return true; // a crowd
+        }
+        if ((uint32_t)seen > 0 && seen >> 32 != user) {
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak(&src->holder, &seen,
+                                           (uint64_t)user << 32 | ((uint32_t)seen + 1)));
+    return true;
+}
+
+void source_release(struct source *src)
+{
+    if (src->instance_len > 0) {
+        atomic_fetch_sub(&src->holder, 1);
+    }
+}
+
+int source_datagram(struct sources *s, unsigned component, struct slice instance, uid_t user,
+                    uint64_t now_ms, struct source **ret, uint32_t *ret_life)
 {
     struct source *src = source_enter(s, component, instance, now_ms, ret_life);
-    if (src != NULL && atomic_exchange(&src->datagram_at, now_ms) != 0) {
-        source_leave(s, src, now_ms); // the window that is open already holds a connection
+    if (src == NULL) {
+        return -ENOSPC;
     }
-    return src;
+    if (!source_hold(src, user)) {
+        source_leave(s, src, now_ms);
+        return -EPERM;
+    }
+    if (atomic_exchange(&src->datagram_at, now_ms) != 0) {
+        source_release(src); // the window that is open already holds a connection
+        source_leave(s, src, now_ms);
+    }
+    *ret = src;
+    return 0;
 }
 
 uint64_t source_lost(struct source *src, uint64_t lost)

@@ -28,8 +28,11 @@ int worker_open(struct worker *w, struct ingest *in, unsigned number)
     w->epoll = epoll_create1(EPOLL_CLOEXEC);
     w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     w->resume = eventfd(0, EFD_CLOEXEC);
-    w->protocol = (struct protocol){
-        .store = in->store, .sources = in->sources, .stats = &w->stats, .refusals = &w->refusals};
+    w->protocol = (struct protocol){.store = in->store,
+                                    .sources = in->sources,
+                                    .rights = &in->rights,
+                                    .stats = &w->stats,
+                                    .refusals = &w->refusals};
     if (w->epoll < 0 || w->wake < 0 || w->resume < 0) {
         return -errno;
     }

@@ -17,6 +17,7 @@ struct ingest {
     struct ingest_settings settings;
     struct series_store *store;
     struct sources *sources;
+    struct rights_book rights;
     struct worker *workers;
     unsigned started;      // threads that run
     int acks;              // eventfd, counting: workers that stand still
