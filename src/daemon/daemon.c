@@ -115,7 +115,7 @@ static int open_socket(const struct config *c, int passed, const char *path, int
     return rc;
 }
 
-static int open_ingest(struct daemon *d)
+static int open_ingest(struct daemon *d, struct rights *rights)
 {
     struct ingest_settings settings = {
         .workers = workers_of(d->config),
@@ -136,7 +136,16 @@ static int open_ingest(struct daemon *d)
             say(rc, "cannot make the ingest workers", NULL);
         }
     }
+    if (rc == 0) {
+        rc = ingest_bind_rights(d->ingest, rights);
+        if (rc < 0) {
+            rights_free(rights);
+            return say(rc, "cannot keep the accounts of sources", NULL);
+        }
+        ingest_put_rights(d->ingest, rights);
+    }
     if (rc < 0) {
+        rights_free(rights);
         socket_close(&settings.stream);
         socket_close(&settings.datagram);
     }
@@ -229,7 +238,8 @@ static void tell_start(const struct daemon *d)
              VE_REVISION, NULL);
 }
 
-int daemon_open(struct daemon *d, struct config *config, struct catalog *catalog)
+int daemon_open(struct daemon *d, struct config *config, struct catalog *catalog,
+                struct rights *rights)
 {
     *d = (struct daemon){.config = config, .signals = -1, .tick = -1, .reload_wish = -1};
     rcu_join();
@@ -241,9 +251,15 @@ int daemon_open(struct daemon *d, struct config *config, struct catalog *catalog
     }
     if (rc < 0) {
         catalog_free(catalog);
+        rights_free(rights);
         return rc;
     }
-    if ((rc = open_series(d, catalog)) < 0 || (rc = open_ingest(d)) < 0 || (rc = open_web(d)) < 0) {
+    rc = open_series(d, catalog);
+    if (rc < 0) {
+        rights_free(rights);
+        return rc;
+    }
+    if ((rc = open_ingest(d, rights)) < 0 || (rc = open_web(d)) < 0) {
         return rc;
     }
     open_self(d);

@@ -102,6 +102,8 @@
  * daemon/value           what the text of a setting may be
  * daemon/options         the command line
  * daemon/config_read     the config file
+ * daemon/config_sources  who may push what, in the config file
+ * daemon/config_who      users and groups by name
  * daemon/config          what the daemon was told, all together
  * daemon/backend         what the web thread shows
  * daemon/reload          loads config and catalogue again
@@ -117,6 +119,7 @@
  * emit/pump (its standard input), emit/client (a client to copy), emit/link and emit/wire (what it needs).
  */
 #include "daemon/config.h"
+#include "daemon/config_sources.h"
 #include "daemon/daemon.h"
 #include "daemon/options.h"
 
@@ -169,12 +172,19 @@ static void print_catalog(const struct config *config, const struct catalog *c)
     put(STDOUT_FILENO, &text);
 }
 
-static void print_check(const struct config *config, const struct catalog *c)
+static void print_check(const struct config *config, const struct catalog *c,
+                        const struct rights *rights, const struct errs *warnings)
 {
     struct buf text = BUF_INIT;
+    errs_write(warnings, &text);
     buf_addf(&text,
              "configuration: ok\ncatalogue: ok, %zu metrics, %zu events, %zu label definitions\n",
              c->n_metrics, c->n_events, c->n_defs);
+    if (rights->open) {
+        buf_str(&text, "sources: none, whoever may open the socket may push everything\n");
+    } else {
+        buf_addf(&text, "sources: ok, %zu entries\n", rights->n);
+    }
     for (size_t i = 0; i < config->web_listen_addresses.n; i++) {
         buf_addf(&text, "would serve HTTP on %s\n", config->web_listen_addresses.items[i]);
     }
@@ -193,16 +203,50 @@ static int print_text(void (*write_text)(struct buf *))
     return EXIT_OK;
 }
 
-static int run(struct config *config, struct catalog *c)
+static int run(struct config *config, struct catalog *c, struct rights *rights,
+               const struct errs *warnings)
 {
     struct daemon d;
     log_setup(config->log_level, config->log_format);
-    int rc = daemon_open(&d, config, c);
+    for (size_t i = 0; i < warnings->n; i++) {
+        log_warn("likely not meant", "key", warnings->items[i].key, "detail",
+                 warnings->items[i].text, NULL);
+    }
+    int rc = daemon_open(&d, config, c, rights);
     if (rc == 0) {
         daemon_run(&d);
     }
     daemon_close(&d);
     return rc == 0 ? EXIT_OK : EXIT_CANNOT_RUN;
+}
+
+// Does what was asked for, and gives all back.
+static int act(struct config *config, struct catalog *c)
+{
+    struct errs errs = ERRS_INIT;
+    struct errs warnings = ERRS_INIT;
+    struct rights *rights = NULL;
+    int status = EXIT_OK;
+    if (config->action == CONFIG_PRINT) {
+        print_catalog(config, c);
+    } else {
+        int rc = config_sources(&rights, config, c, &errs, &warnings);
+        if (rc == 0 && config->action == CONFIG_RUN) {
+            status = run(config, c, rights, &warnings);
+            errs_free(&warnings);
+            return status;
+        }
+        if (rc < 0) {
+            status = report(&errs, rc);
+        } else {
+            print_check(config, c, rights, &warnings);
+        }
+    }
+    errs_free(&warnings);
+    rights_free(rights);
+    catalog_free(c);
+    config_free(config);
+    return status;
 }
 
 // Before any thread exists: signals come by signalfd, and writing to a closed socket is an error, not an end.
@@ -238,15 +282,5 @@ int main(int argc, char **argv)
         config_free(config);
         return report(&errs, rc);
     }
-    if (config->action == CONFIG_RUN) {
-        return run(config, c);
-    }
-    if (config->action == CONFIG_PRINT) {
-        print_catalog(config, c);
-    } else {
-        print_check(config, c);
-    }
-    catalog_free(c);
-    config_free(config);
-    return EXIT_OK;
+    return act(config, c);
 }

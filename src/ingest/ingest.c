@@ -158,9 +158,14 @@ uint64_t ingest_missed_refusals(const struct ingest *in)
     return missed;
 }
 
-int ingest_set_rights(struct ingest *in, struct rights *r, struct rights **ret_old)
+int ingest_bind_rights(struct ingest *in, struct rights *r)
 {
-    return rights_put(&in->rights, r, in->store->share.made, ret_old);
+    return rights_bind(&in->rights, r, in->store->share.made);
+}
+
+struct rights *ingest_put_rights(struct ingest *in, struct rights *r)
+{
+    return rights_put(&in->rights, r);
 }
 
 void ingest_set_connections(struct ingest *in, uint32_t most)

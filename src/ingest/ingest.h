@@ -51,9 +51,10 @@ bool ingest_take_refusal(struct ingest *in, struct refusal *ret);
 // How many were not told, ever.
 uint64_t ingest_missed_refusals(const struct ingest *in);
 
-// Puts rights in force; takes them when it returns 0, and gives back those before, which are to be freed after a
-// grace period. While no worker deals with lines. -ENOMEM, -ENOSPC.
-int ingest_set_rights(struct ingest *in, struct rights *r, struct rights **ret_old);
+// Prepares rights (rights_bind), and puts them in force while no worker deals with lines. Takes them then, and
+// gives back those before (or NULL), which are to be freed after a grace period.
+int ingest_bind_rights(struct ingest *in, struct rights *r);
+struct rights *ingest_put_rights(struct ingest *in, struct rights *r);
 
 void ingest_set_connections(struct ingest *in, uint32_t most);
 

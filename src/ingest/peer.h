@@ -3,7 +3,7 @@
  * peer: which process is at the other end of a Unix socket, in the kernel's words.
  *
  * Shape:   of a connection the identity that its process had when it connected, supplementary groups included;
- *          of a datagram user and group of its sender, which the kernel has checked.
+ *          of a datagram the sender's real user and group (or others that it may act as).
  * Threads: any.
  * Memory:  a peer owns its list of groups; peer_drop gives it back.
  * Source:  unix(7): SO_PEERCRED, SO_PEERGROUPS, SCM_CREDENTIALS.

@@ -113,8 +113,7 @@ static void make_permit(struct rights_book *book, struct rights_entry *e)
     }
 }
 
-int rights_put(struct rights_book *book, struct rights *r, const _Atomic uint32_t *made,
-               struct rights **ret_old)
+int rights_bind(struct rights_book *book, struct rights *r, const _Atomic uint32_t *made)
 {
     for (size_t i = 0; i < r->n; i++) {
         char *key = key_of(&r->entries[i]);
@@ -129,9 +128,13 @@ int rights_put(struct rights_book *book, struct rights *r, const _Atomic uint32_
     for (size_t i = 0; i < r->n; i++) {
         make_permit(book, &r->entries[i]);
     }
-    r->generation = ++book->generation;
-    *ret_old = atomic_exchange(&book->current, r);
     return 0;
+}
+
+struct rights *rights_put(struct rights_book *book, struct rights *r)
+{
+    r->generation = ++book->generation;
+    return atomic_exchange(&book->current, r);
 }
 
 void rights_close(struct rights_book *book)

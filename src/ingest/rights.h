@@ -6,7 +6,7 @@
  *          as what they may speak (component, instance), and what and how much they may push. The first entry
  *          that fits decides. What must outlive a reload, such as how many connections an entry has, stands in
  *          an account of the book; an entry for the same people and the same source keeps its account.
- * Threads: rights_put by one thread, while no worker deals with lines; all else by any, inside an RCU section.
+ * Threads: rights_bind and rights_put by one thread, the latter while no worker deals with lines; all else by any, inside an RCU section.
  * Memory:  rights_new returns new, rights_free gives back all but the accounts. The book takes the rights that
  *          are put into it; the ones before them are the caller's again, for after a grace period.
  */
@@ -46,7 +46,7 @@ struct rights_entry {
     uint32_t events_per_second; // of these three 0 is any number
     uint32_t series;
     uint32_t connections;
-    uint16_t account; // place in the book, from here on by rights_put
+    uint16_t account; // place in the book, from here on by rights_bind
     struct permit permit;
 };
 
@@ -68,10 +68,11 @@ struct rights_book {
 struct rights *rights_new(size_t n);
 void rights_free(struct rights *r);
 
-// Puts rights in force. `made` counts the series of each account. Returns 0 and those that were in force (or
-// NULL); -ENOMEM, -ENOSPC (too many accounts have series or connections), and nothing has changed.
-int rights_put(struct rights_book *book, struct rights *r, const _Atomic uint32_t *made,
-               struct rights **ret_old);
+// Gives every entry its account and its permit. `made` counts the series of each account. Returns 0, -ENOMEM,
+// -ENOSPC (too many accounts have series or connections).
+int rights_bind(struct rights_book *book, struct rights *r, const _Atomic uint32_t *made);
+// Puts rights in force that were bound. Returns those before, or NULL.
+struct rights *rights_put(struct rights_book *book, struct rights *r);
 // Frees the rights in force, and the accounts.
 void rights_close(struct rights_book *book);
 

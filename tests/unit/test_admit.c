@@ -28,7 +28,6 @@ static struct house h;
 static void put(const struct spec *specs, size_t n)
 {
     struct rights *r = rights_new(n);
-    struct rights *old = NULL;
     for (size_t i = 0; i < n; i++) {
         struct rights_entry *e = &r->entries[i];
         e->by_user = true;
@@ -44,8 +43,8 @@ static void put(const struct spec *specs, size_t n)
             e->label_values[0] = strdup(specs[i].p);
         }
     }
-    ck_assert_int_eq(ingest_set_rights(h.ingest, r, &old), 0);
-    rights_free(old);
+    ck_assert_int_eq(ingest_bind_rights(h.ingest, r), 0);
+    rights_free(ingest_put_rights(h.ingest, r));
 }
 
 #define PUT(...)                                                                                   \
@@ -55,10 +54,9 @@ static void put(const struct spec *specs, size_t n)
 static void put_open(void)
 {
     struct rights *r = rights_new(0);
-    struct rights *old = NULL;
     r->open = true;
-    ck_assert_int_eq(ingest_set_rights(h.ingest, r, &old), 0);
-    rights_free(old);
+    ck_assert_int_eq(ingest_bind_rights(h.ingest, r), 0);
+    rights_free(ingest_put_rights(h.ingest, r));
 }
 
 #define HELLO(component, instance)                                                                 \
