@@ -137,6 +137,26 @@ enum reject admit_hello(struct admission *a, struct rights_book *book, unsigned 
     return REJECT_NONE;
 }
 
+uint64_t admit_refused(const struct admission *a, struct rights_book *book, uint64_t lines,
+                       uint64_t now_ms)
+{
+    if (lines == 0 || a->entry == NULL || a->permit->interval_ns == 0) {
+        return 0;
+    }
+    _Atomic uint64_t *full = &book->at[a->entry->account].refused_ns;
+    uint64_t now = now_ms * 1000000;
+    uint64_t seen = atomic_load_explicit(full, memory_order_relaxed);
+    uint64_t next;
+    do {
+        next = (seen > now ? seen : now) + lines * a->permit->interval_ns;
+    } while (!atomic_compare_exchange_weak_explicit(full, &seen, next, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    uint64_t wait_ms = (next - now) / 1000000;
+    return wait_ms <= 1000
+               ? 0
+               : now_ms + (wait_ms - 1000 < ADMIT_REST_MS ? wait_ms - 1000 : ADMIT_REST_MS);
+}
+
 unsigned admit_component(const struct admission *a)
 {
     return a->entry != NULL ? a->entry->component : COMPONENT_UNKNOWN;

@@ -14,7 +14,10 @@
 #include "event/reject.h"
 #include "ingest/rights.h"
 
-enum { ADMIT_DETAIL = 160 }; // bytes of a text for people
+enum {
+    ADMIT_DETAIL = 160,   // bytes of a text for people
+    ADMIT_REST_MS = 1000, //
+};
 
 struct admission {
     struct peer peer;
@@ -40,6 +43,11 @@ void admit_again(struct admission *a, struct rights_book *book, unsigned compone
 // connections); then nothing has changed.
 enum reject admit_hello(struct admission *a, struct rights_book *book, unsigned component,
                         struct slice instance, char detail[ADMIT_DETAIL]);
+
+// Lines of it were refused, for whatever reason. An entry with a rate may have as many of them as events; until
+// when (CLOCK_MONOTONIC ms, at most ADMIT_REST_MS from now) no more of it is to be read, or 0.
+uint64_t admit_refused(const struct admission *a, struct rights_book *book, uint64_t lines,
+                       uint64_t now_ms);
 
 // As whom lines without a hello count.
 unsigned admit_component(const struct admission *a);

@@ -48,6 +48,7 @@ void worker_drop(struct worker *w, struct connection *c)
         c->next->prev = c->prev;
     }
     w->n_lingering -= c->linger_until != 0;
+    w->n_resting -= c->rest_until != 0;
     connection_free(c, &w->protocol);
     atomic_fetch_sub(&w->in->open, 1);
 }

@@ -33,6 +33,7 @@ int connection_flush(struct connection *c)
             return errno == EAGAIN || errno == EINTR ? 0 : -errno;
         }
         c->replies_at += (size_t)n;
+        c->stuck = false;
     }
     buf_shrink(&c->replies, TAIL_KEEP);
     c->replies_at = 0;
@@ -42,10 +43,11 @@ int connection_flush(struct connection *c)
 // Makes the reply the next to be sent. Returns whether there was room.
 static bool queue_reply(struct connection *c, const struct buf *reply)
 {
-    if (c->replies.len - c->replies_at + reply->len > CONNECTION_REPLIES) {
+    if (!c->stuck && c->replies.len - c->replies_at + reply->len > CONNECTION_REPLIES) {
         connection_flush(c); // a broken connection shows itself at the next read
     }
     if (reply->failed || c->replies.len - c->replies_at + reply->len > CONNECTION_REPLIES) {
+        c->stuck = true; // until the worker has sent some: asking for each refused line costs much
         return false;
     }
     buf_add(&c->replies, reply->p, reply->len);
@@ -344,12 +346,14 @@ int connection_read(struct connection *c, struct protocol *p, char *input)
     if (c->tail_len > 0) {
         memcpy(input, c->tail, c->tail_len);
     }
-    ssize_t n = recv(c->fd, input + c->tail_len, CONNECTION_READ, MSG_DONTWAIT);
+    size_t most = c->doubted ? CONNECTION_READ_LESS : CONNECTION_READ;
+    ssize_t n = recv(c->fd, input + c->tail_len, most, MSG_DONTWAIT);
     if (n < 0) {
         return errno == EAGAIN || errno == EINTR ? 0 : -errno;
     }
     count_add(&p->stats->bytes, (uint64_t)n);
     uint64_t lines = c->lines;
+    uint64_t rejected = c->rejected;
     int rc = (int)n;
     rcu_enter();
     identity_renew(c, p);
@@ -364,5 +368,6 @@ int connection_read(struct connection *c, struct protocol *p, char *input)
     }
     rcu_leave();
     heard(c, p, lines);
+    c->doubted = c->rejected - rejected >= CONNECTION_DOUBT;
     return rc;
 }

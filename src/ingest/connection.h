@@ -18,7 +18,10 @@
 #include "ingest/stats.h"
 
 enum {
-    CONNECTION_READ = 64 << 10,    // bytes of one read
+    CONNECTION_READ = 64 << 10, // bytes of one read
+    CONNECTION_READ_LESS =
+        4 << 10, // of one that follows CONNECTION_DOUBT refused lines in one read
+    CONNECTION_DOUBT = 32,
     CONNECTION_REPLIES = 64 << 10, // bytes of replies that may wait
     CONNECTION_LINGER_MS = 5000,   // for a client to take its last replies
 };
@@ -43,7 +46,11 @@ struct connection {
     bool named;    // it said hello
     bool skipping; // inside a line that is too long
     bool closing;  // nothing is read any more; closed once the replies are gone
+    bool stuck;    // there was no room for a reply, and nothing was sent since
+    bool doubted;  // many lines of its last read were refused
     bool polled_out;
+    bool resting;        // not polled for input
+    uint64_t rest_until; // CLOCK_MONOTONIC ms, when resting
     struct admission who;
     struct source *source; // the nameless one until a hello says more
     bool entered;          // it counts as a connection of its source

@@ -24,6 +24,7 @@ enum {
 struct rights_account {
     char *key;                    // of the entry that it is for; NULL: free
     _Atomic uint64_t full_ns;     // of the permit
+    _Atomic uint64_t refused_ns;  // the same for its refused lines
     _Atomic uint32_t connections; // that said hello
     _Atomic uint32_t unsaid;      // connections that did not
 } __attribute__((aligned(64)));

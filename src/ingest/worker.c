@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { EVENTS = 256, DATAGRAM_BURST = 64, LINGER_TICK_MS = 1000 };
+enum { EVENTS = 256, DATAGRAM_BURST = 64, LINGER_TICK_MS = 1000, REST_TICK_MS = 5 };
 
 static int watch(struct worker *w, int fd, void *as)
 {
@@ -76,13 +76,15 @@ static void tell_time(struct worker *w)
 static void poll_for(struct worker *w, struct connection *c)
 {
     bool out = connection_waits(c);
-    if (out == c->polled_out && !c->closing) {
+    bool rests = c->rest_until != 0;
+    if (out == c->polled_out && rests == c->resting && !c->closing) {
         return;
     }
-    uint32_t events = (out ? EPOLLOUT : 0) | (c->closing ? 0 : EPOLLIN);
+    uint32_t events = (out ? EPOLLOUT : 0) | (c->closing || rests ? 0 : EPOLLIN);
     struct epoll_event ev = {.events = events, .data.ptr = c};
     epoll_ctl(w->epoll, EPOLL_CTL_MOD, c->fd, &ev);
     c->polled_out = out;
+    c->resting = rests;
 }
 
 // After a connection was read or became writable: send, and close it when all is said.
@@ -99,13 +101,38 @@ static void settle(struct worker *w, struct connection *c)
     poll_for(w, c);
 }
 
+// Whoever has more lines refused than its entry may have events is left alone for a while.
+static void may_rest(struct worker *w, struct connection *c, uint64_t refused)
+{
+    uint64_t until = admit_refused(&c->who, w->protocol.rights, refused, w->protocol.now_ms);
+    w->n_resting += (until != 0) - (c->rest_until != 0);
+    c->rest_until = until;
+}
+
+static void end_resting(struct worker *w)
+{
+    if (w->n_resting == 0 || w->protocol.now_ms == w->looked_ms) {
+        return;
+    }
+    w->looked_ms = w->protocol.now_ms;
+    for (struct connection *c = w->connections; c != NULL; c = c->next) {
+        if (c->rest_until != 0 && w->protocol.now_ms >= c->rest_until) {
+            c->rest_until = 0;
+            w->n_resting--;
+            poll_for(w, c);
+        }
+    }
+}
+
 static void on_connection(struct worker *w, struct connection *c, uint32_t events)
 {
+    uint64_t refused = c->rejected;
     if (!c->closing && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) {
         if (connection_read(c, &w->protocol, w->input) < 0) {
             worker_drop(w, c);
             return;
         }
+        may_rest(w, c, c->rejected - refused);
     } else if (c->closing && (events & EPOLLERR) != 0) {
         worker_drop(w, c);
         return;
@@ -198,7 +225,7 @@ static int sleep_ms(const struct worker *w)
     if (w->deaf) {
         return w->listen_at > w->protocol.now_ms ? (int)(w->listen_at - w->protocol.now_ms) : 0;
     }
-    return w->n_lingering > 0 ? LINGER_TICK_MS : -1;
+    return w->n_resting > 0 ? REST_TICK_MS : w->n_lingering > 0 ? LINGER_TICK_MS : -1;
 }
 
 static enum worker_order turn(struct worker *w, const struct epoll_event *events, int n)
@@ -233,6 +260,7 @@ void *worker_main(void *worker)
         tell_time(w);
         order = turn(w, events, n);
         end_lingering(w);
+        end_resting(w);
         worker_listen_again(w);
         count_add(&w->stats.busy_ns, clock_mono_ns() - begin);
     }

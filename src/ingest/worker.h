@@ -44,6 +44,8 @@ struct worker {
     _Atomic(struct handed *) handed;
     struct connection *connections; // list
     size_t n_lingering;             // closing ones with replies that wait
+    size_t n_resting;               // those that are left alone for a while
+    uint64_t looked_ms;             // when it was last looked whether they have rested
     struct protocol protocol;
     struct series_hand hand;
     struct ingest_stats stats;
