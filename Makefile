@@ -40,7 +40,8 @@ FUZZ := $(patsubst tests/fuzz/%.c,%,$(call rel,tests/fuzz/fuzz_*.c))
 BOOT := $(if $(filter no,$(SYSTEMD)),,$(call rel,tests/boot/run))
 BARE := $(call rel,tests/bare/run)
 SYSTEM := $(filter-out $(if $(filter no,$(SYSTEMD)),tests/system/70%),$(call rel,tests/system/[0-9][0-9][0-9]-*))
-SOURCES := $(call rel,src/*/*.[ch] src/*/*.def tests/*/*.[ch])
+BENCH := $(patsubst %.c,%,$(filter-out bench/tool.c,$(call rel,bench/*.c)))
+SOURCES := $(call rel,src/*/*.[ch] src/*/*.def tests/*/*.[ch] bench/*.[ch])
 VERSIONED := $(patsubst $(srcdir)/%,%,$(shell grep -lE "VE_(VERSION|REVISION)" /dev/null $(wildcard $(srcdir)/src/*/*.c)))
 
 # ---- Packages
@@ -145,6 +146,21 @@ $(O)/fuzz/bin/%: $(srcdir)/tests/fuzz/%.c $(O)/fuzz/libve.a $(O)/fuzz/gen/flags
 	@mkdir -p $(@D)
 	$(call say,FUZZ    )$(COMPILE) $(DEPS) $(LINK) -fsanitize=fuzzer -o $@ $< $(O)/fuzz/libve.a $(VE_LDLIBS)
 
+# ---- The benchmark's programs
+
+BENCH_RUN := $(addprefix $(O)/,$(BENCH))
+$(BENCH_RUN): $(O)/bench/%: $(srcdir)/bench/%.c $(srcdir)/bench/tool.c $(srcdir)/bench/tool.h $(O)/gen/flags
+	@mkdir -p $(@D)
+	$(call say,BENCH   )$(COMPILE) $(LINK) -o $@ $(filter %.c,$^) $(VE_LDLIBS)
+
+bench-programs: all $(BENCH_RUN)
+bench: bench-programs
+	$(srcdir)/scripts/need bench
+	$(srcdir)/bench/run --build=$(O)
+bench-scaling: bench-programs
+	$(srcdir)/scripts/need bench
+	$(srcdir)/bench/scaling --build=$(O)
+
 # ---- Tests: tests/run runs them, and ends with the one line of numbers
 
 RUN = $(srcdir)/tests/run --build=$(O)
@@ -156,7 +172,7 @@ STRESS_RUN := $(addprefix $(O)/,$(STRESS))
 REPLAY_RUN := $(addprefix $(O)/asan/replay/,$(FUZZ))
 in_src = $(addprefix $(srcdir)/,$(1))
 
-check: all $(UNIT_RUN)
+check: all $(UNIT_RUN) $(BENCH_RUN)
 	@$(RUN) $(UNIT_RUN) $(call in_src,$(SHORT))
 check-unit: $(UNIT_RUN)
 	@$(RUN) $(UNIT_RUN)
@@ -168,7 +184,7 @@ check-stress: $(STRESS_RUN)
 	@$(RUN) $(STRESS_RUN)
 check-fuzz: $(REPLAY_RUN)
 	@$(RUN) $(REPLAY_RUN)
-check-system: all
+check-system: all $(BENCH_RUN)
 	@$(RUN) $(call in_src,$(SYSTEM))
 check-boot: all
 	@$(RUN) $(call in_src,$(BOOT))
@@ -176,10 +192,10 @@ check-bare:
 	@$(RUN) $(call in_src,$(BARE))
 check-all: all build-tests
 	@$(RUN) $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN) $(call in_src,$(SYSTEM) $(BOOT))
-check-long: all $(UNIT_RUN) $(STRESS_RUN)
+check-long: all $(UNIT_RUN) $(STRESS_RUN) $(BENCH_RUN)
 	@VE_LONG=1 $(RUN) $(UNIT_RUN) $(STRESS_RUN) $(call in_src,$(SYSTEM) $(BARE))
 # Everything that check-all runs, built and not run.
-build-tests: $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN)
+build-tests: $(BENCH_RUN) $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN)
 
 fuzz: $(FUZZ:%=$(O)/fuzz/run/%)
 $(O)/fuzz/run/fuzz_%: $(O)/fuzz/bin/fuzz_% FORCE
@@ -249,7 +265,7 @@ help:
 
 FORCE:
 .PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-system check-boot check-bare check-all check-long \
-	build-tests fuzz lint format install uninstall dist clean distclean help FORCE
+	build-tests bench bench-programs bench-scaling fuzz lint format install uninstall dist clean distclean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard $(foreach b,$(BUILDS),$(b)/src/*/*.d $(b)/unit/*.d $(b)/stress/*.d $(b)/replay/*.d) $(O)/fuzz/bin/*.d)

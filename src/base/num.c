@@ -33,12 +33,22 @@ static char *digits_before(char *end, uint64_t v)
     return end;
 }
 
+static size_t count_digits(uint64_t v)
+{
+    // clang-format off
+    static const uint64_t tens[] = {
+        0, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, 10000000000,
+        100000000000, 1000000000000, 10000000000000, 100000000000000, 1000000000000000,
+        10000000000000000, 100000000000000000, 1000000000000000000, 10000000000000000000u};
+    // clang-format on
+    size_t n = (size_t)(64 - __builtin_clzll(v | 1)) * 1233 >> 12; // log10(2): right or one too few
+    return n + (v >= tens[n]);
+}
+
 size_t num_u64(char *out, uint64_t v)
 {
-    char all[NUM_MAX];
-    const char *begin = digits_before(all + sizeof all, v);
-    size_t n = (size_t)(all + sizeof all - begin);
-    memcpy(out, begin, n);
+    size_t n = count_digits(v);
+    digits_before(out + n, v);
     return n;
 }
 
@@ -49,6 +59,15 @@ size_t num_i64(char *out, int64_t v)
     }
     *out = '-';
     return 1 + num_u64(out + 1, -(uint64_t)v);
+}
+
+size_t num_seconds(char *out, uint64_t ms)
+{
+    size_t n = num_u64(out, ms / 1000);
+    out[n] = '.';
+    out[n + 1] = (char)('0' + ms % 1000 / 100);
+    memcpy(out + n + 2, pairs + ms % 100 * 2, 2);
+    return n + 4;
 }
 
 // A positive double as digits * 10^exponent.

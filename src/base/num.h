@@ -21,6 +21,8 @@ enum { NUM_MAX = 32 }; // bytes that any of the writers below needs at most
 // Each writes to `out` (NUM_MAX bytes, no NUL is added) and returns how many bytes it wrote.
 size_t num_u64(char *out, uint64_t v);
 size_t num_i64(char *out, int64_t v);
+// Milliseconds as seconds with three decimals: 1700000000.250.
+size_t num_seconds(char *out, uint64_t ms);
 // A sample value: plain digits for whole numbers below 2^53 (and for -0: "0"), NaN, +Inf, -Inf,
 // else the shortest digits that read back as the same double, in Go's form: 1.5, 1e-05, 1.2345e+20.
 size_t num_double(char *out, double v);

@@ -87,7 +87,7 @@ void daemon_scrapes(void *daemon, struct self_scrapes *ret)
     struct daemon *d = daemon;
     struct web_stats stats;
     web_stats_read(d->web, &stats);
-    ret->by_format[0] = stats.scrapes[WEB_FORMAT_TEXT];
+    memcpy(ret->by_format, stats.scrapes, sizeof stats.scrapes);
     ret->n_bounds = WEB_DURATION_BOUNDS;
     ret->bounds = web_duration_bounds;
     memcpy(ret->buckets, stats.duration_buckets, sizeof stats.duration_buckets);

@@ -74,6 +74,7 @@ struct config {
     uint64_t limits_series;
     uint64_t limits_series_per_metric;
     uint64_t limits_sources;
+    uint64_t limits_sessions;
     uint64_t limits_connections;
     enum log_level log_level;
     enum log_format log_format;

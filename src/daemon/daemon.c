@@ -121,6 +121,7 @@ static int open_ingest(struct daemon *d, struct rights *rights)
         .workers = workers_of(d->config),
         .memo_bytes = d->config->events_memo_size,
         .connections = daemon_connections(d->config),
+        .sessions = (uint32_t)d->config->limits_sessions,
         .stream = SOCKET_NONE,
         .datagram = SOCKET_NONE,
     };
@@ -298,6 +299,7 @@ static void tick(struct daemon *d)
 {
     uint64_t now_ms = clock_mono_ms();
     sources_tick(d->sources, d->store, now_ms);
+    ingest_tick(d->ingest, now_ms);
     expire_old(d->store, (uint32_t)(now_ms / 1000), sources_keep, d->sources);
     expire_reclaim(d->store);
     refused_tick(&d->refused, d->ingest, schema_current(d->store)->catalog, now_ms);

@@ -37,8 +37,10 @@
  * series/table           the series of one metric: find, make, remove
  * series/room            how many there may be
  * series/slab            where they stand, slot after slot
+ * series/walk            all exposed series of a table, fetched ahead of their use
  * series/read            what a scrape reads of them
  * series/claim           what a source leaves on a series that it updates
+ * series/redo            several words changed as one, also under a kill
  * series/schema          a catalogue and its tables, swapped as one
  * series/expire          series that go by themselves
  *
@@ -53,7 +55,7 @@
  * event/number           JSON numbers where they are read for every line
  * event/permit           what the lines of one origin may push, and how much
  * event/memo             lines that were seen before need not be parsed again
- * event/memo_entry       what the memo keeps
+ * event/memo_store       where the memo keeps them
  * event/memo_learn       how it comes to remember a line
  * event/context          numbers for what a line means besides its bytes
  * event/place            finds, makes or folds the series of an update
@@ -68,17 +70,23 @@
  * ingest/rights          who may push what
  * ingest/admit           what a client may do under them
  * ingest/identity        as whom a connection speaks
+ * ingest/session         how far each client has come
+ * ingest/account         what became of each component's lines
  * ingest/refusal         what workers tell of refused lines
  * ingest/hello           who a connection or a datagram speaks for
  * ingest/reply           the lines that go back to a client
- * ingest/connection      bytes to lines, lines to replies
+ * ingest/fence           one connection at a time for a session
+ * ingest/connection      one client: lines to replies
+ * ingest/input           its bytes to lines
  * ingest/datagram        lines without a connection
  * ingest/connect         how connections come to workers and leave
  * ingest/worker          one ingest thread
  * ingest/ingest          all of them: start, pause, stop
  * ingest/sockets         the Unix sockets and their files
  *
- * expose/format          the grammar of the text format
+ * expose/format          the grammar of both formats
+ * expose/stencil         a family's lines but for labels and numbers
+ * expose/family          a family of the catalogue with all its series
  * expose/process         what the kernel tells of this process
  * expose/self            the metrics about the exporter itself
  * expose/expose          the whole exposition
@@ -116,7 +124,8 @@
  * daemon/main            actions and exit status
  *
  * Beside the house, for whoever sends: emit/main and emit/emit (virtrigaud-emit), emit/args (its command line),
- * emit/pump (its standard input), emit/client (a client to copy), emit/link and emit/wire (what it needs).
+ * emit/pump and emit/relay (its standard input), emit/client (a client to copy), emit/link, emit/queue, emit/stream
+ * and emit/wire (what it needs).
  */
 #include "daemon/config.h"
 #include "daemon/config_sources.h"

@@ -9,13 +9,10 @@
 static void sum(const struct ingest *in, uint64_t *ret_applied, uint64_t *ret_rejected)
 {
     *ret_applied = *ret_rejected = 0;
-    for (unsigned i = 0; i < ingest_workers(in); i++) {
-        const struct ingest_stats *stats = ingest_stats_of(in, i);
-        for (size_t c = 0; c < CATALOG_MAX_COMPONENTS; c++) {
-            *ret_applied += count_read(&stats->applied[c]);
-            for (size_t r = 0; r < REJECT_COUNT; r++) {
-                *ret_rejected += count_read(&stats->rejected[c][r]);
-            }
+    for (unsigned c = 0; c < CATALOG_MAX_COMPONENTS; c++) {
+        *ret_applied += ingest_applied(in, c);
+        for (unsigned r = 0; r < REJECT_COUNT; r++) {
+            *ret_rejected += ingest_rejected(in, c, r);
         }
     }
 }

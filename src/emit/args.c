@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TIMEOUT_DEFAULT_MS = 5000, TIMEOUT_MAX_S = 86400 };
+enum { TIMEOUT_DEFAULT_MS = 5000, TIMEOUT_SESSION_MS = 60000, TIMEOUT_MAX_S = 86400 };
 
 const char args_help[] =
     "Usage: virtrigaud-emit [OPTION...] NAME [LABEL=VALUE...] [VALUE]\n"
@@ -31,7 +31,10 @@ const char args_help[] =
     "  --event            NAME is an event\n"
     "  --component NAME   say hello first: manager, provider, ...\n"
     "  --instance NAME    which one of that component\n"
-    "  --timeout SECONDS  longest wait for the daemon without progress (default: 5)\n"
+    "  --session          lines from standard input count once each, whatever restarts;\n"
+    "                     needs --component\n"
+    "  --timeout SECONDS  longest wait for the daemon without progress (default: 5; with\n"
+    "                     --session 60)\n"
     "  --dry-run          print what would be sent, as a metric unless --event; the\n"
     "                     hello is not printed\n"
     "  --help, --version\n"
@@ -46,6 +49,7 @@ enum {
     OPT_EVENT,
     OPT_COMPONENT,
     OPT_INSTANCE,
+    OPT_SESSION,
     OPT_TIMEOUT,
     OPT_DRY_RUN,
     OPT_HELP,
@@ -59,6 +63,7 @@ static const struct option options[] = {
     {"event", no_argument, NULL, OPT_EVENT},
     {"component", required_argument, NULL, OPT_COMPONENT},
     {"instance", required_argument, NULL, OPT_INSTANCE},
+    {"session", no_argument, NULL, OPT_SESSION},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
     {"dry-run", no_argument, NULL, OPT_DRY_RUN},
     {"help", no_argument, NULL, OPT_HELP},
@@ -114,6 +119,9 @@ static int set_option(struct args *a, int option, FILE *err)
         return 0;
     case OPT_INSTANCE:
         a->hello.instance = optarg;
+        return 0;
+    case OPT_SESSION:
+        a->session = true;
         return 0;
     case OPT_TIMEOUT:
         return set_timeout(a, optarg, err);
@@ -176,6 +184,9 @@ static int check(const struct args *a, FILE *err)
     if (a->hello.instance != NULL && a->hello.component == NULL) {
         return usage(err, "--instance needs --component");
     }
+    if (a->session && (a->hello.component == NULL || a->sample.name != NULL)) {
+        return usage(err, "--session needs --component, and lines on standard input");
+    }
     if (a->sample.op != NULL && a->kind == ARGS_EVENT) {
         return usage(err, "--op is for metrics, --event is not one");
     }
@@ -211,11 +222,14 @@ static int parse(struct args *a, int argc, char **argv, FILE *err)
 
 int args_parse(struct args *ret, int argc, char **argv, FILE *err)
 {
-    struct args a = {.timeout_ms = TIMEOUT_DEFAULT_MS};
+    struct args a = {0};
     int r = parse(&a, argc, argv, err);
     if (r < 0) {
         args_free(&a);
         return r;
+    }
+    if (a.timeout_ms == 0) {
+        a.timeout_ms = a.session ? TIMEOUT_SESSION_MS : TIMEOUT_DEFAULT_MS;
     }
     *ret = a;
     return 0;

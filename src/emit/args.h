@@ -21,6 +21,7 @@ struct args {
     enum args_kind kind;       // what NAME is; ARGS_EITHER: the daemon decides
     const char *socket;        // NULL: environment or default
     unsigned timeout_ms;       // longest wait for the daemon without progress
+    bool session;              // standard input in a session
     bool dry_run;              // print instead of sending
     struct wire_hello hello;   // component NULL: none
     struct wire_sample sample; // name NULL: lines come from standard input

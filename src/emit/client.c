@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 static void free_client(struct client *c)
@@ -15,16 +16,37 @@ static void free_client(struct client *c)
     }
     free(c->control);
     free(c->hello);
-    free(c->buf);
+    queue_free(&c->queue);
     free(c);
+}
+
+static int allocate(struct client *c, size_t buffer)
+{
+    size_t size = buffer == 0 ? CLIENT_BUFFER_AUTO : buffer;
+    int error = queue_init(&c->queue, size < CLIENT_BUFFER_MIN ? CLIENT_BUFFER_MIN : size);
+    c->hello = malloc(c->hello_len + 1);
+    c->control = malloc(c->hello_len + LINK_CONTROL_ROOM);
+    return c->hello == NULL || c->control == NULL ? -ENOMEM : error;
+}
+
+// The first part of the session's ID, which nobody else has.
+static int begin_session(struct client *c)
+{
+    ssize_t n = getrandom(c->random, sizeof c->random, GRND_NONBLOCK);
+    if (n != sizeof c->random) {
+        return n < 0 ? -errno : -EAGAIN;
+    }
+    c->sessions = 1;
+    c->fresh = true;
+    return 0;
 }
 
 int client_open(struct client **ret, const struct client_config *config)
 {
     char line[WIRE_LINE_MAX];
     int hello = config->hello == NULL ? 0 : wire_hello_line(line, sizeof line, config->hello, 0);
-    if (hello < 0) {
-        return hello;
+    if (hello < 0 || (config->session && hello == 0)) {
+        return hello < 0 ? hello : -EINVAL;
     }
     struct client *c = calloc(1, sizeof *c);
     if (c == NULL) {
@@ -36,15 +58,9 @@ int client_open(struct client **ret, const struct client_config *config)
     c->arg = config->arg;
     c->retry_ms = LINK_RETRY_FIRST;
     c->hello_len = hello > 0 ? (size_t)hello - 2 : 0;
-    c->size = config->buffer == 0 ? CLIENT_BUFFER_AUTO : config->buffer;
-    c->size = c->size < CLIENT_BUFFER_MIN ? CLIENT_BUFFER_MIN : c->size;
-    c->buf = malloc(c->size);
-    c->hello = malloc(c->hello_len + 1);
-    c->control = malloc(c->hello_len + LINK_CONTROL_ROOM);
-    int error = link_path(c->path, config->path);
-    if (c->buf == NULL || c->hello == NULL || c->control == NULL) {
-        error = -ENOMEM;
-    }
+    int error = allocate(c, config->buffer);
+    error = error < 0 ? error : stream_path(c->path, config->path);
+    error = error < 0 || !config->session ? error : begin_session(c);
     if (error < 0) {
         free_client(c);
         return error;
@@ -73,26 +89,18 @@ int client_connect(struct client *c, unsigned timeout_ms)
     return 0;
 }
 
-// Whether buf has `need` bytes of room at its end, after moving what is in it to the front.
-static bool make_room(struct client *c, size_t need)
-{
-    if (c->size - c->len < need && c->head > 0) {
-        memmove(c->buf, c->buf + c->head, c->len - c->head);
-        c->len -= c->head;
-        c->head = 0;
-    }
-    return c->size - c->len >= need;
-}
-
-// Whether the buffer gets that room within wait_ms.
-static bool wait_room(struct client *c, size_t need)
+// Whether the buffer gets room for that line within wait_ms.
+static bool wait_room(struct client *c, size_t len)
 {
     uint64_t deadline = link_now_ms() + c->wait_ms;
-    while (!make_room(c, need)) {
+    while (!queue_has_room(&c->queue, len)) {
         uint64_t now = link_now_ms();
+        if (c->sessions > 0 && c->ready && c->written > c->synced) {
+            link_queue_sync(c);
+        }
         link_turn(c, deadline);
         if (now >= deadline) {
-            return make_room(c, need);
+            return queue_has_room(&c->queue, len);
         }
     }
     return true;
@@ -100,19 +108,19 @@ static bool wait_room(struct client *c, size_t need)
 
 int client_send_line(struct client *c, const char *line, size_t len)
 {
-    if (len == 0 || memchr(line, '\n', len) != NULL) {
+    if (wire_is_blank(line, len) || memchr(line, '\n', len) != NULL ||
+        (c->sessions > 0 && wire_is_control(line, len))) {
         return -EINVAL;
     }
-    if (len > WIRE_LINE_MAX || len >= c->size) {
+    if (len > WIRE_LINE_MAX || len >= c->queue.size) {
         return -EMSGSIZE;
     }
-    if (!wait_room(c, len + 1)) {
+    c->stats.sent++;
+    if (!wait_room(c, len)) {
         c->stats.lost++;
         return -ENOBUFS;
     }
-    memcpy(c->buf + c->len, line, len);
-    c->buf[c->len + len] = '\n';
-    c->len += len + 1;
+    queue_put(&c->queue, line, len);
     link_turn(c, 0);
     return 0;
 }
@@ -132,16 +140,16 @@ int client_send_value(struct client *c, const struct wire_sample *sample, double
     return wire_number(number, value) == 0 ? -EINVAL : client_send(c, &s);
 }
 
-static bool is_idle(const struct client *c)
+static bool has_to_write(const struct client *c)
 {
-    return c->ready && c->head == c->len && c->control_len == 0;
+    return c->queue.head < c->queue.len || c->control_len > 0;
 }
 
 int client_work(struct client *c, unsigned timeout_ms)
 {
     uint64_t deadline = link_now_ms() + timeout_ms;
     link_turn(c, 0);
-    while (c->head < c->len || c->control_len > 0) {
+    while (has_to_write(c)) {
         if (link_now_ms() >= deadline) {
             return -ETIMEDOUT;
         }
@@ -150,16 +158,48 @@ int client_work(struct client *c, unsigned timeout_ms)
     return 0;
 }
 
+int client_wait(const struct client *c, struct pollfd *ret)
+{
+    return link_wait(c, ret);
+}
+
+// Whether the daemon has acknowledged all there was, and knows what was lost if it can.
+static bool is_settled(const struct client *c)
+{
+    bool told = c->hello_len == 0 || c->stats.lost == c->lost_known;
+    return told && c->queue.lines == 0 && link_unanswered(c) == 0;
+}
+
+// In a session: whatever breaks meanwhile.
+static int sync_session(struct client *c, uint64_t deadline)
+{
+    uint64_t lost = c->stats.lost;
+    while (!is_settled(c)) {
+        uint64_t now = link_now_ms();
+        if (c->ready && !has_to_write(c)) {
+            link_queue_sync(c);
+        }
+        link_turn(c, deadline);
+        if (now >= deadline && !is_settled(c)) {
+            return -ETIMEDOUT;
+        }
+    }
+    return c->stats.lost == lost ? 0 : -ECONNRESET;
+}
+
 int client_sync(struct client *c, unsigned timeout_ms)
 {
     uint64_t deadline = link_now_ms() + timeout_ms;
     uint64_t unknown = c->stats.unknown;
     uint64_t id = 0;
+    if (c->sessions > 0) {
+        return sync_session(c, deadline);
+    }
     do {
         if (c->stats.unknown != unknown || (id > 0 && c->fd < 0)) {
             return -ECONNRESET;
         }
-        if (id == 0 && is_idle(c)) {
+        if (id == 0 && c->ready && !has_to_write(c) && !c->sync_waits) {
             link_queue_sync(c);
             id = c->sync_id;
         }
@@ -176,22 +216,18 @@ struct client_stats client_stats(const struct client *c)
 {
     struct client_stats stats = c->stats;
     stats.connected = c->ready;
+    stats.waiting = c->queue.lines + (c->sessions > 0 ? 0 : link_unanswered(c));
     return stats;
-}
-
-// Whether the daemon has acknowledged all there was, and knows what was lost if it can.
-static bool is_settled(const struct client *c)
-{
-    bool told = c->hello_len == 0 || c->stats.lost == c->lost_told;
-    return told && c->head == c->len && c->written == c->stats.applied + c->stats.rejected;
 }
 
 int client_close(struct client *c, unsigned timeout_ms, struct client_stats *stats)
 {
     int error = is_settled(c) ? 0 : client_sync(c, timeout_ms);
     struct client_stats last = client_stats(c);
-    last.unknown += c->written - (last.applied + last.rejected) + c->torn;
-    last.lost += link_count_lines(c->buf + c->head, c->len - c->head) - c->torn;
+    uint64_t written = link_unanswered(c) + (c->sessions == 0 && queue_is_torn(&c->queue));
+    last.unknown += written;
+    last.lost += last.waiting - written;
+    last.waiting = 0;
     if (stats != NULL) {
         *stats = last;
     }

@@ -2,6 +2,7 @@
 #include "emit/emit.h"
 
 #include "emit/client.h"
+#include "emit/relay.h"
 
 #include <errno.h>
 #include <string.h>
@@ -120,7 +121,9 @@ static int run(const struct args *a, int in, FILE *out, FILE *err)
         return EMIT_APPLIED;
     }
     if (a->sample.name == NULL) {
-        return a->dry_run ? print_input(in, out, err) : pump_run(a, in, out, err);
+        return a->dry_run   ? print_input(in, out, err)
+               : a->session ? relay_run(a, in, err)
+                            : pump_run(a, in, out, err);
     }
     return a->dry_run ? print_sample(a, out, err) : run_sample(a, err);
 }

@@ -11,8 +11,10 @@
 #include <unistd.h>
 
 enum {
-    SYNC_EVERY = 1000, // lines between two syncs that nobody asked for
-    READS_AT_ONCE = 16 // a daemon that never stops talking does not hold the caller
+    SYNC_EVERY = 1000,   // lines between two syncs that nobody asked for
+    SYNC_SHARE = 4,      // in a session: this part of the queue, too
+    SYNC_IDLE_MS = 1000, // and this long after the last one when there is nothing else to write
+    WAIT_MAX_MS = 60000  // of one poll
 };
 
 uint64_t link_now_ms(void)
@@ -22,45 +24,14 @@ uint64_t link_now_ms(void)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-uint64_t link_count_lines(const char *p, size_t len)
+static bool has_session(const struct client *c)
 {
-    uint64_t n = 0;
-    for (const char *end = p + len; (p = memchr(p, '\n', (size_t)(end - p))) != NULL; p++) {
-        n++;
-    }
-    return n;
+    return c->sessions > 0;
 }
 
-int link_path(char out[LINK_PATH_SIZE], const char *path)
+uint64_t link_unanswered(const struct client *c)
 {
-    const char *env = getenv(CLIENT_SOCKET_ENV);
-    if (path == NULL) {
-        path = env != NULL && *env != '\0' ? env : CLIENT_SOCKET;
-    }
-    size_t len = strlen(path);
-    if (len >= LINK_PATH_SIZE) {
-        return -ENAMETOOLONG;
-    }
-    memcpy(out, path, len + 1);
-    return 0;
-}
-
-int client_dial(const char *path)
-{
-    struct sockaddr_un addr = {.sun_family = AF_UNIX};
-    if (link_path(addr.sun_path, path) < 0) {
-        return -ENAMETOOLONG;
-    }
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return -errno;
-    }
-    if (connect(fd, (const struct sockaddr *)&addr, sizeof addr) < 0) {
-        int error = -errno;
-        close(fd);
-        return error;
-    }
-    return fd;
+    return c->written - (c->applied + c->rejected);
 }
 
 static void put_off(struct client *c)
@@ -69,21 +40,49 @@ static void put_off(struct client *c)
     c->retry_ms = c->retry_ms * 2 < LINK_RETRY_LAST ? c->retry_ms * 2 : LINK_RETRY_LAST;
 }
 
-// Settles the account of a connection that is over. What was not begun stays for the next one.
+static void forget_connection(struct client *c)
+{
+    c->written = c->applied = c->rejected = c->refused = 0;
+}
+
+// Ends a connection. Without a session its account is settled: what was not begun stays for the
+// next one. In a session all stays until the next hello's answer.
 static void break_off(struct client *c, int error)
 {
     close(c->fd);
     c->fd = -1;
     c->error = c->error == -EPERM ? -EPERM : error;
-    c->stats.unknown += c->written - (c->stats.applied + c->stats.rejected) + c->torn;
-    if (c->torn) {
-        const char *lf = memchr(c->buf + c->head, '\n', c->len - c->head);
-        c->head = (size_t)(lf - c->buf) + 1;
-    }
-    c->ready = c->torn = c->reader.skip = false;
+    c->ready = c->reader.skip = false;
     c->control_at = c->control_len = c->reader.len = 0;
-    c->written = c->synced = c->stats.applied = c->stats.rejected = 0;
+    c->doubt = c->sync_waits = false;
+    c->lost_told = c->lost_known;
+    if (has_session(c)) {
+        queue_rewind(&c->queue);
+    } else {
+        bool torn = queue_is_torn(&c->queue);
+        c->stats.unknown += link_unanswered(c) + torn;
+        queue_drop(&c->queue, torn);
+        forget_connection(c);
+    }
     put_off(c);
+}
+
+// Ends the connection and begins another session.
+static void renew_session(struct client *c)
+{
+    uint64_t n = link_unanswered(c);
+    bool at_once = !c->ready && !c->fresh; // just forgotten, not lied to
+    c->stats.lost += n;
+    queue_drop(&c->queue, n);
+    forget_connection(c);
+    c->base = 0;
+    c->lost_other = c->lost_known;
+    c->sessions++;
+    c->fresh = true;
+    break_off(c, -ECONNRESET);
+    if (at_once) {
+        c->retry_at = link_now_ms();
+    }
 }
 
 // Appends to the control lines. Their room always suffices: a sync is queued only when they are
@@ -91,23 +90,51 @@ static void break_off(struct client *c, int error)
 static void control_add(struct client *c, const char *key, uint64_t n, const char *end)
 {
     size_t room = c->hello_len + LINK_CONTROL_ROOM - c->control_len;
-    c->control_len += (size_t)snprintf(c->control + c->control_len, room, "%s%llu%s\n", key,
+    c->control_len += (size_t)snprintf(c->control + c->control_len, room, "%s%llu%s", key,
                                        (unsigned long long)n, end);
 }
 
 void link_queue_sync(struct client *c)
 {
+    if (c->control_len > 0 || c->sync_waits) {
+        return;
+    }
     if (c->hello_len > 0 && c->stats.lost > c->lost_told) {
-        control_add(c, "{\"hello\":{\"lost\":", c->stats.lost, "}}");
+        control_add(c, "{\"hello\":{\"lost\":", c->stats.lost - c->lost_other, "}}\n");
         c->lost_told = c->stats.lost;
     }
-    control_add(c, "{\"sync\":", ++c->sync_id, "}");
-    c->synced = c->written;
+    control_add(c, "{\"sync\":", ++c->sync_id, "}\n");
+    c->sync_waits = true;
+    c->synced = c->written + queue_is_torn(&c->queue); // it follows that line
+    c->unsynced = 0;
+    c->sync_at = link_now_ms();
+}
+
+static void queue_hello(struct client *c)
+{
+    memcpy(c->control, c->hello, c->hello_len);
+    c->control_len = c->hello_len;
+    if (has_session(c)) {
+        c->control_len += (size_t)snprintf(
+            c->control + c->control_len, LINK_SESSION_MAX + 16, ",\"session\":\"%016llx%016llx",
+            (unsigned long long)c->random[0], (unsigned long long)c->random[1]);
+        control_add(c, "-", c->sessions, "\"");
+    }
+    // A session that the daemon may have forgotten is told only once it is known: else what it was
+    // told before would count again.
+    if (!has_session(c) || c->fresh) {
+        if (c->stats.lost > c->lost_other) {
+            control_add(c, ",\"lost\":", c->stats.lost - c->lost_other, "");
+        }
+        c->lost_told = c->stats.lost;
+    }
+    memcpy(c->control + c->control_len, "}}\n", 3);
+    c->control_len += 3;
 }
 
 void link_connect(struct client *c)
 {
-    c->fd = client_dial(c->path);
+    c->fd = stream_dial(c->path);
     if (c->fd < 0) {
         c->error = c->fd;
         c->fd = -1;
@@ -116,101 +143,167 @@ void link_connect(struct client *c)
     }
     c->error = 0;
     c->ready = c->hello_len == 0;
+    c->answers = c->unsynced = c->synced = 0;
+    c->origin = c->queue.first;
     if (c->hello_len > 0) {
-        memcpy(c->control, c->hello, c->hello_len);
-        c->control_len = c->hello_len;
-        if (c->stats.lost > 0) {
-            control_add(c, ",\"lost\":", c->stats.lost, "}}");
-        } else {
-            memcpy(c->control + c->control_len, "}}\n", 3);
-            c->control_len += 3;
-        }
-        c->lost_told = c->stats.lost;
+        queue_hello(c);
     }
+}
+
+// The first hello's answer in a session: what the daemon has dealt with leaves the queue, and the
+// rest is written from there on. Of a line that was dealt with when the connection broke, only a
+// refusal that was read says how.
+static void resume(struct client *c, const struct wire_reply *r)
+{
+    uint64_t acknowledged = c->base + c->applied + c->rejected;
+    uint64_t most = c->fresh ? 0 : link_unanswered(c);
+    if ((!r->known && !c->fresh) || r->applied < acknowledged || r->applied - acknowledged > most) {
+        c->doubt = true;
+        return;
+    }
+    uint64_t n = r->applied - acknowledged;
+    uint64_t refused = c->refused < n ? c->refused : n;
+    c->stats.rejected += refused;
+    c->stats.unknown += n - refused;
+    queue_drop(&c->queue, n);
+    forget_connection(c);
+    c->base = r->applied;
+    c->origin = c->queue.first;
+    c->sync_at = link_now_ms();
+    c->fresh = false;
+    c->ready = true;
+}
+
+static void take_hello(struct client *c, const struct wire_reply *r)
+{
+    c->answers++;
+    if (c->ready) {
+        return;
+    }
+    if (has_session(c)) {
+        resume(c, r);
+    } else {
+        c->ready = true;
+    }
+    if (c->ready) {
+        c->lost_known = c->lost_told;
+        c->retry_ms = LINK_RETRY_FIRST;
+    }
+}
+
+static void take_refusal(struct client *c, struct wire_reply *r)
+{
+    c->error = c->ready ? c->error : -EPERM;
+    c->retry_ms = c->ready ? c->retry_ms : LINK_RETRY_LAST;
+    c->stats.refused++;
+    c->refused++;
+    if (c->on_refusal != NULL) {
+        r->line = c->ready && r->line > c->answers ? c->origin + r->line - c->answers : 0;
+        c->on_refusal(c->arg, r);
+    }
+}
+
+// Whether an answer to the last sync can be: no fewer lines than before, and in a session, where each line must be
+// known to be counted, just the ones before the sync.
+static bool is_possible(const struct client *c, const struct wire_reply *r)
+{
+    if (r->applied < c->applied || r->rejected < c->rejected || r->applied > c->synced) {
+        return false;
+    }
+    uint64_t rest = c->synced - r->applied;
+    return has_session(c) ? r->rejected == rest : r->rejected <= rest;
+}
+
+static void take_sync(struct client *c, const struct wire_reply *r)
+{
+    c->answers++;
+    if (!c->sync_waits || strtoull(r->id, NULL, 10) != c->sync_id || !is_possible(c, r)) {
+        c->doubt = has_session(c);
+        return;
+    }
+    if (has_session(c)) {
+        queue_drop(&c->queue, c->synced - (c->applied + c->rejected));
+    }
+    c->stats.applied += r->applied - c->applied;
+    c->stats.rejected += r->rejected - c->rejected;
+    c->applied = r->applied;
+    c->rejected = r->rejected;
+    c->refused = 0;
+    c->lost_known = c->lost_told;
+    c->retry_ms = LINK_RETRY_FIRST;
+    c->sync_seen = c->sync_id;
+    c->sync_waits = false;
 }
 
 static void take_reply(void *arg, const char *line, size_t len)
 {
     struct client *c = arg;
     struct wire_reply r;
-    if (wire_reply_parse(&r, line, len) < 0) {
+    if (c->doubt || wire_reply_parse(&r, line, len) < 0) {
         return;
     }
     if (r.kind == WIRE_REPLY_ERROR) {
-        c->error = c->ready ? c->error : -EPERM;
-        c->retry_ms = c->ready ? c->retry_ms : LINK_RETRY_LAST;
-        c->stats.refused++;
-        if (c->on_refusal != NULL) {
-            c->on_refusal(c->arg, &r);
-        }
+        take_refusal(c, &r);
     } else if (r.kind == WIRE_REPLY_HELLO) {
-        c->ready = true;
-        c->retry_ms = LINK_RETRY_FIRST;
-    } else if (r.kind == WIRE_REPLY_SYNC && r.applied <= c->written &&
-               r.rejected <= c->written - r.applied) {
-        c->sync_seen = strtoull(r.id, NULL, 10);
-        c->stats.applied = r.applied;
-        c->stats.rejected = r.rejected;
-        c->retry_ms = LINK_RETRY_FIRST;
+        take_hello(c, &r);
+    } else if (r.kind == WIRE_REPLY_SYNC) {
+        take_sync(c, &r);
     }
-}
-
-static void take_bytes(struct link_reader *r, size_t n,
-                       void (*take)(void *arg, const char *line, size_t len), void *arg)
-{
-    char *start = r->in;
-    char *end = r->in + r->len + n;
-    for (char *lf; (lf = memchr(start, '\n', (size_t)(end - start))) != NULL; start = lf + 1) {
-        if (!r->skip) {
-            take(arg, start, (size_t)(lf - start));
-        }
-        r->skip = false;
-    }
-    r->len = (size_t)(end - start);
-    memmove(r->in, start, r->len);
-    if (r->len == sizeof r->in) {
-        r->skip = true;
-        r->len = 0;
-    }
-}
-
-int link_read(struct link_reader *r, int fd, void (*take)(void *arg, const char *line, size_t len),
-              void *arg)
-{
-    for (int i = 0; i < READS_AT_ONCE; i++) {
-        ssize_t n = recv(fd, r->in + r->len, sizeof r->in - r->len, 0);
-        if (n == 0) {
-            return -ECONNRESET;
-        }
-        if (n < 0) {
-            return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-        }
-        take_bytes(r, (size_t)n, take, arg);
-    }
-    return 0;
 }
 
 static void read_replies(struct client *c)
 {
-    int error = link_read(&c->reader, c->fd, take_reply, c);
-    if (error < 0) {
+    int error = stream_read(&c->reader, c->fd, take_reply, c);
+    if (c->doubt) {
+        renew_session(c);
+    } else if (error < 0) {
         break_off(c, error);
     }
 }
 
-// The next bytes to write: control lines where a line of buf has just ended, else lines.
+// The next bytes to write: control lines where a line of the queue has just ended, else lines.
 static size_t next_bytes(const struct client *c, const char **ret)
 {
     size_t control = c->control_len - c->control_at;
-    if (control > 0 && !c->torn) {
+    if (control > 0 && !queue_is_torn(&c->queue)) {
         *ret = c->control + c->control_at;
         return control;
     }
-    *ret = c->buf + c->head;
     if (control > 0) {
-        return (size_t)((char *)memchr(*ret, '\n', c->len - c->head) - *ret) + 1;
+        return queue_rest_of_line(&c->queue, ret);
     }
-    return c->ready ? c->len - c->head : 0;
+    return c->ready ? queue_next(&c->queue, ret) : 0;
+}
+
+// Whether a sync that nobody asked for is due, or, at 0, when it will be; UINT64_MAX: never.
+static uint64_t sync_due(const struct client *c)
+{
+    if (!c->ready || c->control_len > 0 || c->sync_waits) {
+        return UINT64_MAX;
+    }
+    if (c->written - c->synced >= SYNC_EVERY ||
+        (has_session(c) && c->unsynced >= c->queue.size / SYNC_SHARE)) {
+        return 0;
+    }
+    bool news = c->written > c->synced || c->stats.lost > c->lost_told;
+    return has_session(c) && news ? c->sync_at + SYNC_IDLE_MS : UINT64_MAX;
+}
+
+static void note_written(struct client *c, const char *p, size_t n)
+{
+    if (p == c->control + c->control_at) {
+        c->control_at += n;
+    } else {
+        uint64_t lines = queue_wrote(&c->queue, n);
+        c->written += lines;
+        c->unsynced += n;
+        if (!has_session(c)) {
+            queue_drop(&c->queue, lines);
+        }
+    }
+    if (c->control_at == c->control_len) {
+        c->control_at = c->control_len = 0;
+    }
 }
 
 static void write_lines(struct client *c)
@@ -229,20 +322,24 @@ static void write_lines(struct client *c)
             }
             return;
         }
-        if (p == c->control + c->control_at) {
-            c->control_at += (size_t)sent;
-        } else {
-            c->written += link_count_lines(p, (size_t)sent);
-            c->torn = p[sent - 1] != '\n';
-            c->head += (size_t)sent;
-        }
-        if (c->control_at == c->control_len) {
-            c->control_at = c->control_len = 0;
-            if (c->written - c->synced >= SYNC_EVERY) {
-                link_queue_sync(c);
-            }
+        note_written(c, p, (size_t)sent);
+        if (sync_due(c) == 0) {
+            link_queue_sync(c);
         }
     }
+}
+
+int link_wait(const struct client *c, struct pollfd *ret)
+{
+    const char *p;
+    *ret = (struct pollfd){.fd = c->fd, .events = POLLIN};
+    uint64_t at = c->retry_at;
+    if (c->fd >= 0) {
+        ret->events |= next_bytes(c, &p) > 0 ? POLLOUT : 0;
+        at = sync_due(c);
+    }
+    uint64_t now = link_now_ms();
+    return at == UINT64_MAX ? -1 : at <= now ? 0 : (int)(at - now);
 }
 
 void link_turn(struct client *c, uint64_t deadline)
@@ -251,12 +348,15 @@ void link_turn(struct client *c, uint64_t deadline)
     if (c->fd < 0 && now >= c->retry_at) {
         link_connect(c);
     }
-    uint64_t until = c->fd < 0 && c->retry_at < deadline ? c->retry_at : deadline;
-    int wait = until <= now ? 0 : until - now > 60000 ? 60000 : (int)(until - now);
-    const char *p;
-    struct pollfd pfd = {.fd = c->fd, .events = POLLIN};
-    pfd.events |= c->fd >= 0 && next_bytes(c, &p) > 0 ? POLLOUT : 0;
-    if (poll(&pfd, 1, wait) <= 0) {
+    if (c->fd >= 0 && sync_due(c) <= now) {
+        link_queue_sync(c);
+    }
+    struct pollfd pfd;
+    int wait = link_wait(c, &pfd);
+    int left = deadline <= now                ? 0
+               : deadline - now > WAIT_MAX_MS ? WAIT_MAX_MS
+                                              : (int)(deadline - now);
+    if (poll(&pfd, 1, wait >= 0 && wait < left ? wait : left) <= 0) {
         return;
     }
     if (pfd.revents & POLLOUT) {

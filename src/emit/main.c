@@ -4,9 +4,12 @@
  *
  *     args      the command line
  *     emit      what it asks for: one metric or event, or
- *     pump      lines from standard input
+ *     pump      lines from standard input,
+ *     relay     also in a session
  *     client    the client that other programs can take
  *     link      its connection
+ *     queue     its lines
+ *     stream    the daemon's socket
  *     wire      lines and replies as text
  */
 #include "emit/emit.h"

@@ -35,10 +35,19 @@ struct pump {
     size_t control_at;  // written of control
     size_t control_len; // bytes in control
     char mark[40];      // start of our sync IDs, which the input's will hardly have
-    struct link_reader reader;
+    struct stream_reader reader;
     char buf[INPUT_MAX];             // input
     char control[WIRE_LINE_MAX + 1]; // our hello or sync
 };
+
+static uint64_t count_lines(const char *p, size_t len)
+{
+    uint64_t n = 0;
+    for (const char *end = p + len; (p = memchr(p, '\n', (size_t)(end - p))) != NULL; p++) {
+        n++;
+    }
+    return n;
+}
 
 void pump_report(FILE *err, const char *where, const struct wire_reply *refusal)
 {
@@ -138,7 +147,7 @@ static int write_some(struct pump *p)
         }
         return 0;
     }
-    uint64_t lines = link_count_lines(bytes, (size_t)sent);
+    uint64_t lines = count_lines(bytes, (size_t)sent);
     p->lines += lines;
     p->since += lines;
     p->torn = bytes[sent - 1] != '\n';
@@ -191,7 +200,7 @@ static int turn(struct pump *p)
     int error = fds[0].revents & POLLOUT ? write_some(p) : 0;
     if (fds[0].revents & ~POLLOUT || error < 0) {
         p->progress = link_now_ms();
-        int last_words = link_read(&p->reader, p->fd, take_reply, p);
+        int last_words = stream_read(&p->reader, p->fd, take_reply, p);
         error = error < 0 ? error : last_words;
     }
     if (fds[1].revents != 0) {
@@ -229,8 +238,8 @@ static int finish(const struct pump *p)
 
 void pump_report_unreached(FILE *err, const struct args *a, int error)
 {
-    char path[LINK_PATH_SIZE] = "a path that is too long";
-    link_path(path, a->socket);
+    char path[STREAM_PATH_SIZE] = "a path that is too long";
+    stream_path(path, a->socket);
     fprintf(err, "virtrigaud-emit: cannot reach the daemon at %s: %s\n", path, strerror(-error));
 }
 
@@ -249,7 +258,7 @@ int pump_run(const struct args *a, int in, FILE *out, FILE *err)
         p.control[len] = '\n';
         p.control_len = (size_t)len + 1;
     }
-    p.fd = client_dial(a->socket);
+    p.fd = stream_dial(a->socket);
     if (p.fd < 0) {
         pump_report_unreached(err, a, p.fd);
         return EMIT_UNREACHED;

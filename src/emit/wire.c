@@ -265,6 +265,31 @@ static void span_text(struct span s, char *out, size_t size)
     out[n] = '\0';
 }
 
+// Takes the next member of an object, after its brace or a comma. Returns 0; -EBADMSG.
+static int take_member(struct span *s, struct span *key, struct span *value)
+{
+    *key = take_value(s);
+    if (key->p == key->end || *key->p != '"' || !take_char(s, ':')) {
+        return -EBADMSG;
+    }
+    *value = take_value(s);
+    return value->p == value->end ? -EBADMSG : 0;
+}
+
+static void hello_members(struct wire_reply *r, struct span s)
+{
+    struct span key;
+    struct span value;
+    for (bool on = take_char(&s, '{'); on && take_member(&s, &key, &value) == 0;
+         on = take_char(&s, ',')) {
+        if (span_is(key, "\"applied\"")) {
+            r->applied = span_u64(value);
+        } else if (span_is(key, "\"known\"")) {
+            r->known = span_is(value, "true");
+        }
+    }
+}
+
 static void reply_member(struct wire_reply *r, struct span key, struct span value)
 {
     if (span_is(key, "\"error\"")) {
@@ -272,6 +297,7 @@ static void reply_member(struct wire_reply *r, struct span key, struct span valu
         span_text(value, r->reason, sizeof r->reason);
     } else if (span_is(key, "\"hello\"")) {
         r->kind = WIRE_REPLY_HELLO;
+        hello_members(r, value);
     } else if (span_is(key, "\"sync\"")) {
         r->kind = WIRE_REPLY_SYNC;
         span_copy(value, r->id, sizeof r->id);
@@ -297,12 +323,9 @@ int wire_reply_parse(struct wire_reply *ret, const char *line, size_t len)
         return -EBADMSG;
     }
     do {
-        struct span key = take_value(&s);
-        if (key.p == key.end || *key.p != '"' || !take_char(&s, ':')) {
-            return -EBADMSG;
-        }
-        struct span value = take_value(&s);
-        if (value.p == value.end) {
+        struct span key;
+        struct span value;
+        if (take_member(&s, &key, &value) < 0) {
             return -EBADMSG;
         }
         reply_member(&r, key, value);
@@ -312,4 +335,32 @@ int wire_reply_parse(struct wire_reply *ret, const char *line, size_t len)
     }
     *ret = r;
     return 0;
+}
+
+bool wire_is_control(const char *line, size_t len)
+{
+    static const char *const keys[] = {"\"hello\"", "\"sync\"", "\"ping\"", "\"forget\""};
+    struct span s = {.p = line, .end = line + len};
+    struct span key;
+    struct span value;
+    bool control = false;
+    for (bool on = take_char(&s, '{'); on && take_member(&s, &key, &value) == 0;
+         on = take_char(&s, ',')) {
+        if (span_is(key, "\"metric\"") || span_is(key, "\"event\"")) {
+            return false;
+        }
+        for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+            control |= span_is(key, keys[i]);
+        }
+        // Whatever an escape may spell.
+        control |= memchr(key.p, '\\', (size_t)(key.end - key.p)) != NULL;
+    }
+    return control;
+}
+
+bool wire_is_blank(const char *line, size_t len)
+{
+    struct span s = {.p = line, .end = line + len};
+    skip_blanks(&s);
+    return s.p == s.end;
 }

@@ -53,13 +53,15 @@ enum wire_reply_kind {
 // One reply of the daemon. What a reply does not say is 0 or "".
 struct wire_reply {
     enum wire_reply_kind kind;
-    char id[64];       // sync: its ID as JSON text
-    char reason[32];   // error: the reason's word
-    char detail[256];  // error: the detail, cut when longer; no control character in it
-    uint64_t line;     // error: the line of this connection, from 1, control lines counted
-    bool in_batch;     // error: `index` is known
-    uint64_t index;    // error: which element of a batch, from 0
-    uint64_t applied;  // sync: lines of this connection that were applied
+    char id[64];      // sync: its ID as JSON text
+    char reason[32];  // error: the reason's word
+    char detail[256]; // error: the detail, cut when longer; no control character in it
+    uint64_t line;    // error: the line of this connection, from 1, control lines counted
+    bool in_batch;    // error: `index` is known
+    uint64_t index;   // error: which element of a batch, from 0
+    bool known;       // hello: the session is one that the daemon knows
+    uint64_t
+        applied; // sync: lines of this connection that were applied; hello: the session's position
     uint64_t rejected; // sync: lines of this connection that were refused
 };
 
@@ -79,5 +81,11 @@ int wire_hello_line(char *out, size_t size, const struct wire_hello *hello, uint
 
 // Reads one reply (without LF). Returns 0; -EBADMSG when it is none.
 int wire_reply_parse(struct wire_reply *ret, const char *line, size_t len);
+
+// Whether a line may be one that the daemon takes for a control line: rather too often than not.
+bool wire_is_control(const char *line, size_t len);
+
+// Whether a line is one of those that the daemon passes over.
+bool wire_is_blank(const char *line, size_t len);
 
 #endif

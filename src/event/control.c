@@ -103,7 +103,9 @@ static enum reject read_hello_key(const struct catalog *c, const char *key, json
         return read_lost(value, &ret->lost, v);
     }
     if (strcmp(key, "session") == 0) {
-        return bad(v, "sessions are not kept");
+        ret->session = name_of(value);
+        return ret->session.p != NULL ? REJECT_NONE
+                                      : bad(v, "session is no string of 1 to 256 bytes");
     }
     return line_refuse(v, REJECT_bad_control, "unknown key \"%.64s\" in hello", key);
 }

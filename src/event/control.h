@@ -28,6 +28,7 @@ struct control_hello {
     bool has_labels; // whether `labels` stood there at all
     bool has_lost;
     uint64_t lost;
+    struct slice session; // its ID; len 0: none named
 };
 
 struct control_forget {

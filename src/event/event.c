@@ -52,17 +52,21 @@ void event_reader_free(struct event_reader *r)
     }
 }
 
-static void apply_one(const struct planned *p)
+static void *target_of(const struct planned *p)
 {
-    void *target = p->cell != NULL ? p->cell : (void *)series_gauge(p->series);
-    line_apply(p->family->table, p->op, target, p->family->metric->bounds, p->value);
+    return p->cell != NULL ? p->cell : (void *)series_gauge(p->series);
 }
 
-static void apply_plan(struct event_reader *r)
+void event_settle(struct event_ledger *ledger, _Atomic uint64_t *account)
 {
-    for (size_t i = 0; i < r->n_plan; i++) {
-        apply_one(&r->plan[i]);
-    }
+    redo_count(ledger->redo, ledger->position, 1);
+    redo_count(ledger->redo, account, 1);
+    redo_commit(ledger->redo);
+}
+
+// Shows what the line made, and counts what it folded.
+static void show_plan(struct event_reader *r)
+{
     for (size_t i = 0; i < r->n_plan; i++) {
         const struct planned *p = &r->plan[i];
         if (p->folded) {
@@ -76,6 +80,33 @@ static void apply_plan(struct event_reader *r)
             precreate_siblings(r, p->family, planned_key(r, p));
         }
     }
+}
+
+static void apply_plan(struct event_reader *r)
+{
+    for (size_t i = 0; i < r->n_plan; i++) {
+        const struct planned *p = &r->plan[i];
+        line_apply(p->family->table, p->op, target_of(p), p->family->metric->bounds, p->value);
+    }
+    show_plan(r);
+}
+
+/*
+ * In a session a line counts with the mark of its record, and from then on must not be lost. So what it made is
+ * shown before that: counters with 0 for a moment, gauges with the value that they are going to have.
+ */
+static void apply_in_session(struct event_reader *r, struct event_ledger *ledger)
+{
+    for (size_t i = 0; i < r->n_plan; i++) {
+        const struct planned *p = &r->plan[i];
+        line_note(ledger->redo, p->family->table, p->op, target_of(p), p->family->metric->bounds,
+                  p->value);
+        if (p->made && p->op == UPDATE_SET) {
+            cell_set(series_gauge(p->series), p->value);
+        }
+    }
+    show_plan(r);
+    event_settle(ledger, ledger->applied);
 }
 
 static void undo_plan(struct event_reader *r)
@@ -147,7 +178,11 @@ static void run_plan(struct event_reader *r, struct event_verdict *v)
         undo_plan(r);
         return;
     }
-    apply_plan(r);
+    if (r->origin->ledger != NULL) {
+        apply_in_session(r, r->origin->ledger);
+    } else {
+        apply_plan(r);
+    }
     v->kind = EVENT_APPLIED;
 }
 
@@ -180,16 +215,31 @@ static void clear_verdict(struct event_verdict *v)
     v->detail[0] = '\0';
 }
 
-static void parse_line(struct event_reader *r, const struct event_origin *origin, const char *line,
-                       size_t len, struct event_verdict *ret)
+// A batch has more updates than a redo record has room for.
+static void refuse_batch(struct event_verdict *v)
+{
+    line_refuse(v, REJECT_not_an_object, "a session takes no batches");
+    v->index = -1;
+}
+
+static void parse_line(struct event_reader *r, const struct event_origin *origin,
+                       const struct event_line *line, struct event_verdict *ret)
 {
     clear_verdict(ret);
     begin(r, origin);
     struct json_refusal refusal;
-    r->root = json_line(line, len, &r->scratch, &refusal);
+    r->root = json_line(line->at, line->len, &r->scratch, &refusal);
     if (r->root == NULL) {
         line_refuse(ret, refusal.reason, "%s", refusal.text);
         ret->index = refusal.index;
+        if (origin->ledger != NULL && refusal.reason == REJECT_duplicate_field &&
+            refusal.index >= 0) {
+            refuse_batch(ret);
+        }
+        return;
+    }
+    if (json_is_array(r->root) && origin->ledger != NULL) {
+        refuse_batch(ret);
         return;
     }
     if (json_is_array(r->root)) {
@@ -200,7 +250,7 @@ static void parse_line(struct event_reader *r, const struct event_origin *origin
     }
     if (control_is(r->root)) {
         ret->was_hello = json_object_get(r->root, "hello") != NULL;
-        if (control_parse(r->schema->catalog, r->root, line, len, &ret->control, ret) ==
+        if (control_parse(r->schema->catalog, r->root, line->at, line->len, &ret->control, ret) ==
             REJECT_NONE) {
             ret->kind = EVENT_CONTROL;
         }
@@ -210,7 +260,7 @@ static void parse_line(struct event_reader *r, const struct event_origin *origin
         run_plan(r, ret);
     }
     if (r->memo != NULL && ret->kind == EVENT_APPLIED) {
-        memo_learn(r->memo, r, line, len);
+        memo_learn(r->memo, r, line);
     }
 }
 
@@ -219,12 +269,21 @@ int event_reader_memo(struct event_reader *r, uint64_t bytes)
     return memo_new(&r->memo, bytes);
 }
 
-void event_line(struct event_reader *r, const struct event_origin *origin, const char *line,
-                size_t len, struct event_verdict *ret)
+void event_look(struct event_reader *r, const struct event_origin *origin, struct event_line *lines,
+                size_t n)
+{
+    if (r->memo != NULL) {
+        r->schema = schema_current(r->store);
+        memo_look(r->memo, r, origin, lines, n);
+    }
+}
+
+void event_judge(struct event_reader *r, const struct event_origin *origin,
+                 const struct event_line *line, struct event_verdict *ret)
 {
     r->schema = schema_current(r->store);
     r->limited = false;
-    ret->remembered = r->memo != NULL && memo_apply(r->memo, r, origin, line, len);
+    ret->remembered = r->memo != NULL && memo_apply(r->memo, r, origin, line);
     if (ret->remembered) {
         ret->kind = EVENT_APPLIED;
     } else if (r->limited) {
@@ -232,6 +291,14 @@ void event_line(struct event_reader *r, const struct event_origin *origin, const
         r->origin = origin;
         line_limited(r, ret);
     } else {
-        parse_line(r, origin, line, len, ret);
+        parse_line(r, origin, line, ret);
     }
+}
+
+void event_line(struct event_reader *r, const struct event_origin *origin, const char *line,
+                size_t len, struct event_verdict *ret)
+{
+    struct event_line one = {.at = line, .len = (uint32_t)len};
+    event_look(r, origin, &one, 1);
+    event_judge(r, origin, &one, ret);
 }

@@ -2,8 +2,10 @@
 /*
  * event: one line of the event protocol, from its bytes to updates of series.
  *
- * Shape:   event_line judges a line and, if it is a sample, an event or a batch of them, applies it whole
- *          or not at all. A control line is taken apart only; who reads the socket acts on it.
+ * Shape:   event_judge judges a line and, if it is a sample, an event or a batch of them, applies it whole
+ *          or not at all. A control line is taken apart only; who reads the socket acts on it. event_look
+ *          goes over several lines before they are judged one by one, so that the memory which they need is
+ *          on its way meanwhile.
  * Threads: one reader per ingest worker; the thread stands in an RCU section.
  * Memory:  a verdict borrows from the reader and from the line, until the next call.
  * Source:  virtrigaud-events(7).
@@ -15,12 +17,14 @@
 #include "event/permit.h"
 #include "event/reject.h"
 #include "series/claim.h"
+#include "series/redo.h"
 #include "series/schema.h"
 
 enum {
     EVENT_MAX_LINE = 65536,   // bytes without the LF
     EVENT_MAX_DEFAULTS = 16,  // labels of a hello
     EVENT_MAX_EXEMPLAR = 128, // characters of an exemplar's label names and values
+    EVENT_LINES = 32,         // lines that are worth looking at together
 };
 
 // Labels that a connection's hello named.
@@ -30,13 +34,34 @@ struct event_defaults {
     char *values[EVENT_MAX_DEFAULTS]; // without NUL inside
 };
 
+// What a line of a session changes besides series. All that it changes is changed as one (series/redo), so that
+// it counts once whatever becomes of the process.
+struct event_ledger {
+    struct redo *redo;          // of the reader's lane
+    _Atomic uint64_t *position; // lines of the session that were dealt with
+    _Atomic uint64_t *applied;  // lines that were applied, in the account
+};
+
 // What a line means besides its bytes.
 struct event_origin {
     const struct event_defaults *defaults; // NULL: none
     const struct permit *permit;           // NULL: all
     struct claimant claimant;
-    uint64_t now_ms;  // CLOCK_MONOTONIC, for the permit's rate
-    uint64_t context; // event_context of the first three
+    uint64_t now_ms;             // CLOCK_MONOTONIC, for the permit's rate
+    uint64_t context;            // event_context of the first three
+    struct event_ledger *ledger; // of a session, which takes no batches; NULL: none
+};
+
+// A line without its LF, and what event_look found out about it.
+struct event_line {
+    const char *at;
+    uint32_t len;
+    uint32_t number_from; // its number at the end; both `len` when there is none
+    uint32_t number_to;
+    uint32_t entry;    // of the memo, most likely the line's; 0: none
+    bool number_known; // `number` is its value
+    double number;
+    uint64_t hash; // of the bytes before the number
 };
 
 enum event_kind { EVENT_APPLIED, EVENT_REFUSED, EVENT_CONTROL };
@@ -65,9 +90,20 @@ int event_reader_memo(struct event_reader *r, uint64_t bytes);
 // the same.
 uint64_t event_context(struct event_reader *r, const struct event_origin *origin, uint64_t source);
 
-// Judges and applies one line (len <= EVENT_MAX_LINE, without its LF, not blank).
+// Looks at lines that are about to be judged, most likely for this origin. Any bytes will do; nothing changes
+// but the lines' fields behind `len`.
+void event_look(struct event_reader *r, const struct event_origin *origin, struct event_line *lines,
+                size_t n);
+// Judges and applies one line that event_look saw (len <= EVENT_MAX_LINE, not blank).
+void event_judge(struct event_reader *r, const struct event_origin *origin,
+                 const struct event_line *line, struct event_verdict *ret);
+// Both for a single line.
 void event_line(struct event_reader *r, const struct event_origin *origin, const char *line,
                 size_t len, struct event_verdict *ret);
+
+// A line of the session has been dealt with and counts there: in the ledger's account when it was applied, which
+// event_line does by itself, or in that of its refusal.
+void event_settle(struct event_ledger *ledger, _Atomic uint64_t *account);
 
 // Creates the permitted zero series for which the labels name all that is open, of every metric with `precreate`,
 // and leaves the origin's base mark and `named` on them.

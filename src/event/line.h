@@ -74,6 +74,27 @@ static inline void line_apply(const struct table *t, enum update_op op, void *ta
     }
 }
 
+// The same by way of a redo record.
+static inline void line_note(struct redo *redo, const struct table *t, enum update_op op,
+                             void *target, const double *bounds, double v)
+{
+    switch (t->type) {
+    case METRIC_COUNTER:
+        redo_counter(redo, target, v);
+        break;
+    case METRIC_HISTOGRAM:
+        redo_histogram(redo, target, cell_bucket(bounds, t->n_bounds, v), v);
+        break;
+    case METRIC_GAUGE:
+        if (op == UPDATE_SET) {
+            redo_set(redo, target, v);
+        } else {
+            redo_add(redo, target, v);
+        }
+        break;
+    }
+}
+
 static inline const char *planned_key(const struct event_reader *r, const struct planned *p)
 {
     return p->key_len > 0 ? r->keys.p + p->key_at : "";

@@ -2,165 +2,233 @@
 #include "event/memo.h"
 
 #include "event/line.h"
-#include "event/memo_entry.h"
+#include "event/memo_store.h"
 #include "event/number.h"
 
-#include <errno.h>
 #include <math.h>
-#include <stdlib.h>
 
-int memo_new(struct memo **ret, uint64_t bytes)
-{
-    struct memo *m = calloc(1, sizeof *m);
-    if (m == NULL) {
-        return -ENOMEM;
-    }
-    // An entry takes about 256 bytes: as many places as fit, and some more. As many lines are watched for a
-    // second sight.
-    size_t buckets = 16;
-    while (buckets * MEMO_WAYS * 256 < bytes + bytes / 4 && buckets < (size_t)1 << 28) {
-        buckets *= 2;
-    }
-    m->mask = buckets - 1;
-    m->sight_mask = buckets * MEMO_WAYS - 1;
-    m->most = bytes;
-    m->buckets = aligned_alloc(sizeof *m->buckets, buckets * sizeof *m->buckets);
-    m->sights = calloc(m->sight_mask + 1, sizeof *m->sights);
-    if (m->buckets == NULL || m->sights == NULL) {
-        free(m->buckets);
-        free(m->sights);
-        free(m);
-        return -ENOMEM;
-    }
-    memset(m->buckets, 0, buckets * sizeof *m->buckets);
-    m->used = sizeof *m + buckets * sizeof *m->buckets + (m->sight_mask + 1) * sizeof *m->sights;
-    *ret = m;
-    return 0;
-}
-
-void memo_free(struct memo *m)
-{
-    if (m == NULL) {
-        return;
-    }
-    for (size_t b = 0; b <= m->mask; b++) {
-        for (unsigned i = 0; i < MEMO_WAYS; i++) {
-            free(m->buckets[b].entries[i]);
-        }
-    }
-    free(m->buckets);
-    free(m->sights);
-    free(m);
-}
-
-static bool in_number(char c)
-{
-    return (unsigned)(c - '0') < 10 || c == '.' || c == '-' || c == '+' || c == 'e' || c == 'E';
-}
+// What may stand at a line's end: in a number, and behind it.
+enum { IN_NUMBER = 1, BEHIND = 2 };
+static const uint8_t AT_END[256] = {
+    ['0'] = IN_NUMBER, ['1'] = IN_NUMBER, ['2'] = IN_NUMBER, ['3'] = IN_NUMBER, ['4'] = IN_NUMBER,
+    ['5'] = IN_NUMBER, ['6'] = IN_NUMBER, ['7'] = IN_NUMBER, ['8'] = IN_NUMBER, ['9'] = IN_NUMBER,
+    ['.'] = IN_NUMBER, ['-'] = IN_NUMBER, ['+'] = IN_NUMBER, ['e'] = IN_NUMBER, ['E'] = IN_NUMBER,
+    ['}'] = BEHIND,    [' '] = BEHIND,    ['\t'] = BEHIND,   ['\r'] = BEHIND,
+};
 
 /*
  * The number is the last thing before closing braces and blanks. A letter e at its beginning belongs to the
  * text before it ("true", "false"): then there is no number.
  */
-void memo_split(const char *line, size_t len, struct memo_cut *ret)
+void memo_split(struct event_line *line)
 {
-    size_t to = len;
-    while (to > 0 && (line[to - 1] == '}' || line[to - 1] == ' ' || line[to - 1] == '\r' ||
-                      line[to - 1] == '\t')) {
+    const unsigned char *at = (const unsigned char *)line->at;
+    uint32_t to = line->len;
+    while (to > 0 && AT_END[at[to - 1]] == BEHIND) {
         to--;
     }
-    size_t from = to;
-    while (from > 0 && in_number(line[from - 1])) {
+    line->number_known = to >= NUMBER_TAIL && to < line->len;
+    uint32_t short_len =
+        line->number_known ? (uint32_t)number_tail(line->at + to, &line->number) : 0;
+    line->number_known = short_len > 0;
+    uint32_t from = to - short_len;
+    while (!line->number_known && from > 0 && AT_END[at[from - 1]] == IN_NUMBER) {
         from--;
     }
-    bool number = from < to && to < len && (line[from] == '-' || (unsigned)(line[from] - '0') < 10);
-    *ret = number ? (struct memo_cut){from, to} : (struct memo_cut){len, len};
+    bool number =
+        from < to && to < line->len && (at[from] == '-' || (unsigned)(at[from] - '0') < 10);
+    line->number_from = number ? from : line->len;
+    line->number_to = number ? to : line->len;
 }
 
 uint64_t memo_hash(const struct event_reader *r, const struct event_origin *origin,
-                   const char *line, const struct memo_cut *cut)
+                   const struct event_line *line)
 {
-    return key_hash(line, cut->from) ^ (origin->context * 0x9E3779B97F4A7C15u) ^
-           (r->schema->generation << 32);
+    return line->hash ^ (origin->context * 0x9E3779B97F4A7C15u) ^ (r->schema->generation << 32);
 }
 
-static bool matches(const struct memo_entry *e, const struct event_reader *r,
-                    const struct event_origin *origin, const char *line, size_t len,
-                    const struct memo_cut *cut)
+static bool matches(struct memo_entry *e, const struct event_reader *r,
+                    const struct event_origin *origin, const struct event_line *line)
 {
-    size_t behind = len - cut->to;
-    return e->prefix == cut->from && e->suffix == behind &&
-           e->has_number == (cut->from < cut->to) && e->context == origin->context &&
-           e->generation == r->schema->generation && memcmp(e->bytes, line, e->prefix) == 0 &&
-           memcmp(e->bytes + e->prefix, line + cut->to, behind) == 0;
+    size_t behind = line->len - line->number_to;
+    return e->prefix == line->number_from && e->suffix == behind &&
+           e->has_number == memo_has_number(line) && e->context == origin->context &&
+           e->generation == (uint32_t)r->schema->generation &&
+           memcmp(memo_bytes(e), line->at, e->prefix) == 0 &&
+           memcmp(memo_bytes(e) + e->prefix, line->at + line->number_to, behind) == 0;
 }
 
-static struct memo_entry *find(struct memo *m, struct event_reader *r,
-                               const struct event_origin *origin, const char *line, size_t len,
-                               const struct memo_cut *cut, uint64_t hash)
+static struct memo_entry *find(struct memo *m, const struct event_reader *r,
+                               const struct event_origin *origin, const struct event_line *line)
 {
-    const struct memo_bucket *b = &m->buckets[hash & m->mask];
-    for (unsigned i = 0; i < MEMO_WAYS; i++) {
-        if (b->tags[i] == (uint32_t)(hash >> 32) && b->entries[i] != NULL &&
-            matches(b->entries[i], r, origin, line, len, cut)) {
-            return b->entries[i];
+    if (m->looked == m->changes && line->entry != 0 &&
+        matches(memo_at(m, line->entry), r, origin, line)) {
+        return memo_at(m, line->entry);
+    }
+    uint64_t hash = memo_hash(r, origin, line);
+    const struct memo_bucket *b = memo_bucket_of(m, hash);
+    for (uint64_t places = memo_places(b, hash); places != 0;) {
+        unsigned i = memo_next_place(&places);
+        if (i < MEMO_WAYS && b->entries[i] != 0 &&
+            matches(memo_at(m, b->entries[i]), r, origin, line)) {
+            return memo_at(m, b->entries[i]);
         }
     }
     return NULL;
 }
 
-// Whether the update's series is the one that was remembered, and, where that is needed, now claimed.
-static bool holds(struct memo_update *u, const struct claimant *c)
+static void fetch_entry(struct memo *m, const struct event_reader *r,
+                        const struct event_origin *origin, struct event_line *line)
 {
-    uint64_t removals = atomic_load_explicit(&u->table->removals, memory_order_acquire);
-    if (removals != u->removals) {
-        if (atomic_load_explicit(&u->series->state, memory_order_acquire) != SERIES_LIVE ||
-            atomic_load_explicit(&u->series->uses, memory_order_relaxed) != u->uses) {
+    uint64_t hash = memo_hash(r, origin, line);
+    const struct memo_bucket *b = memo_bucket_of(m, hash);
+    uint64_t places = memo_places(b, hash);
+    unsigned i = places != 0 ? memo_next_place(&places) : MEMO_WAYS;
+    line->entry = i < MEMO_WAYS ? b->entries[i] : 0;
+    if (line->entry != 0) {
+        const char *e = (const char *)memo_at(m, line->entry);
+        for (unsigned at = 0; at < 256; at += 64) {
+            __builtin_prefetch(e + at);
+        }
+    }
+}
+
+static void fetch_cells(const struct memo *m, const struct event_reader *r,
+                        const struct event_line *line)
+{
+    const struct memo_entry *e = memo_at(m, line->entry);
+    for (unsigned i = 0; line->entry != 0 && i < e->n; i++) {
+        const char *cell = arena_at(r->store->share.base, e->updates[i].cell);
+        __builtin_prefetch(cell, 1);
+        __builtin_prefetch(cell + 64, 1);
+    }
+}
+
+void memo_look(struct memo *m, const struct event_reader *r, const struct event_origin *origin,
+               struct event_line *lines, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        lines[i].entry = 0;
+        if (lines[i].len <= MEMO_MAX_LINE) {
+            memo_split(&lines[i]);
+            lines[i].hash = key_hash(lines[i].at, lines[i].number_from);
+            __builtin_prefetch(memo_bucket_of(m, memo_hash(r, origin, &lines[i])));
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (lines[i].len <= MEMO_MAX_LINE) {
+            fetch_entry(m, r, origin, &lines[i]);
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        fetch_cells(m, r, &lines[i]);
+    }
+    m->looked = m->changes;
+}
+
+static const struct table *table_of(const struct event_reader *r, const struct memo_update *u)
+{
+    return r->schema->families[u->family].table;
+}
+
+static struct series *series_of(const struct event_reader *r, const struct memo_update *u)
+{
+    struct series *s = table_at(table_of(r, u), u->slot);
+    bool same = s != NULL && atomic_load_explicit(&s->uses, memory_order_relaxed) == u->uses;
+    return same ? s : NULL;
+}
+
+// Whether the updates' series are those that were remembered.
+static bool lives(const struct event_reader *r, struct memo_entry *e)
+{
+    uint64_t removals = 0;
+    for (unsigned i = 0; i < e->n; i++) {
+        removals +=
+            atomic_load_explicit(&table_of(r, &e->updates[i])->removals, memory_order_acquire);
+    }
+    for (unsigned i = 0; removals != e->removals && i < e->n; i++) {
+        if (series_of(r, &e->updates[i]) == NULL) {
             return false;
         }
-        u->removals = removals;
     }
-    if (u->table->owned || atomic_load_explicit(&u->table->timed, memory_order_relaxed)) {
-        return claim_series(u->table, u->series, c) == 0;
+    e->removals = removals;
+    return true;
+}
+
+// Claims what must be claimed whenever it is updated. Returns false when a series is gone.
+static bool claim(const struct event_reader *r, const struct event_origin *origin,
+                  const struct memo_entry *e)
+{
+    for (unsigned i = 0; i < e->n; i++) {
+        struct table *t = r->schema->families[e->updates[i].family].table;
+        struct series *s = series_of(r, &e->updates[i]);
+        if (s == NULL || (table_claims(t) && claim_series(t, s, &origin->claimant) != 0)) {
+            return false;
+        }
     }
     return true;
 }
 
-static bool value_fits(const struct memo_update *u, double v)
+static bool read_number(const struct event_line *line, double *ret)
 {
-    return !u->takes_number || u->table->type != METRIC_COUNTER || v >= 0;
+    if (line->number_known) {
+        *ret = line->number;
+        return true;
+    }
+    return number_read(line->at + line->number_from, line->number_to - line->number_from, ret);
+}
+
+static bool number_fits(const struct event_reader *r, const struct memo_entry *e, double v)
+{
+    if (fabs(v) > MEMO_MAX_NUMBER) {
+        return false;
+    }
+    for (unsigned i = 0; v < 0 && i < e->n; i++) {
+        if (e->updates[i].takes_number && table_of(r, &e->updates[i])->type == METRIC_COUNTER) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// The one place where a remembered line changes series: directly or, in a session, by way of its redo record.
+static void apply(const struct event_reader *r, const struct memo_entry *e, double number,
+                  const struct event_ledger *ledger)
+{
+    char *base = r->store->share.base;
+    for (unsigned i = 0; i < e->n; i++) {
+        const struct memo_update *u = &e->updates[i];
+        const struct family *f = &r->schema->families[u->family];
+        void *target = (char *)arena_at(base, u->cell) + u->behind * sizeof(double);
+        double v = u->takes_number ? number : u->constant;
+        if (ledger == NULL) {
+            line_apply(f->table, u->op, target, f->metric->bounds, v);
+        } else {
+            line_note(ledger->redo, f->table, u->op, target, f->metric->bounds, v);
+        }
+    }
 }
 
 bool memo_apply(struct memo *m, struct event_reader *r, const struct event_origin *origin,
-                const char *line, size_t len)
+                const struct event_line *line)
 {
-    struct memo_cut cut;
     double number = 0;
-    memo_split(line, len, &cut);
-    uint64_t hash = memo_hash(r, origin, line, &cut);
-    struct memo_entry *e = find(m, r, origin, line, len, &cut, hash);
-    if (e == NULL || (e->has_number && (!number_read(line + cut.from, cut.to - cut.from, &number) ||
-                                        fabs(number) > MEMO_MAX_NUMBER))) {
+    struct memo_entry *e = line->len <= MEMO_MAX_LINE ? find(m, r, origin, line) : NULL;
+    if (e == NULL ||
+        (e->has_number && (!read_number(line, &number) || !number_fits(r, e, number)))) {
         return false;
-    }
-    for (unsigned i = 0; i < e->n; i++) {
-        if (!value_fits(&e->updates[i], number)) {
-            return false;
-        }
     }
     r->limited = !permit_spend(origin->permit, origin->now_ms, 1);
     if (r->limited) {
         return false;
     }
-    for (unsigned i = 0; i < e->n; i++) {
-        if (!holds(&e->updates[i], &origin->claimant)) {
-            permit_give_back(origin->permit, 1);
-            return false;
-        }
+    if (!lives(r, e) || (e->claims && !claim(r, origin, e))) {
+        permit_give_back(origin->permit, 1);
+        return false;
     }
-    for (unsigned i = 0; i < e->n; i++) {
-        const struct memo_update *u = &e->updates[i];
-        line_apply(u->table, u->op, u->target, u->bounds, u->takes_number ? number : u->constant);
+    apply(r, e, number, origin->ledger);
+    if (origin->ledger != NULL) {
+        event_settle(origin->ledger, origin->ledger->applied);
     }
     e->used = true;
     return true;

@@ -18,9 +18,8 @@
  *     that has not seen the present count looks at its series first. What must be claimed (owned series, and
  *     those with a ttl) is claimed at every hit;
  *   - folded updates are not remembered, since they end when there is room again;
- *   - memory is bounded; what was not used since the hand came by last is replaced.
+ *   - memory is bounded; what was not used lately is replaced (memo_store).
  *
- * Shape:   an index of buckets of MEMO_WAYS entries; entries are malloc'ed, and counted.
  * Threads: one owner, inside an RCU section.
  */
 #ifndef VE_EVENT_MEMO_H
@@ -31,20 +30,23 @@
 struct memo;
 struct event_reader;
 
-enum { MEMO_MAX_LINE = 1024, MEMO_WAYS = 4 };
+enum { MEMO_MAX_LINE = 1024 };
 
 // Above this a number goes the slow way, which keeps sums finite; below it no sum can overflow.
 #define MEMO_MAX_NUMBER 1e15
 
-// Room for `bytes`, index included. Returns 0, -ENOMEM.
+// Room for `bytes`, all included. Returns 0, -ENOMEM.
 int memo_new(struct memo **ret, uint64_t bytes);
 void memo_free(struct memo *m);
 
+// Takes the lines apart, and fetches the memory that applying them needs. For lines that memo_apply gets next.
+void memo_look(struct memo *m, const struct event_reader *r, const struct event_origin *origin,
+               struct event_line *lines, size_t n);
 // Applies the line if it is remembered. Returns whether it did.
 bool memo_apply(struct memo *m, struct event_reader *r, const struct event_origin *origin,
-                const char *line, size_t len);
+                const struct event_line *line);
 
 // After the line was parsed and applied as the reader's plan says: remembers it if it was seen before.
-void memo_learn(struct memo *m, struct event_reader *r, const char *line, size_t len);
+void memo_learn(struct memo *m, struct event_reader *r, const struct event_line *line);
 
 #endif

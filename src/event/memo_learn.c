@@ -1,23 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // How the memo comes to remember a line.
 #include "event/line.h"
-#include "event/memo_entry.h"
+#include "event/memo_store.h"
 #include "event/number.h"
 
 #include <jansson.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-// Whether the line was seen before; if not, it is now.
-static bool seen_before(struct memo *m, uint64_t hash)
-{
-    uint32_t *sight = &m->sights[hash & m->sight_mask];
-    uint32_t mark = (uint32_t)(hash >> 32) | 1;
-    bool seen = *sight == mark;
-    *sight = mark;
-    return seen;
-}
 
 // Whether this update may be remembered: its series is the very one that the line names.
 static bool is_plain(const struct event_reader *r, const struct planned *p)
@@ -28,13 +17,12 @@ static bool is_plain(const struct event_reader *r, const struct planned *p)
 }
 
 // The line with another number, in the reader's probe.
-static bool other_line(struct event_reader *r, const char *line, size_t len,
-                       const struct memo_cut *cut, double other)
+static bool other_line(struct event_reader *r, const struct event_line *line, double other)
 {
     buf_clear(&r->probe);
-    buf_add(&r->probe, line, cut->from);
+    buf_add(&r->probe, line->at, line->number_from);
     buf_addf(&r->probe, "%.5f", other);
-    buf_add(&r->probe, line + cut->to, len - cut->to);
+    buf_add(&r->probe, line->at + line->number_to, line->len - line->number_to);
     return !r->probe.failed;
 }
 
@@ -49,18 +37,17 @@ static bool same_update(const struct event_reader *r, const struct planned *a,
  * Plans the line with another number behind the plan that was applied, and compares. Sets for each update
  * whether its value is the number. Returns whether the two differ in nothing else.
  */
-static bool learn_numbers(struct event_reader *r, const char *line, size_t len,
-                          const struct memo_cut *cut, bool *takes_number)
+static bool learn_numbers(struct event_reader *r, const struct event_line *line, bool *takes_number)
 {
     size_t n = r->n_plan;
     double here;
-    if (!number_read(line + cut->from, cut->to - cut->from, &here)) {
+    if (!number_read(line->at + line->number_from, line->number_to - line->number_from, &here)) {
         return false;
     }
     double other = here == 0.59375 ? 0.40625 : 0.59375;
     struct json_refusal refusal;
     struct event_verdict verdict;
-    if (!other_line(r, line, len, cut, other)) {
+    if (!other_line(r, line, other)) {
         return false;
     }
     json_t *root = json_line(r->probe.p, r->probe.len, &r->scratch, &refusal);
@@ -77,84 +64,39 @@ static bool learn_numbers(struct event_reader *r, const char *line, size_t len,
     return same;
 }
 
-static void drop(struct memo *m, struct memo_entry **at)
+static struct memo_update update_of(const struct event_reader *r, const struct planned *p,
+                                    bool takes_number)
 {
-    m->used -= malloc_usable_size(*at);
-    free(*at);
-    *at = NULL;
-}
-
-// Makes room by the clock: what was used since the last time stays for another round.
-static bool make_room(struct memo *m, size_t bytes)
-{
-    for (size_t steps = 0; m->used + bytes > m->most && steps <= 2 * (m->mask + 1); steps++) {
-        struct memo_bucket *b = &m->buckets[m->hand++ & m->mask];
-        for (unsigned i = 0; i < MEMO_WAYS; i++) {
-            if (b->entries[i] != NULL && !b->entries[i]->used) {
-                drop(m, &b->entries[i]);
-            } else if (b->entries[i] != NULL) {
-                b->entries[i]->used = false;
-            }
-        }
-    }
-    return m->used + bytes <= m->most;
-}
-
-// A free place of the bucket, or that of an entry that was not used lately; NULL when all were.
-static struct memo_entry **place_in(struct memo *m, struct memo_bucket *b)
-{
-    for (unsigned i = 0; i < MEMO_WAYS; i++) {
-        if (b->entries[i] == NULL) {
-            return &b->entries[i];
-        }
-    }
-    struct memo_entry **place = NULL;
-    for (unsigned i = 0; i < MEMO_WAYS; i++) {
-        if (!b->entries[i]->used) {
-            place = &b->entries[i];
-        }
-        b->entries[i]->used = false;
-    }
-    if (place != NULL) {
-        drop(m, place);
-    }
-    return place;
-}
-
-static struct memo_entry *make_entry(const struct event_reader *r, const char *line, size_t len,
-                                     const struct memo_cut *cut, const bool *takes_number)
-{
-    struct memo_entry *e = malloc(sizeof *e + r->n_plan * sizeof *e->updates + len);
-    if (e == NULL) {
-        return NULL;
-    }
-    *e = (struct memo_entry){
-        .context = r->origin->context,
-        .generation = r->schema->generation,
-        .updates = (struct memo_update *)(e + 1),
-        .bytes = (char *)(e + 1) + r->n_plan * sizeof *e->updates,
-        .prefix = (uint32_t)cut->from,
-        .suffix = (uint32_t)(len - cut->to),
-        .n = (uint8_t)r->n_plan,
-        .has_number = cut->from < cut->to,
+    const char *target = p->cell != NULL ? p->cell : (const void *)series_gauge(p->series);
+    size_t at = (size_t)(target - r->store->share.base);
+    return (struct memo_update){
+        .constant = p->value,
+        .cell = (uint32_t)(at / ARENA_GRANULE),
+        .behind = at % ARENA_GRANULE != 0,
+        .slot = p->series->record->slot,
+        .uses = atomic_load_explicit(&p->series->uses, memory_order_relaxed),
+        .family = (uint16_t)(p->family - r->schema->families),
+        .op = (uint8_t)p->op,
+        .takes_number = takes_number,
     };
+}
+
+static void fill(struct memo_entry *e, const struct event_reader *r, const struct event_line *line,
+                 const bool *takes_number)
+{
+    e->context = r->origin->context;
+    e->generation = (uint32_t)r->schema->generation;
+    e->removals = MEMO_UNKNOWN;
+    e->prefix = (uint16_t)line->number_from;
+    e->suffix = (uint16_t)(line->len - line->number_to);
+    e->has_number = memo_has_number(line);
+    e->n = (uint8_t)r->n_plan;
     for (size_t i = 0; i < r->n_plan; i++) {
-        const struct planned *p = &r->plan[i];
-        e->updates[i] = (struct memo_update){
-            .table = p->family->table,
-            .series = p->series,
-            .removals = UINT64_MAX, // so that the first hit looks whether the series lives
-            .target = p->cell != NULL ? p->cell : (void *)series_gauge(p->series),
-            .bounds = p->family->metric->bounds,
-            .constant = p->value,
-            .uses = atomic_load_explicit(&p->series->uses, memory_order_relaxed),
-            .op = (uint8_t)p->op,
-            .takes_number = takes_number[i],
-        };
+        e->updates[i] = update_of(r, &r->plan[i], takes_number[i]);
+        e->claims |= table_claims(r->plan[i].family->table);
     }
-    memcpy(e->bytes, line, cut->from);
-    memcpy(e->bytes + cut->from, line + cut->to, len - cut->to);
-    return e;
+    memcpy(memo_bytes(e), line->at, e->prefix);
+    memcpy(memo_bytes(e) + e->prefix, line->at + line->number_to, e->suffix);
 }
 
 static bool may_learn(const struct event_reader *r, size_t len)
@@ -171,27 +113,21 @@ static bool may_learn(const struct event_reader *r, size_t len)
     return true;
 }
 
-void memo_learn(struct memo *m, struct event_reader *r, const char *line, size_t len)
+void memo_learn(struct memo *m, struct event_reader *r, const struct event_line *line)
 {
-    struct memo_cut cut;
     bool takes_number[MEMO_MAX_UPDATES] = {false};
-    memo_split(line, len, &cut);
-    uint64_t hash = memo_hash(r, r->origin, line, &cut);
-    if (!may_learn(r, len) || !seen_before(m, hash) ||
-        (cut.from < cut.to && !learn_numbers(r, line, len, &cut, takes_number))) {
+    if (!may_learn(r, line->len)) {
         return;
     }
-    struct memo_entry *e = make_entry(r, line, len, &cut, takes_number);
-    struct memo_bucket *b = &m->buckets[hash & m->mask];
-    struct memo_entry **place = NULL;
-    if (e != NULL && make_room(m, malloc_usable_size(e))) {
-        place = place_in(m, b);
-    }
-    if (place == NULL) {
-        free(e);
+    uint64_t hash = memo_hash(r, r->origin, line);
+    size_t bytes = sizeof(struct memo_entry) + r->n_plan * sizeof(struct memo_update) + line->len -
+                   (line->number_to - line->number_from);
+    if (!memo_seen(m, hash) || !memo_room(m, bytes) ||
+        (memo_has_number(line) && !learn_numbers(r, line, takes_number))) {
         return;
     }
-    *place = e;
-    b->tags[place - b->entries] = (uint32_t)(hash >> 32);
-    m->used += malloc_usable_size(e);
+    struct memo_entry *e = memo_add(m, hash, bytes);
+    if (e != NULL) {
+        fill(e, r, line, takes_number);
+    }
 }

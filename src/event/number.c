@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "event/number.h"
 
+#include <endian.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 // The powers of ten that a double holds exactly.
 static const double TENS[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
@@ -89,4 +91,77 @@ bool number_read(const char *at, size_t len, double *ret)
     }
     *ret = strtod(at, NULL);
     return true;
+}
+
+/*
+ * Sixteen bytes at once, as eight-byte words whose lowest byte is the first one. What follows has no loop and hardly
+ * a branch: how long a number is cannot be foreseen, and a wrong guess costs more than all of this.
+ */
+#define EACH(byte) ((uint64_t)(byte)*0x0101010101010101u)
+
+static uint64_t word(const char *at)
+{
+    uint64_t w;
+    memcpy(&w, at, sizeof w);
+    return le64toh(w);
+}
+
+// The top bit of each byte that is no digit.
+static uint64_t no_digits(uint64_t w)
+{
+    uint64_t x = w ^ EACH('0');
+    return (((x & EACH(0x7F)) + EACH(0x76)) | x) & EACH(0x80);
+}
+
+// The value of eight digits, given as numbers from 0 to 9.
+static uint64_t eight_digits(uint64_t w)
+{
+    w = w * 10 + (w >> 8);
+    return ((w & 0x000000FF000000FF) * 0x000F424000000064 +
+            (w >> 16 & 0x000000FF000000FF) * 0x0000271000000001) >>
+               32 &
+           UINT32_MAX;
+}
+
+typedef unsigned __int128 sixteen;
+
+// All bits from the last `bytes` bytes on; bytes: 1 to 16.
+static sixteen last(unsigned bytes)
+{
+    return ~(sixteen)0 << (128 - 8 * bytes);
+}
+
+// How many of the last bytes have no bit set; 15 for more.
+static unsigned clear_bytes(sixteen x)
+{
+    uint64_t high = (uint64_t)(x >> 64);
+    uint64_t word = high != 0 ? high : (uint64_t)x | 1;
+    unsigned before = high != 0 ? 0 : 8;
+    return before + (unsigned)__builtin_clzll(word) / 8;
+}
+
+size_t number_tail(const char *end, double *ret)
+{
+    sixteen all = (sixteen)word(end - 8) << 64 | word(end - 16);
+    sixteen others = (sixteen)no_digits((uint64_t)(all >> 64)) << 64 | no_digits((uint64_t)all);
+    unsigned len = clear_bytes(others);
+    unsigned fraction = 0;
+    sixteen digits = all ^ ((sixteen)EACH('0') << 64 | EACH('0'));
+    if (len > 0 && len < 14 && end[-(int)len - 1] == '.') {
+        fraction = len;
+        len = clear_bytes(others & ~((sixteen)0x80 << (120 - 8 * fraction)));
+        // The digits before the point close up to those behind it.
+        digits = (digits & last(fraction)) | (digits & ~last(fraction + 1)) << 8;
+    }
+    unsigned whole = fraction == 0 ? len : len - fraction - 1;
+    const char *at = end - len;
+    if (len == 0 || len == 15 || whole == 0 || (whole > 1 && *at == '0') || at[-1] == '.' ||
+        at[-1] == '-' || at[-1] == '+' || (at[-1] | 0x20) == 'e') {
+        return 0;
+    }
+    digits &= last(whole + fraction);
+    uint64_t v =
+        eight_digits((uint64_t)digits) * 100000000 + eight_digits((uint64_t)(digits >> 64));
+    *ret = (double)v / TENS[fraction]; // both exact
+    return len;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "expose/expose.h"
 
-#include "expose/format.h"
+#include "expose/family.h"
 #include "series/rcu.h"
 
 #include <errno.h>
@@ -11,8 +11,8 @@ static bool wanted(const struct expose_filter *filter, const char *name)
     return filter == NULL || filter->wants(filter->ctx, name);
 }
 
-int expose_text(struct buf *out, struct series_store *store, const struct self *self,
-                const struct expose_filter *filter)
+static int expose(struct buf *out, struct series_store *store, const struct self *self,
+                  const struct format *format, const struct expose_filter *filter)
 {
     int rc = 0;
     atomic_thread_fence(memory_order_seq_cst); // with that before the reply to a sync
@@ -20,12 +20,27 @@ int expose_text(struct buf *out, struct series_store *store, const struct self *
     const struct schema *schema = schema_current(store);
     for (size_t i = 0; rc == 0 && i < schema->catalog->n_metrics; i++) {
         if (wanted(filter, schema->families[i].metric->name)) {
-            rc = format_family(out, &schema->families[i]);
+            rc = family_write(out, format, &schema->families[i]);
         }
     }
     if (rc == 0) {
-        rc = self_write(out, schema, self, filter);
+        rc = self_write(out, format, schema, self, filter);
     }
     rcu_leave();
-    return rc;
+    format_end(out, format);
+    return rc < 0 || !out->failed ? rc : -ENOMEM;
+}
+
+int expose_text(struct buf *out, struct series_store *store, const struct self *self,
+                const struct expose_filter *filter)
+{
+    const struct format text = {.open = false};
+    return expose(out, store, self, &text, filter);
+}
+
+int expose_openmetrics(struct buf *out, struct series_store *store, const struct self *self,
+                       const struct expose_filter *filter, bool created)
+{
+    const struct format open = {.open = true, .created = created};
+    return expose(out, store, self, &open, filter);
 }

@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "expose/expose.h"
-#include "expose/format.h"
 #include "expose/process.h"
 
 #include <errno.h>
@@ -29,10 +28,38 @@ static const struct {
 struct pen {
     struct buf *out;
     struct buf labels; // of the sample at hand
+    const struct format *format;
     const struct schema *schema;
     const struct self *self;
     const struct expose_filter *filter;
 };
+
+// The last word of a family's name where that is a unit.
+static const char *unit_of(const char *name, size_t len)
+{
+    static const char *const units[] = {"seconds", "bytes"};
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        size_t unit_len = strlen(units[i]);
+        if (len > unit_len + 1 && name[len - unit_len - 1] == '_' &&
+            memcmp(name + len - unit_len, units[i], unit_len) == 0) {
+            return units[i];
+        }
+    }
+    return "";
+}
+
+// OpenMetrics calls a counter's family as some gauge is called already: there its type is not told.
+static bool clashes(enum self_id id)
+{
+    size_t len = format_family_len(table[id].name, table[id].type);
+    for (size_t i = 0; i < SELF_COUNT; i++) {
+        if (i != id && strlen(table[i].name) == len &&
+            memcmp(table[i].name, table[id].name, len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
 
 // Begins a family. Returns whether it is wanted.
 static bool begin(struct pen *p, enum self_id id)
@@ -40,7 +67,13 @@ static bool begin(struct pen *p, enum self_id id)
     if (p->filter != NULL && !p->filter->wants(p->filter->ctx, table[id].name)) {
         return false;
     }
-    format_head(p->out, table[id].name, table[id].help, table[id].type);
+    const char *type = p->format->open && clashes(id) ? "unknown" : table[id].type;
+    const struct format_head head = {
+        .name = table[id].name,
+        .help = table[id].help,
+        .type = type,
+        .unit = unit_of(table[id].name, format_family_len(table[id].name, type))};
+    format_head(p->out, p->format, &head);
     return true;
 }
 
@@ -92,7 +125,8 @@ static void write_build_info(struct pen *p)
     }
 }
 
-static void write_by_component(struct pen *p, enum self_id id, size_t at)
+static void write_by_component(struct pen *p, enum self_id id,
+                               uint64_t (*figure)(const struct ingest *, unsigned))
 {
     const struct catalog *c = p->schema->catalog;
     if (!begin(p, id)) {
@@ -100,7 +134,7 @@ static void write_by_component(struct pen *p, enum self_id id, size_t at)
     }
     for (size_t i = 0; i < c->n_components; i++) {
         label(p, "component", c->components[i], strlen(c->components[i]));
-        sample(p, id, sum_of(p, at + i * sizeof(uint64_t)));
+        sample(p, id, (double)figure(p->self->ingest, (unsigned)i));
     }
 }
 
@@ -114,9 +148,7 @@ static void write_rejected(struct pen *p)
         for (unsigned r = 0; r < REJECT_COUNT; r++) {
             label(p, "component", c->components[i], strlen(c->components[i]));
             label(p, "reason", reject_name(r), strlen(reject_name(r)));
-            size_t at =
-                offsetof(struct ingest_stats, rejected) + (i * REJECT_COUNT + r) * sizeof(uint64_t);
-            sample(p, SELF_rejected, sum_of(p, at));
+            sample(p, SELF_rejected, (double)ingest_rejected(p->self->ingest, (unsigned)i, r));
         }
     }
 }
@@ -153,12 +185,14 @@ static void write_scrapes(struct pen *p)
 {
     struct self_scrapes scrapes = {0};
     p->self->scrapes(p->self->ctx, &scrapes);
-    if (begin(p, SELF_scrapes)) {
-        label(p, "format", "text", 4);
-        sample(p, SELF_scrapes, (double)scrapes.by_format[0]);
+    static const char *const formats[SELF_FORMATS] = {"text", "openmetrics"};
+    bool wanted = begin(p, SELF_scrapes);
+    for (size_t i = 0; wanted && i < SELF_FORMATS; i++) {
+        label(p, "format", formats[i], strlen(formats[i]));
+        sample(p, SELF_scrapes, (double)scrapes.by_format[i]);
     }
     if (begin(p, SELF_scrape_duration)) {
-        format_buckets(p->out, table[SELF_scrape_duration].name, "", scrapes.bounds,
+        format_buckets(p->out, p->format, table[SELF_scrape_duration].name, scrapes.bounds,
                        scrapes.n_bounds, scrapes.buckets, scrapes.sum);
     }
 }
@@ -203,12 +237,12 @@ static void write_process(struct pen *p)
     single(p, SELF_start_time, (double)p->self->start_ms / 1000);
 }
 
-int self_write(struct buf *out, const struct schema *schema, const struct self *self,
-               const struct expose_filter *filter)
+int self_write(struct buf *out, const struct format *format, const struct schema *schema,
+               const struct self *self, const struct expose_filter *filter)
 {
-    struct pen p = {.out = out, .schema = schema, .self = self, .filter = filter};
+    struct pen p = {.out = out, .format = format, .schema = schema, .self = self, .filter = filter};
     write_build_info(&p);
-    write_by_component(&p, SELF_events, offsetof(struct ingest_stats, applied));
+    write_by_component(&p, SELF_events, ingest_applied);
     write_rejected(&p);
     single(&p, SELF_bytes, SUM(&p, bytes));
     single(&p, SELF_connections, ingest_connections(self->ingest));
@@ -218,7 +252,7 @@ int self_write(struct buf *out, const struct schema *schema, const struct self *
     write_by_metric(&p, SELF_series_limit, offsetof(struct table, limit));
     write_by_metric(&p, SELF_folded, offsetof(struct table, folded));
     write_by_metric(&p, SELF_expired, offsetof(struct table, expired));
-    write_by_component(&p, SELF_lost, offsetof(struct ingest_stats, lost));
+    write_by_component(&p, SELF_lost, ingest_lost);
     single(&p, SELF_memo_hits, SUM(&p, memo_hits));
     single(&p, SELF_memo_misses, SUM(&p, memo_misses));
     single(&p, SELF_accept_errors, SUM(&p, accept_errors));

@@ -7,15 +7,15 @@
 #ifndef VE_EXPOSE_SELF_H
 #define VE_EXPOSE_SELF_H
 
-#include "base/buf.h"
+#include "expose/format.h"
 #include "ingest/ingest.h"
 #include "series/schema.h"
 
-enum { SELF_FORMATS = 1, SELF_MAX_BOUNDS = 16 };
+enum { SELF_FORMATS = 2, SELF_MAX_BOUNDS = 16 };
 
 // What the HTTP side counted.
 struct self_scrapes {
-    uint64_t by_format[SELF_FORMATS]; // "text"
+    uint64_t by_format[SELF_FORMATS]; // text, openmetrics
     size_t n_bounds;
     const double *bounds;                  // seconds
     uint64_t buckets[SELF_MAX_BOUNDS + 1]; // not cumulative
@@ -38,8 +38,8 @@ struct self {
 struct expose_filter;
 
 // Appends them. Inside an RCU section. 0 or -ENOMEM.
-int self_write(struct buf *out, const struct schema *schema, const struct self *self,
-               const struct expose_filter *filter);
+int self_write(struct buf *out, const struct format *format, const struct schema *schema,
+               const struct self *self, const struct expose_filter *filter);
 
 // Reads the process' start from /proc; its time of call where that fails.
 uint64_t self_start_ms(void);

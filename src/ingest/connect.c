@@ -25,6 +25,7 @@ void worker_adopt(struct worker *w, int fd)
         }
         return;
     }
+    c->polled = ev.events;
     count_add(&w->stats.connections, 1);
     c->next = w->connections;
     if (c->next != NULL) {

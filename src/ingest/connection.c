@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ingest/connection.h"
 
+#include "ingest/fence.h"
 #include "ingest/hello.h"
 #include "ingest/identity.h"
 #include "ingest/reply.h"
@@ -12,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { TAIL_LEAST = 512, TAIL_KEEP = 4096 };
+enum { REPLIES_KEEP = 4096 };
 
 void connection_free(struct connection *c, struct protocol *p)
 {
@@ -21,6 +22,7 @@ void connection_free(struct connection *c, struct protocol *p)
     buf_free(&c->replies);
     free(c->tail);
     close(c->fd);
+    fence_leave(c, p);
     free(c);
 }
 
@@ -35,7 +37,7 @@ int connection_flush(struct connection *c)
         c->replies_at += (size_t)n;
         c->stuck = false;
     }
-    buf_shrink(&c->replies, TAIL_KEEP);
+    buf_shrink(&c->replies, REPLIES_KEEP);
     c->replies_at = 0;
     return 0;
 }
@@ -63,10 +65,21 @@ static void answer(struct connection *c, struct buf *reply)
     buf_free(reply);
 }
 
+static struct account *account_of(const struct connection *c, const struct protocol *p)
+{
+    return p->accounts.of[c->source->component];
+}
+
 static void refuse(struct connection *c, struct protocol *p, const struct event_verdict *v)
 {
+    _Atomic uint64_t *account = &account_of(c, p)->rejected[v->reason];
+    bool control = v->kind == EVENT_CONTROL || v->reason == REJECT_bad_control;
     c->rejected++;
-    count_add(&p->stats->rejected[c->source->component][v->reason], 1);
+    if (c->origin.ledger != NULL && !control) {
+        event_settle(&c->ledger, account);
+    } else {
+        count_add(account, 1);
+    }
     refusal_put(p->refusals, c->source, &c->who, c->lines, v->reason, v->name, v->detail);
     struct buf reply = BUF_INIT;
     reply_error(&reply, v, c->lines);
@@ -111,15 +124,14 @@ static void refuse_control(struct connection *c, struct protocol *p, struct even
     }
 }
 
-static void count_lost(struct connection *c, struct protocol *p, const struct control_hello *h)
+// Of a session it is counted once the session is held.
+static void count_lost(struct connection *c, struct protocol *p, uint64_t lost)
 {
-    if (!h->has_lost) {
-        return;
+    if (c->session == NULL) {
+        uint64_t more = c->source->instance_len > 0 ? source_lost(c->source, lost) : lost - c->lost;
+        count_add(&account_of(c, p)->lost, more);
     }
-    uint64_t more =
-        c->source->instance_len > 0 ? source_lost(c->source, h->lost) : h->lost - c->lost;
-    c->lost = h->lost;
-    count_add(&p->stats->lost[c->source->component], more);
+    c->lost = lost;
 }
 
 static enum reject first_hello(struct connection *c, struct protocol *p,
@@ -131,6 +143,7 @@ static enum reject first_hello(struct connection *c, struct protocol *p,
     if (hello_defaults(&c->defaults, h) < 0) {
         return problem(v, REJECT_bad_control, "out of memory");
     }
+    fence_find(c, p, h);
     enum reject reason = identity_claim(c, p, h, v->detail);
     if (reason != REJECT_NONE) {
         v->reason = reason;
@@ -139,7 +152,8 @@ static enum reject first_hello(struct connection *c, struct protocol *p,
     c->named = true;
     atomic_store_explicit(&c->source->forgotten, false, memory_order_relaxed);
     event_precreate(p->reader, &c->defaults, &c->origin, source_named(p->sources, c->source));
-    return REJECT_NONE;
+    const char *wrong = fence_claim(c, p, h);
+    return wrong == NULL ? REJECT_NONE : problem(v, REJECT_bad_control, wrong);
 }
 
 // A later hello may only raise `lost`; what else it says must be what the first one said.
@@ -151,10 +165,22 @@ static enum reject later_hello(struct connection *c, const struct control_hello 
         c->named && (h->component == COMPONENT_UNKNOWN || h->component == src->component) &&
         (h->instance.len == 0 || (h->instance.len == src->instance_len &&
                                   memcmp(h->instance.p, src->instance, h->instance.len) == 0)) &&
-        (!h->has_labels || hello_same_labels(&c->defaults, h));
+        (!h->has_labels || hello_same_labels(&c->defaults, h)) &&
+        (h->session.len == 0 || (c->session != NULL && session_has_id(c->session, h->session)));
     return same && h->has_lost && h->lost >= c->lost
                ? REJECT_NONE
                : problem(v, REJECT_bad_control, "a later hello may only raise lost");
+}
+
+void connection_welcome(struct connection *c, struct protocol *p)
+{
+    struct buf reply = BUF_INIT;
+    if (c->session != NULL) {
+        fence_count_lost(c, account_of(c, p));
+    }
+    reply_hello(&reply, c->session != NULL ? session_position(c->session) : c->applied, !c->fresh);
+    c->fresh = false;
+    answer(c, &reply);
 }
 
 static void on_hello(struct connection *c, struct protocol *p, struct event_verdict *v, bool first)
@@ -164,10 +190,12 @@ static void on_hello(struct connection *c, struct protocol *p, struct event_verd
         refuse_control(c, p, v);
         return;
     }
-    count_lost(c, p, h);
-    struct buf reply = BUF_INIT;
-    reply_hello(&reply, c->applied);
-    answer(c, &reply);
+    if (h->has_lost) {
+        count_lost(c, p, h->lost);
+    }
+    if (fence_is_ours(c, p)) {
+        connection_welcome(c, p);
+    }
 }
 
 static bool may_forget(const struct connection *c, struct event_verdict *v)
@@ -228,7 +256,9 @@ static void on_verdict(struct connection *c, struct protocol *p, struct event_ve
     switch (v->kind) {
     case EVENT_APPLIED:
         c->applied++;
-        count_add(&p->stats->applied[c->source->component], 1);
+        if (c->origin.ledger == NULL) {
+            count_add(&account_of(c, p)->applied, 1);
+        }
         break;
     case EVENT_REFUSED:
         refuse(c, p, v);
@@ -242,7 +272,7 @@ static void on_verdict(struct connection *c, struct protocol *p, struct event_ve
     }
 }
 
-static void too_long(struct connection *c, struct protocol *p)
+void connection_too_long(struct connection *c, struct protocol *p)
 {
     struct event_verdict v = {.kind = EVENT_REFUSED, .reason = REJECT_too_long, .index = -1};
     snprintf(v.detail, sizeof v.detail, "longer than %d bytes", EVENT_MAX_LINE);
@@ -251,123 +281,28 @@ static void too_long(struct connection *c, struct protocol *p)
     refuse(c, p, &v);
 }
 
-static void on_line(struct connection *c, struct protocol *p, const char *line, size_t len)
+void connection_line(struct connection *c, struct protocol *p, const struct event_line *line)
 {
-    if (len > EVENT_MAX_LINE) {
-        too_long(c, p);
+    if (line->len > EVENT_MAX_LINE) {
+        connection_too_long(c, p);
         return;
     }
     c->lines++;
-    if (connection_is_blank(line, len)) {
+    if (connection_is_blank(line->at, line->len)) {
         return;
     }
     bool first = !c->begun;
     c->begun = true;
     struct event_verdict v;
-    if (!c->entered && !hello_is_likely(line, len)) {
+    if (!c->entered && !hello_is_likely(line->at, line->len)) {
         identity_enter_unnamed(c, p);
     }
     c->origin.now_ms = p->now_ms;
     c->origin.claimant.now_s = (uint32_t)(p->now_ms / 1000);
-    event_line(p->reader, &c->origin, line, len, &v);
+    event_judge(p->reader, &c->origin, line, &v);
     if (!c->entered && v.kind == EVENT_APPLIED) {
         identity_enter_unnamed(c, p); // it looked like a hello, and was none
     }
     count_add(v.remembered ? &p->stats->memo_hits : &p->stats->memo_misses, 1);
     on_verdict(c, p, &v, first);
-}
-
-// Deals with the complete lines of the bytes; returns where the incomplete rest begins.
-static char *complete_lines(struct connection *c, struct protocol *p, char *at, char *end)
-{
-    char *newline;
-    while (!c->closing && (newline = memchr(at, '\n', (size_t)(end - at))) != NULL) {
-        if (c->skipping) {
-            c->skipping = false;
-        } else {
-            on_line(c, p, at, (size_t)(newline - at));
-        }
-        at = newline + 1;
-    }
-    return at;
-}
-
-static int keep_tail(struct connection *c, const char *from, size_t len)
-{
-    if (len > c->tail_cap) {
-        size_t cap = len < TAIL_LEAST ? TAIL_LEAST : len;
-        char *grown = realloc(c->tail, cap);
-        if (grown == NULL) {
-            return -ENOMEM;
-        }
-        c->tail = grown;
-        c->tail_cap = cap;
-    } else if (len == 0 && c->tail_cap > TAIL_KEEP) {
-        free(c->tail);
-        c->tail = NULL;
-        c->tail_cap = 0;
-    }
-    if (len > 0) {
-        memcpy(c->tail, from, len);
-    }
-    c->tail_len = len;
-    return 0;
-}
-
-// Takes the rest of a read: the beginning of a line, or the middle of one that is too long.
-static int on_rest(struct connection *c, struct protocol *p, const char *from, size_t len)
-{
-    if (!c->skipping && len > EVENT_MAX_LINE) {
-        too_long(c, p);
-        c->skipping = true;
-    }
-    return keep_tail(c, from, c->skipping ? 0 : len);
-}
-
-static void on_end(struct connection *c, struct protocol *p)
-{
-    if (c->tail_len > 0 && !c->skipping) {
-        on_line(c, p, c->tail, c->tail_len);
-    }
-    c->tail_len = 0;
-    c->closing = true;
-}
-
-static void heard(struct connection *c, struct protocol *p, uint64_t lines_before)
-{
-    if (c->lines != lines_before) {
-        atomic_store_explicit(&c->source->heard_real, p->now_real_ms, memory_order_relaxed);
-        atomic_store_explicit(&c->source->heard_mono, p->now_ms, memory_order_relaxed);
-    }
-}
-
-int connection_read(struct connection *c, struct protocol *p, char *input)
-{
-    if (c->tail_len > 0) {
-        memcpy(input, c->tail, c->tail_len);
-    }
-    size_t most = c->doubted ? CONNECTION_READ_LESS : CONNECTION_READ;
-    ssize_t n = recv(c->fd, input + c->tail_len, most, MSG_DONTWAIT);
-    if (n < 0) {
-        return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-    }
-    count_add(&p->stats->bytes, (uint64_t)n);
-    uint64_t lines = c->lines;
-    uint64_t rejected = c->rejected;
-    int rc = (int)n;
-    rcu_enter();
-    identity_renew(c, p);
-    if (n == 0) {
-        on_end(c, p);
-    } else {
-        char *end = input + c->tail_len + n;
-        char *rest = complete_lines(c, p, input, end);
-        if (!c->closing && on_rest(c, p, rest, (size_t)(end - rest)) < 0) {
-            rc = -ENOMEM;
-        }
-    }
-    rcu_leave();
-    heard(c, p, lines);
-    c->doubted = c->rejected - rejected >= CONNECTION_DOUBT;
-    return rc;
 }

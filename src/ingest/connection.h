@@ -12,8 +12,10 @@
 #define VE_INGEST_CONNECTION_H
 
 #include "event/event.h"
+#include "ingest/account.h"
 #include "ingest/admit.h"
 #include "ingest/refusal.h"
+#include "ingest/session.h"
 #include "ingest/source.h"
 #include "ingest/stats.h"
 
@@ -34,6 +36,11 @@ struct protocol {
     struct event_reader *reader;
     struct ingest_stats *stats;
     struct refusals *refusals;
+    struct sessions *sessions;
+    struct accounts accounts;
+    struct redo redo;
+    struct series_hand *hand;
+    unsigned worker;      // its number
     uint64_t now_ms;      // CLOCK_MONOTONIC at the last wake-up
     uint64_t now_real_ms; // CLOCK_REALTIME
 };
@@ -42,15 +49,15 @@ struct connection {
     struct connection *next; // of the worker's list
     struct connection *prev;
     int fd;
-    bool begun;    // its first line was seen
-    bool named;    // it said hello
-    bool skipping; // inside a line that is too long
-    bool closing;  // nothing is read any more; closed once the replies are gone
-    bool stuck;    // there was no room for a reply, and nothing was sent since
-    bool doubted;  // many lines of its last read were refused
-    bool polled_out;
-    bool resting;        // not polled for input
-    uint64_t rest_until; // CLOCK_MONOTONIC ms, when resting
+    bool begun;          // its first line was seen
+    bool named;          // it said hello
+    bool skipping;       // inside a line that is too long
+    bool closing;        // nothing is read any more; closed once the replies are gone
+    bool waiting;        // for its session; nothing is read meanwhile
+    bool stuck;          // there was no room for a reply, and nothing was sent since
+    bool doubted;        // many lines of its last read were refused
+    uint32_t polled;     // events that the worker's epoll waits for
+    uint64_t rest_until; // CLOCK_MONOTONIC ms, while nothing is read of it; 0: it is read
     struct admission who;
     struct source *source; // the nameless one until a hello says more
     bool entered;          // it counts as a connection of its source
@@ -59,9 +66,13 @@ struct connection {
     uint64_t lines;
     uint64_t applied;
     uint64_t rejected;
-    uint64_t lost;         // last `lost` of a nameless client
-    uint64_t linger_until; // CLOCK_MONOTONIC ms, once closing
-    char *tail;            // beginning of the next line
+    uint64_t lost;              // last `lost` that it told
+    struct session *session;    // NULL: none
+    uint64_t claim;             // of the session
+    bool fresh;                 // the session is new, which nobody was told yet
+    struct event_ledger ledger; // of the session
+    uint64_t linger_until;      // CLOCK_MONOTONIC ms, once closing
+    char *tail;                 // beginning of the next line
     size_t tail_len;
     size_t tail_cap;
     struct buf replies;
@@ -77,6 +88,16 @@ void connection_free(struct connection *c, struct protocol *p);
 // for EVENT_MAX_LINE + CONNECTION_READ bytes. Returns how many bytes were read: 0 at the end, when the
 // connection closes by itself or when nothing was there; -errno when the connection is broken.
 int connection_read(struct connection *c, struct protocol *p, char *input);
+
+// What input.c makes of the bytes: a line, and one that is too long.
+void connection_line(struct connection *c, struct protocol *p, const struct event_line *line);
+void connection_too_long(struct connection *c, struct protocol *p);
+// Answers a hello.
+void connection_welcome(struct connection *c, struct protocol *p);
+
+// Goes on with what came behind the hello, if the session that it waits for is its own now.
+// `input` as above.
+void connection_go_on(struct connection *c, struct protocol *p, char *input);
 
 // Sends what waits. Returns 0, also when some still waits; -errno when the connection is broken.
 int connection_flush(struct connection *c);

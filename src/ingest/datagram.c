@@ -20,7 +20,7 @@ struct datagram {
 static void refuse(struct datagram *d, struct protocol *p, enum reject reason, const char *metric,
                    const char *detail)
 {
-    count_add(&p->stats->rejected[d->source->component][reason], 1);
+    count_add(&p->accounts.of[d->source->component]->rejected[reason], 1);
     refusal_put(p->refusals, d->source, &d->who, 0, reason, metric, detail);
 }
 
@@ -67,7 +67,8 @@ static enum reject claim(struct datagram *d, struct protocol *p, const struct co
 
 static enum reject on_hello(struct datagram *d, struct protocol *p, const struct control_hello *h)
 {
-    if (h->component == COMPONENT_UNKNOWN || hello_defaults(&d->defaults, h) < 0) {
+    if (h->component == COMPONENT_UNKNOWN || h->session.len > 0 ||
+        hello_defaults(&d->defaults, h) < 0) {
         return REJECT_bad_control;
     }
     enum reject reason = claim(d, p, h);
@@ -77,7 +78,7 @@ static enum reject on_hello(struct datagram *d, struct protocol *p, const struct
     d->named = true;
     atomic_store_explicit(&d->source->forgotten, false, memory_order_relaxed);
     if (h->has_lost && d->source->instance_len > 0) {
-        count_add(&p->stats->lost[d->source->component], source_lost(d->source, h->lost));
+        count_add(&p->accounts.of[d->source->component]->lost, source_lost(d->source, h->lost));
     }
     event_precreate(p->reader, &d->defaults, &d->origin, source_named(p->sources, d->source));
     return REJECT_NONE;
@@ -120,7 +121,7 @@ static void on_line(struct datagram *d, struct protocol *p, const char *line, si
     }
     count_add(v.remembered ? &p->stats->memo_hits : &p->stats->memo_misses, 1);
     if (v.kind == EVENT_APPLIED) {
-        count_add(&p->stats->applied[d->source->component], 1);
+        count_add(&p->accounts.of[d->source->component]->applied, 1);
     } else if (v.kind == EVENT_REFUSED) {
         refuse(d, p, v.reason, v.name, v.detail);
         d->refused = v.was_hello;

@@ -40,7 +40,9 @@ int identity_enter(struct connection *c, struct protocol *p, unsigned component,
                    struct slice instance)
 {
     uint32_t life;
-    struct source *src = source_enter(p->sources, component, instance, p->now_ms, &life);
+    struct source *src = c->session != NULL
+                             ? source_return(p->sources, component, instance, p->now_ms, &life)
+                             : source_enter(p->sources, component, instance, p->now_ms, &life);
     if (src == NULL) {
         return -ENOSPC;
     }
@@ -104,7 +106,9 @@ void identity_renew(struct connection *c, struct protocol *p)
     if (c->who.generation != rights_generation(p->rights)) {
         admit_again(&c->who, p->rights, c->named ? c->source->component : COMPONENT_UNKNOWN,
                     instance);
+        struct event_ledger *ledger = c->origin.ledger;
         c->origin =
             hello_origin(p, c->source, c->origin.claimant.life, &c->defaults, c->who.permit);
+        c->origin.ledger = ledger;
     }
 }

@@ -10,6 +10,13 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+static void wake_worker(void *ingest, unsigned number)
+{
+    struct worker *w = &((struct ingest *)ingest)->workers[number];
+    atomic_store(&w->look, true);
+    eventfd_write(w->wake, 1);
+}
+
 int ingest_open(struct ingest **ret, const struct ingest_settings *settings,
                 struct series_store *store, struct sources *sources)
 {
@@ -24,6 +31,9 @@ int ingest_open(struct ingest **ret, const struct ingest_settings *settings,
     in->acks = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
     in->workers = calloc(settings->workers, sizeof *in->workers);
     int rc = in->acks < 0 ? -errno : in->workers == NULL ? -ENOMEM : 0;
+    if (rc == 0) {
+        rc = sessions_new(&in->sessions, settings->sessions, store->share.arena, wake_worker, in);
+    }
     for (unsigned i = 0; in->workers != NULL && i < settings->workers; i++) {
         struct worker *w = &in->workers[i];
         w->epoll = w->wake = w->resume = -1;
@@ -54,6 +64,7 @@ void ingest_free(struct ingest *in)
     if (in->acks >= 0) {
         close(in->acks);
     }
+    sessions_free(in->sessions);
     free(in->workers);
     rights_close(&in->rights);
     free(in);
@@ -171,6 +182,44 @@ struct rights *ingest_put_rights(struct ingest *in, struct rights *r)
 void ingest_set_connections(struct ingest *in, uint32_t most)
 {
     atomic_store(&in->most, most);
+}
+
+void ingest_tick(struct ingest *in, uint64_t now_ms)
+{
+    sessions_tick(in->sessions, now_ms);
+}
+
+static const struct account *account_of(const struct ingest *in, unsigned worker,
+                                        unsigned component)
+{
+    return in->workers[worker].protocol.accounts.of[component];
+}
+
+uint64_t ingest_applied(const struct ingest *in, unsigned component)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < in->settings.workers; i++) {
+        sum += count_read(&account_of(in, i, component)->applied);
+    }
+    return sum;
+}
+
+uint64_t ingest_lost(const struct ingest *in, unsigned component)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < in->settings.workers; i++) {
+        sum += count_read(&account_of(in, i, component)->lost);
+    }
+    return sum;
+}
+
+uint64_t ingest_rejected(const struct ingest *in, unsigned component, enum reject reason)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < in->settings.workers; i++) {
+        sum += count_read(&account_of(in, i, component)->rejected[reason]);
+    }
+    return sum;
 }
 
 unsigned ingest_workers(const struct ingest *in)

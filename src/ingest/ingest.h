@@ -25,6 +25,7 @@ struct ingest_settings {
     unsigned workers;
     uint64_t memo_bytes;    // of all workers together; 0: none
     uint32_t connections;   // at most
+    uint32_t sessions;      // at most
     struct socket stream;   // fd -1: none
     struct socket datagram; // fd -1: none
 };
@@ -57,6 +58,14 @@ int ingest_bind_rights(struct ingest *in, struct rights *r);
 struct rights *ingest_put_rights(struct ingest *in, struct rights *r);
 
 void ingest_set_connections(struct ingest *in, uint32_t most);
+
+// Forgets sessions that were silent for long.
+void ingest_tick(struct ingest *in, uint64_t now_ms);
+
+// The account of a component, by its number.
+uint64_t ingest_applied(const struct ingest *in, unsigned component);
+uint64_t ingest_lost(const struct ingest *in, unsigned component);
+uint64_t ingest_rejected(const struct ingest *in, unsigned component, enum reject reason);
 
 unsigned ingest_workers(const struct ingest *in);
 const struct ingest_stats *ingest_stats_of(const struct ingest *in, unsigned worker);

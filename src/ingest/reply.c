@@ -16,9 +16,10 @@ void reply_error(struct buf *out, const struct event_verdict *v, uint64_t line)
     buf_str(out, "}\n");
 }
 
-void reply_hello(struct buf *out, uint64_t applied)
+void reply_hello(struct buf *out, uint64_t applied, bool known)
 {
-    buf_addf(out, "{\"hello\":{\"protocol\":1,\"applied\":%" PRIu64 ",\"known\":true}}\n", applied);
+    buf_addf(out, "{\"hello\":{\"protocol\":1,\"applied\":%" PRIu64 ",\"known\":%s}}\n", applied,
+             known ? "true" : "false");
 }
 
 void reply_sync(struct buf *out, struct slice id, uint64_t applied, uint64_t rejected)

@@ -10,7 +10,7 @@
 #include "event/event.h"
 
 void reply_error(struct buf *out, const struct event_verdict *v, uint64_t line);
-void reply_hello(struct buf *out, uint64_t applied);
+void reply_hello(struct buf *out, uint64_t applied, bool known);
 void reply_sync(struct buf *out, struct slice id, uint64_t applied, uint64_t rejected);
 void reply_ping(struct buf *out, struct slice id);
 void reply_forget(struct buf *out, uint64_t series);

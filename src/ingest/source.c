@@ -186,8 +186,15 @@ static void end_life(struct sources *s, uint32_t mark, uint64_t at_ms)
     atomic_store(&life_of(s, mark)->state, LIFE_GONE);
 }
 
+// Whether the life that ended last can go on: the tick has not begun to take its series away.
+static bool revive(struct sources *s, uint32_t mark)
+{
+    uint8_t state = LIFE_GONE;
+    return mark != 0 && atomic_compare_exchange_strong(&life_of(s, mark)->state, &state, LIFE_USED);
+}
+
 // Counts a connection. Returns the mark of the life that it belongs to, or 0 when no life is free.
-static uint32_t connect_source(struct sources *s, struct source *src, uint64_t now_ms)
+static uint32_t connect_source(struct sources *s, struct source *src, bool returns, uint64_t now_ms)
 {
     atomic_store_explicit(&src->heard_mono, now_ms, memory_order_relaxed);
     bool nameless = src->instance_len == 0;
@@ -200,7 +207,8 @@ static uint32_t connect_source(struct sources *s, struct source *src, uint64_t n
             }
             continue;
         }
-        uint32_t mark = nameless ? nameless_life(s, src) : take_life(s, src);
+        bool revived = returns && !nameless && revive(s, old);
+        uint32_t mark = revived ? old : nameless ? nameless_life(s, src) : take_life(s, src);
         if (mark == 0) {
             return 0;
         }
@@ -211,8 +219,11 @@ static uint32_t connect_source(struct sources *s, struct source *src, uint64_t n
             }
             return mark;
         }
-        if (!nameless) {
-            atomic_store(&life_of(s, mark)->state, LIFE_FREE); // another connection came first
+        // Another connection came first, or the life was just disowned.
+        if (revived) {
+            end_life(s, mark, now_ms + SOURCE_GRACE_MS);
+        } else if (!nameless) {
+            atomic_store(&life_of(s, mark)->state, LIFE_FREE);
         }
     }
 }
@@ -240,15 +251,15 @@ void source_leave(struct sources *s, struct source *src, uint64_t now_ms)
     }
 }
 
-struct source *source_enter(struct sources *s, unsigned component, struct slice instance,
-                            uint64_t now_ms, uint32_t *ret_life)
+static struct source *come(struct sources *s, unsigned component, struct slice instance,
+                           bool returns, uint64_t now_ms, uint32_t *ret_life)
 {
     for (;;) {
         struct source *src = find_or_add(s, component, instance, now_ms);
         if (src == NULL) {
             return NULL;
         }
-        uint32_t life = connect_source(s, src, now_ms);
+        uint32_t life = connect_source(s, src, returns, now_ms);
         if (life == 0) {
             return NULL;
         }
@@ -258,6 +269,18 @@ struct source *source_enter(struct sources *s, unsigned component, struct slice 
         }
         source_leave(s, src, now_ms); // it was just being forgotten
     }
+}
+
+struct source *source_enter(struct sources *s, unsigned component, struct slice instance,
+                            uint64_t now_ms, uint32_t *ret_life)
+{
+    return come(s, component, instance, false, now_ms, ret_life);
+}
+
+struct source *source_return(struct sources *s, unsigned component, struct slice instance,
+                             uint64_t now_ms, uint32_t *ret_life)
+{
+    return come(s, component, instance, true, now_ms, ret_life);
 }
 
 bool source_hold(struct source *src, uid_t user)

@@ -58,6 +58,10 @@ uint32_t sources_most_marks(uint32_t limit);
 // the mark of its life, or NULL when the table is full.
 struct source *source_enter(struct sources *s, unsigned component, struct slice instance,
                             uint64_t now_ms, uint32_t *ret_life);
+// The same for one that comes back with its session: the life it had goes on if it has not ended yet, and so
+// nothing that it set goes.
+struct source *source_return(struct sources *s, unsigned component, struct slice instance,
+                             uint64_t now_ms, uint32_t *ret_life);
 // The nameless source of a component and the mark of its life, without a connection of it.
 struct source *source_nameless(struct sources *s, unsigned component, uint32_t *ret_life);
 // A further connection ends.

@@ -13,11 +13,8 @@
 #include "event/reject.h"
 
 struct ingest_stats {
-    _Atomic uint64_t applied[CATALOG_MAX_COMPONENTS];
-    _Atomic uint64_t rejected[CATALOG_MAX_COMPONENTS][REJECT_COUNT];
-    _Atomic uint64_t lost[CATALOG_MAX_COMPONENTS]; // what clients say that they had to drop
-    _Atomic uint64_t bytes;                        // read from sockets
-    _Atomic uint64_t connections;                  // accepted, ever
+    _Atomic uint64_t bytes;       // read from sockets
+    _Atomic uint64_t connections; // accepted, ever
     _Atomic uint64_t replies_dropped;
     _Atomic uint64_t memo_hits;
     _Atomic uint64_t memo_misses;

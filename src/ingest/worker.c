@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "ingest/datagram.h"
+#include "ingest/fence.h"
 #include "series/rcu.h"
 
 #include <errno.h>
@@ -20,6 +21,19 @@ static int watch(struct worker *w, int fd, void *as)
     return epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
 }
 
+// What stands in the arena for the worker's lane.
+static int open_records(struct worker *w)
+{
+    struct arena *arena = w->in->store->share.arena;
+    uint32_t redo = arena_alloc(arena, &w->hand.arena, sizeof(struct redo_area));
+    if (redo == 0) {
+        return -ENOMEM;
+    }
+    w->protocol.redo =
+        (struct redo){.area = arena_at(arena_base(arena), redo), .base = arena_base(arena)};
+    return accounts_open(&w->protocol.accounts, arena, &w->hand.arena);
+}
+
 int worker_open(struct worker *w, struct ingest *in, unsigned number)
 {
     w->in = in;
@@ -28,15 +42,23 @@ int worker_open(struct worker *w, struct ingest *in, unsigned number)
     w->epoll = epoll_create1(EPOLL_CLOEXEC);
     w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     w->resume = eventfd(0, EFD_CLOEXEC);
-    w->protocol = (struct protocol){.store = in->store,
-                                    .sources = in->sources,
-                                    .rights = &in->rights,
-                                    .stats = &w->stats,
-                                    .refusals = &w->refusals};
+    w->protocol = (struct protocol){
+        .store = in->store,
+        .sources = in->sources,
+        .rights = &in->rights,
+        .stats = &w->stats,
+        .refusals = &w->refusals,
+        .sessions = in->sessions,
+        .hand = &w->hand,
+        .worker = number,
+    };
     if (w->epoll < 0 || w->wake < 0 || w->resume < 0) {
         return -errno;
     }
-    int rc = event_reader_new(&w->protocol.reader, in->store, &w->hand);
+    int rc = open_records(w);
+    if (rc == 0) {
+        rc = event_reader_new(&w->protocol.reader, in->store, &w->hand);
+    }
     if (rc == 0 && in->settings.memo_bytes > 0) {
         rc = event_reader_memo(w->protocol.reader, in->settings.memo_bytes / in->settings.workers);
     }
@@ -75,16 +97,13 @@ static void tell_time(struct worker *w)
 
 static void poll_for(struct worker *w, struct connection *c)
 {
-    bool out = connection_waits(c);
-    bool rests = c->rest_until != 0;
-    if (out == c->polled_out && rests == c->resting && !c->closing) {
-        return;
+    bool reads = !c->closing && !c->waiting && c->rest_until == 0;
+    uint32_t events = (connection_waits(c) ? EPOLLOUT : 0) | (reads ? EPOLLIN : 0);
+    if (events != c->polled) {
+        struct epoll_event ev = {.events = events, .data.ptr = c};
+        epoll_ctl(w->epoll, EPOLL_CTL_MOD, c->fd, &ev);
+        c->polled = events;
     }
-    uint32_t events = (out ? EPOLLOUT : 0) | (c->closing || rests ? 0 : EPOLLIN);
-    struct epoll_event ev = {.events = events, .data.ptr = c};
-    epoll_ctl(w->epoll, EPOLL_CTL_MOD, c->fd, &ev);
-    c->polled_out = out;
-    c->resting = rests;
 }
 
 // After a connection was read or became writable: send, and close it when all is said.
@@ -126,14 +145,16 @@ static void end_resting(struct worker *w)
 
 static void on_connection(struct worker *w, struct connection *c, uint32_t events)
 {
+    // Who waits for its session is not read, and so would not be seen to go.
+    bool broken = (events & EPOLLERR) != 0 || (c->waiting && (events & EPOLLHUP) != 0);
     uint64_t refused = c->rejected;
-    if (!c->closing && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) {
+    if (!c->closing && !c->waiting && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) {
         if (connection_read(c, &w->protocol, w->input) < 0) {
             worker_drop(w, c);
             return;
         }
         may_rest(w, c, c->rejected - refused);
-    } else if (c->closing && (events & EPOLLERR) != 0) {
+    } else if (broken) {
         worker_drop(w, c);
         return;
     }
@@ -157,6 +178,25 @@ static void end_lingering(struct worker *w)
         next = c->next;
         if (c->linger_until != 0 && w->protocol.now_ms >= c->linger_until) {
             worker_drop(w, c);
+        }
+    }
+}
+
+// Closes the connections whose session another one has claimed, and goes on with those that waited for it.
+static void look_at_sessions(struct worker *w)
+{
+    if (!atomic_load(&w->look)) {
+        return;
+    }
+    atomic_store(&w->look, false); // before looking: who wants another look says so once more
+    struct connection *next;
+    for (struct connection *c = w->connections; c != NULL; c = next) {
+        next = c->next;
+        if (fence_is_lost(c)) {
+            worker_drop(w, c);
+        } else if (c->waiting) {
+            connection_go_on(c, &w->protocol, w->input);
+            settle(w, c);
         }
     }
 }
@@ -261,6 +301,7 @@ void *worker_main(void *worker)
         order = turn(w, events, n);
         end_lingering(w);
         end_resting(w);
+        look_at_sessions(w);
         worker_listen_again(w);
         count_add(&w->stats.busy_ns, clock_mono_ns() - begin);
     }

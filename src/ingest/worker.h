@@ -18,6 +18,7 @@ struct ingest {
     struct series_store *store;
     struct sources *sources;
     struct rights_book rights;
+    struct sessions *sessions;
     struct worker *workers;
     unsigned started;      // threads that run
     int acks;              // eventfd, counting: workers that stand still
@@ -46,6 +47,7 @@ struct worker {
     size_t n_lingering;             // closing ones with replies that wait
     size_t n_resting;               // those that are left alone for a while
     uint64_t looked_ms;             // when it was last looked whether they have rested
+    _Atomic bool look;              // for connections whose session changes hands
     struct protocol protocol;
     struct series_hand hand;
     struct ingest_stats stats;

@@ -61,17 +61,17 @@ static inline void cell_count(struct cell_counter *c, double v)
     atomic_store_explicit(&c->rest, rest + v, memory_order_relaxed);
 }
 
-// The bucket of a value: the first bound that is not below it. Binary search without branches.
+// The bucket of a value: the first bound that is not below it. Binary search whose steps do not hang on the value,
+// since no branch on it could be foreseen.
 static inline size_t cell_bucket(const double *bounds, size_t n, double v)
 {
     size_t at = 0;
-    while (n > 0) {
+    while (n > 1) {
         size_t half = n / 2;
-        bool above = v > bounds[at + half];
-        at = above ? at + half + 1 : at;
-        n = above ? n - half - 1 : half;
+        at += half & -(size_t)(v > bounds[at + half - 1]);
+        n -= half;
     }
-    return at;
+    return n == 0 ? 0 : at + (v > bounds[at]);
 }
 
 static inline void cell_observe(struct cell_histogram *c, size_t bucket, double v)

@@ -2,6 +2,7 @@
 #include "series/slab.h"
 
 #include "series/marks.h"
+#include "series/walk.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -23,6 +24,14 @@ struct series *slab_at(const struct table *t, uint32_t slot)
     uint32_t first;
     unsigned slab = slab_of(slot, &first);
     return atomic_load_explicit(&t->slabs[slab], memory_order_acquire) + (slot - first);
+}
+
+const struct series *table_run(const struct table *t, uint32_t slot, uint32_t *ret_first,
+                               uint32_t *ret_end)
+{
+    unsigned slab = slab_of(slot, ret_first);
+    *ret_end = slab == 0 ? TABLE_FIRST_SLAB : *ret_first * 2;
+    return atomic_load_explicit(&t->slabs[slab], memory_order_acquire);
 }
 
 static int ensure(struct table *t, uint32_t slot)

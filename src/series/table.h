@@ -182,6 +182,12 @@ static inline _Atomic uint32_t *series_lanes(const struct series *s)
     return (_Atomic uint32_t *)(s->record + 1);
 }
 
+// Whether who updates a series of the table has to claim it each time, and not once.
+static inline bool table_claims(const struct table *t)
+{
+    return t->owned || atomic_load_explicit(&t->timed, memory_order_relaxed);
+}
+
 // The hand's own cell of a counter or histogram series, made when it is not there. NULL: no memory.
 void *table_cell(struct table *t, struct series_hand *hand, struct series *s);
 

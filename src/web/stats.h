@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum web_format { WEB_FORMAT_TEXT, WEB_FORMATS };
+enum web_format { WEB_FORMAT_TEXT, WEB_FORMAT_OPENMETRICS, WEB_FORMATS };
 
 enum { WEB_DURATION_BOUNDS = 12 };
 

@@ -4,6 +4,7 @@
  * as badly as a test asks for, and writes down every line.
  *
  * Rules:   a metric or event whose name starts with no_such is refused, and so is what is no object.
+ * Sessions: kept over fake_stop and fake_listen, as by a daemon with a state file. `dealt` is what was dealt with.
  * Threads: settings before fake_start; `log` and the counters after fake_stop, or through fake_wait.
  */
 #ifndef VE_TESTS_FAKE_DAEMON_H
@@ -21,12 +22,21 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "unit.h"
+
+struct fake_session {
+    char id[80];
+    uint64_t position;
+    uint64_t lost;
+};
+
 struct fake {
     char dir[32];
     char path[64];
     unsigned close_after; // lines of a connection after which it is closed; 0: never
     bool refuse_hello;    // and close
     bool silent;          // no replies
+    bool lies;            // about the position of each session
     bool by_bytes;        // replies go out byte by byte, reads take one byte too
     atomic_bool deaf;     // reads nothing
     atomic_bool stop;
@@ -34,15 +44,28 @@ struct fake {
     atomic_uint connections; //
     char *log;               // lines of all connections
     size_t log_len;
+    char *dealt;      // lines of all sessions, without control lines
+    size_t dealt_len; //
+    struct fake_session sessions[64];
+    struct fake_session *session; // of this connection
+    atomic_uint n_sessions;
+    atomic_uint total_applied;  // of all sessions
+    atomic_uint total_rejected; // of all sessions
+    atomic_bool forget;         // the next hello finds no session
+    atomic_int drift;           // added to the position in the next hello's answer
+    atomic_int drift_sync;      // added to `applied` in the next sync's answer
+    unsigned die_one_in; // lines after one of so many the connection is closed, its replies unsent
+    uint64_t random;     // state, for that
     int listener;
     pthread_t thread;
+    bool mute;                        // no reply to this line
     unsigned line, applied, rejected; // this connection
 };
 
 static void fake_reply(struct fake *f, int fd, const char *text)
 {
     size_t step = f->by_bytes ? 1 : strlen(text);
-    for (; !f->silent && *text != '\0'; text += step) {
+    for (; !f->mute && *text != '\0'; text += step) {
         if (send(fd, text, step, MSG_NOSIGNAL) < 0) {
             return;
         }
@@ -58,38 +81,121 @@ static void fake_refuse(struct fake *f, int fd, const char *reason)
     fake_reply(f, fd, text);
 }
 
+// What stands between `before` and the next quote.
+static void fake_text(const char *line, const char *before, char *out, size_t size)
+{
+    const char *p = strstr(line, before);
+    size_t n = p == NULL ? 0 : strcspn(p + strlen(before), "\"");
+    ck_assert_uint_lt(n, size);
+    memcpy(out, p == NULL ? "" : p + strlen(before), n);
+    out[n] = '\0';
+}
+
+static uint64_t fake_number(const char *line, const char *before)
+{
+    const char *p = strstr(line, before);
+    return p == NULL ? 0 : strtoull(p + strlen(before), NULL, 10);
+}
+
+// Finds or makes the session that a hello names. Returns whether it was there.
+static bool fake_find(struct fake *f, const char *line)
+{
+    char id[80];
+    fake_text(line, "\"session\":\"", id, sizeof id);
+    f->session = NULL;
+    if (id[0] == '\0') {
+        return true;
+    }
+    unsigned n = f->n_sessions;
+    for (unsigned i = 0; i < n; i++) {
+        if (strcmp(f->sessions[i].id, id) == 0) {
+            f->session = &f->sessions[i];
+        }
+    }
+    bool known = f->session != NULL && !atomic_exchange(&f->forget, false);
+    if (!known) {
+        ck_assert_uint_lt(n, sizeof f->sessions / sizeof *f->sessions);
+        if (f->session != NULL) {
+            f->session->id[0] = '\0';
+        }
+        f->session = &f->sessions[n];
+        strcpy(f->session->id, id);
+        f->n_sessions = n + 1;
+    }
+    return known;
+}
+
+static bool fake_hello(struct fake *f, int fd, const char *line)
+{
+    char text[128];
+    if (f->refuse_hello) {
+        fake_refuse(f, fd, "bad_control");
+        return false;
+    }
+    bool known = true;
+    uint64_t lost = fake_number(line, "\"lost\":");
+    if (f->line == 1) {
+        known = fake_find(f, line);
+    }
+    if (f->session != NULL && lost > f->session->lost) {
+        f->session->lost = lost;
+    }
+    uint64_t at = f->session == NULL ? 0 : f->session->position;
+    at += f->lies ? 5 : f->line == 1 ? (uint64_t)atomic_exchange(&f->drift, 0) : 0;
+    snprintf(text, sizeof text, "{\"hello\":{\"protocol\":1,\"applied\":%llu,\"known\":%s}}\n",
+             (unsigned long long)at, known ? "true" : "false");
+    fake_reply(f, fd, text);
+    return true;
+}
+
+static void fake_deal(struct fake *f, int fd, const char *line, size_t len)
+{
+    unsigned rejected = f->rejected;
+    if (strncmp(line, "{\"metric\":\"no_such", 18) == 0) {
+        fake_refuse(f, fd, "unknown_metric");
+    } else if (strncmp(line, "{\"event\":\"no_such", 17) == 0) {
+        fake_refuse(f, fd, "unknown_event");
+    } else if (line[0] != '{' && line[0] != '\n' && (line[0] != '[' || f->session != NULL)) {
+        fake_refuse(f, fd, "bad_json");
+    } else {
+        f->applied += line[0] == '{' || line[0] == '[';
+    }
+    if (f->session != NULL) {
+        f->session->position++;
+        f->total_applied += f->rejected == rejected;
+        f->total_rejected += f->rejected - rejected;
+        f->dealt = realloc(f->dealt, f->dealt_len + len + 1);
+        memcpy(f->dealt + f->dealt_len, line, len + 1);
+        f->dealt_len += len;
+    }
+}
+
 // Deals with one line (with its LF). Returns whether the connection goes on.
 static bool fake_line(struct fake *f, int fd, const char *line, size_t len)
 {
     char text[256];
+    bool on = true;
     f->line++;
     f->log = realloc(f->log, f->log_len + len + 1);
     memcpy(f->log + f->log_len, line, len);
     f->log_len += len;
     f->log[f->log_len] = '\0';
+    bool dies = f->die_one_in > 0 && unit_random(&f->random) % f->die_one_in == 0;
+    f->mute = f->silent || dies;
     if (strncmp(line, "{\"hello\":", 9) == 0) {
-        if (f->refuse_hello) {
-            fake_refuse(f, fd, "bad_control");
-            return false;
-        }
-        fake_reply(f, fd, "{\"hello\":{\"protocol\":1,\"applied\":0,\"known\":true}}\n");
+        on = fake_hello(f, fd, line);
     } else if (strncmp(line, "{\"sync\":", 8) == 0) {
         snprintf(text, sizeof text, "{\"sync\":%.*s,\"applied\":%u,\"rejected\":%u}\n",
-                 (int)len - 10, line + 8, f->applied, f->rejected);
+                 (int)len - 10, line + 8, f->applied + (unsigned)atomic_exchange(&f->drift_sync, 0),
+                 f->rejected);
         fake_reply(f, fd, text);
     } else if (strncmp(line, "{\"ping\":", 8) == 0) {
         fake_reply(f, fd, line);
-    } else if (strncmp(line, "{\"metric\":\"no_such", 18) == 0) {
-        fake_refuse(f, fd, "unknown_metric");
-    } else if (strncmp(line, "{\"event\":\"no_such", 17) == 0) {
-        fake_refuse(f, fd, "unknown_event");
-    } else if (line[0] != '{' && line[0] != '\n') {
-        fake_refuse(f, fd, "bad_json");
     } else {
-        f->applied += line[0] == '{';
+        fake_deal(f, fd, line, len);
     }
     f->lines++;
-    return f->close_after == 0 || f->line < f->close_after;
+    return on && !dies && (f->close_after == 0 || f->line < f->close_after);
 }
 
 static void fake_serve(struct fake *f, int fd)
@@ -98,6 +204,7 @@ static void fake_serve(struct fake *f, int fd)
     size_t len = 0;
     char *buf = malloc(cap + 1);
     f->line = f->applied = f->rejected = 0;
+    f->session = NULL;
     f->connections++;
     for (bool on = true; on && !f->stop;) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -158,6 +265,7 @@ static void fake_name(struct fake *f)
     ck_assert_ptr_nonnull(mkdtemp(f->dir));
     snprintf(f->path, sizeof f->path, "%s/events.sock", f->dir);
     f->log = calloc(1, 1);
+    f->dealt = calloc(1, 1);
 }
 
 static inline void fake_start(struct fake *f)
@@ -177,6 +285,7 @@ static inline void fake_free(struct fake *f)
 {
     rmdir(f->dir);
     free(f->log);
+    free(f->dealt);
 }
 
 #endif

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HOUSE_SOURCES = 8, HOUSE_NOW_MS = 1000000 };
+enum { HOUSE_SOURCES = 8, HOUSE_SESSIONS = 4, HOUSE_NOW_MS = 1000000 };
 
 struct house {
     struct series_store *store;
@@ -31,7 +31,7 @@ static inline void house_scrapes(void *ctx, struct self_scrapes *ret)
 {
     static const double bounds[] = {0.5, 2};
     (void)ctx;
-    *ret = (struct self_scrapes){.by_format = {3}, .n_bounds = 2, .bounds = bounds};
+    *ret = (struct self_scrapes){.by_format = {3, 4}, .n_bounds = 2, .bounds = bounds};
     ret->buckets[0] = 2;
     ret->buckets[2] = 1;
     ret->sum = 7.25;
@@ -62,7 +62,7 @@ static inline void house_open(struct house *h, const char *catalog, uint64_t lim
     errs_free(&errs);
     rcu_join();
     struct schema_settings limits = {.limit = limit, .limit_per_metric = limit_per_metric};
-    struct ingest_settings settings = {.workers = 1, .connections = 8};
+    struct ingest_settings settings = {.workers = 1, .connections = 8, .sessions = HOUSE_SESSIONS};
     settings.stream = settings.datagram = SOCKET_NONE;
     house_must(sources_new(&h->sources, HOUSE_SOURCES) == 0 &&
                    schema_open(&h->store, c, &limits, 1, sources_life_from(HOUSE_SOURCES),
@@ -134,6 +134,16 @@ static inline const char *house_expose(struct house *h, bool (*wants)(const void
     struct expose_filter filter = {.wants = wants};
     buf_clear(&h->text);
     house_must(expose_text(&h->text, h->store, &h->self, &filter) == 0, "no memory");
+    return buf_string(&h->text);
+}
+
+static inline const char *house_open_text(struct house *h,
+                                          bool (*wants)(const void *, const char *), bool created)
+{
+    struct expose_filter filter = {.wants = wants};
+    buf_clear(&h->text);
+    house_must(expose_openmetrics(&h->text, h->store, &h->self, &filter, created) == 0,
+               "no memory");
     return buf_string(&h->text);
 }
 

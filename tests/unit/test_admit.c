@@ -75,7 +75,7 @@ static void put_open(void)
 
 static uint64_t rejected(unsigned component, enum reject reason)
 {
-    return count_read(&h.p->stats->rejected[component][reason]);
+    return count_read(&h.p->accounts.of[component]->rejected[reason]);
 }
 
 static void says(struct dialogue *d, const char *line, const char *answer)
@@ -149,7 +149,7 @@ START_TEST(without_a_hello_the_only_entry_decides)
     PUT({false, COMPONENT_MANAGER, NULL, A, 0, NULL}, {true, COMPONENT_PROVIDER, "x", B, 0, NULL});
     open_dialogue(&d);
     says(&d, PGAUGE("1") GAUGE, NOT(2, "sources[1] may not push a"));
-    ck_assert_uint_eq(count_read(&h.p->stats->applied[COMPONENT_PROVIDER]), 1);
+    ck_assert_uint_eq(count_read(&h.p->accounts.of[COMPONENT_PROVIDER]->applied), 1);
     ck_assert_uint_eq(rejected(COMPONENT_PROVIDER, REJECT_not_permitted), 1);
     dialogue_close(&d);
     PUT({true, COMPONENT_MANAGER, NULL, A, 0, NULL}, {true, COMPONENT_PROVIDER, "x", B, 0, NULL});
@@ -372,7 +372,7 @@ START_TEST(datagrams_are_held_to_the_same)
     ck_assert_str_eq(house_samples(&h), "b{p=\"1\"} 1\nc_total 1\n");
     PUT({true, COMPONENT_PROVIDER, NULL, C, 1, NULL});
     send_datagram(fds, COUNTER);
-    ck_assert_uint_eq(count_read(&h.p->stats->applied[COMPONENT_PROVIDER]), 3);
+    ck_assert_uint_eq(count_read(&h.p->accounts.of[COMPONENT_PROVIDER]->applied), 3);
     close(fds[0]);
     close(fds[1]);
     house_close(&h);

@@ -18,6 +18,7 @@ static void expect_defaults(const struct config *c)
     ck_assert_uint_eq(c->limits_series, 1000000);
     ck_assert_uint_eq(c->limits_series_per_metric, 10000);
     ck_assert_uint_eq(c->limits_sources, 1000);
+    ck_assert_uint_eq(c->limits_sessions, 4096);
     ck_assert_uint_eq(c->limits_connections, 4096);
     ck_assert_int_eq(c->log_level, LOG_LEVEL_INFO);
     ck_assert_int_eq(c->log_format, LOG_FORMAT_AUTO);

@@ -72,8 +72,8 @@ static void converse(const size_t *ends, size_t n)
     ck_assert(d.c->closing);
     ck_assert_str_eq(dialogue_replies(&d), ANSWERS);
     ck_assert_str_eq(house_samples(&h), SAMPLES);
-    ck_assert_uint_eq(count_read(&h.p->stats->applied[COMPONENT_PROVIDER]), 6);
-    ck_assert_uint_eq(count_read(&h.p->stats->lost[COMPONENT_PROVIDER]), 2);
+    ck_assert_uint_eq(ingest_applied(h.ingest, COMPONENT_PROVIDER), 6);
+    ck_assert_uint_eq(ingest_lost(h.ingest, COMPONENT_PROVIDER), 2);
     ck_assert_uint_eq(count_read(&h.p->stats->bytes), sizeof CONVERSATION - 1);
     close_both();
 }
@@ -193,7 +193,7 @@ START_TEST(the_end_of_a_line_that_was_too_long_is_no_line)
     dialogue_say(&d, b.p, b.len);
     ck_assert_str_eq(dialogue_end(&d), "");
     ck_assert_uint_eq(d.c->lines, 1);
-    ck_assert_uint_eq(count_read(&h.p->stats->rejected[0][REJECT_too_long]), 1);
+    ck_assert_uint_eq(ingest_rejected(h.ingest, 0, REJECT_too_long), 1);
     buf_free(&b);
     close_both();
 }
@@ -252,7 +252,7 @@ START_TEST(error_replies_that_nobody_reads_are_dropped_and_counted)
     dialogue_read(&d);
     said++;
     ck_assert(!d.c->closing);
-    ck_assert_uint_eq(count_read(&h.p->stats->rejected[0][REJECT_bad_json]), said);
+    ck_assert_uint_eq(ingest_rejected(h.ingest, 0, REJECT_bad_json), said);
     ck_assert_uint_le(d.c->replies.len - d.c->replies_at, CONNECTION_REPLIES);
     uint64_t dropped = count_read(&h.p->stats->replies_dropped);
 

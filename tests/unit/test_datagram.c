@@ -41,12 +41,12 @@ static void say(const char *bytes, size_t len)
 
 static uint64_t rejected(unsigned component, enum reject reason)
 {
-    return count_read(&h.p->stats->rejected[component][reason]);
+    return ingest_rejected(h.ingest, component, reason);
 }
 
 static uint64_t applied(unsigned component)
 {
-    return count_read(&h.p->stats->applied[component]);
+    return ingest_applied(h.ingest, component);
 }
 
 START_TEST(a_datagram_carries_lines_and_the_last_lf_may_be_missing)
@@ -107,7 +107,7 @@ START_TEST(a_hello_holds_for_its_datagram)
     say(text, strlen(text));
     ck_assert_str_eq(house_samples(&h), "g{l=\"v\"} 1\n");
     ck_assert_uint_eq(applied(COMPONENT_PROVIDER), 1);
-    ck_assert_uint_eq(count_read(&h.p->stats->lost[COMPONENT_PROVIDER]), 4);
+    ck_assert_uint_eq(ingest_lost(h.ingest, COMPONENT_PROVIDER), 4);
     say("{\"metric\":\"g\",\"value\":1}", 24);
     ck_assert_uint_eq(rejected(COMPONENT_UNKNOWN, REJECT_missing_label), 1);
     close_it();

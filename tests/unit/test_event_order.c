@@ -180,7 +180,7 @@ START_TEST(a_line_without_a_defect_is_applied)
     struct buf line = BUF_INIT;
     write_line(&line, &GOOD);
     ck_assert_str_eq(reply_to(&line), "");
-    ck_assert_uint_eq(count_read(&h.p->stats->applied[0]), 1);
+    ck_assert_uint_eq(ingest_applied(h.ingest, 0), 1);
     buf_free(&line);
     house_close(&h);
 }

@@ -13,11 +13,51 @@ static void expect(struct buf *got, const char *want)
     buf_free(got);
 }
 
+static const struct format TEXT = {.open = false};
+static const struct format OPEN = {.open = true};
+
 START_TEST(a_head_has_help_and_type)
 {
     struct buf b = BUF_INIT;
-    format_head(&b, "a_total", "Back\\slash, \"quotes\",\nnext line.", "counter");
-    expect(&b, "# HELP a_total Back\\\\slash, \"quotes\",\\nnext line.\n# TYPE a_total counter\n");
+    const struct format_head head = {.name = "a_seconds_total",
+                                     .help = "Back\\slash, \"quotes\",\nnext line.",
+                                     .type = "counter",
+                                     .unit = "seconds"};
+    format_head(&b, &TEXT, &head);
+    expect(&b, "# HELP a_seconds_total Back\\\\slash, \"quotes\",\\nnext line.\n"
+               "# TYPE a_seconds_total counter\n");
+}
+END_TEST
+
+START_TEST(an_openmetrics_head_has_type_unit_and_help_and_no_total)
+{
+    static const struct {
+        struct format_head head;
+        const char *wanted;
+    } cases[] = {
+        {{"a_seconds_total", "\\, \"q\",\n.", "counter", "seconds"},
+         "# TYPE a_seconds counter\n# UNIT a_seconds seconds\n"
+         "# HELP a_seconds \\\\, \\\"q\\\",\\n.\n"},
+        {{"a_total", "", "counter", ""}, "# TYPE a counter\n# HELP a \n"},
+        {{"a_total", "A.", "gauge", ""}, "# TYPE a_total gauge\n# HELP a_total A.\n"},
+        {{"a_total", "A.", "unknown", ""}, "# TYPE a_total unknown\n# HELP a_total A.\n"},
+        {{"a", "A.", "histogram", ""}, "# TYPE a histogram\n# HELP a A.\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buf b = BUF_INIT;
+        format_head(&b, &OPEN, &cases[i].head);
+        expect(&b, cases[i].wanted);
+    }
+}
+END_TEST
+
+START_TEST(openmetrics_has_an_end)
+{
+    struct buf b = BUF_INIT;
+    format_end(&b, &TEXT);
+    ck_assert_uint_eq(b.len, 0);
+    format_end(&b, &OPEN);
+    expect(&b, "# EOF\n");
 }
 END_TEST
 
@@ -36,13 +76,16 @@ END_TEST
 
 START_TEST(buckets_are_cumulative)
 {
-    struct buf b = BUF_INIT;
     static const double bounds[] = {-1, 0.005, 2.5, 1e6};
-    format_buckets(&b, "h", "", bounds, 4, (const uint64_t[]){1, 0, 2, 3, 4}, 12.5);
-    format_buckets(&b, "h", "a=\"b\"", bounds, 0, (const uint64_t[]){7}, 0);
+    struct buf b = BUF_INIT;
+    format_buckets(&b, &TEXT, "h", bounds, 4, (const uint64_t[]){1, 0, 2, 3, 4}, 12.5);
+    format_buckets(&b, &TEXT, "h", bounds, 0, (const uint64_t[]){7}, 0);
     expect(&b, "h_bucket{le=\"-1\"} 1\nh_bucket{le=\"0.005\"} 1\nh_bucket{le=\"2.5\"} 3\n"
                "h_bucket{le=\"1000000\"} 6\nh_bucket{le=\"+Inf\"} 10\nh_sum 12.5\nh_count 10\n"
-               "h_bucket{a=\"b\",le=\"+Inf\"} 7\nh_sum{a=\"b\"} 0\nh_count{a=\"b\"} 7\n");
+               "h_bucket{le=\"+Inf\"} 7\nh_sum 0\nh_count 7\n");
+    format_buckets(&b, &OPEN, "h", bounds, 4, (const uint64_t[]){1, 0, 2, 3, 4}, 12.5);
+    expect(&b, "h_bucket{le=\"-1.0\"} 1\nh_bucket{le=\"0.005\"} 1\nh_bucket{le=\"2.5\"} 3\n"
+               "h_bucket{le=\"1e+06\"} 6\nh_bucket{le=\"+Inf\"} 10\nh_sum 12.5\nh_count 10\n");
 }
 END_TEST
 
@@ -154,7 +197,8 @@ START_TEST(the_checker_of_these_tests_sees_what_is_wrong)
 }
 END_TEST
 
-UNIT_MAIN("format", a_head_has_help_and_type, a_sample_has_braces_only_where_it_has_labels,
-          buckets_are_cumulative, a_family_stands_with_all_its_series_or_not_at_all,
-          whole_counts_stay_exact_to_2_to_the_53, a_full_buffer_says_so,
-          the_checker_of_these_tests_sees_what_is_wrong)
+UNIT_MAIN("format", a_head_has_help_and_type,
+          an_openmetrics_head_has_type_unit_and_help_and_no_total, openmetrics_has_an_end,
+          a_sample_has_braces_only_where_it_has_labels, buckets_are_cumulative,
+          a_family_stands_with_all_its_series_or_not_at_all, whole_counts_stay_exact_to_2_to_the_53,
+          a_full_buffer_says_so, the_checker_of_these_tests_sees_what_is_wrong)

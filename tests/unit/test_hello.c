@@ -35,7 +35,7 @@ static void close_both(void)
 
 static uint64_t lost(unsigned component)
 {
-    return count_read(&h.p->stats->lost[component]);
+    return ingest_lost(h.ingest, component);
 }
 
 START_TEST(a_first_hello_is_welcome)
@@ -57,8 +57,8 @@ START_TEST(a_first_hello_is_welcome)
         dialogue_line(&d, "{\"metric\":\"a_total\",\"labels\":{\"c\":\"x\"}}\nx\n{\"sync\":1}\n"),
         "{\"error\":\"bad_json\",\"line\":3,\"detail\":\"invalid token near 'x'\"}\n"
         "{\"sync\":1,\"applied\":1,\"rejected\":1}\n");
-    ck_assert_uint_eq(count_read(&h.p->stats->applied[COMPONENT_PROVIDER]), 1);
-    ck_assert_uint_eq(count_read(&h.p->stats->rejected[COMPONENT_PROVIDER][REJECT_bad_json]), 1);
+    ck_assert_uint_eq(ingest_applied(h.ingest, COMPONENT_PROVIDER), 1);
+    ck_assert_uint_eq(ingest_rejected(h.ingest, COMPONENT_PROVIDER, REJECT_bad_json), 1);
     close_both();
 }
 END_TEST
@@ -139,11 +139,12 @@ START_TEST(a_refused_hello_closes_after_its_reply)
 {
     open_both();
     ck_assert_str_eq(
-        dialogue_line(&d, HELLO(",\"session\":\"s\"") "{\"metric\":\"g\",\"value\":1}\n"),
-        "{\"error\":\"bad_control\",\"line\":1,\"detail\":\"sessions are not kept\"}\n");
+        dialogue_line(&d, HELLO(",\"session\":\"\"") "{\"metric\":\"g\",\"value\":1}\n"),
+        "{\"error\":\"bad_control\",\"line\":1,\"detail\":\"session is no string of 1 to 256 "
+        "bytes\"}\n");
     ck_assert(d.c->closing);
     ck_assert_str_eq(house_samples(&h), "");
-    ck_assert_uint_eq(count_read(&h.p->stats->rejected[COMPONENT_UNKNOWN][REJECT_bad_control]), 1);
+    ck_assert_uint_eq(ingest_rejected(h.ingest, COMPONENT_UNKNOWN, REJECT_bad_control), 1);
     close_both();
 }
 END_TEST

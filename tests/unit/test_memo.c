@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "event/memo_entry.h"
+#include "event/memo_store.h"
 #include "event/number.h"
 #include "expose/format.h"
 #include "series/expire.h"
@@ -332,11 +332,12 @@ START_TEST(the_number_is_cut_out_at_the_end_only)
         {"}}}", ""},
     };
     for (size_t i = 0; i < sizeof cuts / sizeof cuts[0]; i++) {
-        struct memo_cut cut;
-        memo_split(cuts[i].line, strlen(cuts[i].line), &cut);
-        ck_assert_msg(cut.to - cut.from == strlen(cuts[i].number) &&
-                          memcmp(cuts[i].line + cut.from, cuts[i].number, cut.to - cut.from) == 0,
-                      "%s", cuts[i].line);
+        struct event_line line = {.at = cuts[i].line, .len = (uint32_t)strlen(cuts[i].line)};
+        memo_split(&line);
+        uint32_t len = line.number_to - line.number_from;
+        ck_assert_msg(len == strlen(cuts[i].number) &&
+                          memcmp(line.at + line.number_from, cuts[i].number, len) == 0,
+                      "%s", line.at);
     }
 }
 END_TEST

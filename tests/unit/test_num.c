@@ -253,6 +253,39 @@ START_TEST(integers_read_as_printf_writes_them)
 }
 END_TEST
 
+START_TEST(integers_next_to_powers_of_ten_have_the_right_number_of_digits)
+{
+    uint64_t power = 1;
+    for (int digits = 1; digits <= 20; digits++, power *= 10) {
+        for (uint64_t v = power - 1; v <= power + 1; v++) {
+            char text[NUM_MAX + 1];
+            char expected[NUM_MAX + 1];
+            text[num_u64(text, v)] = '\0';
+            snprintf(expected, sizeof expected, "%llu", (unsigned long long)v);
+            ck_assert_str_eq(text, expected);
+        }
+    }
+}
+END_TEST
+
+START_TEST(milliseconds_read_as_seconds)
+{
+    static const struct {
+        uint64_t ms;
+        const char *text;
+    } table[] = {
+        {0, "0.000"},        {7, "0.007"},
+        {1050, "1.050"},     {1520879607789, "1520879607.789"},
+        {999999, "999.999"}, {UINT64_MAX, "18446744073709551.615"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        char text[NUM_MAX + 1];
+        text[num_seconds(text, table[i].ms)] = '\0';
+        ck_assert_str_eq(text, table[i].text);
+    }
+}
+END_TEST
+
 enum { WIDE = 40, WIDE_BITS = WIDE * 32 }; // 32-bit limbs that hold 10^324 and 128 bits more
 
 // 10^n as limbs, lowest first.
@@ -520,7 +553,9 @@ UNIT_MAIN("num", any_double_is_written_as_the_slow_way_writes_it,
           a_time_stamp_is_written_as_the_slow_way_writes_it,
           powers_of_two_and_ten_and_their_neighbours_are_written_as_the_slow_way_writes_them,
           doubles_read_as_expected, canonical_numbers_read_as_expected,
-          integers_read_as_printf_writes_them, positive_powers_of_ten_of_the_table_are_recomputed,
+          integers_read_as_printf_writes_them,
+          integers_next_to_powers_of_ten_have_the_right_number_of_digits,
+          milliseconds_read_as_seconds, positive_powers_of_ten_of_the_table_are_recomputed,
           negative_powers_of_ten_of_the_table_are_the_least_that_reach,
           whole_numbers_are_parsed_strictly, decimal_numbers_are_parsed_strictly,
           parsing_keeps_errno, sizes_know_binary_and_decimal_units,

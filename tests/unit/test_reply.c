@@ -12,8 +12,10 @@ static void expect(struct buf *got, const char *want)
 START_TEST(replies_are_lines_of_json)
 {
     struct buf b = BUF_INIT;
-    reply_hello(&b, UINT64_MAX);
+    reply_hello(&b, UINT64_MAX, true);
     expect(&b, "{\"hello\":{\"protocol\":1,\"applied\":18446744073709551615,\"known\":true}}\n");
+    reply_hello(&b, 0, false);
+    expect(&b, "{\"hello\":{\"protocol\":1,\"applied\":0,\"known\":false}}\n");
     reply_sync(&b, (struct slice){"\"x\\u00e9\"", 9}, 12, 3);
     expect(&b, "{\"sync\":\"x\\u00e9\",\"applied\":12,\"rejected\":3}\n");
     reply_ping(&b, (struct slice){"-0.0", 4});

@@ -40,6 +40,13 @@ static const char *const NAMES[][2] = {
     {"process_start_time_seconds", "gauge"},
 };
 
+static bool house_wants_every(const void *ctx, const char *name)
+{
+    (void)ctx;
+    (void)name;
+    return true;
+}
+
 static bool is(const void *ctx, const char *name)
 {
     return strcmp(ctx, name) == 0;
@@ -169,6 +176,46 @@ START_TEST(what_a_client_did_is_counted)
 }
 END_TEST
 
+// OpenMetrics' names of the families above, which end the exposition; `# EOF` comes after the last of them.
+START_TEST(no_two_families_have_the_same_name_in_openmetrics)
+{
+    house_open(&h, NULL, 100, 50);
+    struct dialogue d;
+    dialogue_open(&d, &h);
+    dialogue_line(&d, "{\"hello\":{\"component\":\"provider\",\"instance\":\"i\"}}\n");
+    const char *at =
+        strstr(house_open_text(&h, house_wants_every, false), "# TYPE virtrigaud_exporter_");
+    struct buf want = BUF_INIT;
+    struct buf got = BUF_INIT;
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        size_t len = strlen(NAMES[i][0]);
+        // The gauge of this name without `_total` was there first.
+        bool unknown = strcmp(NAMES[i][0], "virtrigaud_exporter_connections_total") == 0;
+        bool counter = strcmp(NAMES[i][1], "counter") == 0 && !unknown;
+        const char *type = unknown ? "unknown" : NAMES[i][1];
+        len -= counter ? strlen("_total") : 0;
+        buf_addf(&want, "# TYPE %.*s %s\n", (int)len, NAMES[i][0], type);
+        for (size_t k = 0; k < i; k++) {
+            size_t other = strlen(NAMES[k][0]) - (strcmp(NAMES[k][1], "counter") == 0 ? 6 : 0);
+            bool same = other == len && memcmp(NAMES[k][0], NAMES[i][0], len) == 0;
+            ck_assert_msg(!same, "%s and %s", NAMES[i][0], NAMES[k][0]);
+        }
+    }
+    for (; (at = strstr(at, "# TYPE ")) != NULL; at++) {
+        buf_add(&got, at, (size_t)(strchr(at, '\n') + 1 - at));
+    }
+    ck_assert_str_eq(buf_string(&got), buf_string(&want));
+    ck_assert_str_eq(strstr(h.text.p, "# EOF"), "# EOF\n");
+    ck_assert_ptr_nonnull(strstr(h.text.p, "# UNIT process_cpu_seconds seconds\n"));
+    ck_assert_ptr_nonnull(strstr(h.text.p, "# UNIT process_resident_memory_bytes bytes\n"));
+    ck_assert_ptr_nonnull(strstr(h.text.p, "\nprocess_cpu_seconds_total "));
+    buf_free(&want);
+    buf_free(&got);
+    dialogue_close(&d);
+    house_close(&h);
+}
+END_TEST
+
 START_TEST(single_figures_read_as_given)
 {
     static const char *const cases[][2] = {
@@ -182,7 +229,8 @@ START_TEST(single_figures_read_as_given)
         {"virtrigaud_exporter_worker_busy_seconds_total",
          "virtrigaud_exporter_worker_busy_seconds_total{worker=\"0\"} 1.5\n"},
         {"virtrigaud_exporter_scrapes_total",
-         "virtrigaud_exporter_scrapes_total{format=\"text\"} 3\n"},
+         "virtrigaud_exporter_scrapes_total{format=\"text\"} 3\n"
+         "virtrigaud_exporter_scrapes_total{format=\"openmetrics\"} 4\n"},
         {"virtrigaud_exporter_scrape_duration_seconds",
          "virtrigaud_exporter_scrape_duration_seconds_bucket{le=\"0.5\"} 2\n"
          "virtrigaud_exporter_scrape_duration_seconds_bucket{le=\"2\"} 2\n"
@@ -232,6 +280,7 @@ START_TEST(the_process_is_this_one)
 }
 END_TEST
 
-UNIT_MAIN("self", all_families_stand_in_order_with_their_types,
-          every_reason_of_every_component_begins_at_0, figures_of_series_stand_for_every_metric,
-          what_a_client_did_is_counted, single_figures_read_as_given, the_process_is_this_one)
+UNIT_MAIN("self", no_two_families_have_the_same_name_in_openmetrics,
+          all_families_stand_in_order_with_their_types, every_reason_of_every_component_begins_at_0,
+          figures_of_series_stand_for_every_metric, what_a_client_did_is_counted,
+          single_figures_read_as_given, the_process_is_this_one)

@@ -1,26 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// The workers and systemd are played here.
-#define ingest_workers played_workers
-#define ingest_stats_of played_stats_of
+// The accounts and systemd are played here.
+#define ingest_applied played_applied
+#define ingest_rejected played_rejected
 #define service_status played_status
 #include "daemon/status.c"
 
 #include "unit.h"
 
-static struct ingest_stats stats[2];
+static uint64_t applied[CATALOG_MAX_COMPONENTS];
+static uint64_t rejected[CATALOG_MAX_COMPONENTS][REJECT_COUNT];
 static struct series_store store;
 static char told[256];
 
-unsigned played_workers(const struct ingest *in)
+uint64_t played_applied(const struct ingest *in, unsigned component)
 {
     (void)in;
-    return 2;
+    return applied[component];
 }
 
-const struct ingest_stats *played_stats_of(const struct ingest *in, unsigned worker)
+uint64_t played_rejected(const struct ingest *in, unsigned component, enum reject reason)
 {
     (void)in;
-    return &stats[worker];
+    return rejected[component][reason];
 }
 
 void played_status(const char *text)
@@ -36,17 +37,17 @@ static void tick(struct status *s, uint64_t now_ms, const char *expected)
     ck_assert_str_eq(told, expected);
 }
 
-START_TEST(figures_are_those_of_all_workers_and_told_when_they_changed)
+START_TEST(figures_are_those_of_all_components_and_told_when_they_changed)
 {
     struct status s;
     status_open(&s, NULL, &store, 1000);
     ck_assert_str_eq(s.text, "0 series, 0 events/s, 0 refused");
     tick(&s, 6000, "");
     atomic_store(&store.share.count, 12);
-    atomic_store(&stats[0].applied[0], 300);
-    atomic_store(&stats[1].applied[CATALOG_MAX_COMPONENTS - 1], 700);
-    atomic_store(&stats[0].rejected[1][REJECT_bad_op], 3);
-    atomic_store(&stats[1].rejected[0][REJECT_COUNT - 1], 4);
+    applied[0] = 300;
+    applied[CATALOG_MAX_COMPONENTS - 1] = 700;
+    rejected[1][REJECT_bad_op] = 3;
+    rejected[0][REJECT_COUNT - 1] = 4;
     tick(&s, 10999, "");
     tick(&s, 11000, "12 series, 200 events/s, 7 refused");
     tick(&s, 15999, "");
@@ -61,13 +62,13 @@ START_TEST(the_greatest_figures_fit)
     struct status s;
     status_open(&s, NULL, &store, 0);
     atomic_store(&store.share.count, UINT64_MAX);
-    atomic_store(&stats[0].applied[0], UINT64_MAX / 1000);
-    atomic_store(&stats[0].rejected[0][0], UINT64_MAX);
+    applied[0] = UINT64_MAX / 1000;
+    rejected[0][0] = UINT64_MAX;
     tick(&s, 5000,
          "18446744073709551615 series, 3689348814741910 events/s, "
          "18446744073709551615 refused");
 }
 END_TEST
 
-UNIT_MAIN("status", figures_are_those_of_all_workers_and_told_when_they_changed,
+UNIT_MAIN("status", figures_are_those_of_all_components_and_told_when_they_changed,
           the_greatest_figures_fit)

@@ -185,7 +185,13 @@ START_TEST(replies_are_read_in_any_order_of_keys)
     text = "{\"hello\":{\"protocol\":1,\"applied\":5,\"known\":true}}";
     ck_assert_int_eq(wire_reply_parse(&r, text, strlen(text)), 0);
     ck_assert_int_eq(r.kind, WIRE_REPLY_HELLO);
-    ck_assert_uint_eq(r.applied, 0);
+    ck_assert_uint_eq(r.applied, 5);
+    ck_assert(r.known);
+    text = "{ \"hello\" : { \"known\" : false , \"applied\" : 12 } }";
+    ck_assert_int_eq(wire_reply_parse(&r, text, strlen(text)), 0);
+    ck_assert_int_eq(r.kind, WIRE_REPLY_HELLO);
+    ck_assert_uint_eq(r.applied, 12);
+    ck_assert(!r.known);
     text = "{\"forget\":{\"series\":3}}";
     ck_assert_int_eq(wire_reply_parse(&r, text, strlen(text)), 0);
     ck_assert_int_eq(r.kind, WIRE_REPLY_OTHER);

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an event costs. Values are CPU seconds of the daemon for each line; how long it took stands in the note."""
+import machine
+from serving import Daemon, Floor
+from table import Row, measures, median, words
+
+TIMES_SEEN = 3  # never seen, learned at the second sight, known
+
+
+def warm(server, *files):
+    for path in files:
+        server.send(path, f"--passes={TIMES_SEEN}")
+
+
+def compare(bench, row, measured, *besides):
+    """Repeats: the one that the row is about, then each beside it. Each is (name, function that gives what
+    Serving.send gives)."""
+    wall = {name: [] for name, _ in [measured, *besides]}
+    row.beside = {name: [] for name, _ in besides}
+    for _ in range(bench.repeats):
+        for name, send in [measured, *besides]:
+            sent = send()
+            values = row.values if name == measured[0] else row.beside[name]
+            values.append(sent["cpu"] / sent["lines"])
+            wall[name].append(sent["seconds"] / sent["lines"])
+    seconds = median(wall[measured[0]])
+    row.more["wall"] = {name: median(v) for name, v in wall.items()}
+    row.notes.insert(0, f"{1 / seconds / 1e6:.2f} million/s by the clock")
+    return row
+
+
+def state_note(bench, row):
+    row.notes.append("with a state file" if bench.has_state else "the daemon has no state file")
+    return row
+
+
+def memo(daemon):
+    """How many lines were in its memo, and how many were not."""
+    return [daemon.value(f"virtrigaud_exporter_memo_{what}_total") for what in ("hits", "misses")]
+
+
+def memo_note(row, before, after):
+    hits, misses = (a - b for a, b in zip(after, before))
+    row.more.update(hits=hits, misses=misses)
+    if misses > hits / 1000:
+        row.notes.append(f"{misses / (hits + misses):.0%} of the lines were not in the memo")
+
+
+def stream(bench, name, title, series, *, lines, memo_size=None, sent=1_500_000, send=("--chunk=65536",)):
+    """A row of the stream socket with one worker, beside the floor; `sent` lines in each repetition."""
+    passes = max(1, sent // (4 if bench.quick else 1) // lines)
+    heads = bench.loads.heads(series)
+    load = bench.loads.mix(series, lines) if series <= 10000 else bench.loads.uniform(series, lines)
+    flags = [f"--passes={passes}", *send]
+    row = Row(name, title, "ns")
+    with Daemon(bench, series=series, memo=memo_size) as daemon, Floor(bench) as floor:
+        warm(daemon, heads)
+        warm(floor, heads)
+        before = memo(daemon)
+        compare(bench, row, ("daemon", lambda: daemon.send(load, *flags)), ("floor", lambda: floor.send(load, *flags)))
+        memo_note(row, before, memo(daemon))
+        made = daemon.value("virtrigaud_exporter_series")
+    row.more["series"] = made
+    row.notes.append(f"{made:,.0f} series")
+    return state_note(bench, row)
+
+
+@measures("stream-1k")
+def stream_1k(bench):
+    row = stream(bench, "stream-1k", "stream, 1 k series, one worker", 1000, lines=100_000)
+    row.at_most(2.5, "floor")
+    row.target("≥ 8 million events per CPU second", 1 / row.value >= 8e6)
+    row.notes.insert(0, f"{1 / row.value / 1e6:.2f} million per CPU second")
+    yield row
+
+
+@measures("stream-1k-4")
+def stream_1k_4(bench):
+    yield stream(bench, "stream-1k-4", "the same over four connections", 1000, lines=100_000,
+                 send=("--chunk=65536", "--connections=4"))
+
+
+@measures("stream-100k")
+def stream_100k(bench):
+    yield stream(bench, "stream-100k", "stream, 100 k series, one worker", 100_000, lines=200_000)
+
+
+@measures("stream-1m")
+def stream_1m(bench):
+    row = stream(bench, "stream-1m", f"stream, {words(bench.many)} series, one worker, --events.memo-size=256MiB",
+                 bench.many, lines=1_000_000, memo_size="256MiB")
+    row.target("≤ 300 ns", row.value <= 300e-9)
+    yield row
+
+
+@measures("stream-1m-default")
+def stream_1m_default(bench):
+    yield stream(bench, "stream-1m-default", "the same with the memo's default size", bench.many, lines=1_000_000)
+
+
+def shared(bench, name, title, series, load, passes):
+    """A row of two workers that share all series, beside one. Both daemons may use all CPUs, and get the same load over
+    the same two connections."""
+    flags = [f"--passes={passes}", "--connections=2"]
+    row = Row(name, title, "ns")
+    more = {"series": series, "memo": "128MiB" if series > 1000 else None, "cpu": None}
+    with Daemon(bench, workers=2, **more) as two, Daemon(bench, workers=1, **more) as one:
+        for daemon in (two, one):
+            daemon.send(bench.loads.heads(series), f"--passes={TIMES_SEEN}", "--connections=2")
+        before = memo(two)
+        compare(bench, row, ("two workers", lambda: two.send(load, *flags, cpu=None)),
+                ("one worker", lambda: one.send(load, *flags, cpu=None)))
+        memo_note(row, before, memo(two))
+    return state_note(bench, row)
+
+
+@measures("workers")
+def workers(bench):
+    row = shared(bench, "workers", "stream, 1 k series, two workers that share all of them", 1000,
+                 bench.loads.mix(1000, 100_000), 2 if bench.quick else 10)
+    row.at_most(1.25, "one worker")
+    yield row
+
+
+@measures("workers-100k")
+def workers_100k(bench):
+    yield shared(bench, "workers-100k", "the same, 100 k series, --events.memo-size=128MiB", 100_000,
+                 bench.loads.uniform(100_000, 200_000), 1 if bench.quick else 3)
+
+
+@measures("one-line")
+def one_line(bench):
+    row = stream(bench, "one-line", "one line in each write, 1 k series", 1000, lines=100_000, sent=300_000, send=("--lines",))
+    row.at_most(1.5, "floor")
+    yield row
+
+
+def datagrams(server, load, passes):
+    """What Serving.send gives; nobody answers, so the end is when the receiver rests."""
+    def work():
+        said = server.bench.tool("send", f"--socket={server.datagram}", "--datagram", f"--passes={passes}", load)
+        machine.wait_idle(server.pid)
+        return said
+    sent, used = server.measured(work)
+    return sent | {"cpu": used}
+
+
+@measures("datagram")
+def datagram(bench):
+    heads, load = bench.loads.heads(1000), bench.loads.mix(1000, 100_000)
+    passes = 1 if bench.quick else 3
+    row = Row("datagram", "one line in each datagram, 1 k series", "ns")
+    with Daemon(bench) as daemon, Floor(bench) as floor:
+        datagrams(daemon, heads, TIMES_SEEN)
+        datagrams(floor, heads, TIMES_SEEN)
+        before = daemon.value("virtrigaud_exporter_events_total")
+        compare(bench, row, ("daemon", lambda: datagrams(daemon, load, passes)),
+                ("floor", lambda: datagrams(floor, load, passes)))
+        applied = daemon.value("virtrigaud_exporter_events_total") - before
+        bench.same("datagrams applied", applied, bench.repeats * passes * 100_000)
+    yield state_note(bench, row)
+
+
+def parsed(bench, path):
+    """What jansson takes for a line of a file."""
+    said = bench.tool("jansson", path, cpu=bench.server_cpu)
+    return said["cpu"] / said["lines"]
+
+
+@measures("unseen", "learned")
+def unseen(bench):
+    row = Row("unseen", "lines never seen before, of 1 k known series", "ns")
+    again = Row("learned", "the same lines a second time, which makes the memo learn them", "ns")
+    n = 20_000 if bench.quick else 100_000
+    with Daemon(bench) as daemon:
+        warm(daemon, bench.loads.heads(1000))
+        for path in bench.loads.unseen(1000, n, bench.repeats):
+            for r in (row, again):
+                r.values.append(daemon.send(path)["cpu"] / n)
+                r.beside.setdefault("jansson", []).append(parsed(bench, path))
+    row.at_most(1.3, "jansson")
+    yield state_note(bench, row)
+    yield state_note(bench, again)
+
+
+@measures("anew")
+def anew(bench):
+    row = Row("anew", "lines never seen before, each of a new series", "ns")
+    n = 20_000 if bench.quick else 100_000
+    with Daemon(bench, series=2 * n * bench.repeats) as daemon:
+        for i in range(bench.repeats):
+            path = bench.loads.anew(n, i)
+            row.values.append(daemon.send(path)["cpu"] / n)
+            row.beside.setdefault("jansson", []).append(parsed(bench, path))
+    row.at_most(1.3, "jansson")
+    yield state_note(bench, row)

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lines that are sent. All of them follow from their parameters and a fixed seed.
+
+The mixed load has the ten shapes that a control plane sends, with its shares of each. Its label values are widened
+until the lines make about N series.
+"""
+import itertools
+import os
+import random
+
+SEED = 20240229
+TYPES = ["vsphere", "libvirt", "proxmox", "mock"]
+METHODS = ["Validate", "DescribeVM", "TaskStatus", "CreateVM", "DeleteVM", "PowerVM", "SnapshotCreate", "ListVMs"]
+CODES = ["OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",
+         "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED",
+         "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"]
+OPERATIONS = ["Create", "Delete", "Power", "Describe", "Reconfigure"]
+OUTCOMES = ["success", "failure", "error"]
+KINDS = ["VirtualMachine", "Provider", "VMClass", "VMImage", "VMNetworkAttachment", "VMAdoption", "VMSnapshot",
+         "VMMigration", "VMClone", "VMSet"]
+REASONS = ["get-vm", "deps-not-found", "deps-error", "provider-resolve", "provider-describe", "provider-task-status",
+           "provider-delete", "image-prepare", "ConnectionFailed", "AuthenticationError"]
+CALLS = ["RetrieveProperties", "CloneVM_Task", "PowerOnVM_Task", "CreateSnapshot_Task", "CurrentTime"]
+STATES = ["nostate", "running", "blocked", "paused", "shutdown", "shutoff", "crashed", "pmsuspended"]
+BASE_SERIES = 950  # of the lines below at width 1
+
+
+def wide(words, times):
+    """The words, and then the words with a number, `times` as many."""
+    return [w if i == 0 else f"{w}-{i:05}" for i in range(times) for w in words]
+
+
+def line(what, name, labels, value):
+    text = ",".join(f'"{k}":"{v}"' for k, v in labels.items())
+    return f'{{"{what}":"{name}","labels":{{{text}}},"value":{value}}}\n'
+
+
+class Mix:
+    """Shapes of line: each has a share in percent, and heads, to which a value is added."""
+
+    def __init__(self, series):
+        n = max(1, round(series / BASE_SERIES))
+        providers = [(f"vc-prod-eu-west-{i:06}", TYPES[i % 4]) for i in range(10 * n)]
+        rpc = [(t, m) for t in wide(TYPES[:2], n) for m in METHODS]
+        hosts = [f"kvm-north-{i:06}.example.net" for i in range(30 * n)]
+        centers = [f"dc-north-{i:06}.example.net" for i in range(4 * n)]
+        self.shapes = [
+            (46, "event", "rpc", "time", [{"provider_type": t, "method": m, "code": "OK"} for t, m in rpc]),
+            (3, "event", "rpc", "time",
+             [{"provider_type": t, "method": m, "code": c} for t, m in rpc for c in CODES[1:]]),
+            (20, "event", "vm_operation", "time",
+             [{"operation": "Describe", "provider_type": t, "provider": p, "outcome": "success"} for p, t in providers]),
+            (3, "event", "vm_operation", "time",
+             [{"operation": o, "provider_type": t, "provider": p, "outcome": e} for p, t in providers
+              for o in OPERATIONS for e in OUTCOMES if (o, e) != ("Describe", "success")]),
+            (22, "event", "reconcile", "time", [{"kind": k, "outcome": o} for k in wide(KINDS, n)
+                                                for o in ["requeue", *OUTCOMES]]),
+            (2, "metric", "virtrigaud_errors_total", "one", [{"reason": r, "component": c} for r in wide(REASONS, n)
+                                                             for c in ("manager", "provider")]),
+            (1, "metric", "virtrigaud_queue_depth", "level", [{"kind": k} for k in wide(KINDS, n)]),
+            (1, "metric", "virtrigaud_circuit_breaker_state", "few",
+             [{"provider_type": t, "provider": p} for p, t in providers]),
+            (1, "metric", "virtrigaud_vsphere_api_calls_total", "one",
+             [{"method": m, "datacenter": d} for d in centers for m in wide(CALLS, 4)]),
+            (1, "metric", "virtrigaud_libvirt_domains_total", "level",
+             [{"host": h, "state": s} for h in hosts for s in STATES]),
+        ]
+
+
+def value(kind, rng):
+    if kind == "time":
+        return f"{rng.lognormvariate(-2, 1.5):.6f}"
+    if kind == "level":
+        return rng.randrange(5000)
+    return 1 if kind == "one" else rng.randrange(3)
+
+
+def write(path, lines):
+    """Under another name first, so that a run that is cut off leaves no half of a file."""
+    with open(path + ".new", "w", encoding="utf-8") as f:
+        f.writelines(lines)
+    os.rename(path + ".new", path)
+    return path
+
+
+class Loads:
+    """Files of lines in a folder; each is made when it is first asked for, and again in each run."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.made = {}
+
+    def file(self, name, make):
+        if name not in self.made:
+            self.made[name] = write(os.path.join(self.folder, name + ".jsonl"), make())
+        return self.made[name]
+
+    def heads(self, series):
+        """Every line that the load of so many series has, once: makes all series."""
+        def make():
+            rng = random.Random(SEED)
+            lines = [line(w, n, head, value(v, rng)) for _, w, n, v, heads in Mix(series).shapes for head in heads]
+            rng.shuffle(lines)
+            return lines
+        return self.file(f"heads-{series}", make)
+
+    def mix(self, series, n):
+        """n lines in the shares of the shapes."""
+        def make():
+            rng = random.Random(SEED + 1)
+            shapes = Mix(series).shapes
+            for share in rng.choices(shapes, [s[0] for s in shapes], k=n):
+                _, what, name, kind, heads = share
+                yield line(what, name, heads[int(rng.random() * len(heads))], value(kind, rng))
+        return self.file(f"mix-{series}-{n}", make)
+
+    def uniform(self, series, n):
+        """n lines of the same load, each as likely as any other: nothing is sent more often than the rest."""
+        def make():
+            with open(self.heads(series), encoding="utf-8") as f:
+                heads = f.readlines()
+            return random.Random(SEED + 5).choices(heads, k=n)
+        return self.file(f"uniform-{series}-{n}", make)
+
+    def unseen(self, series, n, parts):
+        """Files of n lines of the mixed load, no two of all of them alike: the blanks in each spell how often its head
+        came before."""
+        def make():
+            rng = random.Random(SEED + 2)
+            shapes = Mix(series).shapes
+            times = {}
+            for _, what, name, kind, heads in rng.choices(shapes, [s[0] for s in shapes], k=n * parts):
+                text = line(what, name, heads[int(rng.random() * len(heads))], "")
+                times[text] = times.get(text, -1) + 1
+                yield blanks(text, times[text], value(kind, rng))
+        lines = make()
+        return [self.file(f"unseen-{series}-{n}-{i}", lambda: itertools.islice(lines, n)) for i in range(parts)]
+
+    def anew(self, n, part):
+        """n samples, each of a series that no other line has: rpc counters of a type and a code of their own."""
+        def make():
+            for i in range(part * n, (part + 1) * n):
+                yield line("metric", "virtrigaud_vsphere_api_calls_total",
+                           {"method": CALLS[i % 5], "datacenter": f"dc-{i // 5:07}"}, 1)
+        return self.file(f"anew-{n}-{part}", make)
+
+    def counters(self, n, step=0):
+        """One sample for each of n counters with four labels. Each step has other values."""
+        def make():
+            rng = random.Random(SEED + 3 + step)
+            for i in range(n):
+                yield line("metric", "virtrigaud_vm_operations_total",
+                           {"operation": OPERATIONS[i % 5], "provider_type": TYPES[i // 5 % 4],
+                            "provider": f"provider-{i // 60:06}", "outcome": OUTCOMES[i // 20 % 3]},
+                           10 ** rng.randrange(6) + rng.randrange(1000))
+        return self.file(f"counters-{n}-{step}", make)
+
+    def histograms(self, n, step=0):
+        """One observation for each of n histograms with three labels and 15 buckets."""
+        def make():
+            rng = random.Random(SEED + 4 + step)
+            for i in range(n):
+                yield line("metric", "virtrigaud_vm_operations_duration_seconds",
+                           {"operation": OPERATIONS[i % 5], "provider_type": TYPES[i // 5 % 4],
+                            "provider": f"provider-{i // 20:06}"}, value("time", rng))
+        return self.file(f"histograms-{n}-{step}", make)
+
+
+def blanks(text, number, number_at_end):
+    """The line with this value, and with blanks behind its colons and commas that spell the number in base 3."""
+    out = []
+    for piece in text.rstrip("}\n").replace(":", ":\0").replace(",", ",\0").split("\0"):
+        out.append(piece + " " * (number % 3))
+        number //= 3
+    if number > 0:
+        raise ValueError(f"too few places for blanks: {text}")
+    return f"{''.join(out)}{number_at_end}}}\n"

@@ -1,0 +1,3 @@
+module example.com/virtrigaud-push
+
+go 1.19

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+// A killed process is stood in for by a child that is stopped after each of its instructions: what its shared
+// memory holds then is what a kill at that place leaves.
+#include "series/redo.h"
+
+#include "unit.h"
+
+#include <errno.h>
+#include <float.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { WORDS = 64, BUCKETS = 4 };
+
+// An arena in small.
+struct shelf {
+    struct redo_area area;
+    _Atomic uint64_t words[WORDS];
+    struct cell_counter counter;
+    struct cell_counter fraction;
+    struct cell_histogram histogram;
+    _Atomic uint64_t counts[BUCKETS]; // of the histogram
+    _Atomic double gauge;
+    _Atomic double shared;
+};
+
+static struct shelf *shelf;
+static struct redo redo;
+
+static void open_shelf(void)
+{
+    shelf = mmap(NULL, sizeof *shelf, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(shelf, MAP_FAILED);
+    redo = (struct redo){.area = &shelf->area, .base = (char *)shelf};
+}
+
+static void close_shelf(void)
+{
+    munmap(shelf, sizeof *shelf);
+}
+
+static uint64_t word(unsigned i)
+{
+    return atomic_load(&shelf->words[i]);
+}
+
+// Both bytes and meaning: no padding in it.
+static bool same(const struct shelf *a, const struct shelf *b)
+{
+    size_t at = offsetof(struct shelf, words);
+    return memcmp((const char *)a + at, (const char *)b + at, sizeof *a - at) == 0;
+}
+
+START_TEST(what_is_noted_comes_true_at_the_commit)
+{
+    open_shelf();
+    redo_note(&redo, &shelf->words[3], 7);
+    redo_note(&redo, &shelf->words[5], 9);
+    redo_note(&redo, &shelf->words[3], 8);
+    redo_count(&redo, &shelf->words[5], 2);
+    redo_count(&redo, &shelf->words[6], 2);
+    ck_assert_uint_eq(word(3) + word(5) + word(6), 0);
+    ck_assert_uint_eq(redo_look(&redo, &shelf->words[3]), 8);
+    ck_assert_uint_eq(redo_look(&redo, &shelf->words[4]), 0);
+    redo_commit(&redo);
+    ck_assert_uint_eq(word(3), 8);
+    ck_assert_uint_eq(word(5), 11);
+    ck_assert_uint_eq(word(6), 2);
+    ck_assert_uint_eq(atomic_load(&shelf->area.marked), 0);
+    redo_commit(&redo); // of nothing
+    ck_assert_uint_eq(word(3), 8);
+    close_shelf();
+}
+END_TEST
+
+// The same updates by way of the redo record and directly must leave the same cells.
+static void update_both(struct shelf *plain, uint64_t random)
+{
+    static const double values[] = {0,    1,   2.5,    0.1,  4294967296.0, 4294967297.0,
+                                    1e15, 1e9, -0.375, 1e300};
+    double v = values[random % 10];
+    unsigned what = (unsigned)(random >> 8) % 6;
+    size_t bucket = (random >> 16) % BUCKETS;
+    if (what == 0) {
+        cell_count(&plain->counter, fabs(v));
+        redo_counter(&redo, &shelf->counter, fabs(v));
+    } else if (what == 1) {
+        cell_count(&plain->fraction, fabs(v));
+        redo_counter(&redo, &shelf->fraction, fabs(v));
+    } else if (what == 2) {
+        cell_observe(&plain->histogram, bucket, v);
+        redo_histogram(&redo, &shelf->histogram, bucket, v);
+    } else if (what == 3) {
+        cell_set(&plain->gauge, v);
+        redo_set(&redo, &shelf->gauge, v);
+    } else {
+        _Atomic double *gauge = what == 4 ? &plain->gauge : &plain->shared;
+        cell_add(gauge, v);
+        redo_add(&redo, what == 4 ? &shelf->gauge : &shelf->shared, v);
+    }
+}
+
+START_TEST(updates_by_way_of_a_record_are_those_of_the_cells)
+{
+    uint64_t random = unit_seed() | 1;
+    open_shelf();
+    struct shelf plain = {0};
+    atomic_init(&plain.counter.whole, CELL_WHOLE_MAX - 20);
+    memcpy(&shelf->counter, &plain.counter, sizeof plain.counter);
+    for (int i = 0; i < 20000; i++) {
+        for (uint64_t n = unit_random(&random) % 17; n > 0; n--) {
+            update_both(&plain, unit_random(&random) >> 8);
+        }
+        redo_commit(&redo);
+        ck_assert(same(&plain, shelf));
+    }
+    close_shelf();
+}
+END_TEST
+
+// One line: two updates of one counter, another one, a histogram, a gauge that is set and added to.
+static void do_line(void)
+{
+    redo_counter(&redo, &shelf->counter, 2);
+    redo_counter(&redo, &shelf->counter, 3);
+    redo_counter(&redo, &shelf->fraction, 0.5);
+    redo_histogram(&redo, &shelf->histogram, 2, 1.25);
+    redo_set(&redo, &shelf->gauge, 4);
+    redo_add(&redo, &shelf->gauge, 1);
+    redo_count(&redo, &shelf->words[0], 1);
+    redo_count(&redo, &shelf->words[1], 1);
+    redo_commit(&redo);
+}
+
+// A child that does two lines, stopped before its first instruction of them.
+static pid_t start_child(void)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+        raise(SIGSTOP);
+        do_line();
+        do_line();
+        _exit(0);
+    }
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFSTOPPED(status));
+    return child;
+}
+
+// Lets the child do one instruction. Returns whether it lives.
+static bool step(pid_t child)
+{
+    int status;
+    ck_assert_int_eq(ptrace(PTRACE_SINGLESTEP, child, NULL, NULL), 0);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFSTOPPED(status) || (WIFEXITED(status) && WEXITSTATUS(status) == 0));
+    return WIFSTOPPED(status);
+}
+
+START_TEST(a_kill_between_any_two_instructions_leaves_a_line_whole)
+{
+    static struct shelf wanted[3];
+    open_shelf();
+    memset(wanted, 0, sizeof wanted);
+    for (int lines = 1; lines < 3; lines++) {
+        do_line();
+        memcpy(&wanted[lines], shelf, sizeof *shelf);
+    }
+    memset(shelf, 0, sizeof *shelf);
+    pid_t child = start_child();
+    unsigned marked = 0; // moments at which only the record knew the whole of a line
+    unsigned moments = 0;
+    int lines = 0;
+    static struct shelf before;
+    memcpy(&before, shelf, sizeof before);
+    while (step(child)) {
+        if (memcmp(&before, shelf, sizeof before) == 0) {
+            continue;
+        }
+        memcpy(&before, shelf, sizeof before);
+        static struct shelf left;
+        memcpy(&left, shelf, sizeof left);
+        redo_replay(&left.area, (char *)&left, sizeof left);
+        lines += lines < 2 && same(&left, &wanted[lines + 1]);
+        ck_assert(same(&left, &wanted[lines]));
+        marked += !same(shelf, &wanted[lines]);
+        moments++;
+        redo_replay(&left.area, (char *)&left, sizeof left);
+        ck_assert(same(&left, &wanted[lines]));
+    }
+    ck_assert_int_eq(lines, 2);
+    ck_assert_uint_ge(moments, 40);
+    ck_assert_uint_ge(marked, 2 * 6);
+    ck_assert(same(shelf, &wanted[2]));
+    close_shelf();
+}
+END_TEST
+
+START_TEST(an_addition_to_a_gauge_comes_before_the_mark)
+{
+    open_shelf();
+    redo_add(&redo, &shelf->shared, 2);
+    ck_assert_double_eq(atomic_load(&shelf->shared), 2);
+    ck_assert_uint_eq(redo.n, 0);
+    redo_add(&redo, &shelf->shared, DBL_MAX);
+    redo_add(&redo, &shelf->shared, DBL_MAX);
+    ck_assert_double_eq(atomic_load(&shelf->shared), DBL_MAX);
+    // Where the line has set it, it is added to what is noted.
+    redo_set(&redo, &shelf->shared, 5);
+    redo_add(&redo, &shelf->shared, 1);
+    ck_assert_double_eq(atomic_load(&shelf->shared), DBL_MAX);
+    redo_commit(&redo);
+    ck_assert_double_eq(atomic_load(&shelf->shared), 6);
+    close_shelf();
+}
+END_TEST
+
+START_TEST(a_record_that_makes_no_sense_is_not_replayed)
+{
+    static const struct {
+        uint64_t marked;
+        uint64_t at;
+        uint64_t size;
+    } cases[] = {
+        {0, 8, 4096},
+        {REDO_WORDS + 1, 8, 4096},
+        {UINT64_MAX, 8, 4096},
+        {1, 4, 4096},
+        {1, 4096, 4096},
+        {1, UINT64_MAX - 7, 4096},
+        {1, UINT64_MAX, 4096},
+        {1, (uint64_t)1 << 63, 4096},
+        {1, 4096, 4097},
+        {1, 0, 7},
+        {1, 0, 0},
+        {2, 8, 4096}, // its second word lies outside
+    };
+    char bytes[4096] = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct redo_area area = {0};
+        atomic_init(&area.marked, cases[i].marked);
+        for (unsigned w = 0; w < REDO_WORDS; w++) {
+            atomic_init(&area.words[w].at, w == 0 ? cases[i].at : 1);
+            atomic_init(&area.words[w].value, UINT64_MAX);
+        }
+        ck_assert_uint_eq(redo_replay(&area, bytes, cases[i].size), 0);
+        for (size_t b = 0; b < sizeof bytes; b++) {
+            ck_assert_int_eq(bytes[b], 0);
+        }
+    }
+    struct redo_area last = {.marked = 1, .words = {{4088, 5}}};
+    ck_assert_uint_eq(redo_replay(&last, bytes, sizeof bytes), 1);
+    ck_assert_int_eq(bytes[4088], 5);
+}
+END_TEST
+
+UNIT_MAIN("redo", what_is_noted_comes_true_at_the_commit,
+          updates_by_way_of_a_record_are_those_of_the_cells,
+          a_kill_between_any_two_instructions_leaves_a_line_whole,
+          an_addition_to_a_gauge_comes_before_the_mark,
+          a_record_that_makes_no_sense_is_not_replayed)
