@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "event/memo_store.h"
 #include "event/number.h"
-#include "expose/format.h"
+#include "expose/family.h"
 #include "series/expire.h"
 #include "series/rcu.h"
 #include "unit.h"
@@ -60,7 +60,7 @@ static void expose(struct side *s, struct buf *out)
     const struct schema *schema = schema_current(s->store);
     for (size_t i = 0; i < schema->catalog->n_metrics; i++) {
         const struct table *t = schema->families[i].table;
-        ck_assert_int_eq(format_family(out, &schema->families[i]), 0);
+        ck_assert_int_eq(family_write(out, &(struct format){0}, &schema->families[i]), 0);
         buf_addf(out, "count %lu folded %lu expired %lu\n", (unsigned long)t->count,
                  (unsigned long)t->folded, (unsigned long)t->expired);
     }
@@ -304,7 +304,8 @@ START_TEST(a_line_is_remembered_at_its_third_sight)
     }
     rcu_leave();
     struct buf out = BUF_INIT;
-    ck_assert_int_eq(format_family(&out, &schema_current(s.store)->families[1]), 0);
+    ck_assert_int_eq(family_write(&out, &(struct format){0}, &schema_current(s.store)->families[1]),
+                     0);
     ck_assert_str_eq(buf_string(&out),
                      "# HELP b_total B.\n# TYPE b_total counter\nb_total{x=\"a\"} 8\n");
     buf_free(&out);
