@@ -189,9 +189,7 @@ static void print_check(const struct config *config, const struct catalog *c,
     buf_addf(&text,
              "configuration: ok\ncatalogue: ok, %zu metrics, %zu events, %zu label definitions\n",
              c->n_metrics, c->n_events, c->n_defs);
-    if (rights->open) {
-        buf_str(&text, "sources: none, whoever may open the socket may push everything\n");
-    } else {
+    if (!rights->open) {
         buf_addf(&text, "sources: ok, %zu entries\n", rights->n);
     }
     for (size_t i = 0; i < config->web_listen_addresses.n; i++) {
