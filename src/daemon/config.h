@@ -69,6 +69,7 @@ struct config {
     uint64_t events_memo_size; // bytes
     struct config_list web_listen_addresses;
     char *web_telemetry_path;
+    char *web_external_address; // NULL: the request's Host
     bool web_enable_lifecycle;
     uint64_t web_max_requests;
     uint64_t limits_series;

@@ -99,6 +99,7 @@
  * web/page               the landing page
  * web/body               the memory of renderings
  * web/scrape             requests that wait for a rendering
+ * web/sd                 sources as targets, and as what these answer
  * web/reload             requests that wait for a reload
  * web/reply              from an answer in words to a response
  * web/routes             from a request to what answers it

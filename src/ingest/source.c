@@ -356,10 +356,23 @@ const struct source *sources_next(const struct sources *s, uint32_t *at)
 {
     uint32_t i = *at < CATALOG_MAX_COMPONENTS ? CATALOG_MAX_COMPONENTS : *at;
     for (; i < s->n; i++) {
-        if (atomic_load_explicit(&s->at[i].state, memory_order_acquire) == SOURCE_KNOWN) {
+        const struct source *src = &s->at[i];
+        bool known = atomic_load_explicit(&src->state, memory_order_acquire) == SOURCE_KNOWN;
+        // Who said forget and left stays in the table until its last life has ended.
+        if (known && (source_connected(src) || !atomic_load(&src->forgotten))) {
             *at = i + 1;
             return &s->at[i];
         }
     }
     return NULL;
+}
+
+const struct source *sources_find(const struct sources *s, unsigned component,
+                                  struct slice instance)
+{
+    const struct source *src;
+    uint32_t at = 0;
+    while ((src = sources_next(s, &at)) != NULL && !is(src, component, instance)) {
+    }
+    return src;
 }

@@ -96,7 +96,11 @@ void sources_tick(struct sources *s, struct series_store *store, uint64_t now_ms
 // For expire_old: whether a connected source's hello named the series.
 bool sources_keep(void *sources, const struct series *series);
 
-// Walks the known sources with an instance. *at starts at 0; NULL at the end.
+// The known source of this name, or NULL.
+const struct source *sources_find(const struct sources *s, unsigned component,
+                                  struct slice instance);
+
+// Walks the known sources with an instance; who said forget and has gone is none of them. *at starts at 0; NULL at the end.
 const struct source *sources_next(const struct sources *s, uint32_t *at);
 
 #endif

@@ -8,7 +8,6 @@
 #include <microhttpd.h>
 #include <stdio.h>
 
-#define TYPE_METRICS "text/plain; version=0.0.4; charset=utf-8"
 #define TYPE_PAGE "text/html; charset=utf-8"
 
 static const struct reply too_many = {
@@ -88,7 +87,7 @@ static void serve_first(struct scrape *s)
         return;
     }
     body_seal(body);
-    const char *type = first->page ? TYPE_PAGE : TYPE_METRICS;
+    const char *type = first->page ? TYPE_PAGE : REPLY_TYPE_METRICS;
     struct MHD_Response *response =
         reply_body(type, body->buf.p, body->buf.len, body_release, body);
     if (response == NULL) {

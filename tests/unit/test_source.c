@@ -208,11 +208,15 @@ START_TEST(who_said_forget_goes_with_its_grace)
     atomic_store(&a->forgotten, true);
     sources_tick(s, h.store, 1000000);
     ck_assert_uint_eq(known(), 1);
+    ck_assert_ptr_eq(sources_find(s, COMPONENT_PROVIDER, name("a")), a);
+    ck_assert_ptr_null(sources_find(s, COMPONENT_MANAGER, name("a")));
     source_leave(s, a, 1000000);
+    ck_assert_uint_eq(known(), 0); // at once, though its life goes on for a while
+    ck_assert_ptr_null(sources_find(s, COMPONENT_PROVIDER, name("a")));
     sources_tick(s, h.store, 1000000 + SOURCE_GRACE_MS - 1);
-    ck_assert_uint_eq(known(), 1);
+    ck_assert_uint_eq(atomic_load(&s->known), 1);
     sources_tick(s, h.store, 1000000 + SOURCE_GRACE_MS);
-    ck_assert_uint_eq(known(), 0);
+    ck_assert_uint_eq(atomic_load(&s->known), 0);
     house_close(&h);
 }
 END_TEST
