@@ -29,9 +29,12 @@ confdir = $(sysconfdir)/virtrigaud-exporter
 
 rel = $(patsubst $(srcdir)/%,%,$(wildcard $(addprefix $(srcdir)/,$(1))))
 MAINS := src/daemon/main.c src/emit/main.c
-# What needs libsystemd has another file, NAME_none.c, for a build without it (SYSTEMD=no).
-NONE := $(call rel,src/*/*_none.c)
-UNUSED := $(if $(filter no,$(SYSTEMD)),$(NONE:_none.c=.c),$(NONE))
+# What needs libsystemd or isa-l has another file, NAME_none.c, for a build without it (SYSTEMD=no, GZIP=no).
+NONE_GZIP := src/expose/gzip_none.c
+NONE_SYSTEMD := $(filter-out $(NONE_GZIP),$(call rel,src/*/*_none.c))
+unused = $(if $(filter no,$($(1))),$(NONE_$(1):_none.c=.c),$(NONE_$(1)))
+UNUSED := $(call unused,SYSTEMD) $(call unused,GZIP)
+WITHOUT := $(if $(filter no,$(SYSTEMD)),libsystemd) $(if $(filter no,$(GZIP)),libisal)
 LIB := $(filter-out $(MAINS) $(UNUSED),$(call rel,src/*/*.c))
 UNIT := $(patsubst tests/%.c,%,$(filter-out $(patsubst %.c,tests/unit/test_%.c,$(notdir $(UNUSED))),$(call rel,tests/unit/test_*.c)))
 STRESS := $(patsubst tests/%.c,%,$(call rel,tests/stress/stress_*.c))
@@ -49,7 +52,7 @@ VERSIONED := $(patsubst $(srcdir)/%,%,$(shell grep -lE "VE_(VERSION|REVISION)" /
 # Goals that compile nothing need no libraries.
 ifneq ($(filter-out clean distclean help format lint dist uninstall check-bare,$(or $(MAKECMDGOALS),all)),)
 package_of = $(shell awk '$$3 == "$(1)" { print $$2 }' $(srcdir)/scripts/packages)
-MODULES := $(filter-out $(if $(filter no,$(SYSTEMD)),libsystemd),\
+MODULES := $(filter-out $(WITHOUT),\
 	$(shell awk '$$1 == "build" && NF == 3 { print $$3 }' $(srcdir)/scripts/packages))
 ifeq ($(shell command -v $(PKG_CONFIG)),)
 $(error $(PKG_CONFIG) is missing; on Debian: apt-get install pkg-config)
@@ -215,10 +218,12 @@ MAN := $(call rel,man/*.[1-8])
 UNITS := $(call rel,systemd/*.service systemd/*.socket)
 SYSUSERS := $(call rel,systemd/*.sysusers)
 COMPLETIONS := $(call rel,completions/*)
+EXAMPLES := $(patsubst examples/%,%,$(call rel,examples/*/*.* examples/*/*/*.*))
 D = $(DESTDIR)
 man_path = $(D)$(mandir)/man$(patsubst .%,%,$(suffix $(1)))/$(notdir $(1))
 OURS = $(D)$(sbindir)/virtrigaud-exporter $(D)$(bindir)/virtrigaud-emit \
 	$(addprefix $(D)$(docdir)/,$(notdir $(DOCS))) $(D)$(docdir)/examples/catalog.yaml \
+	$(addprefix $(D)$(docdir)/examples/,$(EXAMPLES)) \
 	$(foreach m,$(MAN),$(call man_path,$(m))) $(addprefix $(D)$(unitdir)/,$(notdir $(UNITS))) \
 	$(patsubst %.sysusers,$(D)$(sysusersdir)/%.conf,$(notdir $(SYSUSERS))) \
 	$(addprefix $(D)$(completionsdir)/,$(notdir $(COMPLETIONS)))
@@ -234,6 +239,7 @@ install: all
 	$(INSTALL) -m 755 $(O)/virtrigaud-emit $(D)$(bindir)
 	$(INSTALL) -m 644 $(call in_src,$(DOCS)) $(D)$(docdir)
 	$(INSTALL) -m 644 $(srcdir)/conf/catalog.yaml $(D)$(docdir)/examples
+	$(foreach e,$(EXAMPLES),$(INSTALL) -D -m 644 $(srcdir)/examples/$(e) $(D)$(docdir)/examples/$(e)$(newline)	)
 	@if [ -e $(D)$(confdir)/config.yaml ]; then echo "$(D)$(confdir)/config.yaml is there already and stays"; \
 	else $(INSTALL) -m 644 $(srcdir)/conf/config.yaml $(D)$(confdir); fi
 	$(foreach m,$(MAN),$(INSTALL) -D -m 644 $(srcdir)/$(m) $(call man_path,$(m))$(newline)	)
@@ -247,7 +253,7 @@ uninstall:
 	rm -f $(OURS)
 	@if cmp -s $(srcdir)/conf/config.yaml $(D)$(confdir)/config.yaml; then rm $(D)$(confdir)/config.yaml; \
 	elif [ -e $(D)$(confdir)/config.yaml ]; then echo "$(D)$(confdir)/config.yaml was changed and stays"; fi
-	@for d in $(D)$(docdir)/examples $(D)$(docdir) $(D)$(confdir)/catalog.d $(D)$(confdir); do \
+	@for d in $(D)$(docdir)/examples/*/* $(D)$(docdir)/examples/* $(D)$(docdir)/examples $(D)$(docdir) $(D)$(confdir)/catalog.d $(D)$(confdir); do \
 		[ ! -d $$d ] || rmdir $$d 2>/dev/null || echo "$$d holds files of yours and stays"; done
 
 # ---- The rest

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Draws the curves of bench/scaling with gnuplot. Colours are of a middle lightness, and nothing is behind them, so that
-they can be read on white and on black."""
+"""Draws the curves of bench/scaling with gnuplot. Colours are of a middle lightness, and nothing is behind them, so
+that they can be read on white and on black."""
 import os
 import shutil
 import subprocess

@@ -24,11 +24,13 @@ static bool wants(const void *filter, const char *name)
     return query_filter_has(filter, name);
 }
 
-static int render(void *daemon, const struct web_filter *filter, struct buf *out)
+static int render(void *daemon, const struct web_filter *filter, bool open, struct buf *out)
 {
     struct daemon *d = daemon;
-    struct expose_filter expose = {.wants = wants, .ctx = filter};
-    return expose_text(out, d->store, &d->self, filter != NULL ? &expose : NULL);
+    struct expose_filter named = {.wants = wants, .ctx = filter};
+    const struct expose_filter *shown = filter != NULL ? &named : NULL;
+    return open ? expose_openmetrics(out, d->store, &d->self, shown, atomic_load(&d->created))
+                : expose_text(out, d->store, &d->self, shown);
 }
 
 static void page(void *daemon, struct web_page *out)
@@ -123,6 +125,12 @@ struct web_backend daemon_backend(struct daemon *d)
         .ready = ready,
         .reload = reload,
     };
+}
+
+void daemon_state(void *daemon, struct self_state *ret)
+{
+    const struct daemon *d = daemon;
+    state_facts(&d->state, ret);
 }
 
 void daemon_scrapes(void *daemon, struct self_scrapes *ret)

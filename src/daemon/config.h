@@ -71,7 +71,9 @@ struct config {
     char *web_telemetry_path;
     char *web_external_address; // NULL: the request's Host
     bool web_enable_lifecycle;
+    bool web_openmetrics_created;
     uint64_t web_max_requests;
+    char *state_file; // NULL: none
     uint64_t limits_series;
     uint64_t limits_series_per_metric;
     uint64_t limits_sources;

@@ -93,7 +93,7 @@ static int open_series(struct daemon *d, struct catalog *catalog)
         catalog_free(catalog);
         return say(rc, "cannot make the series tables", NULL);
     }
-    return 0;
+    return state_open(&d->state, d->config->state_file, d->store, d->sources);
 }
 
 // The socket that was handed over, or else the one at the path, or else none.
@@ -195,6 +195,7 @@ static void open_self(struct daemon *d)
     d->self.ingest = d->ingest;
     d->self.sources = d->sources;
     d->self.scrapes = daemon_scrapes;
+    d->self.state = daemon_state;
     d->self.ctx = d;
     d->self.start_ms = self_start_ms();
     atomic_store(&d->self.reload_ok, true);
@@ -260,13 +261,15 @@ int daemon_open(struct daemon *d, struct config *config, struct catalog *catalog
         rights_free(rights);
         return rc;
     }
-    if ((rc = open_ingest(d, rights)) < 0 || (rc = open_web(d)) < 0) {
+    if ((rc = open_ingest(d, rights)) < 0 || (rc = state_load(&d->state, d->ingest)) < 0 ||
+        (rc = open_web(d)) < 0) {
         return rc;
     }
     open_self(d);
+    atomic_store(&d->created, config->web_openmetrics_created);
     rc = start(d);
     if (rc == 0) {
-        status_open(&d->status, d->ingest, d->store, clock_mono_ms());
+        status_open(&d->status, d->ingest, d->store, state_trouble(&d->state), clock_mono_ms());
         tell_start(d);
         service_ready(d->status.text);
     }
@@ -283,8 +286,8 @@ void daemon_close(struct daemon *d)
     }
     web_free(d->web);
     ingest_free(d->ingest);
-    schema_close(d->store);
-    sources_free(d->sources);
+    state_close(
+        &d->state); // series are not taken apart: the kernel is quicker, and somebody may wait
     int fds[] = {d->signals, d->tick, d->reload_wish};
     for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
         if (fds[i] >= 0) {
@@ -302,9 +305,10 @@ static void tick(struct daemon *d)
     ingest_tick(d->ingest, now_ms);
     expire_old(d->store, (uint32_t)(now_ms / 1000), sources_keep, d->sources);
     expire_reclaim(d->store);
+    state_tick(&d->state, d->ingest, now_ms);
     refused_tick(&d->refused, d->ingest, schema_current(d->store)->catalog, now_ms);
     watchdog_tick(&d->watchdog, d->ingest, d->web, now_ms);
-    status_tick(&d->status, d->ingest, d->store, now_ms);
+    status_tick(&d->status, d->ingest, d->store, state_trouble(&d->state), now_ms);
 }
 
 // Reloads, and says how it went line by line.

@@ -31,11 +31,16 @@
  *
  * series/rcu             grace periods
  * series/arena           the memory of series' identities and numbers
+ * series/arena_file      its way into a file and out of it
+ * series/arena_inside    what these two share
+ * series/layout          what stands at fixed places of the arena
+ * series/record          what survives the process, and how it is found again
  * series/cell            the numbers, and the few instructions that change them
  * series/key             a series' label text, which is its identity
  * series/marks           which sources have to do with a series
  * series/table           the series of one metric: find, make, remove
  * series/room            how many there may be
+ * series/table_open      its beginning and end
  * series/slab            where they stand, slot after slot
  * series/walk            all exposed series of a table, fetched ahead of their use
  * series/read            what a scrape reads of them
@@ -43,6 +48,10 @@
  * series/redo            several words changed as one, also under a kill
  * series/schema          a catalogue and its tables, swapped as one
  * series/expire          series that go by themselves
+ * series/statefile       the file that the arena lives in, from one process to the next
+ * series/statefile_read  what an earlier process left
+ * series/statefile_inside what these two share
+ * series/restore         series of a file that an earlier process left
  *
  * event/reject           the reasons for which a line is refused
  * event/json             bytes to a JSON tree
@@ -65,12 +74,16 @@
  * ingest/stats           what a worker counts of its work
  * ingest/source          who pushes: sources, their lives and marks
  * ingest/source_table    the insides of the table of sources
+ * ingest/source_hold     which user is connected as one
  * ingest/source_tick     what time does to sources
  * ingest/peer            which process is at the other end, in the kernel's words
  * ingest/rights          who may push what
  * ingest/admit           what a client may do under them
  * ingest/identity        as whom a connection speaks
+ * ingest/source_state    what of them outlives the process
  * ingest/session         how far each client has come
+ * ingest/session_table   the insides of the table of sessions
+ * ingest/session_hold    which of its connections holds a session
  * ingest/account         what became of each component's lines
  * ingest/refusal         what workers tell of refused lines
  * ingest/hello           who a connection or a datagram speaks for
@@ -87,6 +100,9 @@
  * expose/format          the grammar of both formats
  * expose/stencil         a family's lines but for labels and numbers
  * expose/family          a family of the catalogue with all its series
+ * expose/gzip            bytes to a gzip stream
+ * expose/gzip_none       the same without isa-l
+ * expose/negotiate       from what a request accepts to the form of its answer
  * expose/process         what the kernel tells of this process
  * expose/self            the metrics about the exporter itself
  * expose/expose          the whole exposition
@@ -96,6 +112,7 @@
  * web/conn               connections, by what they wait for and since when
  * web/head               whether a request's head may be trusted
  * web/query              path and filters of a request
+ * web/wish               what a scrape's head says of its answer
  * web/page               the landing page
  * web/body               the memory of renderings
  * web/scrape             requests that wait for a rendering
@@ -120,6 +137,7 @@
  * daemon/service_none    the same without systemd
  * daemon/watchdog        systemd's watchdog, fed while all threads go round
  * daemon/status          the figures that systemctl shows
+ * daemon/state           series that survive the process
  * daemon/refused         refused lines in the log, at a bounded rate
  * daemon/daemon          the parts of the process, made and ended in order
  * daemon/main            actions and exit status
@@ -214,7 +232,7 @@ static int print_text(void (*write_text)(struct buf *))
 static int run(struct config *config, struct catalog *c, struct rights *rights,
                const struct errs *warnings)
 {
-    struct daemon d;
+    static struct daemon d;
     log_setup(config->log_level, config->log_format);
     for (size_t i = 0; i < warnings->n; i++) {
         log_warn("likely not meant", "key", warnings->items[i].key, "detail",

@@ -79,9 +79,15 @@ static int put_in_place(struct daemon *d, const struct fresh *fresh, struct sche
         return rc;
     }
     ingest_pause(d->ingest);
-    rc = schema_reload(d->store, fresh->catalog, &settings, change);
+    rc = ingest_adapt(d->ingest, fresh->catalog);
+    if (rc == 0) {
+        rc = schema_reload(d->store, fresh->catalog, &settings, change);
+    }
     if (rc == 0) {
         old = ingest_put_rights(d->ingest, fresh->rights);
+    }
+    if (rc == 0 && d->state.kept) {
+        sources_bind(d->sources, d->store, &d->state.hand);
     }
     ingest_resume(d->ingest);
     rcu_wait();
@@ -119,6 +125,7 @@ bool daemon_reload(struct daemon *d, struct buf *report)
     }
     config_free(d->config);
     d->config = config;
+    atomic_store(&d->created, config->web_openmetrics_created);
     log_set_level(config->log_level);
     ingest_set_connections(d->ingest, daemon_connections(config));
     atomic_store(&d->self.reload_at_ms, clock_real_ms());

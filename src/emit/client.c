@@ -180,6 +180,9 @@ static int sync_session(struct client *c, uint64_t deadline)
             link_queue_sync(c);
         }
         link_turn(c, deadline);
+        if (c->fd < 0 && c->error == -EPERM) {
+            return -EPERM;
+        }
         if (now >= deadline && !is_settled(c)) {
             return -ETIMEDOUT;
         }

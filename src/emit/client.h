@@ -110,7 +110,7 @@ int client_wait(const struct client *c, struct pollfd *ret);
 
 // Waits until the daemon has dealt with every line sent so far; what it says is in client_stats.
 // Returns 0; -ETIMEDOUT; -ECONNRESET when a connection broke meanwhile, in a session only when lines
-// were lost by that.
+// were lost by that; -EPERM when a session's hello was refused.
 int client_sync(struct client *c, unsigned timeout_ms);
 
 struct client_stats client_stats(const struct client *c);

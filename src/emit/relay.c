@@ -23,6 +23,8 @@ struct relay {
     int in;
     int input_error;       // why the input ended early, -errno
     bool ended;            // the input
+    bool greeted;          // a hello was answered
+    bool turned_away;      // a hello was refused
     bool skip;             // inside of a line that is too long
     uint64_t sent;         // lines
     uint64_t passed;       // lines that were not sent
@@ -59,6 +61,7 @@ static void take_refusal(void *arg, const struct wire_reply *refusal)
     struct relay *r = arg;
     // One that is dealt with again after a break is told once.
     if (refusal->line == 0 || refusal->line > r->last_refusal) {
+        r->turned_away |= refusal->line == 0;
         r->last_refusal = refusal->line > 0 ? refusal->line : r->last_refusal;
         report(r, refusal->line > 0 ? input_line(r, refusal->line) : 0, refusal);
     }
@@ -167,6 +170,7 @@ static int turn(struct relay *r)
     int n = poll(fds, 2, wait);
     if (n == 0 || (n > 0 && fds[1].revents != 0)) {
         client_work(r->client, 0);
+        r->greeted |= client_stats(r->client).connected;
     }
     return n > 0 && fds[0].revents != 0 ? read_input(r) : 0;
 }
@@ -214,15 +218,12 @@ int relay_run(const struct args *a, int in, FILE *err)
         pump_report_unreached(err, a, error);
         return EMIT_UNREACHED;
     }
-    struct client_stats s;
-    if (client_connect(r.client, a->timeout_ms) == -EPERM) {
-        client_close(r.client, 0, &s);
-        return EMIT_REFUSED;
-    }
-    while (error == 0 && !r.ended) {
+    while (error == 0 && !r.ended && (r.greeted || !r.turned_away)) {
         error = turn(&r);
     }
     bool settled = error == 0 && settle(&r);
+    r.greeted |= client_stats(r.client).connected;
+    struct client_stats s;
     client_close(r.client, 0, &s);
-    return finish(&r, settled, &s);
+    return r.turned_away && !r.greeted ? EMIT_REFUSED : finish(&r, settled, &s);
 }

@@ -64,18 +64,24 @@ void event_settle(struct event_ledger *ledger, _Atomic uint64_t *account)
     redo_commit(ledger->redo);
 }
 
-// Shows what the line made, and counts what it folded.
-static void show_plan(struct event_reader *r)
+static void count_folds(const struct event_reader *r)
 {
     for (size_t i = 0; i < r->n_plan; i++) {
         const struct planned *p = &r->plan[i];
         if (p->folded) {
-            atomic_fetch_add_explicit(&p->family->table->folded, 1, memory_order_relaxed);
+            atomic_fetch_add_explicit(&p->family->table->account->folded, 1, memory_order_relaxed);
         }
+    }
+}
+
+static void show_made(struct event_reader *r)
+{
+    for (size_t i = 0; i < r->n_plan; i++) {
+        const struct planned *p = &r->plan[i];
         if (!p->made) {
             continue;
         }
-        table_show(p->series);
+        table_show(p->family->table, p->series);
         if (p->family->metric->precreate && (p->series->record->flags & SERIES_BEYOND) == 0) {
             precreate_siblings(r, p->family, planned_key(r, p));
         }
@@ -88,12 +94,13 @@ static void apply_plan(struct event_reader *r)
         const struct planned *p = &r->plan[i];
         line_apply(p->family->table, p->op, target_of(p), p->family->metric->bounds, p->value);
     }
-    show_plan(r);
+    count_folds(r);
+    show_made(r);
 }
 
 /*
- * In a session a line counts with the mark of its record, and from then on must not be lost. So what it made is
- * shown before that: counters with 0 for a moment, gauges with the value that they are going to have.
+ * In a session the line counts from the mark of its record on. What it made must be there by then, since replaying
+ * publishes nothing: counters and histograms with 0, gauges with their value.
  */
 static void apply_in_session(struct event_reader *r, struct event_ledger *ledger)
 {
@@ -105,8 +112,14 @@ static void apply_in_session(struct event_reader *r, struct event_ledger *ledger
             cell_set(series_gauge(p->series), p->value);
         }
     }
-    show_plan(r);
+    count_folds(r);
+    for (size_t i = 0; i < r->n_plan; i++) {
+        if (r->plan[i].made) {
+            table_publish(r->plan[i].family->table, r->plan[i].series);
+        }
+    }
     event_settle(ledger, ledger->applied);
+    show_made(r);
 }
 
 static void undo_plan(struct event_reader *r)
@@ -278,8 +291,8 @@ void event_look(struct event_reader *r, const struct event_origin *origin, struc
     }
 }
 
-void event_judge(struct event_reader *r, const struct event_origin *origin,
-                 const struct event_line *line, struct event_verdict *ret)
+void event_judge(struct event_reader *r, const struct event_origin *origin, struct event_line *line,
+                 struct event_verdict *ret)
 {
     r->schema = schema_current(r->store);
     r->limited = false;

@@ -61,7 +61,9 @@ struct event_line {
     uint32_t entry;    // of the memo, most likely the line's; 0: none
     bool number_known; // `number` is its value
     double number;
-    uint64_t hash; // of the bytes before the number
+    uint64_t looked;  // what the memo had changed by then
+    uint64_t context; // of the origin that it was looked at for
+    uint64_t hash;    // of that and the bytes before the number
 };
 
 enum event_kind { EVENT_APPLIED, EVENT_REFUSED, EVENT_CONTROL };
@@ -94,9 +96,9 @@ uint64_t event_context(struct event_reader *r, const struct event_origin *origin
 // but the lines' fields behind `len`.
 void event_look(struct event_reader *r, const struct event_origin *origin, struct event_line *lines,
                 size_t n);
-// Judges and applies one line that event_look saw (len <= EVENT_MAX_LINE, not blank).
-void event_judge(struct event_reader *r, const struct event_origin *origin,
-                 const struct event_line *line, struct event_verdict *ret);
+// Judges and applies one line that event_look saw, for this origin or another one (len <= EVENT_MAX_LINE, not blank).
+void event_judge(struct event_reader *r, const struct event_origin *origin, struct event_line *line,
+                 struct event_verdict *ret);
 // Both for a single line.
 void event_line(struct event_reader *r, const struct event_origin *origin, const char *line,
                 size_t len, struct event_verdict *ret);

@@ -29,12 +29,13 @@ static uint64_t forget_family(struct event_reader *r, const struct family *f,
     uint64_t n = 0;
     for (uint32_t slot = 0; slot < table_slots(f->table); slot++) {
         struct series *s = table_at(f->table, slot);
-        if (s == NULL || !marks_has(&s->marks, origin->claimant.base)) {
+        if (s == NULL ||
+            !marks_has(f->table->share->base, series_marks(s), origin->claimant.base)) {
             continue;
         }
         size_t len;
         struct slice values[CATALOG_MAX_LABELS];
-        const char *key = series_text(f->table, s, &len);
+        const char *key = series_text(s, &len);
         key_split(f->metric, key, values);
         bool all = permit_misfit(origin->permit, f->metric, key) == NULL;
         for (size_t k = 0; all && k < what->n_labels; k++) {

@@ -44,7 +44,7 @@ void memo_look(struct memo *m, const struct event_reader *r, const struct event_
                struct event_line *lines, size_t n);
 // Applies the line if it is remembered. Returns whether it did.
 bool memo_apply(struct memo *m, struct event_reader *r, const struct event_origin *origin,
-                const struct event_line *line);
+                struct event_line *line);
 
 // After the line was parsed and applied as the reader's plan says: remembers it if it was seen before.
 void memo_learn(struct memo *m, struct event_reader *r, const struct event_line *line);

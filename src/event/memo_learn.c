@@ -12,7 +12,7 @@
 static bool is_plain(const struct event_reader *r, const struct planned *p)
 {
     size_t len;
-    const char *text = series_text(p->family->table, p->series, &len);
+    const char *text = series_text(p->series, &len);
     return len == p->key_len && memcmp(text, planned_key(r, p), len) == 0;
 }
 
@@ -119,14 +119,13 @@ void memo_learn(struct memo *m, struct event_reader *r, const struct event_line 
     if (!may_learn(r, line->len)) {
         return;
     }
-    uint64_t hash = memo_hash(r, r->origin, line);
     size_t bytes = sizeof(struct memo_entry) + r->n_plan * sizeof(struct memo_update) + line->len -
                    (line->number_to - line->number_from);
-    if (!memo_seen(m, hash) || !memo_room(m, bytes) ||
+    if (!memo_seen(m, line->hash) || !memo_room(m, bytes) ||
         (memo_has_number(line) && !learn_numbers(r, line, takes_number))) {
         return;
     }
-    struct memo_entry *e = memo_add(m, hash, bytes);
+    struct memo_entry *e = memo_add(m, line->hash, bytes);
     if (e != NULL) {
         fill(e, r, line, takes_number);
     }

@@ -94,74 +94,53 @@ bool number_read(const char *at, size_t len, double *ret)
 }
 
 /*
- * Sixteen bytes at once, as eight-byte words whose lowest byte is the first one. What follows has no loop and hardly
- * a branch: how long a number is cannot be foreseen, and a wrong guess costs more than all of this.
+ * Eight bytes at once, as a word whose highest byte is the last one. How long a number is cannot be foreseen: a loop
+ * over its digits, and one wrong guess at its end, cost more than all of this.
  */
 #define EACH(byte) ((uint64_t)(byte)*0x0101010101010101u)
 
-static uint64_t word(const char *at)
+// The value of the last digits before `end`; of 16 at most. Sets how many there are.
+static uint64_t digits_before(const char *end, unsigned *ret_n)
 {
-    uint64_t w;
-    memcpy(&w, at, sizeof w);
-    return le64toh(w);
-}
-
-// The top bit of each byte that is no digit.
-static uint64_t no_digits(uint64_t w)
-{
-    uint64_t x = w ^ EACH('0');
-    return (((x & EACH(0x7F)) + EACH(0x76)) | x) & EACH(0x80);
-}
-
-// The value of eight digits, given as numbers from 0 to 9.
-static uint64_t eight_digits(uint64_t w)
-{
-    w = w * 10 + (w >> 8);
-    return ((w & 0x000000FF000000FF) * 0x000F424000000064 +
-            (w >> 16 & 0x000000FF000000FF) * 0x0000271000000001) >>
-               32 &
-           UINT32_MAX;
-}
-
-typedef unsigned __int128 sixteen;
-
-// All bits from the last `bytes` bytes on; bytes: 1 to 16.
-static sixteen last(unsigned bytes)
-{
-    return ~(sixteen)0 << (128 - 8 * bytes);
-}
-
-// How many of the last bytes have no bit set; 15 for more.
-static unsigned clear_bytes(sixteen x)
-{
-    uint64_t high = (uint64_t)(x >> 64);
-    uint64_t word = high != 0 ? high : (uint64_t)x | 1;
-    unsigned before = high != 0 ? 0 : 8;
-    return before + (unsigned)__builtin_clzll(word) / 8;
+    uint64_t value = 0;
+    uint64_t scale = 1;
+    for (unsigned n = 0;; n += 8) {
+        uint64_t w;
+        memcpy(&w, end - n - 8, sizeof w);
+        w = le64toh(w) ^ EACH('0'); // digits are 0 to 9 now
+        uint64_t others = (((w & EACH(0x7F)) + EACH(0x76)) | w) & EACH(0x80);
+        unsigned bits = others == 0 ? 64 : (unsigned)__builtin_clzll(others) & ~7u;
+        w = bits == 0 ? 0 : w & ~(uint64_t)0 << (64 - bits);
+        w = w * 10 + (w >> 8); // pairs, then fours, then all eight
+        w = ((w & 0x000000FF000000FF) * 0x000F424000000064 +
+             (w >> 16 & 0x000000FF000000FF) * 0x0000271000000001) >>
+            32;
+        value += (uint32_t)w * scale;
+        if (bits < 64 || n > 0) {
+            *ret_n = n + bits / 8;
+            return value;
+        }
+        scale = 100000000;
+    }
 }
 
 size_t number_tail(const char *end, double *ret)
 {
-    sixteen all = (sixteen)word(end - 8) << 64 | word(end - 16);
-    sixteen others = (sixteen)no_digits((uint64_t)(all >> 64)) << 64 | no_digits((uint64_t)all);
-    unsigned len = clear_bytes(others);
-    unsigned fraction = 0;
-    sixteen digits = all ^ ((sixteen)EACH('0') << 64 | EACH('0'));
-    if (len > 0 && len < 14 && end[-(int)len - 1] == '.') {
-        fraction = len;
-        len = clear_bytes(others & ~((sixteen)0x80 << (120 - 8 * fraction)));
-        // The digits before the point close up to those behind it.
-        digits = (digits & last(fraction)) | (digits & ~last(fraction + 1)) << 8;
+    unsigned n;
+    uint64_t digits = digits_before(end, &n);
+    const char *at = end - n;
+    const char *point = end;
+    if (n > 0 && at[-1] == '.') {
+        point = --at;
+        for (uint64_t scale = (uint64_t)TENS[n]; n <= 15 && is_digit(at[-1]); scale *= 10, n++) {
+            digits += (uint64_t)(*--at - '0') * scale;
+        }
     }
-    unsigned whole = fraction == 0 ? len : len - fraction - 1;
-    const char *at = end - len;
-    if (len == 0 || len == 15 || whole == 0 || (whole > 1 && *at == '0') || at[-1] == '.' ||
+    if (n == 0 || n > 15 || at == point || (point - at > 1 && *at == '0') || at[-1] == '.' ||
         at[-1] == '-' || at[-1] == '+' || (at[-1] | 0x20) == 'e') {
         return 0;
     }
-    digits &= last(whole + fraction);
-    uint64_t v =
-        eight_digits((uint64_t)digits) * 100000000 + eight_digits((uint64_t)(digits >> 64));
-    *ret = (double)v / TENS[fraction]; // both exact
-    return len;
+    *ret = point == end ? (double)(int64_t)digits
+                        : (double)(int64_t)digits / TENS[end - point - 1]; // both exact
+    return (size_t)(end - at);
 }

@@ -26,9 +26,8 @@ static struct series *made_before(const struct event_reader *r, const struct tab
     for (uint32_t at = r->made[hash % LINE_CHAINS]; at != 0; at = r->plan[at - 1].next_made) {
         const struct planned *p = &r->plan[at - 1];
         size_t text_len = 0;
-        const char *text = p->family->table == t && p->series != NULL
-                               ? series_text(t, p->series, &text_len)
-                               : NULL;
+        const char *text =
+            p->family->table == t && p->series != NULL ? series_text(p->series, &text_len) : NULL;
         if (text != NULL && text_len == len && memcmp(text, key, len) == 0) {
             return p->series;
         }
@@ -109,7 +108,7 @@ enum reject place_planned(struct event_reader *r, struct planned *p, struct even
                                p->family->metric->name);
         }
         if (rc >= 0) {
-            rc = claim_series(t, p->series, &r->origin->claimant);
+            rc = claim_series(t, r->hand, p->series, &r->origin->claimant);
         }
     } while (rc == -ESTALE);
     if (rc >= 0 && t->cell_size > 0) {

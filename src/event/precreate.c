@@ -82,12 +82,14 @@ static bool take_places(struct table *t, const struct series_hand *hand, size_t 
     return true;
 }
 
-static void mark(const struct table *t, struct series *s, const struct claimant *c, uint32_t named)
+static void mark(const struct event_reader *r, const struct table *t, struct series *s,
+                 const struct claimant *c, uint32_t named)
 {
+    struct marks_room room = table_room(t, r->hand);
     // Without memory for a mark the series is only not found by a later `forget`.
-    marks_add(&s->marks, c->base, t->share->most_marks);
+    marks_add(series_marks(s), c->base, &room);
     if (named != 0) {
-        marks_add(&s->marks, named, t->share->most_marks);
+        marks_add(series_marks(s), named, &room);
     }
 }
 
@@ -98,7 +100,7 @@ static void make_group(struct event_reader *r, const struct group *g,
     struct table *t = g->family->table;
     size_t places = count_missing(r, g, origin);
     if (!take_places(t, r->hand, places)) {
-        atomic_fetch_add_explicit(&t->precreate_skipped, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&t->account->precreate_skipped, 1, memory_order_relaxed);
         places = 0;
     }
     for (size_t i = 0; i < g->size; i++) {
@@ -114,11 +116,11 @@ static void make_group(struct event_reader *r, const struct group *g,
             places--;
             if (table_make(t, r->hand, r->scratch.p, r->scratch.len, hash, TABLE_RESERVED, &s) >
                 0) {
-                table_show(s);
+                table_show(t, s);
             }
         }
         if (s != NULL) {
-            mark(t, s, &origin->claimant, named);
+            mark(r, t, s, &origin->claimant, named);
         }
     }
     table_give(t, places);

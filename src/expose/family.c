@@ -13,7 +13,7 @@ static void write_series(struct buf *out, const struct stencil *stencil, const s
 {
     uint64_t counts[CATALOG_MAX_BOUNDS + 1];
     struct stencil_series series = {.created_ms = s->record->created_ms};
-    series.labels.p = series_text(t, s, &series.labels.len);
+    series.labels.p = series_text(s, &series.labels.len);
     switch (t->type) {
     case METRIC_COUNTER:
         table_read_counter(t, s, &series.whole, &series.rest);

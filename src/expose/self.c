@@ -153,17 +153,17 @@ static void write_rejected(struct pen *p)
     }
 }
 
-// One sample for each metric of the catalogue; `at` is the figure's place in struct table.
-static void write_by_metric(struct pen *p, enum self_id id, size_t at)
+// One sample for each metric of the catalogue; `at` is the figure's place in struct table, or in its account.
+static void write_by_metric(struct pen *p, enum self_id id, bool account, size_t at)
 {
     if (!begin(p, id)) {
         return;
     }
     for (size_t i = 0; i < p->schema->catalog->n_metrics; i++) {
         const struct family *f = &p->schema->families[i];
-        const char *figure = (const char *)f->table + at;
+        const char *figure = account ? (const char *)f->table->account : (const char *)f->table;
         label(p, "metric", f->metric->name, strlen(f->metric->name));
-        sample(p, id, (double)count_read((const _Atomic uint64_t *)(const void *)figure));
+        sample(p, id, (double)count_read((const _Atomic uint64_t *)(const void *)(figure + at)));
     }
 }
 
@@ -178,6 +178,19 @@ static void write_busy(struct pen *p)
         label(p, "worker", name, (size_t)len);
         sample(p, SELF_busy,
                (double)count_read(&ingest_stats_of(p->self->ingest, w)->busy_ns) / 1e9);
+    }
+}
+
+static void write_state(struct pen *p)
+{
+    struct self_state state = {0};
+    if (p->self->state != NULL) {
+        p->self->state(p->self->ctx, &state);
+    }
+    if (state.kept) {
+        single(p, SELF_state_ok, state.ok);
+        single(p, SELF_state_bytes, (double)state.bytes);
+        single(p, SELF_state_set_aside, (double)state.set_aside);
     }
 }
 
@@ -248,16 +261,18 @@ int self_write(struct buf *out, const struct format *format, const struct schema
     single(&p, SELF_connections, ingest_connections(self->ingest));
     single(&p, SELF_connections_total, SUM(&p, connections));
     single(&p, SELF_replies_dropped, SUM(&p, replies_dropped));
-    write_by_metric(&p, SELF_series, offsetof(struct table, count));
-    write_by_metric(&p, SELF_series_limit, offsetof(struct table, limit));
-    write_by_metric(&p, SELF_folded, offsetof(struct table, folded));
-    write_by_metric(&p, SELF_expired, offsetof(struct table, expired));
+    write_by_metric(&p, SELF_series, false, offsetof(struct table, count));
+    write_by_metric(&p, SELF_series_limit, false, offsetof(struct table, limit));
+    write_by_metric(&p, SELF_folded, true, offsetof(struct table_account, folded));
+    write_by_metric(&p, SELF_expired, true, offsetof(struct table_account, expired));
     write_by_component(&p, SELF_lost, ingest_lost);
     single(&p, SELF_memo_hits, SUM(&p, memo_hits));
     single(&p, SELF_memo_misses, SUM(&p, memo_misses));
     single(&p, SELF_accept_errors, SUM(&p, accept_errors));
-    write_by_metric(&p, SELF_precreate_skipped, offsetof(struct table, precreate_skipped));
+    write_by_metric(&p, SELF_precreate_skipped, true,
+                    offsetof(struct table_account, precreate_skipped));
     write_busy(&p);
+    write_state(&p);
     write_scrapes(&p);
     single(&p, SELF_reload_successful, atomic_load(&self->reload_ok));
     single(&p, SELF_reload_timestamp, (double)atomic_load(&self->reload_at_ms) / 1000);

@@ -82,6 +82,8 @@ void stencil_make(struct stencil *s, const struct format *f, const struct stenci
     struct making m = {.stencil = s, .family = family, .format = f};
     *s = (struct stencil){.n_bounds = family->n_bounds,
                           .created = f->open && f->created && family->type != METRIC_GAUGE};
+    bool below_0 = family->n_bounds > 0 && family->bounds[0] < 0;
+    s->least = !f->open ? -INFINITY : below_0 ? INFINITY : 0;
     add_lines(&m);
     size_t longest = 0;
     size_t len = s->text.len;
@@ -202,11 +204,13 @@ void stencil_histogram(const struct stencil *s, struct buf *out,
         p += num_u64(p, total);
         *p++ = '\n';
     }
-    p = put_line(s, p, STENCIL_SUM, &series->labels);
-    p = put_double(p, series->sum);
-    *p++ = '\n';
-    p = put_line(s, p, STENCIL_COUNT, &series->labels);
-    p += num_u64(p, total);
-    *p++ = '\n';
+    if (series->sum >= s->least) {
+        p = put_line(s, p, STENCIL_SUM, &series->labels);
+        p = put_double(p, series->sum);
+        *p++ = '\n';
+        p = put_line(s, p, STENCIL_COUNT, &series->labels);
+        p += num_u64(p, total);
+        *p++ = '\n';
+    }
     finish(s, out, p, series);
 }

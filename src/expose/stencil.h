@@ -45,6 +45,7 @@ struct stencil {
     size_t lines; // of a series, at most
     size_t room;  // of all these lines without labels
     bool created; // with a line for it
+    double least; // sum that is shown: OpenMetrics knows none below 0, nor beside bounds below 0
 };
 
 // What differs from series to series.

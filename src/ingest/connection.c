@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { REPLIES_KEEP = 4096 };
+enum { REPLIES_KEEP = 512 };
 
 void connection_free(struct connection *c, struct protocol *p)
 {
@@ -281,7 +281,7 @@ void connection_too_long(struct connection *c, struct protocol *p)
     refuse(c, p, &v);
 }
 
-void connection_line(struct connection *c, struct protocol *p, const struct event_line *line)
+void connection_line(struct connection *c, struct protocol *p, struct event_line *line)
 {
     if (line->len > EVENT_MAX_LINE) {
         connection_too_long(c, p);

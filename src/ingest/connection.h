@@ -90,7 +90,7 @@ void connection_free(struct connection *c, struct protocol *p);
 int connection_read(struct connection *c, struct protocol *p, char *input);
 
 // What input.c makes of the bytes: a line, and one that is too long.
-void connection_line(struct connection *c, struct protocol *p, const struct event_line *line);
+void connection_line(struct connection *c, struct protocol *p, struct event_line *line);
 void connection_too_long(struct connection *c, struct protocol *p);
 // Answers a hello.
 void connection_welcome(struct connection *c, struct protocol *p);

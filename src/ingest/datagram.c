@@ -36,8 +36,8 @@ static int enter(struct datagram *d, struct protocol *p, unsigned component, str
 {
     uint32_t life;
     struct source *src;
-    int rc =
-        source_datagram(p->sources, component, instance, d->who.peer.uid, p->now_ms, &src, &life);
+    int rc = source_datagram(p->sources, &p->hand->arena, component, instance, d->who.peer.uid,
+                             p->now_ms, &src, &life);
     if (rc == 0) {
         d->entered = true;
         be(d, p, src, life);
@@ -166,8 +166,7 @@ int datagram_read(int fd, struct protocol *p, char *input)
     be(&d, p, src, life); // until a hello says more
     on_datagram(&d, p, input, (size_t)n);
     rcu_leave();
-    atomic_store_explicit(&d.source->heard_real, p->now_real_ms, memory_order_relaxed);
-    atomic_store_explicit(&d.source->heard_mono, p->now_ms, memory_order_relaxed);
+    source_heard(d.source, p->now_ms, p->now_real_ms);
     hello_drop(&d.defaults);
     return 1;
 }

@@ -35,9 +35,9 @@ const char *fence_claim(struct connection *c, struct protocol *p, const struct c
         }
         c->fresh = rc == 0;
     }
-    c->claim = session_claim(c->session, p->worker);
+    c->claim = session_claim(p->sessions, c->session, p->worker);
     c->ledger = (struct event_ledger){.redo = &p->redo,
-                                      .position = &c->session->record->position,
+                                      .position = &c->session->record->word,
                                       .applied = &p->accounts.of[c->source->component]->applied};
     c->origin.ledger = &c->ledger;
     session_heard(c->session, p->now_ms, p->now_real_ms);
@@ -60,7 +60,7 @@ bool fence_is_lost(const struct connection *c)
 
 void fence_count_lost(struct connection *c, struct account *account)
 {
-    _Atomic uint64_t *lost = &c->session->record->lost;
+    _Atomic uint64_t *lost = &session_saved(c->session)->lost;
     uint64_t before = atomic_load_explicit(lost, memory_order_relaxed);
     if (c->lost > before) {
         redo_note(c->ledger.redo, lost, c->lost);

@@ -40,9 +40,10 @@ int identity_enter(struct connection *c, struct protocol *p, unsigned component,
                    struct slice instance)
 {
     uint32_t life;
-    struct source *src = c->session != NULL
-                             ? source_return(p->sources, component, instance, p->now_ms, &life)
-                             : source_enter(p->sources, component, instance, p->now_ms, &life);
+    struct arena_hand *hand = &p->hand->arena;
+    struct source *src =
+        c->session != NULL ? source_return(p->sources, hand, component, instance, p->now_ms, &life)
+                           : source_enter(p->sources, hand, component, instance, p->now_ms, &life);
     if (src == NULL) {
         return -ENOSPC;
     }

@@ -189,37 +189,51 @@ void ingest_tick(struct ingest *in, uint64_t now_ms)
     sessions_tick(in->sessions, now_ms);
 }
 
-static const struct account *account_of(const struct ingest *in, unsigned worker,
-                                        unsigned component)
+int ingest_adapt(struct ingest *in, const struct catalog *c)
 {
-    return in->workers[worker].protocol.accounts.of[component];
+    int rc = 0;
+    for (unsigned i = 0; rc == 0 && i < in->settings.workers; i++) {
+        rc = worker_open_accounts(&in->workers[i], c);
+    }
+    return rc;
+}
+
+void ingest_restore(struct ingest *in, struct record_image *image, uint64_t now_ms,
+                    uint64_t now_real_ms)
+{
+    struct worker *first = &in->workers[0];
+    accounts_restore(&first->protocol.accounts, schema_current(in->store)->catalog, image);
+    if (!image->power_cut) {
+        sessions_restore(in->sessions, &first->hand.arena, image, now_ms, now_real_ms);
+    }
+}
+
+// Adds up one figure of a component's account over the lanes; `at` is its place in struct account.
+static uint64_t account_sum(const struct ingest *in, unsigned component, size_t at)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < in->settings.workers; i++) {
+        const char *account = (const char *)in->workers[i].protocol.accounts.of[component];
+        sum += account == NULL ? 0
+                               : count_read((const _Atomic uint64_t *)(const void *)(account + at));
+    }
+    return sum;
 }
 
 uint64_t ingest_applied(const struct ingest *in, unsigned component)
 {
-    uint64_t sum = 0;
-    for (unsigned i = 0; i < in->settings.workers; i++) {
-        sum += count_read(&account_of(in, i, component)->applied);
-    }
-    return sum;
+    return account_sum(in, component, offsetof(struct account, applied));
 }
 
 uint64_t ingest_lost(const struct ingest *in, unsigned component)
 {
-    uint64_t sum = 0;
-    for (unsigned i = 0; i < in->settings.workers; i++) {
-        sum += count_read(&account_of(in, i, component)->lost);
-    }
-    return sum;
+    return account_sum(in, component, offsetof(struct account, lost));
 }
 
 uint64_t ingest_rejected(const struct ingest *in, unsigned component, enum reject reason)
 {
-    uint64_t sum = 0;
-    for (unsigned i = 0; i < in->settings.workers; i++) {
-        sum += count_read(&account_of(in, i, component)->rejected[reason]);
-    }
-    return sum;
+    return account_sum(in, component,
+                       offsetof(struct account, rejected) + reason * sizeof(uint64_t));
 }
 
 unsigned ingest_workers(const struct ingest *in)

@@ -59,6 +59,11 @@ struct rights *ingest_put_rights(struct ingest *in, struct rights *r);
 
 void ingest_set_connections(struct ingest *in, uint32_t most);
 
+// Makes room for the accounts of a catalogue that is about to come; during a pause. Returns 0, -ENOMEM.
+int ingest_adapt(struct ingest *in, const struct catalog *c);
+// Takes over accounts and sessions that an earlier process left; before the threads start.
+void ingest_restore(struct ingest *in, struct record_image *image, uint64_t now_ms,
+                    uint64_t now_real_ms);
 // Forgets sessions that were silent for long.
 void ingest_tick(struct ingest *in, uint64_t now_ms);
 

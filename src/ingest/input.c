@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-enum { TAIL_LEAST = 512, TAIL_KEEP = 4096 };
+enum { TAIL_LEAST = 512 };
 
 static bool is_read(const struct connection *c)
 {
@@ -67,7 +67,7 @@ static int keep_tail(struct connection *c, const char *from, size_t len)
         }
         c->tail = grown;
         c->tail_cap = cap;
-    } else if (len == 0 && c->tail_cap > TAIL_KEEP) {
+    } else if (len == 0 && c->tail_cap > TAIL_LEAST) {
         free(c->tail);
         c->tail = NULL;
         c->tail_cap = 0;
@@ -105,8 +105,7 @@ static void on_end(struct connection *c, struct protocol *p)
 static void heard(struct connection *c, struct protocol *p, uint64_t lines_before)
 {
     if (c->lines != lines_before) {
-        atomic_store_explicit(&c->source->heard_real, p->now_real_ms, memory_order_relaxed);
-        atomic_store_explicit(&c->source->heard_mono, p->now_ms, memory_order_relaxed);
+        source_heard(c->source, p->now_ms, p->now_real_ms);
         if (c->session != NULL) {
             session_heard(c->session, p->now_ms, p->now_real_ms);
         }

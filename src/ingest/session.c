@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ingest/session.h"
+#include "ingest/session_table.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -12,19 +12,6 @@ enum state {
     SESSION_ABORTED, // its maker has to look again
     SESSION_KNOWN,
     SESSION_GOING, // being taken away, perhaps
-};
-
-enum { WORKER_BITS = 8 }; // of a claim; above them its number
-
-struct sessions {
-    uint32_t n;
-    _Atomic uint32_t known;
-    struct arena *arena;
-    char *base;
-    void (*wake)(void *ctx, unsigned worker);
-    void *ctx;
-    struct session *at;
-    _Atomic uint64_t *hashes; // of each entry; 0: none. Side by side, since all are looked through
 };
 
 int sessions_new(struct sessions **ret, uint32_t limit, struct arena *arena,
@@ -60,8 +47,16 @@ void sessions_free(struct sessions *s)
 
 static void add(struct session_name *n, const void *bytes, size_t len)
 {
-    memcpy(n->bytes + n->len, bytes, len);
-    n->len += len;
+    if (len > 0) {
+        memcpy(n->bytes + n->len, bytes, len);
+        n->len += len;
+    }
+}
+
+static void hash_name(struct session_name *n)
+{
+    uint64_t hash = key_hash(n->bytes, n->len);
+    n->hash = hash != 0 ? hash : 1;
 }
 
 // User and lengths go first, so that no two names read the same; the ID goes last.
@@ -74,26 +69,22 @@ void session_name(struct session_name *ret, uid_t uid, struct slice component,
     add(ret, component.p, component.len);
     add(ret, instance.p, instance.len);
     add(ret, id.p, id.len);
-    uint64_t hash = key_hash(ret->bytes, ret->len);
-    ret->hash = hash != 0 ? hash : 1;
+    hash_name(ret);
 }
 
 bool session_has_id(const struct session *e, struct slice id)
 {
     uint32_t head[3];
-    memcpy(head, e->record->name, sizeof head);
+    const char *name = record_text(e->record);
+    memcpy(head, name, sizeof head);
     size_t at = sizeof head + head[1] + head[2];
-    return e->record->name_len - at == id.len && memcmp(e->record->name + at, id.p, id.len) == 0;
-}
-
-static size_t record_size(size_t name_len)
-{
-    return sizeof(struct session_record) + name_len;
+    return e->record->text_len - at == id.len && memcmp(name + at, id.p, id.len) == 0;
 }
 
 static bool is_named(const struct session *e, const struct session_name *name)
 {
-    return e->record->name_len == name->len && memcmp(e->record->name, name->bytes, name->len) == 0;
+    return e->record->text_len == name->len &&
+           memcmp(record_text(e->record), name->bytes, name->len) == 0;
 }
 
 /*
@@ -150,7 +141,7 @@ static bool let_go(struct sessions *s, struct session *e)
         atomic_store(&e->state, SESSION_KNOWN);
         return false;
     }
-    arena_release(s->arena, e->handle, record_size(e->record->name_len));
+    record_free(s->arena, e->handle, 0);
     e->record = NULL;
     atomic_store(&s->hashes[e - s->at], 0);
     atomic_fetch_sub(&s->known, 1);
@@ -168,21 +159,27 @@ static int64_t heard(const struct session *e)
     return (int64_t)atomic_load_explicit(&e->heard_ms, memory_order_relaxed);
 }
 
-// Lets the one go that was silent for longest. Returns false when all have connections.
-static bool evict(struct sessions *s)
+// The one without a connection that was silent for longest, or NULL.
+static struct session *find_oldest(const struct sessions *s)
 {
-    for (;;) {
-        struct session *oldest = NULL;
-        for (uint32_t i = 0; i < s->n; i++) {
-            struct session *e = &s->at[i];
-            if (is_idle(e) && (oldest == NULL || heard(e) < heard(oldest))) {
-                oldest = e;
-            }
-        }
-        if (oldest == NULL || let_go(s, oldest)) {
-            return oldest != NULL;
+    struct session *oldest = NULL;
+    for (uint32_t i = 0; i < s->n; i++) {
+        struct session *e = &s->at[i];
+        if (is_idle(e) && (oldest == NULL || heard(e) < heard(oldest))) {
+            oldest = e;
         }
     }
+    return oldest;
+}
+
+// Lets that one go. Returns false when all have connections.
+static bool evict(struct sessions *s)
+{
+    struct session *oldest;
+    do {
+        oldest = find_oldest(s);
+    } while (oldest != NULL && !let_go(s, oldest));
+    return oldest != NULL;
 }
 
 // A free entry, now the caller's; NULL when there is none.
@@ -198,26 +195,28 @@ static struct session *claim_entry(struct sessions *s)
     return NULL;
 }
 
-static struct session_record *make_record(struct sessions *s, struct arena_hand *hand,
-                                          const struct session_name *name, uint64_t now_real_ms,
-                                          uint32_t *ret_handle)
+static bool make_record(struct sessions *s, struct arena_hand *hand, struct session *e,
+                        const struct session_name *name, uint64_t now_real_ms)
 {
-    uint32_t handle = arena_alloc(s->arena, hand, record_size(name->len));
-    if (handle == 0) {
-        return NULL;
+    struct record_spec spec = {
+        .kind = RECORD_SESSION,
+        .payload = sizeof(struct session_saved),
+        .created_ms = now_real_ms,
+        .text = name->bytes,
+        .text_len = name->len,
+    };
+    e->handle = record_new(s->arena, hand, &spec);
+    if (e->handle != 0) {
+        e->record = record_at(s->base, e->handle);
+        atomic_init(&session_saved(e)->heard_ms, now_real_ms);
     }
-    struct session_record *r = arena_at(s->base, handle);
-    atomic_init(&r->heard_ms, now_real_ms);
-    r->name_len = (uint32_t)name->len;
-    memcpy(r->name, name->bytes, name->len);
-    *ret_handle = handle;
-    return r;
+    return e->handle != 0;
 }
 
 // Gives an entry back that never became known.
-static void unmake(struct sessions *s, struct session *e, const struct session_name *name)
+static void unmake(struct sessions *s, struct session *e)
 {
-    arena_release(s->arena, e->handle, record_size(name->len));
+    record_free(s->arena, e->handle, 0);
     e->record = NULL;
     atomic_store(&s->hashes[e - s->at], 0);
     atomic_fetch_sub(&e->users, 1);
@@ -235,12 +234,13 @@ static int try_make(struct sessions *s, struct session *e, const struct session_
     atomic_store(&s->hashes[e - s->at], name->hash);
     struct session *other = find(s, name, (uint32_t)(e - s->at));
     uint8_t state = SESSION_CLAIMED;
+    record_publish(s->base, e->handle);
     if (other == NULL && atomic_compare_exchange_strong(&e->state, &state, SESSION_KNOWN)) {
         atomic_fetch_add(&s->known, 1);
         *ret = e;
         return 0;
     }
-    unmake(s, e, name);
+    unmake(s, e);
     *ret = other;
     return other != NULL ? 1 : -EAGAIN;
 }
@@ -260,8 +260,7 @@ int session_make(struct sessions *s, struct arena_hand *hand, const struct sessi
         if (e == NULL) {
             continue;
         }
-        e->record = make_record(s, hand, name, now_real_ms, &e->handle);
-        if (e->record == NULL) {
+        if (!make_record(s, hand, e, name, now_real_ms)) {
             atomic_store(&e->state, SESSION_FREE);
             return -ENOMEM;
         }
@@ -275,60 +274,46 @@ int session_make(struct sessions *s, struct arena_hand *hand, const struct sessi
     }
 }
 
-uint64_t session_claim(struct session *e, unsigned worker)
+// A session of an earlier process has no connection yet.
+static void take_over(struct sessions *s, struct arena_hand *hand, const struct record *r,
+                      uint64_t now_ms, uint64_t now_real_ms)
 {
-    uint64_t before = atomic_load(&e->claim);
-    uint64_t claim;
-    do {
-        claim = ((before >> WORKER_BITS) + 1) << WORKER_BITS | worker;
-    } while (!atomic_compare_exchange_weak(&e->claim, &before, claim));
-    return claim;
+    struct session_name name;
+    const struct session_saved *saved = record_payload(r);
+    uint32_t head[3];
+    if (r->payload != sizeof *saved || r->text_len < sizeof head ||
+        r->text_len > sizeof name.bytes) {
+        return;
+    }
+    memcpy(head, record_text(r), sizeof head);
+    if ((uint64_t)head[1] + head[2] > r->text_len - sizeof head) {
+        return;
+    }
+    name.len = 0;
+    add(&name, record_text(r), r->text_len);
+    hash_name(&name);
+    uint64_t idle_ms = now_real_ms - atomic_load_explicit(&saved->heard_ms, memory_order_relaxed);
+    idle_ms = (int64_t)idle_ms < 0 ? 0 : idle_ms; // the clock was set back
+    struct session *e = sessions_known(s) < s->n ? NULL : find_oldest(s);
+    if (idle_ms >= SESSION_FORGOTTEN_MS || (e != NULL && heard(e) >= (int64_t)(now_ms - idle_ms)) ||
+        session_make(s, hand, &name, now_ms - idle_ms, now_real_ms - idle_ms, &e) < 0) {
+        return;
+    }
+    uint64_t position = atomic_load_explicit(&r->word, memory_order_relaxed);
+    if (position >= session_position(e)) {
+        atomic_store(&e->record->word, position);
+        atomic_store(&session_saved(e)->lost, atomic_load(&saved->lost));
+    }
+    session_leave(s, e, 0);
 }
 
-static void wake(struct sessions *s, uint64_t claim)
+void sessions_restore(struct sessions *s, struct arena_hand *hand, const struct record_image *image,
+                      uint64_t now_ms, uint64_t now_real_ms)
 {
-    s->wake(s->ctx, claim & ((1u << WORKER_BITS) - 1));
-}
-
-// Nobody holds it any more. Who claimed it meanwhile may not have seen that.
-static void release(struct sessions *s, struct session *e, uint64_t claim)
-{
-    atomic_store(&e->held, 0);
-    uint64_t latest = atomic_load(&e->claim);
-    if (latest != claim) {
-        wake(s, latest);
+    size_t at = 0;
+    for (uint32_t handle; (handle = record_next(image, RECORD_SESSION, &at)) != 0;) {
+        take_over(s, hand, record_at(image->base, handle), now_ms, now_real_ms);
     }
-}
-
-enum session_turn session_try(struct sessions *s, struct session *e, uint64_t claim)
-{
-    uint64_t holder = 0;
-    if (atomic_load(&e->claim) != claim) {
-        return SESSION_FENCED;
-    }
-    if (!atomic_compare_exchange_strong(&e->held, &holder, claim) && holder != claim) {
-        wake(s, holder);
-        return SESSION_WAIT;
-    }
-    if (atomic_load(&e->claim) != claim) {
-        release(s, e, claim);
-        return SESSION_FENCED;
-    }
-    return SESSION_HELD;
-}
-
-void session_heard(struct session *e, uint64_t now_ms, uint64_t now_real_ms)
-{
-    atomic_store_explicit(&e->heard_ms, now_ms, memory_order_relaxed);
-    atomic_store_explicit(&e->record->heard_ms, now_real_ms, memory_order_relaxed);
-}
-
-void session_leave(struct sessions *s, struct session *e, uint64_t claim)
-{
-    if (claim != 0 && atomic_load(&e->held) == claim) {
-        release(s, e, claim);
-    }
-    atomic_fetch_sub(&e->users, 1);
 }
 
 void sessions_tick(struct sessions *s, uint64_t now_ms)

@@ -17,20 +17,17 @@
 #define VE_INGEST_SESSION_H
 
 #include "event/control.h"
-#include "series/arena.h"
+#include "series/record.h"
 
 #include <stdatomic.h>
 #include <sys/types.h>
 
 #define SESSION_FORGOTTEN_MS ((uint64_t)24 * 3600 * 1000) // without a connection for this long
 
-// In the arena.
-struct session_record {
-    _Atomic uint64_t position; // lines that were dealt with
+// The payload of its record; the record's word is the position, its text the name.
+struct session_saved {
     _Atomic uint64_t lost;     // the most that its client said it lost
     _Atomic uint64_t heard_ms; // CLOCK_REALTIME
-    uint32_t name_len;
-    char name[]; // as session_name makes it
 };
 
 struct session {
@@ -40,7 +37,7 @@ struct session {
     _Atomic uint64_t held;     // the claim of the connection that holds it, or 0
     _Atomic uint64_t heard_ms; // CLOCK_MONOTONIC, below 0 when before the system's start
     uint32_t handle;           // of the record
-    struct session_record *record;
+    struct record *record;
 };
 
 struct session_name {
@@ -57,9 +54,14 @@ int sessions_new(struct sessions **ret, uint32_t limit, struct arena *arena,
                  void (*wake)(void *ctx, unsigned worker), void *ctx);
 void sessions_free(struct sessions *s);
 
+static inline struct session_saved *session_saved(const struct session *e)
+{
+    return record_payload(e->record);
+}
+// Lines of the session that were dealt with.
 static inline uint64_t session_position(const struct session *e)
 {
-    return atomic_load_explicit(&e->record->position, memory_order_relaxed);
+    return atomic_load_explicit(&e->record->word, memory_order_relaxed);
 }
 
 // The name of a session; none of its parts is longer than CONTROL_MAX_NAME.
@@ -75,8 +77,14 @@ struct session *session_find(struct sessions *s, const struct session_name *name
 int session_make(struct sessions *s, struct arena_hand *hand, const struct session_name *name,
                  uint64_t now_ms, uint64_t now_real_ms, struct session **ret);
 
-// A connection of a worker wants the session. Returns its claim, which is never 0.
-uint64_t session_claim(struct session *e, unsigned worker);
+// Makes the sessions known that an earlier process left, up to the limit; before any connection comes. Not after a
+// power cut, which may have rolled back what they count.
+void sessions_restore(struct sessions *s, struct arena_hand *hand, const struct record_image *image,
+                      uint64_t now_ms, uint64_t now_real_ms);
+
+// A connection of a worker wants the session; any other one is fenced from now on, and its worker woken. Returns
+// the claim, which is never 0.
+uint64_t session_claim(struct sessions *s, struct session *e, unsigned worker);
 
 enum session_turn {
     SESSION_HELD,   // it is this connection's

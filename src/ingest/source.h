@@ -42,6 +42,8 @@ struct source {
     _Atomic uint64_t datagram_at; // last datagram, CLOCK_MONOTONIC ms; 0: no window is open
     _Atomic uint64_t lost;        // last `lost` that it reported
     _Atomic bool forgotten;       // it said forget: not known any more once it has gone
+    struct record *record;        // what outlives the process; NULL: nothing does
+    uint64_t restored_until;      // as if it was connected until then, CLOCK_MONOTONIC ms
 };
 
 struct sources;
@@ -54,22 +56,23 @@ void sources_free(struct sources *s);
 uint32_t sources_life_from(uint32_t limit);
 uint32_t sources_most_marks(uint32_t limit);
 
-// A connection of the source of this name begins; the source is made when it is new. Returns the source and
-// the mark of its life, or NULL when the table is full.
-struct source *source_enter(struct sources *s, unsigned component, struct slice instance,
-                            uint64_t now_ms, uint32_t *ret_life);
+// A connection of the source of this name begins; the source is made when it is new, its record by the hand.
+// Returns the source and the mark of its life, or NULL when the table is full.
+struct source *source_enter(struct sources *s, struct arena_hand *hand, unsigned component,
+                            struct slice instance, uint64_t now_ms, uint32_t *ret_life);
 // The same for one that comes back with its session: the life it had goes on if it has not ended yet, and so
 // nothing that it set goes.
-struct source *source_return(struct sources *s, unsigned component, struct slice instance,
-                             uint64_t now_ms, uint32_t *ret_life);
+struct source *source_return(struct sources *s, struct arena_hand *hand, unsigned component,
+                             struct slice instance, uint64_t now_ms, uint32_t *ret_life);
 // The nameless source of a component and the mark of its life, without a connection of it.
 struct source *source_nameless(struct sources *s, unsigned component, uint32_t *ret_life);
 // A further connection ends.
 void source_leave(struct sources *s, struct source *src, uint64_t now_ms);
 // A datagram of the source came: it counts as one connection until SOURCE_DATAGRAM_MS after the last one. Returns
 // 0; -ENOSPC when the table is full; -EPERM when another user is connected as the source.
-int source_datagram(struct sources *s, unsigned component, struct slice instance, uid_t user,
-                    uint64_t now_ms, struct source **ret, uint32_t *ret_life);
+int source_datagram(struct sources *s, struct arena_hand *hand, unsigned component,
+                    struct slice instance, uid_t user, uint64_t now_ms, struct source **ret,
+                    uint32_t *ret_life);
 
 // A named source is one user's for as long as somebody is connected as it: every connection holds it, after
 // source_enter, and releases it before source_leave. Returns whether it is this user's now.
@@ -89,12 +92,22 @@ static inline bool source_connected(const struct source *src)
     return (uint32_t)atomic_load_explicit(&src->life, memory_order_relaxed) > 0;
 }
 
+// A line of the source came. Several workers may serve it, so nothing is written that stands there already.
+static inline void source_heard(struct source *src, uint64_t now_ms, uint64_t now_real_ms)
+{
+    if (atomic_load_explicit(&src->heard_real, memory_order_relaxed) != now_real_ms ||
+        atomic_load_explicit(&src->heard_mono, memory_order_relaxed) != now_ms) {
+        atomic_store_explicit(&src->heard_real, now_real_ms, memory_order_relaxed);
+        atomic_store_explicit(&src->heard_mono, now_ms, memory_order_relaxed);
+    }
+}
+
 // Closes datagram windows, ends lives, forgets who was not heard for long; the oldest also when the table is
 // full. Removes the series that hang on them.
 void sources_tick(struct sources *s, struct series_store *store, uint64_t now_ms);
 
 // For expire_old: whether a connected source's hello named the series.
-bool sources_keep(void *sources, const struct series *series);
+bool sources_keep(void *sources, const struct table *t, const struct series *series);
 
 // The known source of this name, or NULL.
 const struct source *sources_find(const struct sources *s, unsigned component,

@@ -21,17 +21,11 @@ static int watch(struct worker *w, int fd, void *as)
     return epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
 }
 
-// What stands in the arena for the worker's lane.
-static int open_records(struct worker *w)
+int worker_open_accounts(struct worker *w, const struct catalog *c)
 {
-    struct arena *arena = w->in->store->share.arena;
-    uint32_t redo = arena_alloc(arena, &w->hand.arena, sizeof(struct redo_area));
-    if (redo == 0) {
-        return -ENOMEM;
-    }
-    w->protocol.redo =
-        (struct redo){.area = arena_at(arena_base(arena), redo), .base = arena_base(arena)};
-    return accounts_open(&w->protocol.accounts, arena, &w->hand.arena);
+    struct table_share *share = &w->in->store->share;
+    return accounts_open(&w->protocol.accounts, &w->in->accounts, c, share->arena, &w->hand.arena,
+                         share->lanes, w->number);
 }
 
 int worker_open(struct worker *w, struct ingest *in, unsigned number)
@@ -55,7 +49,9 @@ int worker_open(struct worker *w, struct ingest *in, unsigned number)
     if (w->epoll < 0 || w->wake < 0 || w->resume < 0) {
         return -errno;
     }
-    int rc = open_records(w);
+    char *base = in->store->share.base;
+    w->protocol.redo = (struct redo){.area = layout_redo(base, number), .base = base};
+    int rc = worker_open_accounts(w, schema_current(in->store)->catalog);
     if (rc == 0) {
         rc = event_reader_new(&w->protocol.reader, in->store, &w->hand);
     }
@@ -89,10 +85,13 @@ void worker_close(struct worker *w)
     }
 }
 
-static void tell_time(struct worker *w)
+// Sets the worker's clocks. A clock costs as much as half a line, and a client may write line by line.
+static void tell_time(struct worker *w, uint64_t mono_ns)
 {
-    w->protocol.now_ms = clock_mono_ms();
-    w->protocol.now_real_ms = clock_real_ms();
+    if (mono_ns / 1000000 != w->protocol.now_ms) {
+        w->protocol.now_ms = mono_ns / 1000000;
+        w->protocol.now_real_ms = clock_real_ms();
+    }
 }
 
 static void poll_for(struct worker *w, struct connection *c)
@@ -220,7 +219,7 @@ static void drain_connection(struct worker *w, struct connection *c)
 
 void worker_drain(struct worker *w)
 {
-    tell_time(w);
+    tell_time(w, clock_mono_ns());
     if (w->number == 0) {
         for (int i = 0; i < DATAGRAM_BURST && w->in->settings.stream.fd >= 0; i++) {
             worker_accept(w);
@@ -291,19 +290,21 @@ void *worker_main(void *worker)
     struct worker *w = worker;
     struct epoll_event events[EVENTS];
     rcu_join();
+    tell_time(w, clock_mono_ns());
     enum worker_order order = WORKER_RUN;
     while (order != WORKER_STOP) {
-        tell_time(w);
         int n = epoll_wait(w->epoll, events, EVENTS, sleep_ms(w));
         uint64_t begin = clock_mono_ns();
         count_add(&w->stats.turns, 1);
-        tell_time(w);
+        tell_time(w, begin);
         order = turn(w, events, n);
         end_lingering(w);
         end_resting(w);
         look_at_sessions(w);
         worker_listen_again(w);
-        count_add(&w->stats.busy_ns, clock_mono_ns() - begin);
+        uint64_t end = clock_mono_ns();
+        count_add(&w->stats.busy_ns, end - begin);
+        tell_time(w, end);
     }
     worker_drain(w);
     rcu_part();

@@ -19,6 +19,7 @@ struct ingest {
     struct sources *sources;
     struct rights_book rights;
     struct sessions *sessions;
+    struct account_records accounts;
     struct worker *workers;
     unsigned started;      // threads that run
     int acks;              // eventfd, counting: workers that stand still
@@ -59,6 +60,8 @@ struct worker {
 };
 
 int worker_open(struct worker *w, struct ingest *in, unsigned number);
+// Makes sure that it has an account of each of the catalogue's components. Returns 0, -ENOMEM.
+int worker_open_accounts(struct worker *w, const struct catalog *c);
 void worker_close(struct worker *w);
 void *worker_main(void *worker);
 // Deals with what stands in the sockets; by the worker at its end, or by another thread after it.

@@ -1,31 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "series/arena.h"
+#include "series/arena_inside.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <sched.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-enum step { STEP_ABSENT, STEP_BUSY, STEP_READY };
-
-struct arena {
-    char *base;
-    uint64_t size;                            // bytes reserved
-    _Atomic uint64_t used;                    // bytes given to hands
-    _Atomic uint32_t released[ARENA_CLASSES]; // heads of the shared lists
-    _Atomic uint8_t *steps;                   // enum step, one per ARENA_STEP
-};
+enum { PAGE_GRANULES = ARENA_PAGE / ARENA_GRANULE };
 
 /*
- * Classes: every granule up to 8, then four per doubling, so that rounding up wastes at most a fifth.
+ * Classes: every granule up to 16, then four per doubling, so that rounding up wastes at most a fifth.
  */
 static unsigned class_of(size_t bytes, uint32_t *ret_granules)
 {
     uint32_t want = (uint32_t)((bytes + ARENA_GRANULE - 1) / ARENA_GRANULE);
-    if (want <= 8) {
+    if (want <= 16) {
         want = want == 0 ? 1 : want;
         *ret_granules = want;
         return want - 1;
@@ -35,7 +26,44 @@ static unsigned class_of(size_t bytes, uint32_t *ret_granules)
     *ret_granules = granules;
     unsigned top = 31 - (unsigned)__builtin_clz(granules);
     unsigned quarter = (granules >> (top - 2)) & 3;
-    return 8 + (top - 3) * 4 + quarter - 1;
+    return 16 + (top - 4) * 4 + quarter - 1;
+}
+
+// A file that cannot grow is not asked again by every step: whoever mends it (arena_attach) says when.
+static uint8_t open_step(struct arena *a, uint64_t step)
+{
+    int fd = atomic_load(&a->fd);
+    if (fd >= 0 && atomic_load(&a->adrift) == 0) {
+        int rc = arena_map_file(a, fd, step);
+        if (rc == 0) {
+            return STEP_FILE;
+        }
+        atomic_store(&a->adrift, rc);
+    }
+    int rc = mprotect(a->base + step * ARENA_STEP, ARENA_STEP, PROT_READ | PROT_WRITE);
+    return rc == 0 ? STEP_MEMORY : STEP_ABSENT;
+}
+
+// Makes the step usable, by whoever comes first; the others wait for it.
+static int make_usable(struct arena *a, uint64_t step)
+{
+    for (;;) {
+        uint8_t seen = atomic_load_explicit(&a->steps[step], memory_order_acquire);
+        if (seen == STEP_MEMORY || seen == STEP_FILE) {
+            return 0;
+        }
+        if (seen == STEP_BUSY) {
+            sched_yield();
+            continue;
+        }
+        if (!atomic_compare_exchange_weak_explicit(&a->steps[step], &seen, STEP_BUSY,
+                                                   memory_order_acquire, memory_order_relaxed)) {
+            continue;
+        }
+        uint8_t is = open_step(a, step);
+        atomic_store_explicit(&a->steps[step], is, memory_order_release);
+        return is == STEP_ABSENT ? -ENOMEM : 0;
+    }
 }
 
 int arena_new(struct arena **ret, uint64_t max_bytes)
@@ -60,13 +88,15 @@ int arena_new(struct arena **ret, uint64_t max_bytes)
         }
         a->size = a->size / 2 / ARENA_STEP * ARENA_STEP;
     }
-    a->steps = calloc(a->size / ARENA_STEP, sizeof *a->steps);
-    if (a->steps == NULL) {
-        munmap(a->base, a->size);
-        free(a);
+    a->steps = calloc(arena_steps(a), sizeof *a->steps);
+    a->rescued = calloc(a->size / ARENA_PAGE / 8, 1);
+    atomic_init(&a->fd, -1);
+    atomic_init(&a->used, ARENA_RESERVED);
+    atomic_flag_clear(&a->rescuing);
+    if (a->steps == NULL || a->rescued == NULL || make_usable(a, 0) < 0) {
+        arena_free(a);
         return -ENOMEM;
     }
-    atomic_init(&a->used, ARENA_CHUNK); // so that handle 0 is nobody's
     *ret = a;
     return 0;
 }
@@ -76,30 +106,8 @@ void arena_free(struct arena *a)
     if (a != NULL) {
         munmap(a->base, a->size);
         free(a->steps);
+        free(a->rescued);
         free(a);
-    }
-}
-
-// Makes the step usable, by whoever comes first; the others wait for it.
-static int make_usable(struct arena *a, uint64_t step)
-{
-    for (;;) {
-        uint8_t seen = atomic_load_explicit(&a->steps[step], memory_order_acquire);
-        if (seen == STEP_READY) {
-            return 0;
-        }
-        if (seen == STEP_BUSY) {
-            sched_yield();
-            continue;
-        }
-        if (!atomic_compare_exchange_weak_explicit(&a->steps[step], &seen, STEP_BUSY,
-                                                   memory_order_acquire, memory_order_relaxed)) {
-            continue;
-        }
-        int rc = mprotect(a->base + step * ARENA_STEP, ARENA_STEP, PROT_READ | PROT_WRITE);
-        atomic_store_explicit(&a->steps[step], rc == 0 ? STEP_READY : STEP_ABSENT,
-                              memory_order_release);
-        return rc == 0 ? 0 : -ENOMEM;
     }
 }
 
@@ -160,6 +168,13 @@ static uint32_t take_released(struct arena *a, struct arena_hand *hand, unsigned
     return handle;
 }
 
+// Where a piece may begin, at or behind `at`.
+static uint32_t within_page(uint32_t at, uint32_t granules)
+{
+    uint32_t in_page = at % PAGE_GRANULES;
+    return in_page == 0 || in_page + granules <= PAGE_GRANULES ? at : at - in_page + PAGE_GRANULES;
+}
+
 uint32_t arena_alloc(struct arena *a, struct arena_hand *hand, size_t bytes)
 {
     assert(bytes <= ARENA_MAX_PIECE);
@@ -170,12 +185,15 @@ uint32_t arena_alloc(struct arena *a, struct arena_hand *hand, size_t bytes)
         memset(arena_at(a->base, handle), 0, (size_t)granules * ARENA_GRANULE);
         return handle;
     }
-    if (hand->end - hand->next < granules && take_chunk(a, hand) < 0) {
-        return 0;
+    uint32_t at = within_page(hand->next, granules);
+    if (hand->end < at + granules) {
+        if (take_chunk(a, hand) < 0) {
+            return 0;
+        }
+        at = hand->next;
     }
-    handle = hand->next;
-    hand->next += granules;
-    return handle;
+    hand->next = at + granules;
+    return at;
 }
 
 void arena_release(struct arena *a, uint32_t handle, size_t bytes)

@@ -9,7 +9,8 @@
 bool claim_unowned(void *table, struct series *s)
 {
     const struct table *t = table;
-    return marks_next(&s->marks, t->share->life_from, t->share->most_marks) == 0;
+    return marks_next(t->share->base, series_marks(s), t->share->life_from, t->share->most_marks) ==
+           0;
 }
 
 static bool reachable(const struct series *s)
@@ -26,10 +27,10 @@ static void drop_others(struct table *t, const struct series *keep, uint32_t lif
 {
     for (uint32_t i = 0; i < table_slots(t); i++) {
         struct series *s = slab_at(t, i);
-        if (s != keep && reachable(s) && marks_has(&s->marks, life)) {
-            marks_clear(&s->marks, life);
+        if (s != keep && reachable(s) && marks_has(t->share->base, series_marks(s), life)) {
+            marks_clear(t->share->base, series_marks(s), life);
             table_undo(t, s);
-            atomic_fetch_add(&t->expired, table_remove_if(t, s, claim_unowned, t));
+            atomic_fetch_add(&t->account->expired, table_remove_if(t, s, claim_unowned, t));
         }
     }
 }
@@ -40,12 +41,13 @@ static void drop_earlier(struct table *t, const struct series *keep, const struc
     uint32_t most = t->share->most_marks;
     for (uint32_t i = 0; i < table_slots(t); i++) {
         struct series *s = table_at(t, i);
-        if (s == NULL || s == keep || !marks_has(&s->marks, c->base)) {
+        if (s == NULL || s == keep || !marks_has(t->share->base, series_marks(s), c->base)) {
             continue;
         }
-        uint32_t life = marks_next(&s->marks, t->share->life_from, most);
+        uint32_t life = marks_next(t->share->base, series_marks(s), t->share->life_from, most);
         while (life != 0) {
-            uint32_t next = life < most ? marks_next(&s->marks, life + 1, most) : 0;
+            uint32_t next =
+                life < most ? marks_next(t->share->base, series_marks(s), life + 1, most) : 0;
             if (life != c->life && c->is_own(c->sources, c->base, life)) {
                 drop_others(t, keep, life);
             }
@@ -54,21 +56,23 @@ static void drop_earlier(struct table *t, const struct series *keep, const struc
     }
 }
 
-int claim_series(struct table *t, struct series *s, const struct claimant *c)
+int claim_series(struct table *t, struct series_hand *hand, struct series *s,
+                 const struct claimant *c)
 {
+    struct marks_room room = table_room(t, hand);
     bool changed = false;
     if (atomic_load_explicit(&t->timed, memory_order_relaxed) &&
-        atomic_load_explicit(&s->touched, memory_order_relaxed) != c->now_s) {
-        atomic_store(&s->touched, c->now_s);
+        atomic_load_explicit(series_touched(s), memory_order_relaxed) != c->now_s) {
+        atomic_store(series_touched(s), c->now_s);
         changed = true;
     }
-    int rc = marks_add(&s->marks, c->base, t->share->most_marks);
+    int rc = marks_add(series_marks(s), c->base, &room);
     if (rc < 0) {
         return rc;
     }
     changed |= rc > 0;
     if (t->owned) {
-        rc = marks_add(&s->marks, c->life, t->share->most_marks);
+        rc = marks_add(series_marks(s), c->life, &room);
         if (rc < 0) {
             return rc;
         }
@@ -83,7 +87,7 @@ int claim_series(struct table *t, struct series *s, const struct claimant *c)
             drop_earlier(t, s, c);
         }
         // Another line of the same source may have dropped this one meanwhile. One of them must stay.
-        if (!marks_has(&s->marks, c->life) || !table_survives(s)) {
+        if (!marks_has(t->share->base, series_marks(s), c->life) || !table_survives(s)) {
             return -ESTALE;
         }
     }

@@ -23,7 +23,8 @@ struct claimant {
 // Leaves the marks. Returns 0 when the series lives on with them; -ESTALE when it was removed meanwhile and
 // must be looked up again; -ENOMEM. Where the metric is an owned `_info` one, the source's other series of
 // it go.
-int claim_series(struct table *t, struct series *s, const struct claimant *c);
+int claim_series(struct table *t, struct series_hand *hand, struct series *s,
+                 const struct claimant *c);
 
 // Whether an owned series has lost its last owner; for table_remove_if, with its table.
 bool claim_unowned(void *table, struct series *s);

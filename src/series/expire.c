@@ -10,8 +10,8 @@
 
 // The age of a group of pre-created series, found by the hash of their open values.
 struct group {
-    uint64_t hash; // 0: empty
-    uint32_t touched;
+    uint64_t hash;  // 0: empty
+    uint32_t age_s; // of the youngest
     bool kept;
 };
 
@@ -20,7 +20,8 @@ struct groups {
     size_t mask;
 };
 
-static struct group *group_of(struct groups *groups, const struct metric *m, const char *text)
+static struct group *group_of(struct groups *groups, const struct metric *m, const char *text,
+                              bool *ret_fresh)
 {
     struct slice values[CATALOG_MAX_LABELS];
     key_split(m, text, values);
@@ -33,6 +34,7 @@ static struct group *group_of(struct groups *groups, const struct metric *m, con
     hash = hash == 0 ? 1 : hash;
     for (size_t i = hash & groups->mask;; i = (i + 1) & groups->mask) {
         if (groups->at[i].hash == 0 || groups->at[i].hash == hash) {
+            *ret_fresh = groups->at[i].hash == 0;
             groups->at[i].hash = hash;
             return &groups->at[i];
         }
@@ -45,14 +47,20 @@ struct age {
     uint32_t ttl_s;
 };
 
-static bool too_old(const struct age *age, uint32_t touched)
+/*
+ * Seconds count modulo 2^32, so that what was updated before this machine was started has an age too. An update
+ * of this very second may be ahead of the tick's look at the clock.
+ */
+static uint32_t age_of(const struct age *age, const struct series *s)
 {
-    return age->now_s > touched && age->now_s - touched >= age->ttl_s;
+    uint32_t age_s = age->now_s - atomic_load(series_touched(s));
+    return age_s > UINT32_MAX / 2 ? 0 : age_s;
 }
 
 static bool is_old(void *ctx, struct series *s)
 {
-    return too_old(ctx, atomic_load(&s->touched));
+    const struct age *age = ctx;
+    return age_of(age, s) >= age->ttl_s;
 }
 
 static uint64_t expire_each(struct table *t, struct age *age)
@@ -66,7 +74,8 @@ static uint64_t expire_each(struct table *t, struct age *age)
 }
 
 static uint64_t expire_groups(const struct family *f, struct age *age,
-                              bool (*kept)(void *, const struct series *), void *ctx)
+                              bool (*kept)(void *, const struct table *, const struct series *),
+                              void *ctx)
 {
     struct table *t = f->table;
     uint32_t slots = table_slots(t);
@@ -82,18 +91,21 @@ static uint64_t expire_groups(const struct family *f, struct age *age,
     for (uint32_t i = 0; i < slots; i++) {
         struct series *s = table_at(t, i);
         if (s != NULL) {
-            struct group *g = group_of(&groups, f->metric, series_text(t, s, &len));
-            uint32_t touched = atomic_load(&s->touched);
-            g->touched = touched > g->touched ? touched : g->touched;
-            g->kept |= kept(ctx, s);
+            bool fresh;
+            struct group *g = group_of(&groups, f->metric, series_text(s, &len), &fresh);
+            uint32_t age_s = age_of(age, s);
+            g->age_s = fresh || age_s < g->age_s ? age_s : g->age_s;
+            g->kept |= kept(ctx, t, s);
         }
     }
     uint64_t gone = 0;
     for (uint32_t i = 0; i < slots; i++) {
         struct series *s = table_at(t, i);
         if (s != NULL) {
-            struct group *g = group_of(&groups, f->metric, series_text(t, s, &len));
-            gone += !g->kept && too_old(age, g->touched) && table_remove_if(t, s, is_old, age);
+            bool fresh;
+            struct group *g = group_of(&groups, f->metric, series_text(s, &len), &fresh);
+            gone +=
+                !fresh && !g->kept && g->age_s >= age->ttl_s && table_remove_if(t, s, is_old, age);
         }
     }
     free(groups.at);
@@ -101,7 +113,7 @@ static uint64_t expire_groups(const struct family *f, struct age *age,
 }
 
 void expire_old(struct series_store *store, uint32_t now_s,
-                bool (*kept)(void *ctx, const struct series *s), void *ctx)
+                bool (*kept)(void *ctx, const struct table *t, const struct series *s), void *ctx)
 {
     rcu_enter();
     struct schema *schema = schema_current(store);
@@ -113,17 +125,17 @@ void expire_old(struct series_store *store, uint32_t now_s,
         struct age age = {now_s, (uint32_t)((f->metric->ttl_ms + 999) / 1000)};
         uint64_t gone =
             f->metric->precreate ? expire_groups(f, &age, kept, ctx) : expire_each(f->table, &age);
-        atomic_fetch_add(&f->table->expired, gone);
+        atomic_fetch_add(&f->table->account->expired, gone);
     }
     rcu_leave();
 }
 
-static bool clear_marks(struct series *s, const uint32_t *marks, size_t n)
+static bool clear_marks(struct table *t, struct series *s, const uint32_t *marks, size_t n)
 {
     bool any = false;
     for (size_t i = 0; i < n; i++) {
-        if (marks_has(&s->marks, marks[i])) {
-            marks_clear(&s->marks, marks[i]);
+        if (marks_has(t->share->base, series_marks(s), marks[i])) {
+            marks_clear(t->share->base, series_marks(s), marks[i]);
             any = true;
         }
     }
@@ -142,11 +154,11 @@ void expire_marks(struct series_store *store, const uint32_t *marks, size_t n, b
         uint64_t gone = 0;
         for (uint32_t slot = 0; slot < table_slots(t); slot++) {
             struct series *s = table_at(t, slot);
-            if (s != NULL && clear_marks(s, marks, n) && t->owned) {
+            if (s != NULL && clear_marks(t, s, marks, n) && t->owned) {
                 gone += table_remove_if(t, s, claim_unowned, t);
             }
         }
-        atomic_fetch_add(&t->expired, gone);
+        atomic_fetch_add(&t->account->expired, gone);
     }
     rcu_leave();
 }

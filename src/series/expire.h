@@ -12,7 +12,7 @@
 // Removes the series of metrics with a ttl that were not updated for that long. Pre-created series age as a
 // group (same values of the open labels), and not while `kept` says that a source keeps them.
 void expire_old(struct series_store *store, uint32_t now_s,
-                bool (*kept)(void *ctx, const struct series *s), void *ctx);
+                bool (*kept)(void *ctx, const struct table *t, const struct series *s), void *ctx);
 
 // Takes the marks out of every series, or of those of owned metrics only, and removes owned ones that this
 // leaves without an owner.

@@ -1,22 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "series/marks.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
-#include <stdlib.h>
 
 #define TAG ((uint64_t)1 << 63)
 
-enum { SLOTS = 3 };
+enum { SLOTS = 3, OWN_BITS = 31 };
 
-// The bitmap behind a tagged word.
-struct map {
-    uint32_t most;            // greatest mark that fits
-    _Atomic uint64_t words[]; //
+// What a tagged word stands for.
+struct wide {
+    uint64_t own;              // the number in the word
+    uint32_t n;                // leaves
+    _Atomic uint32_t leaves[]; // handles; 0: none of its marks is in the set
 };
 
-static struct map *map_of(uint64_t word)
+struct leaf {
+    uint64_t own;
+    _Atomic uint64_t words[MARKS_LEAF / 64];
+};
+
+static uint64_t own_of(uint64_t word)
 {
-    return (struct map *)(uintptr_t)(word & ~TAG);
+    return word >> 32 & (((uint64_t)1 << OWN_BITS) - 1);
+}
+
+static struct wide *wide_of(char *base, uint64_t word)
+{
+    return arena_at(base, (uint32_t)word);
 }
 
 static uint32_t slot(uint64_t word, unsigned i)
@@ -40,49 +52,91 @@ static int slot_of(uint64_t word, uint32_t mark)
     return -1;
 }
 
-bool marks_has(const _Atomic uint64_t *word, uint32_t mark)
+// The word of bits that holds the mark, or NULL.
+static _Atomic uint64_t *bits_of(char *base, uint64_t word, uint32_t mark)
+{
+    struct wide *wide = wide_of(base, word);
+    uint32_t at = mark / MARKS_LEAF;
+    uint32_t handle = at < wide->n ? atomic_load(&wide->leaves[at]) : 0;
+    struct leaf *leaf = arena_at(base, handle);
+    return handle == 0 ? NULL : &leaf->words[mark % MARKS_LEAF / 64];
+}
+
+bool marks_has(char *base, const _Atomic uint64_t *word, uint32_t mark)
 {
     uint64_t w = atomic_load_explicit(word, memory_order_acquire);
     if ((w & TAG) == 0) {
         return slot_of(w, mark) >= 0;
     }
-    return atomic_load(&map_of(w)->words[mark / 64]) >> (mark % 64) & 1;
+    const _Atomic uint64_t *bits = bits_of(base, w, mark);
+    return bits != NULL && (atomic_load(bits) >> (mark % 64) & 1);
 }
 
-// Replaces a full word by a bitmap that holds the same marks and the new one.
-static int widen(_Atomic uint64_t *word, uint64_t seen, uint32_t mark, uint32_t most)
+// Sets a mark's bit, and makes its leaf where there is none. Returns as marks_add.
+static int set_bit(const struct marks_room *room, uint64_t word, uint32_t mark)
 {
-    struct map *map = calloc(1, sizeof *map + (most / 64 + 1) * sizeof map->words[0]);
-    if (map == NULL) {
+    char *base = arena_base(room->arena);
+    struct wide *wide = wide_of(base, word);
+    uint32_t none = 0;
+    if (bits_of(base, word, mark) == NULL) {
+        uint32_t handle = arena_alloc(room->arena, room->hand, sizeof(struct leaf));
+        if (handle == 0) {
+            return -ENOMEM;
+        }
+        ((struct leaf *)arena_at(base, handle))->own = wide->own;
+        if (!atomic_compare_exchange_strong(&wide->leaves[mark / MARKS_LEAF], &none, handle)) {
+            arena_release(room->arena, handle, sizeof(struct leaf));
+        }
+    }
+    uint64_t bit = (uint64_t)1 << mark % 64;
+    return (atomic_fetch_or(bits_of(base, word, mark), bit) & bit) == 0;
+}
+
+static size_t wide_size(uint32_t n)
+{
+    return sizeof(struct wide) + n * sizeof(uint32_t);
+}
+
+// Replaces a full word by one that stands for the same marks. -EAGAIN: it is not the one that was seen.
+static int widen(_Atomic uint64_t *word, uint64_t seen, const struct marks_room *room)
+{
+    uint32_t n = room->most / MARKS_LEAF + 1;
+    uint32_t handle = arena_alloc(room->arena, room->hand, wide_size(n));
+    if (handle == 0) {
         return -ENOMEM;
     }
-    map->most = most;
-    for (unsigned i = 0; i < SLOTS; i++) {
-        map->words[slot(seen, i) / 64] |= (uint64_t)1 << slot(seen, i) % 64;
+    struct wide *wide = arena_at(arena_base(room->arena), handle);
+    uint64_t own = clock_mono_ns() >> 4;
+    _Atomic uint64_t fresh = TAG | (own << 32 & ~TAG) | handle;
+    wide->own = own_of(fresh);
+    wide->n = n;
+    int rc = 0;
+    for (unsigned i = 0; rc >= 0 && i < SLOTS; i++) {
+        rc = set_bit(room, fresh, slot(seen, i));
     }
-    map->words[mark / 64] |= (uint64_t)1 << mark % 64;
-    if (!atomic_compare_exchange_strong(word, &seen, TAG | (uint64_t)(uintptr_t)map)) {
-        free(map);
-        return -EAGAIN;
+    if (rc >= 0 && !atomic_compare_exchange_strong(word, &seen, fresh)) {
+        rc = -EAGAIN;
     }
-    return 1;
+    if (rc < 0) {
+        marks_drop(room->arena, &fresh);
+    }
+    return rc;
 }
 
-int marks_add(_Atomic uint64_t *word, uint32_t mark, uint32_t most)
+int marks_add(_Atomic uint64_t *word, uint32_t mark, const struct marks_room *room)
 {
     for (;;) {
         uint64_t w = atomic_load_explicit(word, memory_order_acquire);
         if ((w & TAG) != 0) {
-            uint64_t bit = (uint64_t)1 << mark % 64;
-            return (atomic_fetch_or(&map_of(w)->words[mark / 64], bit) & bit) == 0;
+            return set_bit(room, w, mark);
         }
         if (slot_of(w, mark) >= 0) {
             return 0;
         }
         int empty = slot_of(w, 0);
         if (empty < 0) {
-            int rc = widen(word, w, mark, most);
-            if (rc != -EAGAIN) {
+            int rc = widen(word, w, room);
+            if (rc < 0 && rc != -EAGAIN) {
                 return rc;
             }
         } else if (atomic_compare_exchange_strong(word, &w, with_slot(w, (unsigned)empty, mark))) {
@@ -91,12 +145,15 @@ int marks_add(_Atomic uint64_t *word, uint32_t mark, uint32_t most)
     }
 }
 
-void marks_clear(_Atomic uint64_t *word, uint32_t mark)
+void marks_clear(char *base, _Atomic uint64_t *word, uint32_t mark)
 {
     for (;;) {
         uint64_t w = atomic_load_explicit(word, memory_order_acquire);
         if ((w & TAG) != 0) {
-            atomic_fetch_and(&map_of(w)->words[mark / 64], ~((uint64_t)1 << mark % 64));
+            _Atomic uint64_t *bits = bits_of(base, w, mark);
+            if (bits != NULL) {
+                atomic_fetch_and(bits, ~((uint64_t)1 << mark % 64));
+            }
             return;
         }
         int at = slot_of(w, mark);
@@ -118,31 +175,87 @@ static uint32_t next_in_word(uint64_t w, uint32_t from, uint32_t to)
     return least;
 }
 
-uint32_t marks_next(const _Atomic uint64_t *word, uint32_t from, uint32_t to)
+// The least mark of the leaf at or above `from`, both counted within it; MARKS_LEAF: none.
+static uint32_t next_in_leaf(const struct leaf *leaf, uint32_t from)
+{
+    for (uint32_t i = from / 64; i < MARKS_LEAF / 64; i++) {
+        uint64_t bits = atomic_load(&leaf->words[i]);
+        if (i == from / 64) {
+            bits &= ~(uint64_t)0 << from % 64;
+        }
+        if (bits != 0) {
+            return i * 64 + (uint32_t)__builtin_ctzll(bits);
+        }
+    }
+    return MARKS_LEAF;
+}
+
+uint32_t marks_next(char *base, const _Atomic uint64_t *word, uint32_t from, uint32_t to)
 {
     uint64_t w = atomic_load(word);
     if ((w & TAG) == 0) {
         return next_in_word(w, from, to);
     }
-    const struct map *map = map_of(w);
-    to = to > map->most ? map->most : to;
-    for (uint32_t i = from / 64; i <= to / 64; i++) {
-        uint64_t bits = atomic_load(&map->words[i]);
-        if (i == from / 64) {
-            bits &= ~(uint64_t)0 << from % 64;
-        }
-        if (bits != 0) {
-            uint32_t mark = i * 64 + (uint32_t)__builtin_ctzll(bits);
-            return mark <= to ? mark : 0;
+    const struct wide *wide = wide_of(base, w);
+    for (uint32_t i = from / MARKS_LEAF; i < wide->n && i <= to / MARKS_LEAF; i++) {
+        uint32_t handle = atomic_load(&wide->leaves[i]);
+        uint32_t first = i == from / MARKS_LEAF ? from % MARKS_LEAF : 0;
+        uint32_t at = handle == 0 ? MARKS_LEAF : next_in_leaf(arena_at(base, handle), first);
+        if (at < MARKS_LEAF) {
+            return i * MARKS_LEAF + at <= to ? i * MARKS_LEAF + at : 0;
         }
     }
     return 0;
 }
 
-void marks_drop(_Atomic uint64_t *word)
+void marks_drop(struct arena *a, _Atomic uint64_t *word)
 {
     uint64_t w = atomic_exchange(word, 0);
-    if ((w & TAG) != 0) {
-        free(map_of(w));
+    if ((w & TAG) == 0) {
+        return;
     }
+    struct wide *wide = wide_of(arena_base(a), w);
+    for (uint32_t i = 0; i < wide->n; i++) {
+        uint32_t handle = atomic_load(&wide->leaves[i]);
+        if (handle != 0) {
+            arena_release(a, handle, sizeof(struct leaf));
+        }
+    }
+    arena_release(a, (uint32_t)w, wide_size(wide->n));
+}
+
+// ---- Reading
+
+// The piece of `size` bytes if it is one of a set with this number.
+static const void *piece_of(const struct record_image *image, uint32_t handle, size_t size,
+                            uint64_t own)
+{
+    uint64_t at = (uint64_t)handle * ARENA_GRANULE;
+    if (handle == 0 || at > image->size || size > image->size - at ||
+        *(const uint64_t *)(const void *)(image->base + at) != own) {
+        return NULL;
+    }
+    return image->base + at;
+}
+
+uint32_t marks_read(const struct record_image *image, uint64_t word, uint32_t from)
+{
+    if ((word & TAG) == 0) {
+        return next_in_word(word, from, MARKS_MOST);
+    }
+    const struct wide *wide = piece_of(image, (uint32_t)word, sizeof *wide, own_of(word));
+    if (wide == NULL || wide->n > MARKS_MOST / MARKS_LEAF + 1 ||
+        piece_of(image, (uint32_t)word, wide_size(wide->n), own_of(word)) == NULL) {
+        return 0;
+    }
+    for (uint32_t i = from / MARKS_LEAF; i < wide->n; i++) {
+        uint32_t handle = atomic_load(&wide->leaves[i]);
+        const struct leaf *leaf = piece_of(image, handle, sizeof *leaf, own_of(word));
+        uint32_t first = i == from / MARKS_LEAF ? from % MARKS_LEAF : 0;
+        uint32_t at = leaf == NULL ? MARKS_LEAF : next_in_leaf(leaf, first);
+        if (at < MARKS_LEAF) {
+            return i * MARKS_LEAF + at;
+        }
+    }
+    return 0;
 }

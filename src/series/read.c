@@ -19,16 +19,9 @@ struct series *table_at(const struct table *t, uint32_t slot)
 
 void *table_cell(struct table *t, struct series_hand *hand, struct series *s)
 {
-    _Atomic uint32_t *lane = &series_lanes(s)[hand->lane];
-    uint32_t handle = atomic_load_explicit(lane, memory_order_relaxed);
-    if (handle == 0) {
-        handle = arena_alloc(t->share->arena, &hand->arena, t->cell_size);
-        if (handle == 0) {
-            return NULL;
-        }
-        atomic_store_explicit(lane, handle, memory_order_release);
-    }
-    return arena_at(t->share->base, handle);
+    return record_cell(t->share->arena, &hand->arena,
+                       atomic_load_explicit(&s->handle, memory_order_relaxed), hand->lane,
+                       t->cell_size);
 }
 
 void table_read_counter(const struct table *t, const struct series *s, uint64_t *ret_whole,
@@ -37,9 +30,8 @@ void table_read_counter(const struct table *t, const struct series *s, uint64_t 
     uint64_t whole = 0;
     double rest = 0;
     for (unsigned i = 0; i < t->share->lanes; i++) {
-        uint32_t handle = atomic_load_explicit(&series_lanes(s)[i], memory_order_acquire);
-        if (handle != 0) {
-            struct cell_counter *c = arena_at(t->share->base, handle);
+        struct cell_counter *c = record_cell_made(t->share->base, s->record, i);
+        if (c != NULL) {
             whole += atomic_load_explicit(&c->whole, memory_order_relaxed);
             rest += atomic_load_explicit(&c->rest, memory_order_relaxed);
         }
@@ -54,11 +46,10 @@ void table_read_histogram(const struct table *t, const struct series *s, uint64_
     memset(ret_counts, 0, (t->n_bounds + 1) * sizeof *ret_counts);
     double sum = 0;
     for (unsigned i = 0; i < t->share->lanes; i++) {
-        uint32_t handle = atomic_load_explicit(&series_lanes(s)[i], memory_order_acquire);
-        if (handle == 0) {
+        struct cell_histogram *c = record_cell_made(t->share->base, s->record, i);
+        if (c == NULL) {
             continue;
         }
-        struct cell_histogram *c = arena_at(t->share->base, handle);
         for (size_t b = 0; b <= t->n_bounds; b++) {
             ret_counts[b] += atomic_load_explicit(&c->counts[b], memory_order_acquire);
         }
@@ -71,11 +62,10 @@ double table_magnitude(const struct table *t, const struct series *s)
 {
     double sum = 0;
     for (unsigned i = 0; i < t->share->lanes; i++) {
-        uint32_t handle = atomic_load_explicit(&series_lanes(s)[i], memory_order_acquire);
-        if (handle == 0) {
+        void *cell = record_cell_made(t->share->base, s->record, i);
+        if (cell == NULL) {
             continue;
         }
-        void *cell = arena_at(t->share->base, handle);
         _Atomic double *part = t->type == METRIC_COUNTER ? &((struct cell_counter *)cell)->rest
                                                          : &((struct cell_histogram *)cell)->sum;
         sum += fabs(atomic_load_explicit(part, memory_order_relaxed));

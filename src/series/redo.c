@@ -130,7 +130,7 @@ void redo_commit(struct redo *r)
     r->n = 0;
 }
 
-unsigned redo_replay(const struct redo_area *area, char *base, uint64_t size)
+unsigned redo_replay(const struct redo_area *area, char *base, uint64_t from, uint64_t size)
 {
     uint64_t n = load(&area->marked);
     if (n > REDO_WORDS || size < sizeof(uint64_t)) {
@@ -138,7 +138,7 @@ unsigned redo_replay(const struct redo_area *area, char *base, uint64_t size)
     }
     for (uint64_t i = 0; i < n; i++) {
         uint64_t at = load(&area->words[i].at);
-        if (at % sizeof(uint64_t) != 0 || at > size - sizeof(uint64_t)) {
+        if (at % sizeof(uint64_t) != 0 || at < from || at > size - sizeof(uint64_t)) {
             return 0;
         }
     }

@@ -53,8 +53,8 @@ void redo_add(struct redo *r, _Atomic double *gauge, double v);
 // Makes all that was noted true, and forgets it.
 void redo_commit(struct redo *r);
 
-// Replays what an area holds onto the `size` bytes of an arena at `base`, whole or, where a word lies outside,
-// not at all. Returns the number of words.
-unsigned redo_replay(const struct redo_area *area, char *base, uint64_t size);
+// Replays what an area holds onto the bytes [from, size) of an arena at `base`, whole or, where a word lies
+// outside, not at all. Returns the number of words.
+unsigned redo_replay(const struct redo_area *area, char *base, uint64_t from, uint64_t size);
 
 #endif

@@ -27,6 +27,12 @@ bool table_take(struct table *t, uint64_t n)
     return true;
 }
 
+void table_take_anyway(struct table *t)
+{
+    atomic_fetch_add_explicit(&t->count, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&t->share->count, 1, memory_order_relaxed);
+}
+
 void table_give(struct table *t, uint64_t n)
 {
     atomic_fetch_sub_explicit(&t->count, n, memory_order_relaxed);

@@ -45,7 +45,7 @@ static void adapt(struct family *f)
         for (uint32_t i = 0; i < table_slots(t); i++) {
             struct series *s = table_at(t, i);
             if (s != NULL) {
-                atomic_store(&s->touched, now_s);
+                atomic_store(series_touched(s), now_s);
             }
         }
     }
@@ -66,6 +66,7 @@ int schema_open(struct series_store **ret, struct catalog *c,
         return -ENOMEM;
     }
     store->share.base = arena_base(store->share.arena);
+    layout_init(store->share.base, life_from);
     store->share.lanes = lanes;
     store->share.life_from = life_from;
     store->share.most_marks = most_marks;
@@ -99,7 +100,7 @@ void schema_close(struct series_store *store)
     }
     struct schema *schema = schema_current(store);
     for (size_t i = 0; i < schema->catalog->n_metrics; i++) {
-        table_free(schema->families[i].table);
+        table_close(schema->families[i].table);
     }
     catalog_free(schema->catalog);
     free(schema);
@@ -120,20 +121,21 @@ static bool same_series(const struct metric *a, const struct metric *b)
     return a->n_bounds == 0 || memcmp(a->bounds, b->bounds, a->n_bounds * sizeof a->bounds[0]) == 0;
 }
 
-// Whether a series' values still are what the metric's closed labels allow.
-static bool allowed(const struct metric *m, const char *text, struct buf *scratch)
+bool schema_allows(const struct metric *m, const char *text)
 {
+    char room[CATALOG_MAX_LABEL_VALUE];
+    struct buf scratch = {.p = room, .cap = sizeof room, .max = sizeof room};
     struct slice values[CATALOG_MAX_LABELS];
     key_split(m, text, values);
     for (size_t i = 0; i < m->n_labels; i++) {
         if (!m->labels[i].def->closed) {
             continue;
         }
-        buf_clear(scratch);
-        key_unescape(scratch, values[i]);
+        buf_clear(&scratch);
+        key_unescape(&scratch, values[i]);
         size_t len;
-        const char *to = label_resolve(m->labels[i].def, scratch->p, scratch->len, &len);
-        if (to == NULL || len != scratch->len || memcmp(to, scratch->p, len) != 0) {
+        const char *to = label_resolve(m->labels[i].def, scratch.p, scratch.len, &len);
+        if (to == NULL || len != scratch.len || memcmp(to, scratch.p, len) != 0) {
             return false;
         }
     }
@@ -143,18 +145,16 @@ static bool allowed(const struct metric *m, const char *text, struct buf *scratc
 static uint64_t drop_outside(struct family *f)
 {
     uint64_t dropped = 0;
-    char room[CATALOG_MAX_LABEL_VALUE];
-    struct buf scratch = {.p = room, .cap = sizeof room, .max = sizeof room};
     rcu_enter();
     for (uint32_t i = 0; i < table_slots(f->table); i++) {
         struct series *s = table_at(f->table, i);
         size_t len;
-        if (s != NULL && !allowed(f->metric, series_text(f->table, s, &len), &scratch)) {
+        if (s != NULL && !schema_allows(f->metric, series_text(s, &len))) {
             dropped += table_remove(f->table, s);
         }
     }
     rcu_leave();
-    atomic_fetch_add(&f->table->expired, dropped);
+    atomic_fetch_add(&f->table->account->expired, dropped);
     return dropped;
 }
 
@@ -182,10 +182,11 @@ static int fill(struct series_store *store, struct schema *old, struct schema *s
         }
         if (before != NULL) {
             uint64_t lost = atomic_load(&before->table->count);
-            atomic_store(&f->table->folded, atomic_load(&before->table->folded));
-            atomic_store(&f->table->precreate_skipped,
-                         atomic_load(&before->table->precreate_skipped));
-            atomic_store(&f->table->expired, atomic_load(&before->table->expired) + lost);
+            atomic_store(&f->table->account->folded, atomic_load(&before->table->account->folded));
+            atomic_store(&f->table->account->precreate_skipped,
+                         atomic_load(&before->table->account->precreate_skipped));
+            atomic_store(&f->table->account->expired,
+                         atomic_load(&before->table->account->expired) + lost);
             change->anew++;
             change->series += lost;
         }

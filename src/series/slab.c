@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "series/slab.h"
 
-#include "series/marks.h"
 #include "series/walk.h"
 
 #include <errno.h>
@@ -61,7 +60,7 @@ static struct series *pop(struct table *t, uint32_t *ret_slot)
     while ((uint32_t)head != 0) {
         struct series *s = slab_at(t, (uint32_t)head - 1);
         uint64_t next =
-            ((head >> 32) + 1) << 32 | atomic_load_explicit(&s->touched, memory_order_relaxed);
+            ((head >> 32) + 1) << 32 | atomic_load_explicit(&s->handle, memory_order_relaxed);
         if (atomic_compare_exchange_weak_explicit(&t->free, &head, next, memory_order_acquire,
                                                   memory_order_acquire)) {
             *ret_slot = (uint32_t)head - 1;
@@ -71,12 +70,12 @@ static struct series *pop(struct table *t, uint32_t *ret_slot)
     return NULL;
 }
 
-static void push(struct table *t, struct series *s, uint32_t slot)
+void slab_give(struct table *t, struct series *s, uint32_t slot)
 {
     uint64_t head = atomic_load_explicit(&t->free, memory_order_relaxed);
     uint64_t next;
     do {
-        atomic_store_explicit(&s->touched, (uint32_t)head, memory_order_relaxed);
+        atomic_store_explicit(&s->handle, (uint32_t)head, memory_order_relaxed);
         next = ((head >> 32) + 1) << 32 | (slot + 1);
     } while (!atomic_compare_exchange_weak_explicit(&t->free, &head, next, memory_order_release,
                                                     memory_order_relaxed));
@@ -101,23 +100,14 @@ struct series *slab_take(struct table *t, uint32_t *ret_slot)
 
 void slab_release(struct table *t, struct series *s)
 {
-    struct series_record *r = s->record;
-    uint32_t slot = r->slot;
+    uint32_t slot = s->record->slot;
     struct arena *arena = t->share->arena;
-    if (t->cell_size > 0) {
-        for (unsigned i = 0; i < r->lanes; i++) {
-            uint32_t handle = atomic_load_explicit(&series_lanes(s)[i], memory_order_acquire);
-            if (handle != 0) {
-                arena_release(arena, handle, t->cell_size);
-            }
-        }
-    }
-    arena_release(arena, s->handle, t->text_at + r->text_len);
-    marks_drop(&s->marks);
+    marks_drop(arena, series_marks(s));
+    record_free(arena, atomic_load_explicit(&s->handle, memory_order_relaxed), t->cell_size);
     s->record = NULL;
     atomic_fetch_add_explicit(&s->uses, 1, memory_order_relaxed);
     atomic_store_explicit(&s->state, SERIES_FREE, memory_order_release);
-    push(t, s, slot);
+    slab_give(t, s, slot);
 }
 
 void slab_free_all(struct table *t)

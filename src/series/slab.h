@@ -14,6 +14,8 @@
 struct series *slab_at(const struct table *t, uint32_t slot);
 // A slot that nobody else knows. NULL: no memory.
 struct series *slab_take(struct table *t, uint32_t *ret_slot);
+// Gives back a slot that was taken and never filled.
+void slab_give(struct table *t, struct series *s, uint32_t slot);
 // Gives back a slot with its record, its cells and its marks; nobody else may reach them any more.
 void slab_release(struct table *t, struct series *s);
 // Gives back the slabs themselves.

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "series/table.h"
+#include "series/slab.h"
 
 #include "base/clock.h"
-#include "series/key.h"
-#include "series/marks.h"
-#include "series/slab.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <sched.h>
-#include <stdlib.h>
 #include <string.h>
 #include <urcu.h>
 #include <urcu/rculfhash.h>
@@ -27,110 +23,7 @@ static struct series *series_of(struct cds_lfht_node *node)
     return (struct series *)(void *)node;
 }
 
-// Chains of about four at the limit: short enough, and the buckets stay small beside the series.
-static size_t buckets_for(uint64_t limit)
-{
-    size_t n = 64;
-    while (n < limit / 4 && n < (size_t)1 << 20) {
-        n *= 2;
-    }
-    return n;
-}
-
-int table_new(struct table **ret, struct table_share *share, const struct metric *m, uint64_t limit)
-{
-    struct table *t = calloc(1, sizeof *t);
-    if (t == NULL) {
-        return -ENOMEM;
-    }
-    t->share = share;
-    t->type = m->type;
-    t->n_bounds = m->n_bounds;
-    size_t values = sizeof(double);
-    if (m->type != METRIC_GAUGE) {
-        values = (share->lanes * sizeof(uint32_t) + 7) / 8 * 8;
-        t->cell_size = m->type == METRIC_COUNTER ? sizeof(struct cell_counter)
-                                                 : cell_histogram_size(m->n_bounds);
-    }
-    t->text_at = sizeof(struct series_record) + values;
-    t->index_size = buckets_for(limit);
-    atomic_init(&t->limit, limit);
-    t->index = cds_lfht_new(t->index_size, t->index_size, t->index_size, 0, NULL);
-    if (t->index == NULL) {
-        free(t);
-        return -ENOMEM;
-    }
-    *ret = t;
-    return 0;
-}
-
-static void unlink_all(struct table *t)
-{
-    rcu_read_lock();
-    for (uint32_t i = 0; i < atomic_load(&t->slots); i++) {
-        struct series *s = slab_at(t, i);
-        uint8_t state = atomic_load(&s->state);
-        if (state == SERIES_LIVE || state == SERIES_READY) {
-            cds_lfht_del(t->index, node_of(s));
-        }
-    }
-    rcu_read_unlock();
-}
-
-void table_free(struct table *t)
-{
-    if (t == NULL) {
-        return;
-    }
-    unlink_all(t);
-    for (uint32_t i = 0; i < atomic_load(&t->slots); i++) {
-        struct series *s = slab_at(t, i);
-        uint8_t state = atomic_load(&s->state);
-        if (state == SERIES_LIVE || state == SERIES_READY) {
-            table_refund(t, s->payer, 1);
-        }
-        if (state != SERIES_FREE) {
-            slab_release(t, s);
-        }
-    }
-    cds_lfht_destroy(t->index, NULL);
-    slab_free_all(t);
-    free(t);
-}
-
-int table_resize(struct table *t, uint64_t limit)
-{
-    atomic_store(&t->limit, limit);
-    size_t size = buckets_for(limit);
-    if (size <= t->index_size) {
-        return 0;
-    }
-    struct cds_lfht *index = cds_lfht_new(size, size, size, 0, NULL);
-    if (index == NULL) {
-        return -ENOMEM;
-    }
-    unlink_all(t);
-    synchronize_rcu();
-    rcu_read_lock();
-    for (uint32_t i = 0; i < atomic_load(&t->slots); i++) {
-        struct series *s = slab_at(t, i);
-        uint8_t state = atomic_load(&s->state);
-        if (state == SERIES_LIVE || state == SERIES_READY) {
-            size_t len;
-            const char *text = series_text(t, s, &len);
-            cds_lfht_node_init(node_of(s));
-            cds_lfht_add(index, key_hash(text, len), node_of(s));
-        }
-    }
-    rcu_read_unlock();
-    cds_lfht_destroy(t->index, NULL);
-    t->index = index;
-    t->index_size = size;
-    return 0;
-}
-
 struct wanted {
-    const struct table *table;
     const char *text;
     size_t len;
 };
@@ -143,25 +36,58 @@ static int match(struct cds_lfht_node *node, const void *key)
         return 0;
     }
     size_t len;
-    const char *text = series_text(want->table, s, &len);
+    const char *text = series_text(s, &len);
     return len == want->len && memcmp(text, want->text, len) == 0;
+}
+
+static void count_removal(struct table *t)
+{
+    atomic_fetch_add(&t->removals, 1);
+    atomic_fetch_add(&t->share->removals, 1);
 }
 
 // Two that unlink a series at once are both told at once that it is being done, but only one that it is.
 static void unlink_dead(struct table *t, struct series *s)
 {
-    atomic_fetch_add(&t->removals, 1); // before the key can be made anew
+    count_removal(t); // before the key can be made anew
     if (cds_lfht_del(t->index, node_of(s)) == 0) {
         atomic_store(&s->state, SERIES_UNLINKED);
+    }
+}
+
+/*
+ * Two may publish at once, which does no harm: it is the same check. Who removes the series says DEAD first and
+ * withdraws then; so whoever publishes looks at the state once more.
+ */
+void table_publish(struct table *t, struct series *s)
+{
+    uint32_t handle = atomic_load_explicit(&s->handle, memory_order_relaxed);
+    record_publish(t->share->base, handle);
+    uint8_t state = atomic_load(&s->state);
+    if (state != SERIES_READY && state != SERIES_LIVE && state != SERIES_DYING) {
+        record_withdraw(t->share->base, handle);
+    }
+}
+
+// Published first: what a scrape has shown survives.
+void table_show(struct table *t, struct series *s)
+{
+    uint8_t state = SERIES_READY;
+    if (atomic_load(&s->state) == SERIES_READY) {
+        table_publish(t, s);
+        atomic_compare_exchange_strong(&s->state, &state, SERIES_LIVE);
     }
 }
 
 // What to do with a series that the index gave: false when it is dead and was unlinked.
 static bool usable(struct table *t, struct series *s)
 {
-    uint8_t state = SERIES_READY;
-    if (atomic_compare_exchange_strong(&s->state, &state, SERIES_LIVE) || state == SERIES_LIVE ||
-        state == SERIES_DYING) {
+    uint8_t state = atomic_load(&s->state);
+    if (state == SERIES_READY) {
+        table_show(t, s);
+        state = atomic_load(&s->state);
+    }
+    if (state == SERIES_LIVE || state == SERIES_DYING) {
         return true;
     }
     unlink_dead(t, s);
@@ -170,7 +96,7 @@ static bool usable(struct table *t, struct series *s)
 
 struct series *table_find(struct table *t, const char *text, size_t len, uint64_t hash)
 {
-    struct wanted want = {t, text, len};
+    struct wanted want = {text, len};
     for (;;) {
         struct cds_lfht_iter iter;
         cds_lfht_lookup(t->index, hash, match, &want, &iter);
@@ -189,31 +115,30 @@ struct series *table_find(struct table *t, const char *text, size_t len, uint64_
 static struct series *prepare(struct table *t, struct series_hand *hand, const char *text,
                               size_t len, uint8_t flags)
 {
-    size_t size = t->text_at + len;
-    uint32_t handle = size <= ARENA_MAX_PIECE && len <= UINT16_MAX
-                          ? arena_alloc(t->share->arena, &hand->arena, size)
-                          : 0;
-    if (handle == 0) {
-        return NULL;
-    }
-    uint32_t slot;
-    struct series *s = slab_take(t, &slot);
+    struct record_spec spec = {
+        .kind = RECORD_SERIES,
+        .flags = flags,
+        .lanes = t->type == METRIC_GAUGE ? 0 : (uint8_t)t->share->lanes,
+        .payload = sizeof(struct series_saved),
+        .signature = t->signature,
+        .created_ms = clock_real_ms(),
+        .text = text,
+        .text_len = len,
+    };
+    struct series *s = slab_take(t, &spec.slot);
     if (s == NULL) {
-        arena_release(t->share->arena, handle, size);
         return NULL;
     }
-    struct series_record *r = arena_at(t->share->base, handle);
-    r->created_ms = clock_real_ms();
-    r->slot = slot;
-    r->text_len = (uint16_t)len;
-    r->lanes = t->type == METRIC_GAUGE ? 0 : (uint8_t)t->share->lanes;
-    r->flags = flags;
-    memcpy((char *)r + t->text_at, text, len);
-    s->record = r;
-    s->handle = handle;
+    uint32_t handle = record_new(t->share->arena, &hand->arena, &spec);
+    if (handle == 0) {
+        slab_give(t, s, spec.slot);
+        return NULL;
+    }
+    s->record = record_at(t->share->base, handle);
     s->payer = (flags & SERIES_BEYOND) != 0 ? 0 : hand->payer;
-    atomic_store_explicit(&s->marks, 0, memory_order_relaxed);
-    atomic_store_explicit(&s->touched, (uint32_t)(clock_mono_ms() / 1000), memory_order_relaxed);
+    atomic_store_explicit(&s->handle, handle, memory_order_relaxed);
+    atomic_store_explicit(series_touched(s), (uint32_t)(clock_mono_ms() / 1000),
+                          memory_order_relaxed);
     cds_lfht_node_init(node_of(s));
     atomic_store_explicit(&s->state, SERIES_READY, memory_order_release);
     return s;
@@ -242,7 +167,7 @@ int table_make(struct table *t, struct series_hand *hand, const char *text, size
         return found != NULL ? 0 : rc;
     }
     struct series *s = prepare(t, hand, text, len, place == TABLE_BEYOND ? SERIES_BEYOND : 0);
-    struct wanted want = {t, text, len};
+    struct wanted want = {text, len};
     while (s != NULL) {
         struct cds_lfht_node *node = cds_lfht_add_unique(t->index, hash, match, &want, node_of(s));
         if (node == node_of(s)) {
@@ -267,15 +192,10 @@ int table_make(struct table *t, struct series_hand *hand, const char *text, size
     return 0;
 }
 
-void table_show(struct series *s)
-{
-    uint8_t state = SERIES_READY;
-    atomic_compare_exchange_strong(&s->state, &state, SERIES_LIVE);
-}
-
 // The one that turned a series DEAD unlinks it and gives its place back.
 static void bury(struct table *t, struct series *s)
 {
+    record_withdraw(t->share->base, atomic_load_explicit(&s->handle, memory_order_relaxed));
     unlink_dead(t, s);
     if ((s->record->flags & SERIES_BEYOND) == 0) {
         table_give(t, 1);
@@ -294,7 +214,7 @@ void table_undo(struct table *t, struct series *s)
 
 bool table_remove(struct table *t, struct series *s)
 {
-    atomic_fetch_add(&t->removals, 1);
+    count_removal(t);
     for (;;) {
         uint8_t state = SERIES_LIVE;
         if (atomic_compare_exchange_strong(&s->state, &state, SERIES_DEAD)) {
@@ -316,7 +236,7 @@ bool table_remove_if(struct table *t, struct series *s, bool (*still)(void *ctx,
         return false;
     }
     bool gone = still(ctx, s);
-    atomic_fetch_add(&t->removals, 1);
+    count_removal(t);
     atomic_store(&s->state, gone ? SERIES_DEAD : SERIES_LIVE);
     if (gone) {
         bury(t, s);

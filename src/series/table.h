@@ -29,8 +29,8 @@
 #define VE_SERIES_TABLE_H
 
 #include "catalog/catalog.h"
-#include "series/arena.h"
 #include "series/cell.h"
+#include "series/marks.h"
 
 enum {
     TABLE_SLABS = 27,      // slabs double in size: 2^32 slots
@@ -51,27 +51,26 @@ enum series_state {
 
 enum { SERIES_BEYOND = 1 }; // flag of a record: a folded series, which stands outside the limits
 
-// In the arena. Behind it: the gauge's double or the lanes' handles, then the text.
-struct series_record {
-    uint64_t created_ms; // CLOCK_REALTIME
-    uint32_t slot;       // in its table
-    uint16_t text_len;
-    uint8_t lanes; // handles behind; 0 for a gauge
-    uint8_t flags; // SERIES_BEYOND or 0
+// A metric's account, which outlives its series: the payload of a record.
+struct table_account {
+    _Atomic uint64_t folded;
+    _Atomic uint64_t expired;
+    _Atomic uint64_t precreate_skipped;
+};
+
+// A series' payload in its record.
+struct series_saved {
+    _Atomic uint64_t marks; // sources that have to do with it
 };
 
 // In a slab.
 struct series {
     unsigned char node[16]; // of the index
-    struct series_record *record;
-    _Atomic uint64_t marks; // sources that have to do with it
-    _Atomic uint32_t
-        touched;     // second of the last update, kept only where the metric has a ttl; in a free
-                     // slot: the next free one + 1
-    uint32_t handle; // of the record
-    _Atomic uint8_t state; // enum series_state
-    uint16_t payer;        // whom it counts for, from its making to its removal; 0: nobody
-    _Atomic uint32_t uses; // how often its slot was given back
+    struct record *record;
+    _Atomic uint32_t handle; // of the record; in a free slot: the next free one + 1
+    _Atomic uint32_t uses;   // how often its slot was given back
+    _Atomic uint8_t state;   // enum series_state
+    uint16_t payer;          // whom it counts for, from its making to its removal; 0: nobody
 };
 
 // What all tables share.
@@ -81,8 +80,11 @@ struct table_share {
     unsigned lanes;
     uint32_t life_from;     // marks from here on stand for a source's life and keep an owned series
     uint32_t most_marks;    // greatest mark
-    _Atomic uint64_t count; // series of all tables, folded ones aside
-    _Atomic uint64_t limit; // of count
+    struct arena_hand hand; // of the thread that makes tables
+    _Atomic uint64_t removals; // of all tables
+    char apart[64];            // keeps what each new series changes off the cache line of the above
+    _Atomic uint64_t count;    // series of all tables, folded ones aside
+    _Atomic uint64_t limit;    // of count
     _Atomic uint32_t made[TABLE_PAYERS]; // series that count for each payer
 };
 
@@ -91,18 +93,17 @@ struct table {
     struct cds_lfht *index;
     enum metric_type type;
     size_t n_bounds;
-    size_t cell_size;          // bytes of a lane's cell; 0 for a gauge
-    size_t text_at;            // where the text begins in a record
-    bool owned;                // series live as long as their sources
-    bool single;               // an owned `_info` metric: one series per source
-    _Atomic bool timed;        // the metric has a ttl
-    _Atomic uint64_t limit;    // of count
-    _Atomic uint64_t count;    // series, folded ones aside
-    _Atomic uint64_t removals; // raised before a series is DEAD, and before it is unlinked
-    _Atomic uint64_t dead;     // removed ones that wait for table_reclaim
-    _Atomic uint64_t folded;
-    _Atomic uint64_t expired;
-    _Atomic uint64_t precreate_skipped;
+    size_t cell_size;              // bytes of a lane's cell; 0 for a gauge
+    uint64_t signature;            // of the metric's name, type, labels and bounds
+    bool owned;                    // series live as long as their sources
+    bool single;                   // an owned `_info` metric: one series per source
+    _Atomic bool timed;            // the metric has a ttl
+    _Atomic uint64_t limit;        // of count
+    _Atomic uint64_t count;        // series, folded ones aside
+    _Atomic uint64_t removals;     // raised before a series is DEAD, and before it is unlinked
+    _Atomic uint64_t dead;         // removed ones that wait for table_reclaim
+    struct table_account *account; // in the arena
+    uint32_t account_handle;
     _Atomic uint32_t slots; // slots ever used
     _Atomic uint64_t free;  // head of the free slots: tag << 32 | slot + 1
     size_t index_size;      // buckets
@@ -122,6 +123,8 @@ int table_new(struct table **ret, struct table_share *share, const struct metric
               uint64_t limit);
 // Frees a table that no other thread can reach.
 void table_free(struct table *t);
+// The same when the arena goes, too: what stands in it is left as it is, which may be a file.
+void table_close(struct table *t);
 // Rebuilds the index for another limit. Only while no other thread finds, makes or removes series.
 int table_resize(struct table *t, uint64_t limit);
 
@@ -139,12 +142,17 @@ enum table_place {
 // given back unless the result is 1. A folded series counts for nobody.
 int table_make(struct table *t, struct series_hand *hand, const char *text, size_t len,
                uint64_t hash, enum table_place place, struct series **ret);
-void table_show(struct series *s);
+void table_show(struct table *t, struct series *s);
+// Publishes the series' record, as table_show does: from now on it outlives the process. For a line whose redo
+// record must name it before it is shown; the line can no longer be refused.
+void table_publish(struct table *t, struct series *s);
 void table_undo(struct table *t, struct series *s);
 
 // Takes n places within both limits, or none. Returns whether it did.
 bool table_take(struct table *t, uint64_t n);
 void table_give(struct table *t, uint64_t n);
+// Takes a place whatever the limits say.
+void table_take_anyway(struct table *t);
 // Counts n series that are about to be made for the hand's payer, or none. Returns whether it did.
 bool table_charge(struct table *t, const struct series_hand *hand, uint64_t n);
 void table_refund(struct table *t, uint16_t payer, uint64_t n);
@@ -165,21 +173,31 @@ void table_reclaim(struct table *t);
 struct series *table_at(const struct table *t, uint32_t slot);
 uint32_t table_slots(const struct table *t);
 
-static inline const char *series_text(const struct table *t, const struct series *s,
-                                      size_t *ret_len)
+static inline const char *series_text(const struct series *s, size_t *ret_len)
 {
     *ret_len = s->record->text_len;
-    return (const char *)s->record + t->text_at;
+    return record_text(s->record);
 }
 
 static inline _Atomic double *series_gauge(const struct series *s)
 {
-    return (_Atomic double *)(s->record + 1);
+    return &s->record->number;
 }
 
-static inline _Atomic uint32_t *series_lanes(const struct series *s)
+static inline _Atomic uint64_t *series_marks(const struct series *s)
 {
-    return (_Atomic uint32_t *)(s->record + 1);
+    return &((struct series_saved *)record_payload(s->record))->marks;
+}
+
+static inline _Atomic uint32_t *series_touched(const struct series *s)
+{
+    return &s->record->touched;
+}
+
+// Where a series' set of marks may grow.
+static inline struct marks_room table_room(const struct table *t, struct series_hand *hand)
+{
+    return (struct marks_room){t->share->arena, &hand->arena, t->share->most_marks};
 }
 
 // Whether who updates a series of the table has to claim it each time, and not once.

@@ -46,7 +46,7 @@ static inline void walk_fetch(const void *p, size_t size)
 static inline void walk_fetch_cells(const struct table *t, const struct series *s)
 {
     for (unsigned i = 0; t->cell_size > 0 && i < t->share->lanes; i++) {
-        uint32_t handle = atomic_load_explicit(&series_lanes(s)[i], memory_order_relaxed);
+        uint32_t handle = atomic_load_explicit(&record_lanes(s->record)[i], memory_order_relaxed);
         if (handle != 0) {
             walk_fetch(arena_at(t->share->base, handle), t->cell_size);
         }

@@ -14,6 +14,7 @@
 #ifndef VE_WEB_CONN_H
 #define VE_WEB_CONN_H
 
+#include "expose/negotiate.h"
 #include "web/query.h"
 #include "web/stats.h"
 
@@ -54,7 +55,9 @@ struct conn {
     uint64_t discarded;        // bytes of the request's body so far
     struct web_filter *filter; // of a scrape that waits; NULL: all
     bool page;                 // waits for the landing page, not for the exposition
+    struct negotiated form;    // of what a scrape is answered with
     uint64_t arrived_ns;       // when the scrape came
+    uint64_t deadline_ns;      // when nobody waits for it any more; UINT64_MAX: not said
     uint64_t progress;    // of the response that is being sent: a number that moves when bytes do
     uint64_t progress_ms; // when it was last seen to move
 };

@@ -42,8 +42,8 @@ int reply_send(struct conns *cs, struct conn *c, const struct reply *r)
     return taken ? 0 : -ENOMEM;
 }
 
-struct MHD_Response *reply_body(const char *type, char *bytes, size_t len, void (*done)(void *arg),
-                                void *arg)
+struct MHD_Response *reply_body(const struct reply_form *form, char *bytes, size_t len,
+                                void (*done)(void *arg), void *arg)
 {
     struct MHD_Response *response =
         MHD_create_response_from_buffer_with_free_callback_cls(len, bytes, done, arg);
@@ -51,8 +51,10 @@ struct MHD_Response *reply_body(const char *type, char *bytes, size_t len, void 
         done(arg);
         return NULL;
     }
-    if (add_header(response, "Content-Type", type) &&
-        add_header(response, "X-Content-Type-Options", "nosniff")) {
+    if (add_header(response, "Content-Type", form->type) &&
+        add_header(response, "X-Content-Type-Options", "nosniff") &&
+        (!form->gzip || add_header(response, "Content-Encoding", "gzip")) &&
+        (!form->negotiated || add_header(response, "Vary", "Accept, Accept-Encoding"))) {
         return response;
     }
     MHD_destroy_response(response);

@@ -30,10 +30,17 @@ struct reply {
 // the connection must end.
 int reply_send(struct conns *cs, struct conn *c, const struct reply *r);
 
+// What a response with a body of its own says of it.
+struct reply_form {
+    const char *type;
+    bool gzip;       // the body is compressed
+    bool negotiated; // other requests may get another form
+};
+
 // A response with a body of `len` bytes, sent from where they are. `done(arg)` is called once: when
 // the last connection is through with them, or before NULL is returned (no memory).
-struct MHD_Response *reply_body(const char *type, char *bytes, size_t len, void (*done)(void *arg),
-                                void *arg);
+struct MHD_Response *reply_body(const struct reply_form *form, char *bytes, size_t len,
+                                void (*done)(void *arg), void *arg);
 
 // Sends a response (takes it) at once. Returns 0; or -ENOMEM, and the connection must end.
 int reply_give(struct conns *cs, struct conn *c, struct MHD_Response *response);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "web/routes.h"
 
+#include "base/clock.h"
 #include "web/head.h"
 #include "web/reply.h"
+#include "web/wish.h"
 
 #include <errno.h>
 #include <microhttpd.h>
@@ -115,6 +117,24 @@ static bool handle_head(struct routes *r, struct conn *c, const char *method, co
     return true;
 }
 
+static enum MHD_Result take_wish(void *wish, enum MHD_ValueKind kind, const char *name,
+                                 size_t name_len, const char *value, size_t value_len)
+{
+    (void)kind;
+    wish_field(wish, name, name_len, value != NULL ? value : "", value_len);
+    return MHD_YES;
+}
+
+static void read_wish(struct conn *c)
+{
+    struct wish wish;
+    wish_begin(&wish);
+    MHD_get_connection_values_n(c->mhd, MHD_HEADER_KIND, take_wish, &wish);
+    c->form = wish_end(&wish);
+    c->arrived_ns = clock_mono_ns();
+    c->deadline_ns = wish.timeout_ns == UINT64_MAX ? UINT64_MAX : c->arrived_ns + wish.timeout_ns;
+}
+
 static bool handle_metrics(struct routes *r, struct conn *c)
 {
     struct web_filter *filter = NULL;
@@ -126,7 +146,8 @@ static bool handle_metrics(struct routes *r, struct conn *c)
         return answer_bad(r, c, "the query names too many metrics");
     }
     if (err == 0) {
-        scrape_add(r->scrape, c, filter, false);
+        read_wish(c);
+        scrape_add(r->scrape, c, filter);
     }
     return err == 0;
 }
@@ -146,7 +167,7 @@ static bool handle_path(struct routes *r, struct conn *c, const char *method)
         return handle_metrics(r, c);
     }
     if (is(c->path, "/")) {
-        scrape_add(r->scrape, c, NULL, true);
+        scrape_add_page(r->scrape, c);
         return true;
     }
     if (is_health(c->path)) {

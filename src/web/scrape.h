@@ -4,7 +4,8 @@
  *
  * Shape:   libmicrohttpd's round only collects requests; scrape_serve, after the round, renders.
  *          So a rendering begins after the arrival of all that it answers, and those that came
- *          during it find the next one. The landing page goes the same way, since it too costs a
+ *          during it find the next one. One rendering serves those that want it compressed and those
+ *          that do not, and is not sent to whom it comes too late for. The landing page goes the same way, since it too costs a
  *          walk and memory.
  * Bounds:  max_requests whose rendering is being sent. Those that wait cost no more than their
  *          connection, and wait for a place for SCRAPE_WAIT_MS at most. No new rendering beyond
@@ -23,6 +24,8 @@
 // a place.
 enum { SCRAPE_WAIT_MS = 500, SCRAPE_HELD_MAX = 256 * 1024 * 1024 };
 
+struct gzip;
+
 struct scrape {
     const struct web_backend *backend;
     struct conns *conns;
@@ -30,14 +33,22 @@ struct scrape {
     const char *version;
     const char *telemetry_path;
     unsigned max_requests;
-    struct bodies bodies;
+    struct bodies bodies; // as rendered
+    struct bodies packed; // the same after gzip
+    struct gzip *gzip;    // made when it is first wanted
 };
 
 // Suspends a request until its rendering is there, or until it is refused with 503. Takes
-// `filter` (NULL: all). `page`: wants the landing page.
-void scrape_add(struct scrape *s, struct conn *c, struct web_filter *filter, bool page);
+// `filter` (NULL: all). Its form and its deadline are set before.
+void scrape_add(struct scrape *s, struct conn *c, struct web_filter *filter);
+
+// The same for the landing page.
+void scrape_add_page(struct scrape *s, struct conn *c);
 
 // Renders for those that wait, as far as there is room.
 void scrape_serve(struct scrape *s);
+
+// Gives back the memory of renderings, once nothing is being sent any more.
+void scrape_destroy(struct scrape *s);
 
 #endif

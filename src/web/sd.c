@@ -125,10 +125,11 @@ static int send_list(struct sd *sd, struct conn *c, struct sd_list *list)
         buf_free(&list->out);
         return reply_send(sd->conns, c, &no_memory);
     }
+    const struct reply_form json = {.type = "application/json"};
     *body = (struct sd_body){.sd = sd, .text = list->out};
     sd->held += body->text.cap;
     struct MHD_Response *response =
-        reply_body("application/json", body->text.p, body->text.len, body_sent, body);
+        reply_body(&json, body->text.p, body->text.len, body_sent, body);
     if (response == NULL) {
         return reply_send(sd->conns, c, &no_memory);
     }

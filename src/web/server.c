@@ -189,7 +189,7 @@ void server_destroy(struct server *s)
     if (s->wake >= 0) {
         close(s->wake);
     }
-    bodies_free(&s->scrape.bodies);
+    scrape_destroy(&s->scrape);
     server_live_free(atomic_exchange(&s->next, NULL));
     server_live_free(s->live);
     reload_destroy(&s->reload);

@@ -93,8 +93,9 @@ static inline struct table *stress_table(struct table_share *share, enum metric_
                                          uint64_t limit)
 {
     static double bounds[] = {1, 2, 4, 8};
+    static char name[] = "m";
     struct metric m = {
-        .type = type, .bounds = bounds, .n_bounds = type == METRIC_HISTOGRAM ? 4 : 0};
+        .name = name, .type = type, .bounds = bounds, .n_bounds = type == METRIC_HISTOGRAM ? 4 : 0};
     struct table *t = NULL;
     STRESS_CHECK(table_new(&t, share, &m, limit) == 0, "table");
     return t;
@@ -123,7 +124,7 @@ static inline int stress_claim(struct table *t, struct series_hand *hand, unsign
     for (;;) {
         int made = stress_place(t, hand, key, ret);
         *ret_made += made > 0;
-        int rc = made < 0 ? made : claim_series(t, *ret, c);
+        int rc = made < 0 ? made : claim_series(t, hand, *ret, c);
         if (rc != -ESTALE) {
             return rc < 0 ? rc : made;
         }
@@ -131,11 +132,11 @@ static inline int stress_claim(struct table *t, struct series_hand *hand, unsign
 }
 
 // The number in a series' key.
-static inline unsigned stress_key_of(const struct table *t, const struct series *s)
+static inline unsigned stress_key_of(const struct series *s)
 {
     char text[32];
     size_t len;
-    const char *at = series_text(t, s, &len);
+    const char *at = series_text(s, &len);
     STRESS_CHECK(len < sizeof text && len > 6, "a key of %zu bytes", len);
     memcpy(text, at, len);
     text[len] = '\0';

@@ -32,12 +32,12 @@ static void churn(struct work *w, unsigned lane)
         rcu_enter();
         int made = stress_place(w->table, &hand, key, &s);
         STRESS_CHECK(made >= 0, "error %d", made);
-        STRESS_CHECK(stress_key_of(w->table, s) == key, "another key's series");
+        STRESS_CHECK(stress_key_of(s) == key, "another key's series");
         atomic_fetch_add(&w->made, made > 0);
         if (made > 0 && r % 4 == 0) {
             table_undo(w->table, s);
         } else {
-            table_show(s);
+            table_show(w->table, s);
         }
         if (r % 4 == 1) {
             table_remove(w->table, s);
@@ -76,7 +76,7 @@ static uint64_t compare(struct work *w)
     for (uint32_t i = 0; i < table_slots(w->table); i++) {
         struct series *s = table_at(w->table, i);
         if (s != NULL) {
-            unsigned key = stress_key_of(w->table, s);
+            unsigned key = stress_key_of(s);
             STRESS_CHECK(of_key[key] == NULL, "key %u is there twice", key);
             of_key[key] = s;
             live++;

@@ -41,7 +41,7 @@ static void reserve(struct table *t, struct series_hand *hand, unsigned key)
         if (table_find(t, text, len, hash) == NULL) {
             places--;
             if (table_make(t, hand, text, len, hash, TABLE_RESERVED, &s) > 0) {
-                table_show(s);
+                table_show(t, s);
             }
         }
     }
@@ -65,10 +65,10 @@ static void make_series(struct work *w, unsigned lane)
         if (rc > 0 && r % 16 < 4) {
             table_undo(t, s);
         } else if (rc >= 0 && r % 16 < 12) {
-            table_show(s);
+            table_show(t, s);
             table_remove(t, s);
         } else if (rc > 0) {
-            table_show(s);
+            table_show(t, s);
         }
         if (r % 64 == 0) {
             reserve(t, &hand, key);

@@ -31,7 +31,7 @@ static void meet(struct work *w, struct series_hand *hand, uint64_t *seed)
         if (made == 0) {
             atomic_fetch_add(&w->found[key], 1);
         } else if (stress_random(seed) % 2 == 0) {
-            table_show(s);
+            table_show(w->table, s);
             atomic_fetch_add(&w->shown[key], 1);
         } else {
             table_undo(w->table, s);
@@ -94,7 +94,7 @@ static void say(void *arg, unsigned i)
             int rc = stress_claim(w->info, &hand, version * SOURCES + source, &c, &made, &s);
             STRESS_CHECK(rc >= 0, "error %d", rc);
             sched_yield(); // so that the others come in between
-            table_show(s);
+            table_show(w->info, s);
             rcu_leave();
         }
         pthread_barrier_wait(&w->turn);
@@ -103,7 +103,7 @@ static void say(void *arg, unsigned i)
         for (uint32_t slot = 0; i == 0 && slot < table_slots(w->info); slot++) {
             struct series *s = table_at(w->info, slot);
             if (s != NULL) {
-                n[stress_key_of(w->info, s) % SOURCES]++;
+                n[stress_key_of(s) % SOURCES]++;
             }
         }
         rcu_leave();

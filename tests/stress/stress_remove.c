@@ -37,7 +37,7 @@ static void write_series(struct work *w, unsigned lane)
             atomic_fetch_add(&w->undone, 1);
         } else {
             cell_count(table_cell(w->table, &hand, s), 1);
-            table_show(s);
+            table_show(w->table, s);
             w->counted[lane][key]++;
         }
         rcu_leave();
@@ -66,7 +66,7 @@ static void remove_series(struct work *w, unsigned i)
                 gone = table_remove(w->table, s);
             } else {
                 for (uint32_t life = 100; life < 100 + LIVES; life++) {
-                    marks_clear(&s->marks, life);
+                    marks_clear(w->table->share->base, series_marks(s), life);
                 }
                 gone = table_remove_if(w->table, s, unowned, w->table);
             }
@@ -81,7 +81,7 @@ static void add_found(struct work *w, struct series *s)
     uint64_t whole;
     double rest;
     table_read_counter(w->table, s, &whole, &rest);
-    w->found[stress_key_of(w->table, s)] += whole;
+    w->found[stress_key_of(s)] += whole;
 }
 
 // Slots of a state that table_at does not give.

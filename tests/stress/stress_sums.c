@@ -28,7 +28,7 @@ static void update(struct work *w, struct series_hand *hand, unsigned key, uint6
     STRESS_CHECK(made >= 0, "error %d", made);
     double add = r % 4 == 0 ? (double)(r / 4 % 64) / 64 : (double)(r / 4 % 1000);
     cell_count(table_cell(w->counters, hand, s), add);
-    table_show(s);
+    table_show(w->counters, s);
     if (add == (double)(uint64_t)add) {
         w->whole[i][key] += (uint64_t)add;
     } else {
@@ -39,7 +39,7 @@ static void update(struct work *w, struct series_hand *hand, unsigned key, uint6
     double v = (double)(r >> 20 & 63) / 4;
     size_t bucket = cell_bucket(bounds, 4, v);
     cell_observe(table_cell(w->histograms, hand, s), bucket, v);
-    table_show(s);
+    table_show(w->histograms, s);
     w->buckets[i][key][bucket]++;
     w->sum[i][key] += v;
 }
@@ -72,7 +72,7 @@ static void walk(struct work *w, struct seen *seen, uint64_t round)
         if (s == NULL) {
             continue;
         }
-        unsigned key = stress_key_of(w->histograms, s);
+        unsigned key = stress_key_of(s);
         STRESS_CHECK(seen->round[key] < round, "key %u stands there twice", key);
         STRESS_CHECK(seen->slot[key] == 0 || seen->slot[key] == i + 1, "key %u has moved", key);
         uint64_t counts[5];

@@ -19,6 +19,7 @@
 enum { UNIT_LANES = 2, UNIT_LIFE_FROM = 100, UNIT_MOST_MARKS = 199 };
 
 static struct series_hand unit_hand; // of the latest store
+static struct arena *unit_arena;     // its
 
 // A store of the catalogue's metrics, whose limits are the given ones.
 static inline struct series_store *unit_store(const char *catalog, uint64_t limit,
@@ -30,7 +31,24 @@ static inline struct series_store *unit_store(const char *catalog, uint64_t limi
     ck_assert_int_eq(schema_open(&store, load_text(catalog), &settings, UNIT_LANES, UNIT_LIFE_FROM,
                                  UNIT_MOST_MARKS),
                      0);
+    unit_arena = store->share.arena;
     return store;
+}
+
+static inline bool unit_marks_has(const struct series *s, uint32_t mark)
+{
+    return marks_has(arena_base(unit_arena), series_marks(s), mark);
+}
+
+static inline int unit_marks_add(const struct series *s, uint32_t mark)
+{
+    struct marks_room room = {unit_arena, &unit_hand.arena, UNIT_MOST_MARKS};
+    return marks_add(series_marks(s), mark, &room);
+}
+
+static inline void unit_marks_clear(const struct series *s, uint32_t mark)
+{
+    marks_clear(arena_base(unit_arena), series_marks(s), mark);
 }
 
 static inline struct family *unit_family(struct series_store *store, const char *name)
@@ -62,7 +80,7 @@ static inline struct series *unit_add(struct table *t, const char *key)
 {
     struct series *s = NULL;
     ck_assert_int_eq(unit_make(t, &unit_hand, key, &s), 1);
-    table_show(s);
+    table_show(t, s);
     return s;
 }
 
@@ -75,7 +93,7 @@ static inline const char *unit_keys(const struct table *t)
         struct series *s = table_at(t, i);
         size_t len;
         if (s != NULL) {
-            const char *key = series_text(t, s, &len);
+            const char *key = series_text(s, &len);
             ck_assert_uint_lt(at + len + 1, sizeof text);
             memcpy(text + at, key, len);
             at += len;

@@ -128,7 +128,7 @@ START_TEST(an_observation_counts_in_one_bucket_and_in_the_sum)
     static const double bounds[] = {1, 2, 4};
     static const double observed[] = {0.5, 1, 1.5, 3, 4, 4.5, 100, -7};
     struct cell_histogram *c = calloc(1, cell_histogram_size(3));
-    ck_assert_uint_eq(cell_histogram_size(3), 8 + 4 * 8);
+    ck_assert_uint_eq(cell_histogram_size(3), 8 + 8 + 4 * 8);
     for (size_t i = 0; i < sizeof observed / sizeof observed[0]; i++) {
         cell_observe(c, cell_bucket(bounds, 3, observed[i]), observed[i]);
     }

@@ -8,14 +8,14 @@
 static void (*meanwhile)(void);
 static bool no_memory;
 
-static int some_add(_Atomic uint64_t *word, uint32_t mark, uint32_t most)
+static int some_add(_Atomic uint64_t *word, uint32_t mark, const struct marks_room *room)
 {
-    return no_memory ? -ENOMEM : marks_add(word, mark, most);
+    return no_memory ? -ENOMEM : marks_add(word, mark, room);
 }
 
-static void some_clear(_Atomic uint64_t *word, uint32_t mark)
+static void some_clear(char *base, _Atomic uint64_t *word, uint32_t mark)
 {
-    marks_clear(word, mark);
+    marks_clear(base, word, mark);
     if (meanwhile != NULL) {
         meanwhile();
     }
@@ -54,13 +54,13 @@ START_TEST(a_claim_leaves_the_source_s_mark)
     struct series_store *store = begin();
     struct table *t = unit_table(store, "c_total");
     struct series *s = unit_add(t, "a=\"1\"");
-    uint32_t touched = atomic_load(&s->touched);
-    ck_assert_int_eq(claim_series(t, s, &one), 0);
-    ck_assert_int_eq(claim_series(t, s, &one), 0);
-    ck_assert_int_eq(claim_series(t, s, &two), 0);
-    ck_assert(marks_has(&s->marks, 1) && marks_has(&s->marks, 2));
-    ck_assert(!marks_has(&s->marks, 101));
-    ck_assert_uint_eq(atomic_load(&s->touched), touched);
+    uint32_t touched = atomic_load(series_touched(s));
+    ck_assert_int_eq(claim_series(t, &unit_hand, s, &one), 0);
+    ck_assert_int_eq(claim_series(t, &unit_hand, s, &one), 0);
+    ck_assert_int_eq(claim_series(t, &unit_hand, s, &two), 0);
+    ck_assert(unit_marks_has(s, 1) && unit_marks_has(s, 2));
+    ck_assert(!unit_marks_has(s, 101));
+    ck_assert_uint_eq(atomic_load(series_touched(s)), touched);
     end(store);
 }
 END_TEST
@@ -70,12 +70,12 @@ START_TEST(a_claim_of_a_metric_with_a_ttl_leaves_its_time)
     struct series_store *store = begin();
     struct table *t = unit_table(store, "aged_total");
     struct series *s = unit_add(t, "a=\"1\"");
-    ck_assert_int_eq(claim_series(t, s, &one), 0);
-    ck_assert_uint_eq(atomic_load(&s->touched), 1000);
+    ck_assert_int_eq(claim_series(t, &unit_hand, s, &one), 0);
+    ck_assert_uint_eq(atomic_load(series_touched(s)), 1000);
     struct claimant later = one;
     later.now_s = 1001;
-    ck_assert_int_eq(claim_series(t, s, &later), 0);
-    ck_assert_uint_eq(atomic_load(&s->touched), 1001);
+    ck_assert_int_eq(claim_series(t, &unit_hand, s, &later), 0);
+    ck_assert_uint_eq(atomic_load(series_touched(s)), 1001);
     end(store);
 }
 END_TEST
@@ -86,15 +86,15 @@ START_TEST(a_claim_of_an_owned_metric_leaves_the_life_s_mark)
     struct table *t = unit_table(store, "owned");
     struct series *s = unit_add(t, "a=\"1\"");
     ck_assert(claim_unowned(t, s));
-    ck_assert_int_eq(claim_series(t, s, &one), 0);
-    ck_assert(marks_has(&s->marks, 1) && marks_has(&s->marks, 101));
+    ck_assert_int_eq(claim_series(t, &unit_hand, s, &one), 0);
+    ck_assert(unit_marks_has(s, 1) && unit_marks_has(s, 101));
     ck_assert(!claim_unowned(t, s));
-    marks_clear(&s->marks, 101);
+    unit_marks_clear(s, 101);
     ck_assert(claim_unowned(t, s));
     // A source may set several series of a metric that is no info metric.
     struct series *other = unit_add(t, "a=\"2\"");
-    ck_assert_int_eq(claim_series(t, s, &one), 0);
-    ck_assert_int_eq(claim_series(t, other, &one), 0);
+    ck_assert_int_eq(claim_series(t, &unit_hand, s, &one), 0);
+    ck_assert_int_eq(claim_series(t, &unit_hand, other, &one), 0);
     ck_assert_str_eq(unit_keys(t), "a=\"1\" a=\"2\" ");
     end(store);
 }
@@ -105,14 +105,14 @@ START_TEST(a_source_s_new_info_series_replaces_the_old_one)
     struct series_store *store = begin();
     struct table *t = unit_table(store, "x_info");
     rcu_enter();
-    ck_assert_int_eq(claim_series(t, unit_add(t, "a=\"1\""), &one), 0);
-    ck_assert_int_eq(claim_series(t, unit_add(t, "a=\"2\""), &two), 0);
+    ck_assert_int_eq(claim_series(t, &unit_hand, unit_add(t, "a=\"1\""), &one), 0);
+    ck_assert_int_eq(claim_series(t, &unit_hand, unit_add(t, "a=\"2\""), &two), 0);
     ck_assert_str_eq(unit_keys(t), "a=\"1\" a=\"2\" ");
-    ck_assert_int_eq(claim_series(t, unit_add(t, "a=\"3\""), &one), 0);
+    ck_assert_int_eq(claim_series(t, &unit_hand, unit_add(t, "a=\"3\""), &one), 0);
     ck_assert_str_eq(unit_keys(t), "a=\"2\" a=\"3\" ");
-    ck_assert_uint_eq(atomic_load(&t->expired), 1);
+    ck_assert_uint_eq(atomic_load(&t->account->expired), 1);
     // The same one again replaces nothing.
-    ck_assert_int_eq(claim_series(t, unit_find(t, "a=\"3\""), &one), 0);
+    ck_assert_int_eq(claim_series(t, &unit_hand, unit_find(t, "a=\"3\""), &one), 0);
     ck_assert_str_eq(unit_keys(t), "a=\"2\" a=\"3\" ");
     rcu_leave();
     end(store);
@@ -125,12 +125,12 @@ START_TEST(an_info_series_of_two_sources_stays_for_the_other)
     struct table *t = unit_table(store, "x_info");
     rcu_enter();
     struct series *s = unit_add(t, "a=\"1\"");
-    ck_assert_int_eq(claim_series(t, s, &one), 0);
-    ck_assert_int_eq(claim_series(t, s, &two), 0);
-    ck_assert_int_eq(claim_series(t, unit_add(t, "a=\"2\""), &one), 0);
+    ck_assert_int_eq(claim_series(t, &unit_hand, s, &one), 0);
+    ck_assert_int_eq(claim_series(t, &unit_hand, s, &two), 0);
+    ck_assert_int_eq(claim_series(t, &unit_hand, unit_add(t, "a=\"2\""), &one), 0);
     ck_assert_str_eq(unit_keys(t), "a=\"1\" a=\"2\" ");
-    ck_assert(!marks_has(&s->marks, one.life));
-    ck_assert_int_eq(claim_series(t, unit_find(t, "a=\"2\""), &two), 0);
+    ck_assert(!unit_marks_has(s, one.life));
+    ck_assert_int_eq(claim_series(t, &unit_hand, unit_find(t, "a=\"2\""), &two), 0);
     ck_assert_str_eq(unit_keys(t), "a=\"2\" ");
     rcu_leave();
     end(store);
@@ -146,11 +146,11 @@ START_TEST(of_two_info_series_of_one_line_the_last_stays)
     struct series *last = NULL;
     rcu_enter();
     ck_assert_int_eq(unit_make(t, &hand, "a=\"1\"", &first), 1);
-    ck_assert_int_eq(claim_series(t, first, &one), 0);
+    ck_assert_int_eq(claim_series(t, &unit_hand, first, &one), 0);
     ck_assert_int_eq(unit_make(t, &hand, "a=\"2\"", &last), 1);
-    ck_assert_int_eq(claim_series(t, last, &one), 0);
-    table_show(first);
-    table_show(last);
+    ck_assert_int_eq(claim_series(t, &unit_hand, last, &one), 0);
+    table_show(t, first);
+    table_show(t, last);
     ck_assert_str_eq(unit_keys(t), "a=\"2\" ");
     ck_assert_uint_eq(atomic_load(&t->count), 1);
     rcu_leave();
@@ -164,14 +164,14 @@ static struct series *shared_series;
 static void drop_ours(void)
 {
     meanwhile = NULL;
-    marks_clear(&shared_series->marks, one.life);
+    unit_marks_clear(shared_series, one.life);
     ck_assert(table_remove_if(shared_table, shared_series, claim_unowned, shared_table));
 }
 
 static void take_our_mark(void)
 {
     meanwhile = NULL;
-    marks_clear(&shared_series->marks, one.life);
+    unit_marks_clear(shared_series, one.life);
 }
 
 START_TEST(two_lines_that_drop_each_other_s_info_series_do_not_both_lose)
@@ -181,10 +181,11 @@ START_TEST(two_lines_that_drop_each_other_s_info_series_do_not_both_lose)
         struct series_store *store = begin();
         shared_table = unit_table(store, "x_info");
         rcu_enter();
-        ck_assert_int_eq(claim_series(shared_table, unit_add(shared_table, "a=\"1\""), &one), 0);
+        ck_assert_int_eq(
+            claim_series(shared_table, &unit_hand, unit_add(shared_table, "a=\"1\""), &one), 0);
         shared_series = unit_add(shared_table, "a=\"2\"");
         meanwhile = what[i];
-        ck_assert_int_eq(claim_series(shared_table, shared_series, &one), -ESTALE);
+        ck_assert_int_eq(claim_series(shared_table, &unit_hand, shared_series, &one), -ESTALE);
         ck_assert_ptr_null(unit_find(shared_table, "a=\"1\""));
         rcu_leave();
         end(store);
@@ -207,9 +208,9 @@ START_TEST(a_series_that_went_is_looked_up_again)
         struct table *t = unit_table(store, metrics[m]);
         struct series *s = unit_add(t, "a=\"1\"");
         for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-            marks_drop(&s->marks);
+            marks_drop(unit_arena, series_marks(s));
             atomic_store(&s->state, cases[i].state);
-            ck_assert_int_eq(claim_series(t, s, &one), cases[i].rc);
+            ck_assert_int_eq(claim_series(t, &unit_hand, s, &one), cases[i].rc);
         }
         atomic_store(&s->state, SERIES_LIVE);
     }
@@ -219,7 +220,7 @@ START_TEST(a_series_that_went_is_looked_up_again)
     struct claimant later = one;
     later.now_s++;
     atomic_store(&s->state, SERIES_DEAD);
-    ck_assert_int_eq(claim_series(t, s, &later), -ESTALE);
+    ck_assert_int_eq(claim_series(t, &unit_hand, s, &later), -ESTALE);
     atomic_store(&s->state, SERIES_LIVE);
     end(store);
 }
@@ -239,11 +240,11 @@ START_TEST(a_claimer_waits_for_what_the_remover_decides)
     struct table *t = unit_table(store, "owned");
     shared_series = unit_add(t, "a=\"1\"");
     for (size_t i = 0; i < 2; i++) {
-        marks_drop(&shared_series->marks);
+        marks_drop(unit_arena, series_marks(shared_series));
         atomic_store(&shared_series->state, SERIES_DYING);
         pthread_t thread;
         ck_assert_int_eq(pthread_create(&thread, NULL, decide, &states[i]), 0);
-        ck_assert_int_eq(claim_series(t, shared_series, &one), i == 0 ? 0 : -ESTALE);
+        ck_assert_int_eq(claim_series(t, &unit_hand, shared_series, &one), i == 0 ? 0 : -ESTALE);
         pthread_join(thread, NULL);
     }
     atomic_store(&shared_series->state, SERIES_LIVE);
@@ -257,9 +258,9 @@ START_TEST(without_memory_for_a_mark_a_claim_fails)
     struct table *t = unit_table(store, "owned");
     struct series *s = unit_add(t, "a=\"1\"");
     no_memory = true;
-    ck_assert_int_eq(claim_series(t, s, &one), -ENOMEM);
+    ck_assert_int_eq(claim_series(t, &unit_hand, s, &one), -ENOMEM);
     no_memory = false;
-    ck_assert_int_eq(claim_series(t, s, &one), 0);
+    ck_assert_int_eq(claim_series(t, &unit_hand, s, &one), 0);
     end(store);
 }
 END_TEST

@@ -272,7 +272,7 @@ static struct client *left_alone(struct fake *f, unsigned more)
     for (unsigned i = 100; i < 100 + more; i++) {
         ck_assert_int_eq(send_number(c, i), 0);
     }
-    while (f->sessions[0].position < 100 + more) {
+    while (f->total_applied < 100 + more) {
         usleep(1000);
     }
     fake_stop(f);
@@ -384,6 +384,22 @@ START_TEST(a_daemon_that_always_lies_is_asked_ever_more_seldom)
     ck_assert_uint_ge(f.connections, 2);
     ck_assert_uint_le(f.connections, 8);
     ck_assert_str_eq(f.dealt, "");
+    ck_assert_uint_eq(s.lost, 1);
+    fake_free(&f);
+}
+END_TEST
+
+START_TEST(a_refused_hello_ends_a_sync_and_keeps_the_lines)
+{
+    struct fake f = {.refuse_hello = true};
+    fake_start(&f);
+    struct client *c = open_client(&f, 0, 0);
+    send_number(c, 0);
+    ck_assert_int_eq(client_sync(c, 5000), -EPERM);
+    ck_assert_uint_eq(client_stats(c).waiting, 1);
+    struct client_stats s;
+    client_close(c, 0, &s);
+    fake_stop(&f);
     ck_assert_uint_eq(s.lost, 1);
     fake_free(&f);
 }
@@ -552,7 +568,8 @@ UNIT_MAIN("client_session", a_session_needs_a_hello,
           a_position_that_cannot_be_begins_another_session,
           what_another_session_has_told_as_lost_is_not_told_again,
           a_sync_that_counts_other_lines_than_ours_begins_another_session,
-          a_daemon_that_always_lies_is_asked_ever_more_seldom, refusals_name_the_line_across_breaks,
+          a_daemon_that_always_lies_is_asked_ever_more_seldom,
+          a_refused_hello_ends_a_sync_and_keeps_the_lines, refusals_name_the_line_across_breaks,
           refusals_are_numbered_as_sent, no_call_waits_for_a_daemon_that_does_not_read,
           what_a_silent_daemon_got_is_unknown_and_the_rest_lost,
           whatever_breaks_whenever_every_line_is_dealt_with_once,

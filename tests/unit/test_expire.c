@@ -26,20 +26,22 @@ static void end(struct series_store *store)
 static struct series *add_at(struct table *t, const char *key, uint32_t touched)
 {
     struct series *s = unit_add(t, key);
-    atomic_store(&s->touched, touched);
+    atomic_store(series_touched(s), touched);
     return s;
 }
 
-static bool keep_nothing(void *ctx, const struct series *s)
+static bool keep_nothing(void *ctx, const struct table *t, const struct series *s)
 {
+    (void)t;
     ck_assert_ptr_nonnull(s);
     (void)ctx;
     return false;
 }
 
-static bool keep_marked(void *ctx, const struct series *s)
+static bool keep_marked(void *ctx, const struct table *t, const struct series *s)
 {
-    return marks_has(&s->marks, *(uint32_t *)ctx);
+    (void)t;
+    return unit_marks_has(s, *(uint32_t *)ctx);
 }
 
 START_TEST(a_series_goes_when_its_ttl_is_over)
@@ -55,10 +57,10 @@ START_TEST(a_series_goes_when_its_ttl_is_over)
     ck_assert_str_eq(unit_keys(t), "a=\"1\" a=\"2\" a=\"3\" a=\"4\" ");
     expire_old(store, 110, keep_nothing, NULL);
     ck_assert_str_eq(unit_keys(t), "a=\"2\" a=\"3\" a=\"4\" ");
-    ck_assert_uint_eq(atomic_load(&t->expired), 1);
+    ck_assert_uint_eq(atomic_load(&t->account->expired), 1);
     expire_old(store, 119, keep_nothing, NULL);
     ck_assert_str_eq(unit_keys(t), "a=\"4\" ");
-    ck_assert_uint_eq(atomic_load(&t->expired), 3);
+    ck_assert_uint_eq(atomic_load(&t->account->expired), 3);
     ck_assert_uint_eq(atomic_load(&t->count), 1);
     expire_old(store, 1000000, keep_nothing, NULL);
     ck_assert_str_eq(unit_keys(unit_table(store, "kept_total")), "a=\"1\" ");
@@ -80,7 +82,7 @@ START_TEST(a_group_of_precreated_series_ages_together)
                      "a=\"x\",outcome=\"good\",b=\"1\" ");
     expire_old(store, 115, keep_nothing, NULL);
     ck_assert_str_eq(unit_keys(t), "a=\"x\",outcome=\"good\",b=\"1\" ");
-    ck_assert_uint_eq(atomic_load(&t->expired), 3);
+    ck_assert_uint_eq(atomic_load(&t->account->expired), 3);
     end(store);
 }
 END_TEST
@@ -93,11 +95,11 @@ START_TEST(a_group_stays_while_a_source_keeps_one_of_it)
     struct series *s = add_at(t, "a=\"1\",outcome=\"bad\",b=\"x\"", 100);
     add_at(t, "a=\"2\",outcome=\"bad\",b=\"x\"", 100);
     uint32_t mark = 7;
-    marks_add(&s->marks, mark, UNIT_MOST_MARKS);
+    unit_marks_add(s, mark);
     expire_old(store, 500, keep_marked, &mark);
     ck_assert_str_eq(unit_keys(t),
                      "a=\"1\",outcome=\"good\",b=\"x\" a=\"1\",outcome=\"bad\",b=\"x\" ");
-    marks_clear(&s->marks, mark);
+    unit_marks_clear(s, mark);
     expire_old(store, 500, keep_marked, &mark);
     ck_assert_str_eq(unit_keys(t), "");
     end(store);
@@ -125,7 +127,7 @@ END_TEST
 static void claim(struct table *t, struct series *s, uint32_t base, uint32_t life)
 {
     struct claimant c = {.base = base, .life = life};
-    ck_assert_int_eq(claim_series(t, s, &c), 0);
+    ck_assert_int_eq(claim_series(t, &unit_hand, s, &c), 0);
 }
 
 START_TEST(an_owned_series_goes_with_its_last_owner)
@@ -143,14 +145,14 @@ START_TEST(an_owned_series_goes_with_its_last_owner)
     uint32_t first[] = {101, 150};
     expire_marks(store, first, 2, true);
     ck_assert_str_eq(unit_keys(t), "a=\"both\" a=\"two\" a=\"nobody's\" ");
-    ck_assert_uint_eq(atomic_load(&t->expired), 1);
-    ck_assert(marks_has(&both->marks, 1));
+    ck_assert_uint_eq(atomic_load(&t->account->expired), 1);
+    ck_assert(unit_marks_has(both, 1));
     uint32_t second[] = {102};
     expire_marks(store, second, 1, true);
     ck_assert_str_eq(unit_keys(t), "a=\"nobody's\" ");
-    ck_assert_uint_eq(atomic_load(&t->expired), 3);
+    ck_assert_uint_eq(atomic_load(&t->account->expired), 3);
     ck_assert_str_eq(unit_keys(others), "a=\"1\" ");
-    ck_assert_uint_eq(atomic_load(&others->expired), 0);
+    ck_assert_uint_eq(atomic_load(&others->account->expired), 0);
     end(store);
 }
 END_TEST
@@ -162,17 +164,17 @@ START_TEST(marks_of_a_forgotten_source_are_swept_from_all_series)
     struct table *owned = unit_table(store, "owned");
     struct series *s = unit_add(t, "a=\"1\"");
     for (uint32_t mark = 1; mark <= 6; mark++) {
-        marks_add(&s->marks, mark, UNIT_MOST_MARKS);
+        unit_marks_add(s, mark);
     }
     struct series *o = unit_add(owned, "a=\"1\"");
     claim(owned, o, 3, 101);
     uint32_t marks[] = {3, 4};
     expire_marks(store, marks, 2, true);
-    ck_assert(marks_has(&s->marks, 3));
-    ck_assert(!marks_has(&o->marks, 3));
+    ck_assert(unit_marks_has(s, 3));
+    ck_assert(!unit_marks_has(o, 3));
     expire_marks(store, marks, 2, false);
     for (uint32_t mark = 1; mark <= 6; mark++) {
-        ck_assert_int_eq(marks_has(&s->marks, mark), mark != 3 && mark != 4);
+        ck_assert_int_eq(unit_marks_has(s, mark), mark != 3 && mark != 4);
     }
     ck_assert_str_eq(unit_keys(t), "a=\"1\" ");
     ck_assert_str_eq(unit_keys(owned), "a=\"1\" "); // its life goes on

@@ -20,8 +20,8 @@ static void open_two(void)
 {
     house_open(&h, CATALOG, 100, 100);
     uint32_t life;
-    const struct source *src =
-        source_enter(h.sources, COMPONENT_PROVIDER, (struct slice){"vc1", 3}, h.p->now_ms, &life);
+    const struct source *src = source_enter(h.sources, NULL, COMPONENT_PROVIDER,
+                                            (struct slice){"vc1", 3}, h.p->now_ms, &life);
     other = (struct claimant){.base = source_base(h.sources, src), .life = life};
 }
 

@@ -2,27 +2,72 @@
 #include "unit.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 static bool no_memory;
+static int allocs_left = -1; // how many more succeed; negative: all
 
-static void *some_calloc(size_t n, size_t size)
+#include "series/arena.h"
+static uint32_t some_alloc(struct arena *a, struct arena_hand *hand, size_t bytes)
 {
-    return no_memory ? NULL : calloc(n, size);
+    return no_memory || allocs_left-- == 0 ? 0 : arena_alloc(a, hand, bytes);
 }
 
-#define calloc some_calloc
+#define arena_alloc some_alloc
 #include "series/marks.c"
-#undef calloc
+#undef arena_alloc
+
+static struct arena *arena;
+static struct arena_hand hand;
+
+static struct marks_room room_of(uint32_t most)
+{
+    if (arena == NULL) {
+        ck_assert_int_eq(arena_new(&arena, ARENA_STEP), 0);
+        hand = (struct arena_hand){0};
+    }
+    return (struct marks_room){arena, &hand, most};
+}
+
+static int add(_Atomic uint64_t *set, uint32_t mark, uint32_t most)
+{
+    struct marks_room room = room_of(most);
+    return marks_add(set, mark, &room);
+}
+
+static bool has(const _Atomic uint64_t *set, uint32_t mark)
+{
+    room_of(0);
+    return marks_has(arena_base(arena), set, mark);
+}
+
+static void take_out(_Atomic uint64_t *set, uint32_t mark)
+{
+    room_of(0);
+    marks_clear(arena_base(arena), set, mark);
+}
+
+static uint32_t next(const _Atomic uint64_t *set, uint32_t from, uint32_t to)
+{
+    room_of(0);
+    return marks_next(arena_base(arena), set, from, to);
+}
+
+static void drop(_Atomic uint64_t *set)
+{
+    room_of(0);
+    marks_drop(arena, set);
+}
 
 START_TEST(an_empty_set_has_nothing)
 {
     _Atomic uint64_t set = 0;
     for (uint32_t mark = 1; mark < 200; mark++) {
-        ck_assert(!marks_has(&set, mark));
+        ck_assert(!has(&set, mark));
     }
-    ck_assert_uint_eq(marks_next(&set, 1, MARKS_MOST), 0);
-    marks_clear(&set, 5);
-    marks_drop(&set);
+    ck_assert_uint_eq(next(&set, 1, MARKS_MOST), 0);
+    take_out(&set, 5);
+    drop(&set);
     ck_assert_uint_eq(set, 0);
 }
 END_TEST
@@ -33,24 +78,24 @@ START_TEST(three_marks_stand_in_the_word)
     no_memory = true; // none is asked for
     static const uint32_t marks[] = {MARKS_MOST, 1, 70};
     for (size_t i = 0; i < 3; i++) {
-        ck_assert_int_eq(marks_add(&set, marks[i], MARKS_MOST), 1);
-        ck_assert_int_eq(marks_add(&set, marks[i], MARKS_MOST), 0);
+        ck_assert_int_eq(add(&set, marks[i], MARKS_MOST), 1);
+        ck_assert_int_eq(add(&set, marks[i], MARKS_MOST), 0);
     }
     ck_assert_uint_eq(set & TAG, 0);
     for (size_t i = 0; i < 3; i++) {
-        ck_assert(marks_has(&set, marks[i]));
+        ck_assert(has(&set, marks[i]));
     }
-    ck_assert(!marks_has(&set, 2));
-    ck_assert_uint_eq(marks_next(&set, 1, MARKS_MOST), 1);
-    ck_assert_uint_eq(marks_next(&set, 2, MARKS_MOST), 70);
-    ck_assert_uint_eq(marks_next(&set, 2, 69), 0);
-    ck_assert_uint_eq(marks_next(&set, 71, MARKS_MOST), MARKS_MOST);
-    ck_assert_uint_eq(marks_next(&set, 71, MARKS_MOST - 1), 0);
-    marks_clear(&set, 1);
-    ck_assert(!marks_has(&set, 1));
-    ck_assert_int_eq(marks_add(&set, 3, MARKS_MOST), 1);
-    ck_assert_uint_eq(marks_next(&set, 1, MARKS_MOST), 3);
-    marks_drop(&set);
+    ck_assert(!has(&set, 2));
+    ck_assert_uint_eq(next(&set, 1, MARKS_MOST), 1);
+    ck_assert_uint_eq(next(&set, 2, MARKS_MOST), 70);
+    ck_assert_uint_eq(next(&set, 2, 69), 0);
+    ck_assert_uint_eq(next(&set, 71, MARKS_MOST), MARKS_MOST);
+    ck_assert_uint_eq(next(&set, 71, MARKS_MOST - 1), 0);
+    take_out(&set, 1);
+    ck_assert(!has(&set, 1));
+    ck_assert_int_eq(add(&set, 3, MARKS_MOST), 1);
+    ck_assert_uint_eq(next(&set, 1, MARKS_MOST), 3);
+    drop(&set);
     ck_assert_uint_eq(set, 0);
 }
 END_TEST
@@ -59,20 +104,20 @@ START_TEST(a_fourth_mark_widens_the_set)
 {
     _Atomic uint64_t set = 0;
     for (uint32_t mark = 62; mark <= 65; mark++) {
-        ck_assert_int_eq(marks_add(&set, mark, 130), 1);
+        ck_assert_int_eq(add(&set, mark, 130), 1);
     }
     ck_assert_uint_eq(set & TAG, TAG);
     for (uint32_t mark = 1; mark <= 130; mark++) {
-        ck_assert_int_eq(marks_has(&set, mark), mark >= 62 && mark <= 65);
+        ck_assert_int_eq(has(&set, mark), mark >= 62 && mark <= 65);
     }
-    ck_assert_int_eq(marks_add(&set, 62, 130), 0);
-    ck_assert_int_eq(marks_add(&set, 130, 130), 1);
-    ck_assert_int_eq(marks_add(&set, 130, 130), 0);
-    marks_clear(&set, 63);
-    marks_clear(&set, 63);
-    ck_assert(!marks_has(&set, 63));
-    ck_assert_int_eq(marks_add(&set, 63, 130), 1);
-    marks_drop(&set);
+    ck_assert_int_eq(add(&set, 62, 130), 0);
+    ck_assert_int_eq(add(&set, 130, 130), 1);
+    ck_assert_int_eq(add(&set, 130, 130), 0);
+    take_out(&set, 63);
+    take_out(&set, 63);
+    ck_assert(!has(&set, 63));
+    ck_assert_int_eq(add(&set, 63, 130), 1);
+    drop(&set);
     ck_assert_uint_eq(set, 0);
 }
 END_TEST
@@ -92,13 +137,13 @@ START_TEST(the_next_mark_is_found_over_the_borders_of_words)
     _Atomic uint64_t set = 0;
     static const uint32_t marks[] = {63, 64, 127, 128, 199};
     for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
-        ck_assert_int_eq(marks_add(&set, marks[i], 199), 1);
+        ck_assert_int_eq(add(&set, marks[i], 199), 1);
     }
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        ck_assert_msg(marks_next(&set, cases[i].from, cases[i].to) == cases[i].next,
-                      "from %u to %u", cases[i].from, cases[i].to);
+        ck_assert_msg(next(&set, cases[i].from, cases[i].to) == cases[i].next, "from %u to %u",
+                      cases[i].from, cases[i].to);
     }
-    marks_drop(&set);
+    drop(&set);
 }
 END_TEST
 
@@ -106,19 +151,78 @@ START_TEST(without_memory_the_fourth_mark_is_refused_and_the_three_stay)
 {
     _Atomic uint64_t set = 0;
     for (uint32_t mark = 1; mark <= 3; mark++) {
-        marks_add(&set, mark, 100);
+        add(&set, mark, 100);
     }
     no_memory = true;
-    ck_assert_int_eq(marks_add(&set, 4, 100), -ENOMEM);
-    ck_assert(marks_has(&set, 1) && marks_has(&set, 2) && marks_has(&set, 3));
-    ck_assert(!marks_has(&set, 4));
+    ck_assert_int_eq(add(&set, 4, 100), -ENOMEM);
+    ck_assert(has(&set, 1) && has(&set, 2) && has(&set, 3));
+    ck_assert(!has(&set, 4));
     no_memory = false;
-    ck_assert_int_eq(marks_add(&set, 4, 100), 1);
-    marks_drop(&set);
+    ck_assert_int_eq(add(&set, 4, 100), 1);
+    // Of a set over several leaves what was made before memory ran out goes back.
+    _Atomic uint64_t wide = 0;
+    for (uint32_t i = 0; i < 3; i++) {
+        add(&wide, 5 + i * MARKS_LEAF, MARKS_MOST);
+    }
+    for (int some = 0; some < 4; some++) {
+        uint64_t before = wide;
+        allocs_left = some;
+        ck_assert_int_eq(add(&wide, 9, MARKS_MOST), -ENOMEM);
+        ck_assert_uint_eq(wide, before);
+    }
+    allocs_left = -1;
+    ck_assert_int_eq(add(&wide, 9, MARKS_MOST), 1);
+    allocs_left = 0;
+    ck_assert_int_eq(add(&wide, 100 * MARKS_LEAF, MARKS_MOST), -ENOMEM);
+    allocs_left = -1;
+    drop(&wide);
+    drop(&set);
 }
 END_TEST
 
-enum { MOST = 300 };
+static uint32_t read_back(const struct record_image *image, const _Atomic uint64_t *set,
+                          uint32_t from)
+{
+    return marks_read(image, atomic_load(set), from);
+}
+
+START_TEST(a_set_is_read_from_a_file_and_what_does_not_check_out_is_not_in_it)
+{
+    struct marks_room room = room_of(MARKS_MOST);
+    struct record_image image = {.base = arena_base(arena), .size = ARENA_STEP};
+    static const uint32_t marks[] = {3, 70, MARKS_LEAF + 1, 2 * MARKS_LEAF};
+    _Atomic uint64_t set = 0;
+    for (size_t i = 0; i < 4; i++) {
+        ck_assert_int_eq(marks_add(&set, marks[i], &room), 1);
+        uint32_t at = 0;
+        for (size_t k = 0; k <= i; k++) {
+            ck_assert_uint_eq(at = read_back(&image, &set, at + 1), marks[k]);
+        }
+        ck_assert_uint_eq(read_back(&image, &set, at + 1), 0);
+    }
+    struct wide *wide = wide_of(arena_base(arena), set);
+    struct leaf *leaf = arena_at(arena_base(arena), atomic_load(&wide->leaves[1]));
+    leaf->own ^= 1; // older than the word
+    ck_assert_uint_eq(read_back(&image, &set, 71), 2 * MARKS_LEAF);
+    leaf->own ^= 1;
+    uint32_t kept = atomic_exchange(&wide->leaves[1], UINT32_MAX);
+    ck_assert_uint_eq(read_back(&image, &set, 71), 2 * MARKS_LEAF);
+    atomic_store(&wide->leaves[1], kept);
+    uint32_t n = wide->n;
+    wide->n = UINT32_MAX;
+    ck_assert_uint_eq(read_back(&image, &set, 1), 0);
+    wide->n = n;
+    image.size = (uint64_t)(uint32_t)set * ARENA_GRANULE + sizeof *wide;
+    ck_assert_uint_eq(read_back(&image, &set, 1), 0);
+    for (int i = 0; i < 64; i++) {
+        read_back(&image, &(_Atomic uint64_t){set ^ (uint64_t)1 << i}, 1);
+    }
+    image.size = ARENA_STEP;
+    drop(&set);
+}
+END_TEST
+
+enum { MOST = 3 * MARKS_LEAF + 7 };
 
 static uint32_t model_next(const bool *model, uint32_t from, uint32_t to)
 {
@@ -133,29 +237,30 @@ static uint32_t model_next(const bool *model, uint32_t from, uint32_t to)
 START_TEST(a_set_behaves_as_an_array_of_flags)
 {
     uint64_t seed = unit_seed() | 1;
+    static bool model[MOST + 1];
     for (int set_nr = 0; set_nr < 400; set_nr++) {
         _Atomic uint64_t set = 0;
-        bool model[MOST + 1] = {false};
-        // Small sets stay in the word, large ones do not.
-        uint32_t range = set_nr % 2 == 0 ? 3 : MOST;
+        memset(model, 0, sizeof model);
+        // Small sets stay in the word, large ones do not; some reach over leaves.
+        uint32_t range = set_nr % 2 == 0 ? 3 : set_nr % 4 == 1 ? MOST : 300;
         uint32_t base = set_nr % 2 == 0 ? (uint32_t)(unit_random(&seed) % (MOST - 3)) : 0;
         for (int step = 0; step < 200; step++) {
             uint64_t r = unit_random(&seed);
             uint32_t mark = base + 1 + (uint32_t)(r >> 32) % range;
             if (r % 3 == 0) {
-                marks_clear(&set, mark);
+                take_out(&set, mark);
                 model[mark] = false;
             } else if (r % 3 == 1) {
-                ck_assert_int_eq(marks_add(&set, mark, MOST), model[mark] ? 0 : 1);
+                ck_assert_int_eq(add(&set, mark, MOST), model[mark] ? 0 : 1);
                 model[mark] = true;
             }
-            ck_assert_int_eq(marks_has(&set, mark), model[mark]);
+            ck_assert_int_eq(has(&set, mark), model[mark]);
             uint32_t from = 1 + (uint32_t)(r >> 8) % MOST;
             uint32_t to = from + (uint32_t)(r >> 20) % MOST;
-            ck_assert_uint_eq(marks_next(&set, from, to), model_next(model, from, to));
+            ck_assert_uint_eq(next(&set, from, to), model_next(model, from, to));
         }
         ck_assert(set_nr % 2 == 1 || (set & TAG) == 0);
-        marks_drop(&set);
+        drop(&set);
     }
 }
 END_TEST
@@ -163,4 +268,5 @@ END_TEST
 UNIT_MAIN("marks", an_empty_set_has_nothing, three_marks_stand_in_the_word,
           a_fourth_mark_widens_the_set, the_next_mark_is_found_over_the_borders_of_words,
           without_memory_the_fourth_mark_is_refused_and_the_three_stay,
+          a_set_is_read_from_a_file_and_what_does_not_check_out_is_not_in_it,
           a_set_behaves_as_an_array_of_flags)

@@ -62,7 +62,7 @@ static void expose(struct side *s, struct buf *out)
         const struct table *t = schema->families[i].table;
         ck_assert_int_eq(family_write(out, &(struct format){0}, &schema->families[i]), 0);
         buf_addf(out, "count %lu folded %lu expired %lu\n", (unsigned long)t->count,
-                 (unsigned long)t->folded, (unsigned long)t->expired);
+                 (unsigned long)t->account->folded, (unsigned long)t->account->expired);
     }
 }
 
@@ -148,8 +148,9 @@ static int write_line(char *out, size_t size, uint64_t *random)
     return len;
 }
 
-static bool never(void *ctx, const struct series *s)
+static bool never(void *ctx, const struct table *t, const struct series *s)
 {
+    (void)t;
     (void)ctx;
     (void)s;
     return false;

@@ -332,8 +332,8 @@ START_TEST(series_beyond_the_quota_are_refused_and_none_is_left_behind)
     // Zero series come whole or not at all.
     permit.series = 4;
     ck_assert_str_eq(judge(SAMPLE("e_total", X)), "");
-    ck_assert_uint_eq(count_read(&schema_current(h.store)->families[4].table->precreate_skipped),
-                      1);
+    ck_assert_uint_eq(
+        count_read(&schema_current(h.store)->families[4].table->account->precreate_skipped), 1);
     ck_assert_str_eq(judge(SAMPLE("e_total", "\"c\":\"y\"")),
                      "rate_limited -1 sources[1] has its 4 series");
     // Others are not held up.

@@ -35,7 +35,7 @@ static enum reject count(const char *a, const char *c, const char *value)
 
 static uint64_t folded(size_t family)
 {
-    return count_read(&schema_current(h.store)->families[family].table->folded);
+    return count_read(&schema_current(h.store)->families[family].table->account->folded);
 }
 
 START_TEST(further_counters_are_folded_by_their_closed_labels)

@@ -32,7 +32,7 @@ static void hello(const char *name, const char *value)
 
 static uint64_t skipped(size_t family)
 {
-    return count_read(&schema_current(h.store)->families[family].table->precreate_skipped);
+    return count_read(&schema_current(h.store)->families[family].table->account->precreate_skipped);
 }
 
 #define ALL_TOTAL "all_total{d=\"p\"} 0\nall_total{d=\"q\"} 0\n"
@@ -123,8 +123,8 @@ START_TEST(what_a_hello_named_carries_its_marks)
     for (uint32_t i = 0; i < 6; i++) {
         const struct series *s = table_at(t, i);
         if (s != NULL) {
-            ck_assert(marks_has(&s->marks, h.origin.claimant.base));
-            ck_assert(marks_has(&s->marks, 9) == (i < 4));
+            ck_assert(marks_has(h.store->share.base, series_marks(s), h.origin.claimant.base));
+            ck_assert(marks_has(h.store->share.base, series_marks(s), 9) == (i < 4));
         }
     }
     house_close(&h);

@@ -186,12 +186,12 @@ START_TEST(a_kill_between_any_two_instructions_leaves_a_line_whole)
         memcpy(&before, shelf, sizeof before);
         static struct shelf left;
         memcpy(&left, shelf, sizeof left);
-        redo_replay(&left.area, (char *)&left, sizeof left);
+        redo_replay(&left.area, (char *)&left, sizeof left.area, sizeof left);
         lines += lines < 2 && same(&left, &wanted[lines + 1]);
         ck_assert(same(&left, &wanted[lines]));
         marked += !same(shelf, &wanted[lines]);
         moments++;
-        redo_replay(&left.area, (char *)&left, sizeof left);
+        redo_replay(&left.area, (char *)&left, sizeof left.area, sizeof left);
         ck_assert(same(&left, &wanted[lines]));
     }
     ck_assert_int_eq(lines, 2);
@@ -237,8 +237,10 @@ START_TEST(a_record_that_makes_no_sense_is_not_replayed)
         {1, UINT64_MAX, 4096},
         {1, (uint64_t)1 << 63, 4096},
         {1, 4096, 4097},
-        {1, 0, 7},
-        {1, 0, 0},
+        {1, 0, 4096},
+        {1, 8, 15},
+        {1, 8, 7},
+        {1, 8, 0},
         {2, 8, 4096}, // its second word lies outside
     };
     char bytes[4096] = {0};
@@ -249,13 +251,13 @@ START_TEST(a_record_that_makes_no_sense_is_not_replayed)
             atomic_init(&area.words[w].at, w == 0 ? cases[i].at : 1);
             atomic_init(&area.words[w].value, UINT64_MAX);
         }
-        ck_assert_uint_eq(redo_replay(&area, bytes, cases[i].size), 0);
+        ck_assert_uint_eq(redo_replay(&area, bytes, 8, cases[i].size), 0);
         for (size_t b = 0; b < sizeof bytes; b++) {
             ck_assert_int_eq(bytes[b], 0);
         }
     }
     struct redo_area last = {.marked = 1, .words = {{4088, 5}}};
-    ck_assert_uint_eq(redo_replay(&last, bytes, sizeof bytes), 1);
+    ck_assert_uint_eq(redo_replay(&last, bytes, 4088, sizeof bytes), 1);
     ck_assert_int_eq(bytes[4088], 5);
 }
 END_TEST

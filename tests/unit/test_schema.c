@@ -129,7 +129,7 @@ START_TEST(what_touches_no_series_keeps_them)
         struct series *s = unit_add(t, "a=\"1\"");
         unit_add(t, "a=\"2\"");
         cell_count(table_cell(t, &unit_hand, s), 41);
-        atomic_store(&t->folded, 3);
+        atomic_store(&t->account->folded, 3);
         expect_change(reload(store, others[i]), 0, 0, 0);
         t = unit_table(store, "m_total");
         ck_assert_str_eq(unit_keys(t), "a=\"1\" a=\"2\" ");
@@ -137,8 +137,8 @@ START_TEST(what_touches_no_series_keeps_them)
         double rest;
         table_read_counter(t, unit_find(t, "a=\"1\""), &whole, &rest);
         ck_assert_uint_eq(whole, 41);
-        ck_assert_uint_eq(atomic_load(&t->folded), 3);
-        ck_assert_uint_eq(atomic_load(&t->expired), 0);
+        ck_assert_uint_eq(atomic_load(&t->account->folded), 3);
+        ck_assert_uint_eq(atomic_load(&t->account->expired), 0);
         end(store);
     }
 }
@@ -168,15 +168,15 @@ START_TEST(another_type_other_labels_or_bounds_begin_anew)
         struct table *t = unit_table(store, "m");
         unit_add(t, "a=\"1\",b=\"1\"");
         unit_add(t, "a=\"1\",b=\"2\"");
-        atomic_store(&t->expired, 10);
-        atomic_store(&t->folded, 20);
-        atomic_store(&t->precreate_skipped, 30);
+        atomic_store(&t->account->expired, 10);
+        atomic_store(&t->account->folded, 20);
+        atomic_store(&t->account->precreate_skipped, 30);
         expect_change(reload(store, others[i]), 1, 0, 2);
         t = unit_table(store, "m");
         ck_assert_str_eq(unit_keys(t), "");
-        ck_assert_uint_eq(atomic_load(&t->expired), 12);
-        ck_assert_uint_eq(atomic_load(&t->folded), 20);
-        ck_assert_uint_eq(atomic_load(&t->precreate_skipped), 30);
+        ck_assert_uint_eq(atomic_load(&t->account->expired), 12);
+        ck_assert_uint_eq(atomic_load(&t->account->folded), 20);
+        ck_assert_uint_eq(atomic_load(&t->account->precreate_skipped), 30);
         ck_assert_uint_eq(atomic_load(&t->count), 0);
         ck_assert_uint_eq(atomic_load(&store->share.count), 0);
         end(store);
@@ -221,7 +221,7 @@ START_TEST(series_outside_a_narrowed_closed_set_go)
         ck_assert_str_eq(unit_keys(t), cases[i].left);
         uint64_t left = atomic_load(&t->count);
         expect_change(change, 0, 0, 3 - left);
-        ck_assert_uint_eq(atomic_load(&t->expired), 3 - left);
+        ck_assert_uint_eq(atomic_load(&t->account->expired), 3 - left);
         ck_assert_uint_eq(atomic_load(&store->share.count), left);
         end(store);
     }
@@ -280,17 +280,17 @@ START_TEST(a_ttl_that_begins_counts_from_now)
 {
     struct series_store *store = begin(counter_a);
     struct series *s = unit_add(unit_table(store, "m_total"), "a=\"1\"");
-    atomic_store(&s->touched, 0);
+    atomic_store(series_touched(s), 0);
     static const char aged[] =
         "metrics:\n"
         "  - {name: m_total, type: counter, help: h, component: any, labels: [a], ttl: 1h}\n";
     reload(store, aged);
     uint32_t now_s = (uint32_t)(clock_mono_ms() / 1000);
-    ck_assert_uint_le(now_s - atomic_load(&s->touched), 5);
+    ck_assert_uint_le(now_s - atomic_load(series_touched(s)), 5);
     // And goes on when it is changed.
-    atomic_store(&s->touched, 1);
+    atomic_store(series_touched(s), 1);
     reload(store, aged);
-    ck_assert_uint_eq(atomic_load(&s->touched), 1);
+    ck_assert_uint_eq(atomic_load(series_touched(s)), 1);
     reload(store, counter_a);
     ck_assert(!atomic_load(&unit_table(store, "m_total")->timed));
     end(store);

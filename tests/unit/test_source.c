@@ -25,7 +25,7 @@ static struct slice name(const char *text)
 
 static struct source *enter(const char *instance, uint64_t now_ms, uint32_t *life)
 {
-    return source_enter(s, COMPONENT_PROVIDER, name(instance), now_ms, life);
+    return source_enter(s, NULL, COMPONENT_PROVIDER, name(instance), now_ms, life);
 }
 
 static unsigned known(void)
@@ -44,7 +44,7 @@ START_TEST(a_source_is_a_component_and_an_instance)
     uint32_t life[5];
     struct source *a = enter("a", 1, &life[0]);
     struct source *b = enter("b", 1, &life[1]);
-    struct source *other = source_enter(s, COMPONENT_MANAGER, name("a"), 1, &life[2]);
+    struct source *other = source_enter(s, NULL, COMPONENT_MANAGER, name("a"), 1, &life[2]);
     struct source *again = enter("a", 1, &life[3]);
     ck_assert(a != b && a != other && b != other && a == again);
     ck_assert_uint_eq(life[0], life[3]);
@@ -52,7 +52,7 @@ START_TEST(a_source_is_a_component_and_an_instance)
     ck_assert_uint_eq(known(), 3);
     ck_assert_uint_eq(atomic_load(&s->known), 3);
     // The nameless ones are known always, and no one lists them.
-    struct source *nameless = source_enter(s, COMPONENT_PROVIDER, name(""), 1, &life[4]);
+    struct source *nameless = source_enter(s, NULL, COMPONENT_PROVIDER, name(""), 1, &life[4]);
     ck_assert(nameless == &s->at[COMPONENT_PROVIDER]);
     ck_assert_uint_eq(known(), 3);
     house_close(&h);
@@ -131,7 +131,7 @@ START_TEST(whoever_comes_and_goes_too_often_waits_for_a_life_to_end)
     }
     ck_assert_ptr_null(enter("a", 1000, &life));
     ck_assert_ptr_null(enter("b", 1000, &life));
-    ck_assert_ptr_nonnull(source_enter(s, COMPONENT_PROVIDER, name(""), 1000, &life));
+    ck_assert_ptr_nonnull(source_enter(s, NULL, COMPONENT_PROVIDER, name(""), 1000, &life));
     sources_tick(s, h.store, 1000 + SOURCE_GRACE_MS);
     ck_assert_ptr_nonnull(enter("a", 2000, &life));
     ck_assert_ptr_nonnull(enter("b", 2000, &life));
@@ -143,9 +143,9 @@ START_TEST(the_nameless_go_on_with_their_life)
 {
     open_it();
     uint32_t life[2];
-    struct source *manager = source_enter(s, COMPONENT_MANAGER, name(""), 1, &life[0]);
+    struct source *manager = source_enter(s, NULL, COMPONENT_MANAGER, name(""), 1, &life[0]);
     source_leave(s, manager, 2);
-    source_enter(s, COMPONENT_MANAGER, name(""), 3, &life[1]);
+    source_enter(s, NULL, COMPONENT_MANAGER, name(""), 3, &life[1]);
     ck_assert_uint_eq(life[0], life[1]);
     ck_assert_int_eq(atomic_load(&life_of(s, life[0])->state), LIFE_USED);
     house_close(&h);
@@ -163,8 +163,8 @@ START_TEST(a_full_table_makes_room_for_the_next_by_letting_the_oldest_go)
     }
     ck_assert_ptr_null(enter("more", 2000, &life));
     struct source *none = NULL;
-    ck_assert_int_eq(source_datagram(s, COMPONENT_PROVIDER, name("more"), 7, 2000, &none, &life),
-                     -ENOSPC);
+    ck_assert_int_eq(
+        source_datagram(s, NULL, COMPONENT_PROVIDER, name("more"), 7, 2000, &none, &life), -ENOSPC);
     // While all are connected nobody goes.
     sources_tick(s, h.store, 1000000);
     ck_assert_uint_eq(known(), HOUSE_SOURCES);
@@ -229,7 +229,7 @@ START_TEST(a_used_again_entry_inherits_no_series)
     h.origin.claimant = (struct claimant){.base = source_base(s, a), .life = life};
     house_line(&h, "{\"metric\":\"g\",\"labels\":{\"l\":\"v\"},\"value\":1}");
     uint32_t nameless_life;
-    struct source *other = source_enter(s, COMPONENT_MANAGER, name(""), 1000, &nameless_life);
+    struct source *other = source_enter(s, NULL, COMPONENT_MANAGER, name(""), 1000, &nameless_life);
     h.origin.claimant = (struct claimant){.base = source_base(s, other), .life = nameless_life};
     house_line(&h, "{\"metric\":\"g\",\"labels\":{\"l\":\"v\"},\"value\":2}");
     atomic_store(&a->forgotten, true);
@@ -267,18 +267,24 @@ START_TEST(a_series_is_kept_while_one_that_named_it_is_connected)
     uint32_t life;
     struct source *a = enter("a", 1000, &life);
     struct source *b = enter("b", 1000, &life);
-    struct series series = {.marks = 0};
-    ck_assert(!sources_keep(s, &series));
-    uint32_t most = sources_most_marks(HOUSE_SOURCES);
-    marks_add(&series.marks, source_base(s, a), most);
-    ck_assert(!sources_keep(s, &series));
-    marks_add(&series.marks, source_named(s, a), most);
-    marks_add(&series.marks, source_named(s, b), most);
+    const struct table *t = schema_current(h.store)->families[0].table;
+    struct arena_hand hand = {0};
+    struct marks_room room = {h.store->share.arena, &hand, sources_most_marks(HOUSE_SOURCES)};
+    struct {
+        struct record record;
+        struct series_saved saved;
+    } in_arena = {.saved = {0}};
+    struct series series = {.record = &in_arena.record};
+    _Atomic uint64_t *marks = series_marks(&series);
+    ck_assert(!sources_keep(s, t, &series));
+    marks_add(marks, source_base(s, a), &room);
+    ck_assert(!sources_keep(s, t, &series));
+    marks_add(marks, source_named(s, a), &room);
+    marks_add(marks, source_named(s, b), &room);
     source_leave(s, a, 1000);
-    ck_assert(sources_keep(s, &series));
+    ck_assert(sources_keep(s, t, &series));
     source_leave(s, b, 1000);
-    ck_assert(!sources_keep(s, &series));
-    marks_drop(&series.marks);
+    ck_assert(!sources_keep(s, t, &series));
     house_close(&h);
 }
 END_TEST
@@ -354,7 +360,7 @@ START_TEST(a_source_is_one_user_s_for_as_long_as_one_is_connected_as_it)
     ck_assert(!source_hold(a, 7));
     source_release(a);
     // The nameless are a crowd.
-    struct source *crowd = source_enter(s, COMPONENT_MANAGER, name(""), 1, &life);
+    struct source *crowd = source_enter(s, NULL, COMPONENT_MANAGER, name(""), 1, &life);
     ck_assert(source_hold(crowd, 7));
     ck_assert(source_hold(crowd, 8));
     source_release(crowd);
@@ -369,10 +375,13 @@ START_TEST(a_source_of_datagrams_is_its_user_s_until_the_window_closes)
     uint32_t life;
     struct source *a = NULL;
     struct source *b = NULL;
-    ck_assert_int_eq(source_datagram(s, COMPONENT_PROVIDER, name("a"), 7, 1000, &a, &life), 0);
-    ck_assert_int_eq(source_datagram(s, COMPONENT_PROVIDER, name("a"), 8, 2000, &b, &life), -EPERM);
+    ck_assert_int_eq(source_datagram(s, NULL, COMPONENT_PROVIDER, name("a"), 7, 1000, &a, &life),
+                     0);
+    ck_assert_int_eq(source_datagram(s, NULL, COMPONENT_PROVIDER, name("a"), 8, 2000, &b, &life),
+                     -EPERM);
     ck_assert_ptr_null(b);
-    ck_assert_int_eq(source_datagram(s, COMPONENT_PROVIDER, name("a"), 7, 2000, &b, &life), 0);
+    ck_assert_int_eq(source_datagram(s, NULL, COMPONENT_PROVIDER, name("a"), 7, 2000, &b, &life),
+                     0);
     ck_assert_ptr_eq(a, b);
     ck_assert(!source_hold(a, 8));
     sources_tick(s, h.store, 2000 + SOURCE_DATAGRAM_MS - 1);

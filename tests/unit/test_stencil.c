@@ -86,6 +86,40 @@ START_TEST(a_histogram_s_bounds_are_canonical_in_openmetrics)
 }
 END_TEST
 
+START_TEST(openmetrics_has_no_sum_that_it_does_not_know)
+{
+    static const double bounds[] = {-1, 1};
+    static const uint64_t counts[] = {1, 0, 2};
+    static const struct {
+        size_t n; // bounds
+        double sum;
+        const char *text;
+        const char *open;
+    } cases[] = {
+        {2, 4,
+         "h_bucket{le=\"-1\"} 1\nh_bucket{le=\"1\"} 1\nh_bucket{le=\"+Inf\"} 3\nh_sum 4\nh_count "
+         "3\n",
+         "h_bucket{le=\"-1.0\"} 1\nh_bucket{le=\"1.0\"} 1\nh_bucket{le=\"+Inf\"} 3\n"},
+        {0, -0.5, "h_bucket{le=\"+Inf\"} 1\nh_sum -0.5\nh_count 1\n", "h_bucket{le=\"+Inf\"} 1\n"},
+        {0, 0, "h_bucket{le=\"+Inf\"} 1\nh_sum 0\nh_count 1\n",
+         "h_bucket{le=\"+Inf\"} 1\nh_sum 0\nh_count 1\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct stencil_family family = {
+            .name = "h", .type = METRIC_HISTOGRAM, .bounds = bounds, .n_bounds = cases[i].n};
+        const struct stencil_series series = {.counts = counts, .sum = cases[i].sum};
+        struct stencil s;
+        struct buf b = BUF_INIT;
+        stencil_make(&s, &TEXT, &family);
+        stencil_histogram(&s, &b, &series);
+        expect(&s, &b, cases[i].text);
+        stencil_make(&s, &OPEN, &family);
+        stencil_histogram(&s, &b, &series);
+        expect(&s, &b, cases[i].open);
+    }
+}
+END_TEST
+
 START_TEST(what_began_when_is_told_when_asked)
 {
     struct stencil s;
@@ -116,7 +150,7 @@ START_TEST(the_longest_lines_fit_the_room_that_is_made_for_them)
     memset(labels, 'l', sizeof labels);
     counts[0] = UINT64_MAX;
     for (size_t i = 0; i < CATALOG_MAX_BOUNDS; i++) {
-        bounds[i] = -2.2250738585072014e-308 * (double)(CATALOG_MAX_BOUNDS - i);
+        bounds[i] = 2.2250738585072014e-308 * (double)(i + 1);
     }
     const struct stencil_family family = {.name = name,
                                           .type = METRIC_HISTOGRAM,
@@ -125,7 +159,7 @@ START_TEST(the_longest_lines_fit_the_room_that_is_made_for_them)
                                           .n_bounds = CATALOG_MAX_BOUNDS};
     const struct stencil_series series = {.labels = {labels, sizeof labels},
                                           .counts = counts,
-                                          .sum = -2.2250738585072014e-308,
+                                          .sum = 2.2250738585072014e-308,
                                           .created_ms = UINT64_MAX};
     struct stencil s;
     struct buf b = BUF_INIT;
@@ -165,5 +199,6 @@ END_TEST
 
 UNIT_MAIN("stencil", a_counter_is_whole_where_it_can_be, series_of_one_family_follow_each_other,
           a_histogram_s_bounds_are_canonical_in_openmetrics, what_began_when_is_told_when_asked,
+          openmetrics_has_no_sum_that_it_does_not_know,
           the_longest_lines_fit_the_room_that_is_made_for_them,
           without_room_the_buffer_fails_and_keeps_what_it_has)

@@ -21,8 +21,9 @@ static struct series_hand hand;
 static struct table *new_table(enum metric_type type, uint64_t limit)
 {
     static double bounds[] = {1, 2};
+    static char name[] = "m";
     struct metric m = {
-        .type = type, .bounds = bounds, .n_bounds = type == METRIC_HISTOGRAM ? 2 : 0};
+        .name = name, .type = type, .bounds = bounds, .n_bounds = type == METRIC_HISTOGRAM ? 2 : 0};
     struct table *t = NULL;
     ck_assert_int_eq(table_new(&t, &share, &m, limit), 0);
     return t;
@@ -33,6 +34,7 @@ static struct table *begin(enum metric_type type, uint64_t limit)
     rcu_join();
     ck_assert_int_eq(arena_new(&share.arena, ARENA_STEP), 0);
     share.base = arena_base(share.arena);
+    unit_arena = share.arena;
     share.lanes = 3;
     share.life_from = UNIT_LIFE_FROM;
     share.most_marks = UNIT_MOST_MARKS;
@@ -67,8 +69,8 @@ START_TEST(a_series_is_exposed_only_once_it_is_shown)
     struct series *s = make(t, "a=\"1\"");
     ck_assert_str_eq(unit_keys(t), "");
     ck_assert_uint_eq(count_of(t), 1);
-    table_show(s);
-    table_show(s);
+    table_show(t, s);
+    table_show(t, s);
     ck_assert_str_eq(unit_keys(t), "a=\"1\" ");
     ck_assert_uint_ge(s->record->created_ms, before);
     ck_assert_uint_le(s->record->created_ms, clock_real_ms());
@@ -106,12 +108,12 @@ START_TEST(a_series_that_is_taken_back_was_never_there)
     struct series *s = make(t, "a");
     table_undo(t, s);
     table_undo(t, s);
-    table_show(s);
+    table_show(t, s);
     ck_assert_str_eq(unit_keys(t), "");
     ck_assert_ptr_null(unit_find(t, "a"));
     ck_assert_uint_eq(count_of(t), 0);
     ck_assert(!table_remove(t, s));
-    table_show(make(t, "b"));
+    table_show(t, make(t, "b"));
     ck_assert_str_eq(unit_keys(t), "b ");
     end(t);
 }
@@ -129,7 +131,7 @@ START_TEST(a_limit_holds_for_a_metric)
     ck_assert_int_eq(unit_make(t, &hand, "b", &untouched), 0);
     ck_assert_ptr_eq(untouched, unit_find(t, "b"));
     ck_assert_uint_eq(count_of(t), 2);
-    table_show(a);
+    table_show(t, a);
     ck_assert(table_remove(t, a));
     make(t, "c");
     ck_assert_int_eq(unit_make(t, &hand, "d", &untouched), -ENOSPC);
@@ -166,7 +168,7 @@ START_TEST(a_folded_series_stands_outside_the_limits)
     struct series *s = NULL;
     uint64_t hash = key_hash("other", 5);
     ck_assert_int_eq(table_make(t, &hand, "other", 5, hash, TABLE_BEYOND, &s), 1);
-    table_show(s);
+    table_show(t, s);
     ck_assert_uint_eq(s->record->flags, SERIES_BEYOND);
     ck_assert_uint_eq(count_of(t), 1);
     ck_assert_int_eq(table_make(t, &hand, "other", 5, hash, TABLE_BEYOND, &s), 0);
@@ -257,7 +259,7 @@ START_TEST(a_group_is_charged_whole_or_not)
     // What is folded is nobody's.
     struct series *s = NULL;
     ck_assert_int_eq(table_make(t, &hand, "o", 1, key_hash("o", 1), TABLE_BEYOND, &s), 1);
-    table_show(s);
+    table_show(t, s);
     ck_assert_uint_eq(made(3), 0);
     ck_assert(table_remove(t, s));
     ck_assert_uint_eq(made(3), 0);
@@ -277,7 +279,7 @@ START_TEST(a_lower_limit_keeps_what_exists)
     char key[16];
     for (int i = 0; i < 10; i++) {
         snprintf(key, sizeof key, "k%d", i);
-        table_show(make(t, key));
+        table_show(t, make(t, key));
     }
     ck_assert_int_eq(table_resize(t, 3), 0);
     ck_assert_uint_eq(count_of(t), 10);
@@ -298,7 +300,7 @@ START_TEST(a_removed_series_is_gone_and_may_come_again)
     struct table *t = begin(METRIC_COUNTER, 10);
     struct series *s = make(t, "a");
     ck_assert(!table_remove(t, s)); // not shown yet: its maker decides
-    table_show(s);
+    table_show(t, s);
     ck_assert(table_remove(t, s));
     ck_assert(!table_remove(t, s));
     ck_assert(!table_survives(s));
@@ -324,7 +326,7 @@ START_TEST(a_condition_is_looked_at_again_after_the_removal_was_announced)
     struct series *s = make(t, "a");
     int times = 9;
     ck_assert(!table_remove_if(t, s, countdown, &times)); // not shown yet
-    table_show(s);
+    table_show(t, s);
     for (times = 0; times < 2;) {
         int left = times++;
         ck_assert(!table_remove_if(t, s, countdown, &left));
@@ -366,10 +368,10 @@ START_TEST(removed_series_give_their_memory_back)
         for (int i = 0; i < 100; i++) {
             snprintf(key, sizeof key, "round=\"%d\",i=\"%d\"", round % 10, i);
             struct series *s = make(t, key);
-            table_show(s);
+            table_show(t, s);
             ck_assert_ptr_nonnull(table_cell(t, &hand, s));
             for (uint32_t mark = 1; mark <= 5; mark++) {
-                ck_assert_int_eq(marks_add(&s->marks, mark, UNIT_MOST_MARKS), 1);
+                ck_assert_int_eq(unit_marks_add(s, mark), 1);
             }
         }
         for (uint32_t i = 0; i < table_slots(t); i++) {
@@ -390,22 +392,22 @@ START_TEST(a_slot_used_again_begins_anew)
 {
     struct table *t = begin(METRIC_COUNTER, 10);
     struct series *s = make(t, "a");
-    table_show(s);
+    table_show(t, s);
     cell_count(table_cell(t, &hand, s), 7);
-    marks_add(&s->marks, 9, UNIT_MOST_MARKS);
-    atomic_store(&s->touched, 12345);
+    unit_marks_add(s, 9);
+    atomic_store(series_touched(s), 12345);
     ck_assert(table_remove(t, s));
     unit_reclaim(t);
     struct series *again = make(t, "b");
     ck_assert_ptr_eq(again, s);
-    table_show(again);
+    table_show(t, again);
     uint64_t whole;
     double rest;
     table_read_counter(t, again, &whole, &rest);
     ck_assert_uint_eq(whole, 0);
-    ck_assert(!marks_has(&again->marks, 9));
+    ck_assert(!unit_marks_has(again, 9));
     uint32_t now_s = (uint32_t)(clock_mono_ms() / 1000);
-    ck_assert_uint_le(now_s - atomic_load(&again->touched), 5);
+    ck_assert_uint_le(now_s - atomic_load(series_touched(again)), 5);
     ck_assert_str_eq(unit_keys(t), "b ");
     end(t);
 }
@@ -415,7 +417,7 @@ START_TEST(a_series_is_retired_only_when_it_was_unlinked)
 {
     struct table *t = begin(METRIC_COUNTER, 10);
     struct series *s = make(t, "a");
-    table_show(s);
+    table_show(t, s);
     unlinking_elsewhere = true;
     ck_assert(table_remove(t, s));
     ck_assert_uint_eq(table_retire(t), 0); // readers may still be led to it
@@ -432,15 +434,15 @@ START_TEST(series_stand_in_the_order_in_which_they_came)
     struct table *t = begin(METRIC_GAUGE, 10);
     static const char *const keys[] = {"d", "b", "a", "c"};
     for (size_t i = 0; i < 4; i++) {
-        table_show(make(t, keys[i]));
+        table_show(t, make(t, keys[i]));
     }
     ck_assert_str_eq(unit_keys(t), "d b a c ");
     ck_assert(table_remove(t, unit_find(t, "b")));
     ck_assert_str_eq(unit_keys(t), "d a c ");
-    table_show(make(t, "e"));
+    table_show(t, make(t, "e"));
     ck_assert_str_eq(unit_keys(t), "d a c e ");
     unit_reclaim(t);
-    table_show(make(t, "f"));
+    table_show(t, make(t, "f"));
     ck_assert_str_eq(unit_keys(t), "d f a c e ");
     end(t);
 }
@@ -453,7 +455,7 @@ static void fill(struct table *t, int n, uint64_t (*hash)(int i))
         struct series *s = NULL;
         int len = snprintf(key, sizeof key, "key%d", i);
         ck_assert_int_eq(table_make(t, &hand, key, (size_t)len, hash(i), TABLE_WITHIN, &s), 1);
-        table_show(s);
+        table_show(t, s);
     }
 }
 
@@ -465,7 +467,7 @@ static void expect_all(struct table *t, int n, uint64_t (*hash)(int i))
         struct series *s = table_find(t, key, (size_t)len, hash(i));
         ck_assert_ptr_nonnull(s);
         size_t text_len;
-        ck_assert_mem_eq(series_text(t, s, &text_len), key, (size_t)len);
+        ck_assert_mem_eq(series_text(s, &text_len), key, (size_t)len);
         ck_assert_uint_eq(text_len, (size_t)len);
         ck_assert_ptr_eq(table_at(t, s->record->slot), s);
     }
@@ -512,7 +514,7 @@ START_TEST(another_limit_rebuilds_the_index_and_keeps_all)
     ck_assert_ptr_null(unit_find(t, "key17"));
     ck_assert_uint_eq(unit_reclaim(t), 1);
     struct series *s = make(t, "key17");
-    table_show(s);
+    table_show(t, s);
     expect_all(t, 5000, true_hash);
     ck_assert_uint_eq(table_slots(t), 5000);
     ck_assert(table_remove(t, unit_find(t, "key18")));

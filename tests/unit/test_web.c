@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "web_client.h"
 
+#include "expose/gzip.h"
+
 #define CLOSE "Host: x\r\nConnection: close\r\n\r\n"
 #define NOSNIFF "X-Content-Type-Options: nosniff\r\n"
 #define PLAIN "Content-Type: text/plain; charset=utf-8\r\n" NOSNIFF
-#define EXPOSITION "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n" NOSNIFF
+#define VARY "Vary: Accept, Accept-Encoding\r\n"
+#define EXPOSITION "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n" NOSNIFF VARY
+#define OPENMETRICS                                                                                \
+    "Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n" NOSNIFF VARY
+#define ACCEPT_OPEN "Accept: application/openmetrics-text;version=1.0.0\r\n"
 #define BAD "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n" PLAIN
 
 struct exchange {
@@ -67,6 +73,77 @@ START_TEST(each_path_has_its_answer)
     client_ask(&f, "GET /-/ready HTTP/1.1\r\n" CLOSE, out, sizeof out);
     ck_assert_str_eq(out, "HTTP/1.1 200 OK\r\nConnection: close\r\n" PLAIN
                           "Content-Length: 6\r\n\r\nready\n");
+    web_free(f.web);
+}
+END_TEST
+
+START_TEST(openmetrics_is_for_whom_it_is_named_by)
+{
+    static const struct exchange exchanges[] = {
+        {"GET /metrics HTTP/1.1\r\n" ACCEPT_OPEN CLOSE,
+         "HTTP/1.1 200 OK\r\nConnection: close\r\n" OPENMETRICS
+         "Content-Length: 17\r\n\r\nopen rendering 1\n"},
+        {"HEAD /metrics HTTP/1.1\r\n" ACCEPT_OPEN CLOSE,
+         "HTTP/1.1 200 OK\r\nConnection: close\r\n" OPENMETRICS "Content-Length: 17\r\n\r\n"},
+        {"GET /metrics?name[]=b HTTP/1.1\r\nAccept: a/b\r\n" ACCEPT_OPEN CLOSE,
+         "HTTP/1.1 200 OK\r\nConnection: close\r\n" OPENMETRICS
+         "Content-Length: 19\r\n\r\nb\nopen rendering 3\n"},
+        {"GET /metrics HTTP/1.1\r\nAccept: text/plain,*/*\r\n" CLOSE,
+         "HTTP/1.1 200 OK\r\nConnection: close\r\n" EXPOSITION
+         "Content-Length: 12\r\n\r\nrendering 4\n"},
+    };
+    struct fake f = {.is_ready = true};
+    fake_start(&f, 40);
+    check_exchanges(&f, exchanges, sizeof exchanges / sizeof exchanges[0]);
+    struct web_stats stats;
+    web_stats_read(f.web, &stats);
+    ck_assert_uint_eq(stats.scrapes[WEB_FORMAT_TEXT], 1);
+    ck_assert_uint_eq(stats.scrapes[WEB_FORMAT_OPENMETRICS], 3);
+    web_free(f.web);
+}
+END_TEST
+
+START_TEST(a_compressed_answer_says_so_and_head_says_the_same)
+{
+    struct fake f = {.is_ready = true, .body = 4096};
+    char get[8192];
+    char head[8192];
+    fake_start(&f, 40);
+    client_ask(&f, "GET /metrics HTTP/1.1\r\nAccept-Encoding: gzip\r\n" CLOSE, get, sizeof get);
+    // So that both renderings have numbers of one digit and the same text.
+    f.renderings = 0;
+    client_ask(&f, "HEAD /metrics HTTP/1.1\r\nAccept-Encoding: gzip\r\n" CLOSE, head, sizeof head);
+    size_t len = strlen(head);
+    ck_assert_mem_eq(get, head, len);
+    if (gzip_is_there()) {
+        ck_assert_ptr_nonnull(strstr(head, "\r\nContent-Encoding: gzip\r\n" VARY));
+        ck_assert_mem_eq(get + len, "\x1f\x8b\x08", 3);
+    }
+    web_free(f.web);
+}
+END_TEST
+
+START_TEST(a_rendering_that_comes_too_late_is_not_sent)
+{
+    struct fake f = {.is_ready = true, .render_ms = 100};
+    char out[4096];
+    fake_start(&f, 40);
+    client_ask(&f, "GET /metrics HTTP/1.1\r\nX-Prometheus-Scrape-Timeout-Seconds: 0.05\r\n" CLOSE,
+               out, sizeof out);
+    ck_assert_str_eq(out, "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n" PLAIN
+                          "Content-Length: 68\r\n\r\n"
+                          "not rendered within the time of X-Prometheus-Scrape-Timeout-Seconds\n");
+    ck_assert_uint_eq(f.renderings, 1);
+    client_ask(&f, "GET /metrics HTTP/1.1\r\nX-Prometheus-Scrape-Timeout-Seconds: 5\r\n" CLOSE, out,
+               sizeof out);
+    ck_assert_ptr_nonnull(strstr(out, "\r\n\r\nrendering 2\n"));
+    client_ask(&f, "GET /metrics HTTP/1.1\r\nX-Prometheus-Scrape-Timeout-Seconds: -1\r\n" CLOSE,
+               out, sizeof out);
+    ck_assert_ptr_nonnull(strstr(out, "\r\n\r\nrendering 3\n"));
+    struct web_stats stats;
+    web_stats_read(f.web, &stats);
+    ck_assert_uint_eq(stats.scrapes_refused, 1);
+    ck_assert_uint_eq(stats.scrapes[WEB_FORMAT_TEXT], 2);
     web_free(f.web);
 }
 END_TEST
@@ -243,7 +320,9 @@ START_TEST(an_idle_loop_sleeps_and_a_poke_makes_it_go_round)
 }
 END_TEST
 
-UNIT_MAIN("web", each_path_has_its_answer, other_paths_are_not_found,
+UNIT_MAIN("web", each_path_has_its_answer, openmetrics_is_for_whom_it_is_named_by,
+          a_compressed_answer_says_so_and_head_says_the_same,
+          a_rendering_that_comes_too_late_is_not_sent, other_paths_are_not_found,
           bad_heads_are_refused_and_end_the_connection, an_endless_head_is_refused,
           a_connection_is_kept_and_pipelined_requests_are_answered_in_order,
           the_landing_page_is_html, a_failed_rendering_says_why,

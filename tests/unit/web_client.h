@@ -42,14 +42,15 @@ static inline void fake_thread_stop(void *ctx)
     ((struct fake *)ctx)->threads--;
 }
 
-static inline int fake_render(void *ctx, const struct web_filter *filter, struct buf *out)
+static inline int fake_render(void *ctx, const struct web_filter *filter, bool open,
+                              struct buf *out)
 {
     struct fake *f = ctx;
     unsigned number = ++f->renderings;
     for (size_t i = 0; filter != NULL && i < filter->n; i++) {
         buf_addf(out, "%s\n", filter->name[i]);
     }
-    buf_addf(out, "rendering %u\n", number);
+    buf_addf(out, "%srendering %u\n", open ? "open " : "", number);
     for (size_t i = 0; i < f->body / 16; i++) {
         buf_add(out, "padding padding\n", 16);
     }

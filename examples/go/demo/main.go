@@ -50,13 +50,13 @@ func main() {
 	}
 	failures := client.Counter("virtrigaud_errors_total", "reason", "component")
 	depth := client.Gauge("virtrigaud_queue_depth", "kind")
-	durations := client.Histogram("virtrigaud_manager_reconcile_duration_seconds", "kind", "outcome")
+	durations := client.Histogram("virtrigaud_manager_reconcile_duration_seconds", "kind")
 	operations := client.Event("vm_operation", "operation", "provider_type", "provider", "outcome")
 
 	failures.Inc("quoted \"reason\"", "manager")
 	depth.Set(12, "VirtualMachine")
 	depth.Add(-2, "VirtualMachine")
-	durations.Start().Stop("VirtualMachine", "success")
+	durations.Start().Stop("VirtualMachine")
 	operations.Send("Create", "vsphere", "vc1", virtrigaud.Outcome(nil))
 	failures.Inc("one label is missing")
 	intercept := virtrigaud.UnaryClientInterceptor[*conn, option, invoker](client, "vsphere", code)

@@ -34,11 +34,11 @@ def write(name, text):
 class Daemon:
     """`with Daemon("--flag=value") as d:`; d.socket and d.port say where it is."""
 
-    def __init__(self, *flags, name="d", address="127.0.0.1:0", socket=None, before=()):
+    def __init__(self, *flags, name="d", address="127.0.0.1:0", socket=None, before=(), catalog=""):
         self.socket = socket or os.path.join(TMP, name + ".sock")
         self.log_path = os.path.join(TMP, name + ".log")
         self.command = [*before, EXPORTER, f"--events.socket={self.socket}", f"--web.listen-address={address}",
-                        "--catalog.dir=", *flags]
+                        f"--catalog.dir={catalog}", *flags]
         self.process = None
         self.port = None
         self.ended = False  # by the test
@@ -58,6 +58,8 @@ class Daemon:
     def __exit__(self, kind, *_):
         """After a good test a daemon that still runs must end well too."""
         died = not self.ended and self.process.poll() is not None
+        if kind is None and not died and not self.ended:
+            self.look_at_the_end()
         try:
             ends = 0 if died or self.ended or kind is not None else self.stop()
         except subprocess.TimeoutExpired:
@@ -67,6 +69,13 @@ class Daemon:
             print(self.log())
         check.holds(f"the daemon died by itself: {self.process.returncode}", not died)
         check.equal("exit status of the daemon", ends, 0)
+
+    def look_at_the_end(self):
+        """Whatever a test did, OpenMetrics must be sound; the parser is too slow for the largest."""
+        status, _, body = self.request("GET", "/metrics", exposition.ACCEPT_OPENMETRICS)
+        check.equal("status of OpenMetrics", status, 200)
+        if len(body) < 2000000:
+            exposition.parse_openmetrics(body)
 
     def kill(self):
         self.ended = True
@@ -103,11 +112,16 @@ class Daemon:
 
     def request(self, method, path, headers=None, timeout=10):
         """Returns (status, headers, body as text)."""
+        status, got, body = self.request_bytes(method, path, headers, timeout)
+        return status, got, body.decode()
+
+    def request_bytes(self, method, path, headers=None, timeout=10):
+        """Returns (status, headers, body)."""
         http_client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
             http_client.request(method, path, headers=headers or {})
             answer = http_client.getresponse()
-            return answer.status, answer.headers, answer.read().decode()
+            return answer.status, answer.headers, answer.read()
         finally:
             http_client.close()
 
@@ -116,6 +130,13 @@ class Daemon:
         status, _, body = self.request("GET", path, timeout=timeout)
         check.equal(f"status of {path}", status, 200)
         return exposition.parse(body)
+
+    def scrape_openmetrics(self, path="/metrics", timeout=10):
+        """The same as OpenMetrics."""
+        status, headers, body = self.request("GET", path, exposition.ACCEPT_OPENMETRICS, timeout)
+        check.equal(f"status of {path}", status, 200)
+        check.equal("content type", headers["Content-Type"], "application/openmetrics-text; version=1.0.0; charset=utf-8")
+        return exposition.parse_openmetrics(body)
 
     def value(self, name, **labels):
         """The value of one sample in a new scrape; None when it is not there."""

@@ -61,11 +61,12 @@ def push(daemon):
     return manager, vsphere, libvirt
 
 
-def samples(name):
+def samples(name, openmetrics=False):
     """The samples of this family that are not 0 because of pre-creation: [(name, labels, value)]."""
     kind, labels, value = FAMILIES[name]
     if kind != "histogram":
         return [(name, labels, value)]
     bounds, seen = value
-    out = [(name + "_bucket", labels | {"le": b}, float(seen <= float(b))) for b in bounds + ["+Inf"]]
+    shown = [b if "." in b or not openmetrics else b + ".0" for b in bounds] + ["+Inf"]
+    out = [(name + "_bucket", labels | {"le": b}, float(seen <= float(b))) for b in shown]
     return out + [(name + "_sum", labels, seen), (name + "_count", labels, 1)]

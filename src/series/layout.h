@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * layout: what stands at fixed places at the beginning of every arena, and so of every state file.
+ *
+ * Shape:   the header in the first page; from LAYOUT_REDO_AT one page per lane for its redo record. All numbers
+ *          in the order of bytes of the machine, which the header tells.
+ * Threads: the fixed part is written before anybody else sees the arena. The rest is the main thread's, but
+ *          for the redo pages: each is its lane's.
+ */
+#ifndef VE_SERIES_LAYOUT_H
+#define VE_SERIES_LAYOUT_H
+
+#include "series/arena.h"
+
+#include <stdatomic.h>
+
+enum {
+    LAYOUT_VERSION = 1, // raised with any change to what stands in the file
+    LAYOUT_REDO_AT = 64 << 10,
+    LAYOUT_REDO_SIZE = ARENA_PAGE,
+    LAYOUT_LANES = 64,
+    LAYOUT_BOOT = 40,
+};
+
+enum layout_phase {
+    LAYOUT_BUILDING, // what the file was made from is still being taken over
+    LAYOUT_RUNNING,  // written to
+    LAYOUT_CLEAN,    // complete; nobody wrote to it since
+};
+
+struct layout {
+    char magic[8];
+    uint32_t version;
+    uint32_t order;         // tells the order of bytes
+    uint64_t seed;          // of all checks
+    char boot[LAYOUT_BOOT]; // the boot's id; empty: unknown
+    uint32_t life_from;     // of marks: table_share.life_from
+    uint32_t spare;
+    uint64_t check; // of all above
+
+    _Atomic uint32_t phase;   // enum layout_phase
+    uint32_t spare2;          //
+    _Atomic uint64_t mono_ms; // CLOCK_MONOTONIC when it was last looked at
+    uint64_t size;            // CLEAN: bytes that are in use
+    uint64_t digest;          // CLEAN: of the bytes behind the first page
+};
+
+static inline struct layout *layout_of(char *base)
+{
+    return (struct layout *)(void *)base;
+}
+
+// A lane's page for its redo record; zeroed in a new arena.
+static inline void *layout_redo(char *base, unsigned lane)
+{
+    return base + LAYOUT_REDO_AT + (size_t)lane * LAYOUT_REDO_SIZE;
+}
+
+// Writes the header of a new arena: a seed, this boot.
+void layout_init(char *base, uint32_t life_from);
+// Whether the bytes (at least a page) begin with a header that is whole and of this version.
+bool layout_is_good(const char *base);
+// Whether it is of this boot, so that the kernel still has all that was written.
+bool layout_is_of_this_boot(const char *base);
+// The digest of what stands behind the first page.
+uint64_t layout_digest(const char *base, uint64_t size);
+
+#endif

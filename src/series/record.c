@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "series/record.h"
+
+#include "series/key.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static_assert(sizeof(struct record) % sizeof(uint64_t) == 0, "the payload is aligned");
+
+// What the check stands for, besides the text.
+struct identity {
+    uint64_t signature;
+    uint64_t created_ms;
+    uint32_t handle;
+    uint32_t slot;
+    uint16_t text_len;
+    uint16_t payload;
+    uint8_t kind;
+    uint8_t lanes;
+    uint8_t flags;
+    uint8_t magic;
+};
+static_assert(sizeof(struct identity) == 32, "no bytes between the members");
+
+static uint64_t check_of(const struct record *r, uint32_t handle, uint64_t seed)
+{
+    struct identity id = {
+        .signature = r->signature,
+        .created_ms = r->created_ms,
+        .handle = handle,
+        .slot = r->slot,
+        .text_len = r->text_len,
+        .payload = r->payload,
+        .kind = r->kind,
+        .lanes = r->lanes,
+        .flags = r->flags,
+        .magic = r->magic,
+    };
+    uint64_t check =
+        key_hash_with(record_text(r), r->text_len, key_hash_with(&id, sizeof id, seed));
+    return check != 0 ? check : 1;
+}
+
+static uint64_t tag_of(const struct record *r, uint32_t handle, unsigned lane, uint64_t seed)
+{
+    uint64_t words[3] = {r->created_ms, r->signature, (uint64_t)handle << 32 | lane};
+    return key_hash_with(words, sizeof words, seed);
+}
+
+uint32_t record_new(struct arena *a, struct arena_hand *hand, const struct record_spec *spec)
+{
+    assert(spec->lanes <= RECORD_MAX_LANES && spec->payload <= RECORD_MAX_PAYLOAD &&
+           spec->payload % sizeof(uint64_t) == 0);
+    size_t size = sizeof(struct record) + spec->payload + spec->lanes * sizeof(uint32_t);
+    if (spec->text_len > UINT16_MAX || size + spec->text_len > ARENA_MAX_PIECE) {
+        return 0;
+    }
+    uint32_t handle = arena_alloc(a, hand, size + spec->text_len);
+    if (handle == 0) {
+        return 0;
+    }
+    struct record *r = record_at(arena_base(a), handle);
+    r->signature = spec->signature;
+    r->created_ms = spec->created_ms;
+    r->slot = spec->slot;
+    r->text_len = (uint16_t)spec->text_len;
+    r->payload = spec->payload;
+    r->kind = (uint8_t)spec->kind;
+    r->lanes = spec->lanes;
+    r->flags = spec->flags;
+    r->magic = RECORD_MAGIC;
+    memcpy((char *)r + size, spec->text, spec->text_len);
+    return handle;
+}
+
+void record_publish(char *base, uint32_t handle)
+{
+    struct record *r = record_at(base, handle);
+    atomic_store(&r->check, check_of(r, handle, layout_of(base)->seed));
+}
+
+void record_withdraw(char *base, uint32_t handle)
+{
+    atomic_store(&record_at(base, handle)->check, 0);
+}
+
+void record_free(struct arena *a, uint32_t handle, size_t cell_size)
+{
+    char *base = arena_base(a);
+    struct record *r = record_at(base, handle);
+    record_withdraw(base, handle);
+    for (unsigned i = 0; i < r->lanes; i++) {
+        uint32_t cell = atomic_load_explicit(&record_lanes(r)[i], memory_order_acquire);
+        if (cell != 0) {
+            arena_release(a, cell, cell_size);
+        }
+    }
+    arena_release(a, handle, record_size(r));
+}
+
+void *record_cell(struct arena *a, struct arena_hand *hand, uint32_t handle, unsigned lane,
+                  size_t size)
+{
+    char *base = arena_base(a);
+    struct record *r = record_at(base, handle);
+    void *made = record_cell_made(base, r, lane);
+    if (made != NULL) {
+        return made;
+    }
+    uint32_t cell = arena_alloc(a, hand, size);
+    if (cell == 0) {
+        return NULL;
+    }
+    uint64_t tag = tag_of(r, handle, lane, layout_of(base)->seed);
+    memcpy(arena_at(base, cell), &tag, sizeof tag);
+    atomic_store_explicit(&record_lanes(r)[lane], cell, memory_order_release);
+    return arena_at(base, cell);
+}
+
+// ---- Reading
+
+// A piece of at most a page lies in one, a larger one begins with one.
+static bool lies_right(uint64_t at, uint64_t bytes, uint64_t size)
+{
+    uint64_t in_page = at % ARENA_PAGE;
+    return at >= ARENA_RESERVED && at <= size && bytes <= size - at &&
+           (in_page == 0 || in_page + bytes <= ARENA_PAGE);
+}
+
+enum look { LOOK_NOTHING, LOOK_DAMAGED, LOOK_RECORD };
+
+// What stands at a place, of whose bytes nothing is known.
+static enum look look_at(const struct record_image *image, uint64_t at)
+{
+    const struct record *r = (const void *)(image->base + at);
+    uint64_t check = atomic_load_explicit(&r->check, memory_order_relaxed);
+    // A released piece begins with a handle of 32 bits.
+    if (check == 0 || at + sizeof *r > image->size || r->magic != RECORD_MAGIC || r->kind == 0 ||
+        r->kind >= RECORD_KINDS || r->lanes > RECORD_MAX_LANES || r->payload > RECORD_MAX_PAYLOAD ||
+        r->payload % sizeof(uint64_t) != 0 || !lies_right(at, record_size(r), image->size)) {
+        return LOOK_NOTHING;
+    }
+    if (check == check_of(r, (uint32_t)(at / ARENA_GRANULE), image->seed)) {
+        return LOOK_RECORD;
+    }
+    return check > UINT32_MAX ? LOOK_DAMAGED : LOOK_NOTHING;
+}
+
+static bool keep_handle(struct record_image *image, size_t *cap, uint32_t handle)
+{
+    if (image->n == *cap) {
+        size_t more = *cap == 0 ? 1024 : *cap * 2;
+        uint32_t *grown = realloc(image->handles, more * sizeof *grown);
+        if (grown == NULL) {
+            return false;
+        }
+        image->handles = grown;
+        *cap = more;
+    }
+    image->handles[image->n++] = handle;
+    return true;
+}
+
+int record_scan(struct record_image *image)
+{
+    size_t cap = 0;
+    image->handles = NULL;
+    image->n = 0;
+    image->damaged = 0;
+    uint64_t size = image->size / ARENA_GRANULE * ARENA_GRANULE;
+    for (uint64_t at = ARENA_RESERVED; at < size;) {
+        enum look look = look_at(image, at);
+        image->damaged += look == LOOK_DAMAGED;
+        if (look != LOOK_RECORD) {
+            at += ARENA_GRANULE;
+            continue;
+        }
+        if (!keep_handle(image, &cap, (uint32_t)(at / ARENA_GRANULE))) {
+            record_scan_free(image);
+            return -ENOMEM;
+        }
+        size_t bytes = record_size((const void *)(image->base + at));
+        at += (bytes + ARENA_GRANULE - 1) / ARENA_GRANULE * ARENA_GRANULE;
+    }
+    return 0;
+}
+
+void record_scan_free(struct record_image *image)
+{
+    free(image->handles);
+    image->handles = NULL;
+    image->n = 0;
+}
+
+const void *record_image_cell(struct record_image *image, uint32_t handle, unsigned lane,
+                              size_t size)
+{
+    const struct record *r = record_at(image->base, handle);
+    uint32_t cell = atomic_load_explicit(&record_lanes(r)[lane], memory_order_relaxed);
+    if (cell == 0) {
+        return NULL;
+    }
+    uint64_t at = (uint64_t)cell * ARENA_GRANULE;
+    uint64_t tag = 0;
+    if (lies_right(at, size, image->size)) {
+        memcpy(&tag, image->base + at, sizeof tag);
+    }
+    if (tag != tag_of(r, handle, lane, image->seed)) {
+        image->damaged++;
+        return NULL;
+    }
+    return image->base + at;
+}
+
+uint32_t record_next(const struct record_image *image, enum record_kind kind, size_t *at)
+{
+    while (*at < image->n) {
+        uint32_t handle = image->handles[(*at)++];
+        if (record_at(image->base, handle)->kind == kind) {
+            return handle;
+        }
+    }
+    return 0;
+}

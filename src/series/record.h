@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * record: what survives the process. A record stands in the arena; when the arena is a file, whoever opens that
+ * file later finds the record by its check.
+ *
+ * Shape:   the head, a payload of its kind, one handle of a cell for each lane, and the text that names it.
+ *          The check is a keyed hash over all that never changes (kind, text, creation, ...), so no text can
+ *          pretend to be a record. It is 0 until the record is published, and again from when it is
+ *          withdrawn: what a kill leaves half made was never there. Words and cells may change at any time.
+ *          A cell begins with a tag, a keyed word of its record and lane: after a power cut its page may be
+ *          older than its record's, and hold what was there before.
+ * Order:   make, fill in, record_publish. A line of a session publishes the series that it made before it
+ *          marks its redo record, since replaying does not publish (table_publish).
+ * Threads: record_new, record_cell: with the thread's own hand. publish and withdraw: any; of two that do
+ *          both at once the caller decides who is last. A cell is its lane's.
+ * Memory:  record_free gives back the record and its cells, when no other thread can reach them.
+ */
+#ifndef VE_SERIES_RECORD_H
+#define VE_SERIES_RECORD_H
+
+#include "series/layout.h"
+
+enum { RECORD_MAX_PAYLOAD = 2048, RECORD_MAX_LANES = LAYOUT_LANES };
+
+// Never renumbered. What the fields mean for each kind:
+enum record_kind {
+    RECORD_SERIES =
+        1, // text: its key. word: a gauge's double. slot: its place. A cell per lane: its numbers.
+    RECORD_METRIC,    // text: the metric's name. Payload: struct table_account.
+    RECORD_COMPONENT, // text: the component's name. A cell per lane: its lines (ingest).
+    RECORD_SOURCE, // text: component, NUL, instance. slot: its entry. Payload and word: ingest/source.
+    RECORD_SESSION, // text: who and which. word: its position.
+    RECORD_KINDS,
+};
+
+struct record {
+    _Atomic uint64_t check; // 0: not published
+    union {
+        _Atomic uint64_t word;
+        _Atomic double number;
+    };
+    uint64_t signature;  // of a series' metric: schema_signature
+    uint64_t created_ms; // CLOCK_REALTIME
+    uint32_t slot;
+    _Atomic uint32_t
+        touched; // of a series: second of the last update, kept only where the metric has a ttl
+    uint16_t text_len;
+    uint16_t payload; // bytes, a multiple of 8
+    uint8_t kind;     // enum record_kind
+    uint8_t lanes;    // handles of cells
+    uint8_t flags;    // of its kind
+    uint8_t magic;    // RECORD_MAGIC
+};
+
+enum { RECORD_MAGIC = 0xA7 };
+
+struct record_spec {
+    enum record_kind kind;
+    uint8_t flags;
+    uint8_t lanes;    // at most RECORD_MAX_LANES
+    uint16_t payload; // bytes, at most RECORD_MAX_PAYLOAD
+    uint32_t slot;
+    uint64_t signature;
+    uint64_t created_ms;
+    const char *text;
+    size_t text_len;
+};
+
+// A record that is not published, its word, payload and cells zero. Returns its handle; 0: no memory, or too
+// long.
+uint32_t record_new(struct arena *a, struct arena_hand *hand, const struct record_spec *spec);
+void record_publish(char *base, uint32_t handle);
+void record_withdraw(char *base, uint32_t handle);
+// Withdraws it and gives its memory back; `cell_size` is that of its cells.
+void record_free(struct arena *a, uint32_t handle, size_t cell_size);
+
+static inline struct record *record_at(char *base, uint32_t handle)
+{
+    return arena_at(base, handle);
+}
+static inline void *record_payload(const struct record *r)
+{
+    return (char *)r + sizeof *r;
+}
+static inline _Atomic uint32_t *record_lanes(const struct record *r)
+{
+    return (_Atomic uint32_t *)(void *)((char *)r + sizeof *r + r->payload);
+}
+static inline const char *record_text(const struct record *r)
+{
+    return (const char *)r + sizeof *r + r->payload + r->lanes * sizeof(uint32_t);
+}
+static inline size_t record_size(const struct record *r)
+{
+    return sizeof *r + r->payload + r->lanes * sizeof(uint32_t) + r->text_len;
+}
+
+// The lane's cell of `size` bytes, its tag among them, made when it is not there. NULL: no memory.
+void *record_cell(struct arena *a, struct arena_hand *hand, uint32_t handle, unsigned lane,
+                  size_t size);
+// The lane's cell if it was made, or NULL.
+static inline void *record_cell_made(char *base, const struct record *r, unsigned lane)
+{
+    uint32_t cell = atomic_load_explicit(&record_lanes(r)[lane], memory_order_acquire);
+    return cell == 0 ? NULL : arena_at(base, cell);
+}
+
+// ---- Reading a file that somebody left
+
+// A file's bytes, of which nothing is trusted, and the records found in them.
+struct record_image {
+    char *base;
+    uint64_t size;
+    uint64_t seed;
+    uint32_t life_from; // layout.life_from
+    bool power_cut;     // pages may be of different ages: sessions and redo records are void
+    uint32_t shift_s;   // makes a monotonic second of the file one of this boot, modulo 2^32
+    uint32_t *handles;  // of records, ascending
+    size_t n;
+    uint64_t damaged; // records and cells that do not check out
+};
+
+// Finds the records. Reads base, size and seed. Returns 0, -ENOMEM.
+int record_scan(struct record_image *image);
+void record_scan_free(struct record_image *image);
+// The record's cell of `size` bytes for a lane, or NULL: none, or it does not check out (counted).
+const void *record_image_cell(struct record_image *image, uint32_t handle, unsigned lane,
+                              size_t size);
+// Walks the records of a kind in the order of their handles. *at starts at 0. Returns a handle, 0 at the end.
+uint32_t record_next(const struct record_image *image, enum record_kind kind, size_t *at);
+
+#endif
