@@ -46,6 +46,7 @@ struct event_reader {
     struct context *contexts;          // origins that were seen, in a ring
     size_t next_context;
     uint64_t last_context;
+    bool limited; // the memo knew the present line, but the permit's bucket is empty
     struct planned *plan;
     size_t n_plan;
     size_t cap_plan;
@@ -125,6 +126,9 @@ enum reject labels_gather(struct labels *l, json_t *object, const struct event_d
 enum reject labels_check(struct labels *l, struct event_verdict *v);
 // The value after the definition's aliases. Only for labels that labels_check accepted.
 struct slice labels_value(const struct label_def *def, struct slice value);
+
+// What a line is told that the permit's bucket has no room for.
+enum reject line_limited(const struct event_reader *r, struct event_verdict *v);
 
 // exemplar.c
 enum reject exemplar_check(json_t *exemplar, struct event_verdict *v);
