@@ -93,7 +93,7 @@ static int open_series(struct daemon *d, struct catalog *catalog)
         catalog_free(catalog);
         return say(rc, "cannot make the series tables", NULL);
     }
-    return 0;
+    return state_open(&d->state, d->config->state_file, d->store, d->sources);
 }
 
 // The socket that was handed over, or else the one at the path, or else none.
