@@ -93,7 +93,7 @@ static int open_series(struct daemon *d, struct catalog *catalog)
         catalog_free(catalog);
         return say(rc, "cannot make the series tables", NULL);
     }
-    return state_open(&d->state, d->config->state_file, d->store, d->sources);
+    return 0;
 }
 
 // The socket that was handed over, or else the one at the path, or else none.
@@ -286,8 +286,8 @@ void daemon_close(struct daemon *d)
     }
     web_free(d->web);
     ingest_free(d->ingest);
-    state_close(
-        &d->state); // series are not taken apart: the kernel is quicker, and somebody may wait
+    // Series are not taken apart: the kernel is quicker, and somebody may wait.
+    state_close(&d->state);
     int fds[] = {d->signals, d->tick, d->reload_wish};
     for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
         if (fds[i] >= 0) {

@@ -42,6 +42,7 @@
  * series/room            how many there may be
  * series/table_open      its beginning and end
  * series/slab            where they stand, slot after slot
+ * series/exemplar        the last exemplar of each series and bucket
  * series/walk            all exposed series of a table, fetched ahead of their use
  * series/read            what a scrape reads of them
  * series/claim           what a source leaves on a series that it updates
@@ -55,12 +56,13 @@
  *
  * event/reject           the reasons for which a line is refused
  * event/json             bytes to a JSON tree
+ * event/json_memory      where the tree stands
  * event/control          hello, sync, ping and forget taken apart
  * event/event            one line, judged and applied
  * event/line             the insides that the files of event/ share
  * event/sample           plans the updates of one sample or event
  * event/labels           the checks of its labels
- * event/exemplar         the checks of its exemplar
+ * event/exemplar         the checks of its exemplar, and its text
  * event/number           JSON numbers where they are read for every line
  * event/permit           what the lines of one origin may push, and how much
  * event/memo             lines that were seen before need not be parsed again

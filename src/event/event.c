@@ -41,7 +41,7 @@ int event_reader_new(struct event_reader **ret, struct series_store *store,
 void event_reader_free(struct event_reader *r)
 {
     if (r != NULL) {
-        json_decref(r->root);
+        json_memory_free(&r->memory);
         buf_free(&r->scratch);
         buf_free(&r->keys);
         buf_free(&r->probe);
@@ -196,13 +196,16 @@ static void run_plan(struct event_reader *r, struct event_verdict *v)
     } else {
         apply_plan(r);
     }
+    for (size_t i = 0; i < r->n_plan; i++) {
+        exemplar_note(r, &r->plan[i]);
+    }
     v->kind = EVENT_APPLIED;
 }
 
 // Empties what the line before left; gives memory back after an unusually large one.
 static void begin(struct event_reader *r, const struct event_origin *origin)
 {
-    json_decref(r->root);
+    json_memory_reset(&r->memory);
     r->root = NULL;
     r->origin = origin;
     r->n_plan = 0;
@@ -241,7 +244,7 @@ static void parse_line(struct event_reader *r, const struct event_origin *origin
     clear_verdict(ret);
     begin(r, origin);
     struct json_refusal refusal;
-    r->root = json_line(line->at, line->len, &r->scratch, &refusal);
+    r->root = json_line(&r->memory, line->at, line->len, &r->scratch, &refusal);
     if (r->root == NULL) {
         line_refuse(ret, refusal.reason, "%s", refusal.text);
         ret->index = refusal.index;

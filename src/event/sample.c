@@ -70,7 +70,9 @@ static enum reject find_target(const struct catalog *c, json_t *metric, json_t *
         s->set.declared = s->event->labels;
         s->set.n = s->event->n_labels;
     }
-    snprintf(v->name, sizeof v->name, "%s", text);
+    len = len < sizeof v->name ? len : sizeof v->name - 1;
+    memcpy(v->name, text, len);
+    v->name[len] = '\0';
     return REJECT_NONE;
 }
 
@@ -247,8 +249,10 @@ static enum reject plan_metric(struct event_reader *r, struct sample *s, int ind
                                struct event_verdict *v)
 {
     const struct family *f = &r->schema->families[s->metric - r->schema->catalog->metrics];
-    struct planned p = {
-        .op = s->metric_op, .value = s->has_number ? s->number : 1, .element = index};
+    struct planned p = {.op = s->metric_op,
+                        .value = s->has_number ? s->number : 1,
+                        .element = index,
+                        .exemplar = s->exemplar};
     return plan_update(r, f, s->set.values, &p, v);
 }
 
@@ -265,8 +269,10 @@ static enum reject plan_event(struct event_reader *r, struct sample *s, int inde
         for (size_t i = 0; i < f->metric->n_labels; i++) {
             values[i] = labels_value(f->metric->labels[i].def, s->set.values[up->map[i]]);
         }
-        struct planned p = {
-            .op = up->op, .value = up->op == UPDATE_ADD ? up->by : s->number, .element = index};
+        struct planned p = {.op = up->op,
+                            .value = up->op == UPDATE_ADD ? up->by : s->number,
+                            .element = index,
+                            .exemplar = s->exemplar};
         enum reject reason = plan_update(r, f, values, &p, v);
         if (reason != REJECT_NONE) {
             return reason;

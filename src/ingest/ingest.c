@@ -123,11 +123,12 @@ void ingest_resume(struct ingest *in)
 
 void ingest_stop(struct ingest *in)
 {
+    unsigned ran = in->started;
     in->stop_at = clock_mono_ms() + INGEST_DRAIN_MS;
     order(in, WORKER_STOP);
     join(in);
     // The acceptor may have handed a connection to a worker that had just gone.
-    for (unsigned i = 0; i < in->settings.workers; i++) {
+    for (unsigned i = 0; i < ran; i++) {
         worker_drain(&in->workers[i]);
     }
 }

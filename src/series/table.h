@@ -67,10 +67,11 @@ struct series_saved {
 struct series {
     unsigned char node[16]; // of the index
     struct record *record;
-    _Atomic uint32_t handle; // of the record; in a free slot: the next free one + 1
-    _Atomic uint32_t uses;   // how often its slot was given back
-    _Atomic uint8_t state;   // enum series_state
-    uint16_t payer;          // whom it counts for, from its making to its removal; 0: nobody
+    _Atomic uint32_t handle;               // of the record; in a free slot: the next free one + 1
+    _Atomic uint32_t uses;                 // how often its slot was given back
+    _Atomic uint8_t state;                 // enum series_state
+    uint16_t payer;                        // whom it counts for until its removal; 0: nobody
+    _Atomic(struct exemplars *) exemplars; // NULL: none
 };
 
 // What all tables share.
@@ -85,6 +86,7 @@ struct table_share {
     char apart[64];            // keeps what each new series changes off the cache line of the above
     _Atomic uint64_t count;    // series of all tables, folded ones aside
     _Atomic uint64_t limit;    // of count
+    _Atomic uint64_t exemplars;          // kept
     _Atomic uint32_t made[TABLE_PAYERS]; // series that count for each payer
 };
 
