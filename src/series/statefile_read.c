@@ -143,7 +143,8 @@ static int adopt_next(struct statefile *f, enum statefile_found named)
     struct stat st;
     bool whole = n == sizeof l && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
                  st.st_uid == geteuid() && layout_is_good((const char *)&l) &&
-                 atomic_load(&l.phase) != LAYOUT_BUILDING;
+                 atomic_load(&l.phase) != LAYOUT_BUILDING && st.st_size >= ARENA_RESERVED &&
+                 (atomic_load(&l.phase) != LAYOUT_CLEAN || (uint64_t)st.st_size >= l.size);
     bool later = whole && (layout_is_of_this_boot((const char *)&l) ||
                            atomic_load(&l.phase) == LAYOUT_CLEAN || named != STATEFILE_GOOD);
     int rc = 0;

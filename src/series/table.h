@@ -67,10 +67,10 @@ struct series_saved {
 struct series {
     unsigned char node[16]; // of the index
     struct record *record;
-    _Atomic uint32_t handle;               // of the record; in a free slot: the next free one + 1
-    _Atomic uint32_t uses;                 // how often its slot was given back
-    _Atomic uint8_t state;                 // enum series_state
-    uint16_t payer;                        // whom it counts for until its removal; 0: nobody
+    _Atomic uint32_t handle; // of the record; in a free slot: the next free one + 1
+    _Atomic uint32_t uses;   // how often its slot was given back
+    _Atomic uint8_t state;   // enum series_state
+    uint16_t payer;          // whom it counts for, from its making to its removal; 0: nobody
     _Atomic(struct exemplars *) exemplars; // NULL: none
 };
 

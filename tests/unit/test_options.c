@@ -180,7 +180,7 @@ START_TEST(a_bad_command_line_says_what_is_wanted)
         {"-", "-: unknown flag; --help lists all\n"},
         {"--=x", "--=x: unknown flag; --help lists all\n"},
         {"--log.leve\x1b[1m", "--log.leve\\x1b[1m: unknown flag; the nearest is --log.level\n"},
-        {"--state.file=/s", "--state.file=/s: unknown flag; --help lists all\n"},
+        {"--state.dir=/s", "--state.dir=/s: unknown flag; the nearest is --state.file\n"},
         {"--sources=x", "--sources=x: unknown flag; --help lists all\n"},
         {"run", "run: not a flag, and nothing else is accepted\n"},
         {"", ""},
