@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A connection's bytes to lines.
 #include "ingest/fence.h"
+#include "ingest/identity.h"
 #include "series/rcu.h"
 
 #include <errno.h>
@@ -130,6 +131,7 @@ void connection_go_on(struct connection *c, struct protocol *p, char *input)
         memcpy(input, c->tail, len);
     }
     rcu_enter();
+    identity_renew(c, p);
     if (deal(c, p, input, input + len) < 0) {
         c->closing = true;
     }
@@ -145,14 +147,17 @@ int connection_read(struct connection *c, struct protocol *p, char *input)
     if (c->tail_len > 0) {
         memcpy(input, c->tail, c->tail_len);
     }
-    ssize_t n = recv(c->fd, input + c->tail_len, CONNECTION_READ, MSG_DONTWAIT);
+    size_t most = c->doubted ? CONNECTION_READ_LESS : CONNECTION_READ;
+    ssize_t n = recv(c->fd, input + c->tail_len, most, MSG_DONTWAIT);
     if (n < 0) {
         return errno == EAGAIN || errno == EINTR ? 0 : -errno;
     }
     count_add(&p->stats->bytes, (uint64_t)n);
     uint64_t lines = c->lines;
+    uint64_t rejected = c->rejected;
     int rc = (int)n;
     rcu_enter();
+    identity_renew(c, p);
     if (n == 0) {
         on_end(c, p);
     } else {
@@ -161,5 +166,6 @@ int connection_read(struct connection *c, struct protocol *p, char *input)
     }
     rcu_leave();
     heard(c, p, lines);
+    c->doubted = c->rejected - rejected >= CONNECTION_DOUBT;
     return rc;
 }

@@ -163,13 +163,14 @@ static void disturb(struct side *s, unsigned what, uint32_t now_s)
 {
     struct schema_change change;
     struct control_forget forget = {.n_labels = 1, .labels = {{"x", {"c", 1}}}};
+    struct event_origin second = {.claimant = {.base = 2}};
     uint32_t life = 102;
     switch (what) {
     case RELOAD:
         ck_assert_int_eq(schema_reload(s->store, catalog(), &SETTINGS, &change), 0);
         break;
     case FORGET:
-        event_forget(s->reader, &forget, 2);
+        event_forget(s->reader, &forget, &second);
         break;
     case END_OF_LIFE:
         expire_marks(s->store, &life, 1, true);
@@ -208,7 +209,7 @@ static void set_senders(struct sender *senders, struct side *with, struct event_
             .claimant = {.base = 1 + who, .life = 101 + who, .now_s = now_s},
         };
         senders[who].with = *o;
-        senders[who].with.context = event_context(with->reader, o->defaults, &o->claimant, who);
+        senders[who].with.context = event_context(with->reader, o, who);
     }
 }
 
