@@ -213,7 +213,7 @@ format:
 
 # ---- Installation
 
-DOCS := $(call rel,README* ARCHITECTURE.md NEWS LICENSE)
+DOCS := $(call rel,README* ARCHITECTURE.md SECURITY.md NEWS LICENSE)
 MAN := $(call rel,man/*.[1-8])
 UNITS := $(call rel,systemd/*.service systemd/*.socket)
 SYSUSERS := $(call rel,systemd/*.sysusers)
