@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/config.h"
+#include "catalog/yaml.h"
 #include "daemon/config_read.h"
 #include "daemon/options.h"
 #include "daemon/setting.h"
@@ -106,6 +107,23 @@ static int put_defaults(struct config *c)
     return 0;
 }
 
+// systemd names a directory for what shall last (StateDirectory=), or several, of which the first counts.
+static int put_state_file(struct config *c)
+{
+    const char *dirs = getenv("STATE_DIRECTORY");
+    if (c->origins[SETTING_state_file].giver != CONFIG_BY_DEFAULT || dirs == NULL ||
+        dirs[0] != '/') {
+        return 0;
+    }
+    struct buf path = BUF_INIT;
+    buf_add(&path, dirs, strcspn(dirs, ":"));
+    buf_str(&path, "/series.state");
+    const char *text = buf_string(&path);
+    int r = text == NULL ? -ENOMEM : setting_put(&settings[SETTING_state_file], c, text);
+    buf_free(&path);
+    return r;
+}
+
 static int fill(struct config *c, struct errs *errs)
 {
     int r = put_defaults(c);
@@ -121,6 +139,7 @@ static int fill(struct config *c, struct errs *errs)
     }
     // A file whose name was refused is not looked for.
     r = c->config_file != NULL ? config_read(c, errs) : 0;
+    r = r == 0 ? put_state_file(c) : r;
     if (r == 0) {
         check_telemetry_path(c, errs);
         check_sockets(c, errs);
@@ -189,6 +208,9 @@ void config_free(struct config *c)
     }
     for (size_t i = 0; i < SETTING_COUNT; i++) {
         setting_clear(&settings[i], c);
+    }
+    if (c->file != NULL) {
+        yaml_free(c->file);
     }
     free(c);
 }

@@ -93,7 +93,7 @@ static int open_series(struct daemon *d, struct catalog *catalog)
         catalog_free(catalog);
         return say(rc, "cannot make the series tables", NULL);
     }
-    return 0;
+    return state_open(&d->state, d->config->state_file, d->store, d->sources);
 }
 
 // The socket that was handed over, or else the one at the path, or else none.
@@ -115,7 +115,7 @@ static int open_socket(const struct config *c, int passed, const char *path, int
     return rc;
 }
 
-static int open_ingest(struct daemon *d)
+static int open_ingest(struct daemon *d, struct rights *rights)
 {
     struct ingest_settings settings = {
         .workers = workers_of(d->config),
@@ -137,7 +137,16 @@ static int open_ingest(struct daemon *d)
             say(rc, "cannot make the ingest workers", NULL);
         }
     }
+    if (rc == 0) {
+        rc = ingest_bind_rights(d->ingest, rights);
+        if (rc < 0) {
+            rights_free(rights);
+            return say(rc, "cannot keep the accounts of sources", NULL);
+        }
+        ingest_put_rights(d->ingest, rights);
+    }
     if (rc < 0) {
+        rights_free(rights);
         socket_close(&settings.stream);
         socket_close(&settings.datagram);
     }
@@ -186,6 +195,7 @@ static void open_self(struct daemon *d)
     d->self.ingest = d->ingest;
     d->self.sources = d->sources;
     d->self.scrapes = daemon_scrapes;
+    d->self.state = daemon_state;
     d->self.ctx = d;
     d->self.start_ms = self_start_ms();
     atomic_store(&d->self.reload_ok, true);
@@ -230,7 +240,8 @@ static void tell_start(const struct daemon *d)
              VE_REVISION, NULL);
 }
 
-int daemon_open(struct daemon *d, struct config *config, struct catalog *catalog)
+int daemon_open(struct daemon *d, struct config *config, struct catalog *catalog,
+                struct rights *rights)
 {
     *d = (struct daemon){.config = config, .signals = -1, .tick = -1, .reload_wish = -1};
     rcu_join();
@@ -242,16 +253,23 @@ int daemon_open(struct daemon *d, struct config *config, struct catalog *catalog
     }
     if (rc < 0) {
         catalog_free(catalog);
+        rights_free(rights);
         return rc;
     }
-    if ((rc = open_series(d, catalog)) < 0 || (rc = open_ingest(d)) < 0 || (rc = open_web(d)) < 0) {
+    rc = open_series(d, catalog);
+    if (rc < 0) {
+        rights_free(rights);
+        return rc;
+    }
+    if ((rc = open_ingest(d, rights)) < 0 || (rc = state_load(&d->state, d->ingest)) < 0 ||
+        (rc = open_web(d)) < 0) {
         return rc;
     }
     open_self(d);
     atomic_store(&d->created, config->web_openmetrics_created);
     rc = start(d);
     if (rc == 0) {
-        status_open(&d->status, d->ingest, d->store, clock_mono_ms());
+        status_open(&d->status, d->ingest, d->store, state_trouble(&d->state), clock_mono_ms());
         tell_start(d);
         service_ready(d->status.text);
     }
@@ -268,8 +286,8 @@ void daemon_close(struct daemon *d)
     }
     web_free(d->web);
     ingest_free(d->ingest);
-    schema_close(d->store);
-    sources_free(d->sources);
+    // Series are not taken apart: the kernel is quicker, and somebody may wait.
+    state_close(&d->state);
     int fds[] = {d->signals, d->tick, d->reload_wish};
     for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
         if (fds[i] >= 0) {
@@ -287,9 +305,10 @@ static void tick(struct daemon *d)
     ingest_tick(d->ingest, now_ms);
     expire_old(d->store, (uint32_t)(now_ms / 1000), sources_keep, d->sources);
     expire_reclaim(d->store);
+    state_tick(&d->state, d->ingest, now_ms);
     refused_tick(&d->refused, d->ingest, schema_current(d->store)->catalog, now_ms);
     watchdog_tick(&d->watchdog, d->ingest, d->web, now_ms);
-    status_tick(&d->status, d->ingest, d->store, now_ms);
+    status_tick(&d->status, d->ingest, d->store, state_trouble(&d->state), now_ms);
 }
 
 // Reloads, and says how it went line by line.

@@ -11,6 +11,7 @@
 #include "daemon/config.h"
 #include "daemon/refused.h"
 #include "daemon/service.h"
+#include "daemon/state.h"
 #include "daemon/status.h"
 #include "daemon/watchdog.h"
 #include "expose/expose.h"
@@ -21,6 +22,7 @@ struct daemon {
     struct config *config;
     struct sources *sources;
     struct series_store *store;
+    struct state state;
     struct ingest *ingest;
     struct self self;
     struct web *web;
@@ -37,7 +39,8 @@ struct daemon {
 
 // daemon.c: makes all parts and starts them; ends them in the opposite order. daemon_open returns 0 or -errno
 // after it said why.
-int daemon_open(struct daemon *d, struct config *config, struct catalog *catalog);
+int daemon_open(struct daemon *d, struct config *config, struct catalog *catalog,
+                struct rights *rights);
 void daemon_close(struct daemon *d);
 // How many clients may be connected: limits.connections, or fewer where descriptors are short.
 uint32_t daemon_connections(const struct config *c);
@@ -51,6 +54,7 @@ bool daemon_reload(struct daemon *d, struct buf *report);
 // backend.c: what the web thread shows.
 struct web_backend daemon_backend(struct daemon *d);
 void daemon_scrapes(void *daemon, struct self_scrapes *ret);
+void daemon_state(void *daemon, struct self_state *ret);
 
 struct web_settings daemon_web_settings(const struct config *c);
 

@@ -181,6 +181,19 @@ static void write_busy(struct pen *p)
     }
 }
 
+static void write_state(struct pen *p)
+{
+    struct self_state state = {0};
+    if (p->self->state != NULL) {
+        p->self->state(p->self->ctx, &state);
+    }
+    if (state.kept) {
+        single(p, SELF_state_ok, state.ok);
+        single(p, SELF_state_bytes, (double)state.bytes);
+        single(p, SELF_state_set_aside, (double)state.set_aside);
+    }
+}
+
 static void write_scrapes(struct pen *p)
 {
     struct self_scrapes scrapes = {0};
@@ -259,6 +272,7 @@ int self_write(struct buf *out, const struct format *format, const struct schema
     write_by_metric(&p, SELF_precreate_skipped, true,
                     offsetof(struct table_account, precreate_skipped));
     write_busy(&p);
+    write_state(&p);
     write_scrapes(&p);
     single(&p, SELF_reload_successful, atomic_load(&self->reload_ok));
     single(&p, SELF_reload_timestamp, (double)atomic_load(&self->reload_at_ms) / 1000);
@@ -268,6 +282,22 @@ int self_write(struct buf *out, const struct format *format, const struct schema
     bool failed = out->failed;
     buf_free(&p.labels);
     return failed ? -ENOMEM : 0;
+}
+
+int self_write_source(struct buf *out, const struct schema *schema, const struct source *src)
+{
+    const struct format text = {.open = false};
+    struct pen p = {.out = out, .format = &text, .schema = schema};
+    uint64_t heard = atomic_load_explicit(&src->heard_real, memory_order_relaxed);
+    begin(&p, SELF_source_up);
+    label_source(&p, src);
+    sample(&p, SELF_source_up, source_connected(src));
+    if (heard != 0 && begin(&p, SELF_source_last_event)) {
+        label_source(&p, src);
+        sample(&p, SELF_source_last_event, (double)heard / 1000);
+    }
+    buf_free(&p.labels);
+    return out->failed ? -ENOMEM : 0;
 }
 
 uint64_t self_start_ms(void)

@@ -22,6 +22,14 @@ struct self_scrapes {
     double sum;                            // seconds
 };
 
+// What there is to say of the state file.
+struct self_state {
+    bool kept; // there is to be one
+    bool ok;
+    uint64_t bytes;
+    uint64_t set_aside;
+};
+
 // Where the figures come from.
 struct self {
     const char *version;
@@ -29,6 +37,7 @@ struct self {
     const struct ingest *ingest;
     const struct sources *sources;
     void (*scrapes)(void *ctx, struct self_scrapes *ret);
+    void (*state)(void *ctx, struct self_state *ret); // NULL: no state file
     void *ctx;
     uint64_t start_ms;             // CLOCK_REALTIME of the process' start
     _Atomic bool reload_ok;        //
@@ -40,6 +49,9 @@ struct expose_filter;
 // Appends them. Inside an RCU section. 0 or -ENOMEM.
 int self_write(struct buf *out, const struct format *format, const struct schema *schema,
                const struct self *self, const struct expose_filter *filter);
+
+// The metrics of one source's life, in text 0.0.4. Inside an RCU section. 0 or -ENOMEM.
+int self_write_source(struct buf *out, const struct schema *schema, const struct source *src);
 
 // Reads the process' start from /proc; its time of call where that fails.
 uint64_t self_start_ms(void);

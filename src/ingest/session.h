@@ -82,8 +82,9 @@ int session_make(struct sessions *s, struct arena_hand *hand, const struct sessi
 void sessions_restore(struct sessions *s, struct arena_hand *hand, const struct record_image *image,
                       uint64_t now_ms, uint64_t now_real_ms);
 
-// A connection of a worker wants the session. Returns its claim, which is never 0.
-uint64_t session_claim(struct session *e, unsigned worker);
+// A connection of a worker wants the session; any other one is fenced from now on, and its worker woken. Returns
+// the claim, which is never 0.
+uint64_t session_claim(struct sessions *s, struct session *e, unsigned worker);
 
 enum session_turn {
     SESSION_HELD,   // it is this connection's

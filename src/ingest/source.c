@@ -107,14 +107,19 @@ static struct source *claim(struct sources *s)
     return NULL;
 }
 
+static uint64_t hash_of(unsigned component, struct slice instance)
+{
+    return key_hash(instance.p, instance.len) * 31 + component + 1;
+}
+
 // The source of this name, made when it is new. NULL when the table is full.
-static struct source *find_or_add(struct sources *s, unsigned component, struct slice instance,
-                                  uint64_t now_ms)
+static struct source *find_or_add(struct sources *s, struct arena_hand *hand, unsigned component,
+                                  struct slice instance, uint64_t now_ms)
 {
     if (instance.len == 0) {
         return &s->at[component];
     }
-    uint64_t hash = key_hash(instance.p, instance.len) * 31 + component + 1;
+    uint64_t hash = hash_of(component, instance);
     struct source *src = find(s, hash, component, instance, s->n);
     if (src != NULL) {
         return src;
@@ -132,19 +137,35 @@ static struct source *find_or_add(struct sources *s, unsigned component, struct 
         atomic_store(&fresh->state, SOURCE_FREE);
         return src;
     }
+    source_begin(s, fresh, component, instance, hand, now_ms);
+    return fresh;
+}
+
+void source_begin(struct sources *s, struct source *fresh, unsigned component,
+                  struct slice instance, struct arena_hand *hand, uint64_t now_ms)
+{
+    atomic_store(&fresh->hash, hash_of(component, instance));
     fresh->born = atomic_fetch_add(&s->births, 1) + 1;
     fresh->component = component;
     fresh->instance_len = instance.len;
     memcpy(fresh->instance, instance.p, instance.len);
     atomic_store(&fresh->life, 0);
+    atomic_store(&fresh->holder, 0);
     atomic_store(&fresh->heard_real, 0);
     atomic_store(&fresh->heard_mono, now_ms);
     atomic_store(&fresh->datagram_at, 0);
     atomic_store(&fresh->lost, 0);
     atomic_store(&fresh->forgotten, false);
+    fresh->restored_until = 0;
+    source_record(s, hand, fresh);
     atomic_fetch_add(&s->known, 1);
     atomic_store(&fresh->state, SOURCE_KNOWN);
-    return fresh;
+}
+
+bool source_known(struct sources *s, unsigned component, struct slice instance)
+{
+    return instance.len > 0 &&
+           find(s, hash_of(component, instance), component, instance, s->n) != NULL;
 }
 
 // A free life for the source, or 0. The first ones belong to the nameless sources.
@@ -179,6 +200,11 @@ static uint32_t nameless_life(struct sources *s, const struct source *src)
     }
 }
 
+uint32_t source_new_life(struct sources *s, struct source *src)
+{
+    return src->instance_len == 0 ? nameless_life(s, src) : take_life(s, src);
+}
+
 static void end_life(struct sources *s, uint32_t mark, uint64_t at_ms)
 {
     atomic_store(&life_of(s, mark)->ends_ms, at_ms);
@@ -207,7 +233,7 @@ static uint32_t connect_source(struct sources *s, struct source *src, bool retur
             continue;
         }
         bool revived = returns && !nameless && revive(s, old);
-        uint32_t mark = revived ? old : nameless ? nameless_life(s, src) : take_life(s, src);
+        uint32_t mark = revived ? old : source_new_life(s, src);
         if (mark == 0) {
             return 0;
         }
@@ -215,6 +241,9 @@ static uint32_t connect_source(struct sources *s, struct source *src, bool retur
             if (old != 0 && old != mark) {
                 // It came back: what the old life set has as long again to be set anew.
                 atomic_store(&life_of(s, old)->ends_ms, now_ms + SOURCE_GRACE_MS);
+            }
+            if (!revived) {
+                source_record_life(src, mark);
             }
             return mark;
         }
@@ -250,11 +279,11 @@ void source_leave(struct sources *s, struct source *src, uint64_t now_ms)
     }
 }
 
-static struct source *come(struct sources *s, unsigned component, struct slice instance,
-                           bool returns, uint64_t now_ms, uint32_t *ret_life)
+static struct source *come(struct sources *s, struct arena_hand *hand, unsigned component,
+                           struct slice instance, bool returns, uint64_t now_ms, uint32_t *ret_life)
 {
     for (;;) {
-        struct source *src = find_or_add(s, component, instance, now_ms);
+        struct source *src = find_or_add(s, hand, component, instance, now_ms);
         if (src == NULL) {
             return NULL;
         }
@@ -270,31 +299,30 @@ static struct source *come(struct sources *s, unsigned component, struct slice i
     }
 }
 
-struct source *source_enter(struct sources *s, unsigned component, struct slice instance,
-                            uint64_t now_ms, uint32_t *ret_life)
+struct source *source_enter(struct sources *s, struct arena_hand *hand, unsigned component,
+                            struct slice instance, uint64_t now_ms, uint32_t *ret_life)
 {
-    return come(s, component, instance, false, now_ms, ret_life);
+    return come(s, hand, component, instance, false, now_ms, ret_life);
 }
 
-struct source *source_return(struct sources *s, unsigned component, struct slice instance,
-                             uint64_t now_ms, uint32_t *ret_life)
+struct source *source_return(struct sources *s, struct arena_hand *hand, unsigned component,
+                             struct slice instance, uint64_t now_ms, uint32_t *ret_life)
 {
-    return come(s, component, instance, true, now_ms, ret_life);
+    return come(s, hand, component, instance, true, now_ms, ret_life);
 }
 
-struct source *source_datagram(struct sources *s, unsigned component, struct slice instance,
-                               uint64_t now_ms, uint32_t *ret_life)
+void source_set_lost(struct source *src, uint64_t lost)
 {
-    struct source *src = source_enter(s, component, instance, now_ms, ret_life);
-    if (src != NULL && atomic_exchange(&src->datagram_at, now_ms) != 0) {
-        source_leave(s, src, now_ms); // the window that is open already holds a connection
+    atomic_store(&src->lost, lost);
+    if (src->record != NULL) {
+        atomic_store_explicit(&src->record->word, lost, memory_order_relaxed);
     }
-    return src;
 }
 
 uint64_t source_lost(struct source *src, uint64_t lost)
 {
     uint64_t before = atomic_exchange(&src->lost, lost);
+    source_set_lost(src, lost);
     return lost >= before ? lost - before : lost; // less than before: the client began anew
 }
 
@@ -306,7 +334,8 @@ bool sources_keep(void *sources, const struct table *t, const struct series *ser
     for (uint32_t mark = marks_next(t->share->base, series_marks(series), from, to);
          mark != 0 && mark <= to;
          mark = mark < to ? marks_next(t->share->base, series_marks(series), mark + 1, to) : 0) {
-        if (source_connected(&s->at[mark - s->n - 1])) {
+        const struct source *src = &s->at[mark - s->n - 1];
+        if (source_connected(src) || s->tick_ms < src->restored_until) {
             return true;
         }
     }
@@ -325,10 +354,23 @@ const struct source *sources_next(const struct sources *s, uint32_t *at)
 {
     uint32_t i = *at < CATALOG_MAX_COMPONENTS ? CATALOG_MAX_COMPONENTS : *at;
     for (; i < s->n; i++) {
-        if (atomic_load_explicit(&s->at[i].state, memory_order_acquire) == SOURCE_KNOWN) {
+        const struct source *src = &s->at[i];
+        bool known = atomic_load_explicit(&src->state, memory_order_acquire) == SOURCE_KNOWN;
+        // Who said forget and left stays in the table until its last life has ended.
+        if (known && (source_connected(src) || !atomic_load(&src->forgotten))) {
             *at = i + 1;
             return &s->at[i];
         }
     }
     return NULL;
+}
+
+const struct source *sources_find(const struct sources *s, unsigned component,
+                                  struct slice instance)
+{
+    const struct source *src;
+    uint32_t at = 0;
+    while ((src = sources_next(s, &at)) != NULL && !is(src, component, instance)) {
+    }
+    return src;
 }

@@ -10,6 +10,7 @@ static void close_windows(struct sources *s, uint64_t now_ms)
         uint64_t at = atomic_load(&src->datagram_at);
         if (at != 0 && now_ms >= at + SOURCE_DATAGRAM_MS &&
             atomic_compare_exchange_strong(&src->datagram_at, &at, 0)) {
+            source_release(src);
             source_leave(s, src, now_ms);
         }
     }
@@ -53,7 +54,7 @@ static bool at_rest(const struct source *src)
 }
 
 // The source that was silent for longest and is not connected, if the table is full.
-static struct source *oldest_if_full(struct sources *s)
+static struct source *oldest_if_full(struct sources *s, uint64_t now_ms)
 {
     struct source *oldest = NULL;
     if (atomic_load(&s->known) < s->n - CATALOG_MAX_COMPONENTS) {
@@ -62,7 +63,8 @@ static struct source *oldest_if_full(struct sources *s)
     for (uint32_t i = CATALOG_MAX_COMPONENTS; i < s->n; i++) {
         struct source *src = &s->at[i];
         if (atomic_load(&src->state) == SOURCE_KNOWN && at_rest(src) &&
-            (oldest == NULL || atomic_load(&src->heard_mono) < atomic_load(&oldest->heard_mono))) {
+            (oldest == NULL ||
+             now_ms - atomic_load(&src->heard_mono) > now_ms - atomic_load(&oldest->heard_mono))) {
             oldest = src;
         }
     }
@@ -82,7 +84,7 @@ static bool let_go(struct source *src)
 
 static void forget_idle(struct sources *s, struct series_store *store, uint64_t now_ms)
 {
-    struct source *oldest = oldest_if_full(s);
+    struct source *oldest = oldest_if_full(s, now_ms);
     size_t n = 0;
     for (uint32_t i = CATALOG_MAX_COMPONENTS; i < s->n; i++) {
         struct source *src = &s->at[i];
@@ -103,6 +105,7 @@ static void forget_idle(struct sources *s, struct series_store *store, uint64_t 
     for (size_t i = 0; i < n; i += 2) {
         struct source *src = &s->at[s->marks[i] - 1];
         atomic_store(&src->hash, 0);
+        source_unrecord(s, src);
         atomic_fetch_sub(&s->known, 1);
         atomic_store(&src->state, SOURCE_FREE);
     }
@@ -110,6 +113,7 @@ static void forget_idle(struct sources *s, struct series_store *store, uint64_t 
 
 void sources_tick(struct sources *s, struct series_store *store, uint64_t now_ms)
 {
+    s->tick_ms = now_ms;
     close_windows(s, now_ms);
     end_lives(s, store, now_ms);
     forget_idle(s, store, now_ms);

@@ -79,8 +79,6 @@ int arena_detach(struct arena *a);
 int arena_adrift(const struct arena *a);
 // Whether pages of the file could not be read: it is of no use any more. Any thread.
 bool arena_torn(const struct arena *a);
-// Writes what is in the file to its disk. Any one thread. Returns 0 or -errno.
-int arena_sync(struct arena *a);
 // Bytes of the arena that are in the file.
 uint64_t arena_file_bytes(const struct arena *a);
 // Makes a page of the arena's file that cannot be read (SIGBUS) anonymous memory, instead of ending the

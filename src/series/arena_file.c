@@ -118,12 +118,6 @@ bool arena_torn(const struct arena *a)
     return atomic_load(&a->torn);
 }
 
-int arena_sync(struct arena *a)
-{
-    int fd = atomic_load(&a->fd);
-    return fd >= 0 && fdatasync(fd) < 0 ? -errno : 0;
-}
-
 uint64_t arena_file_bytes(const struct arena *a)
 {
     uint64_t n = 0;

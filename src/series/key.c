@@ -62,6 +62,47 @@ void key_split(const struct metric *m, const char *text, struct slice *ret_value
     }
 }
 
+// The bytes of a value up to its closing quote, escapes and all; -1 when it is none.
+static int value_len(const char *text, size_t len)
+{
+    size_t bytes = 0; // unescaped
+    for (size_t i = 0; i < len && bytes <= CATALOG_MAX_LABEL_VALUE; i++, bytes++) {
+        if (text[i] == '"') {
+            return i > 0 && text_is_utf8(text, i) ? (int)i : -1;
+        }
+        if (text[i] == '\n' || text[i] == '\0') {
+            return -1;
+        }
+        if (text[i] == '\\' && (++i == len || memchr("\\\"n", text[i], 3) == NULL)) {
+            return -1;
+        }
+    }
+    return -1;
+}
+
+bool key_is_good(const struct metric *m, const char *text, size_t len)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < m->n_labels; i++) {
+        const char *name = m->labels[i].name;
+        size_t name_len = strlen(name);
+        if (i > 0 && (at == len || text[at++] != ',')) {
+            return false;
+        }
+        if (len - at < name_len + 2 || memcmp(text + at, name, name_len) != 0 ||
+            memcmp(text + at + name_len, "=\"", 2) != 0) {
+            return false;
+        }
+        at += name_len + 2;
+        int value = value_len(text + at, len - at);
+        if (value < 0) {
+            return false;
+        }
+        at += (size_t)value + 1;
+    }
+    return at == len;
+}
+
 void key_unescape(struct buf *out, struct slice escaped)
 {
     for (size_t i = 0; i < escaped.len; i++) {

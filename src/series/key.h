@@ -24,6 +24,9 @@ uint64_t key_hash_with(const void *bytes, size_t len, uint64_t seed);
 // Finds the values in a key's text, still escaped, one per label of the metric.
 void key_split(const struct metric *m, const char *text, struct slice *ret_values);
 
+// Whether a foreign text is a key of the metric, with values as long as the protocol allows.
+bool key_is_good(const struct metric *m, const char *text, size_t len);
+
 // Appends an escaped value as it was before escaping.
 void key_unescape(struct buf *out, struct slice escaped);
 

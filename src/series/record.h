@@ -114,7 +114,7 @@ struct record_image {
     uint64_t seed;
     uint32_t life_from; // layout.life_from
     bool power_cut;     // pages may be of different ages: sessions and redo records are void
-    uint64_t age_ms;    // since it was last looked at, as far as the monotonic clock tells
+    uint32_t shift_s;   // makes a monotonic second of the file one of this boot, modulo 2^32
     uint32_t *handles;  // of records, ascending
     size_t n;
     uint64_t damaged; // records and cells that do not check out

@@ -121,20 +121,21 @@ static bool same_series(const struct metric *a, const struct metric *b)
     return a->n_bounds == 0 || memcmp(a->bounds, b->bounds, a->n_bounds * sizeof a->bounds[0]) == 0;
 }
 
-// Whether a series' values still are what the metric's closed labels allow.
-static bool allowed(const struct metric *m, const char *text, struct buf *scratch)
+bool schema_allows(const struct metric *m, const char *text)
 {
+    char room[CATALOG_MAX_LABEL_VALUE];
+    struct buf scratch = {.p = room, .cap = sizeof room, .max = sizeof room};
     struct slice values[CATALOG_MAX_LABELS];
     key_split(m, text, values);
     for (size_t i = 0; i < m->n_labels; i++) {
         if (!m->labels[i].def->closed) {
             continue;
         }
-        buf_clear(scratch);
-        key_unescape(scratch, values[i]);
+        buf_clear(&scratch);
+        key_unescape(&scratch, values[i]);
         size_t len;
-        const char *to = label_resolve(m->labels[i].def, scratch->p, scratch->len, &len);
-        if (to == NULL || len != scratch->len || memcmp(to, scratch->p, len) != 0) {
+        const char *to = label_resolve(m->labels[i].def, scratch.p, scratch.len, &len);
+        if (to == NULL || len != scratch.len || memcmp(to, scratch.p, len) != 0) {
             return false;
         }
     }
@@ -144,13 +145,11 @@ static bool allowed(const struct metric *m, const char *text, struct buf *scratc
 static uint64_t drop_outside(struct family *f)
 {
     uint64_t dropped = 0;
-    char room[CATALOG_MAX_LABEL_VALUE];
-    struct buf scratch = {.p = room, .cap = sizeof room, .max = sizeof room};
     rcu_enter();
     for (uint32_t i = 0; i < table_slots(f->table); i++) {
         struct series *s = table_at(f->table, i);
         size_t len;
-        if (s != NULL && !allowed(f->metric, series_text(s, &len), &scratch)) {
+        if (s != NULL && !schema_allows(f->metric, series_text(s, &len))) {
             dropped += table_remove(f->table, s);
         }
     }

@@ -48,6 +48,9 @@ static inline struct schema *schema_current(struct series_store *store)
     return atomic_load_explicit(&store->current, memory_order_acquire);
 }
 
+// Whether a series' values are what the metric's closed labels allow. The key must be a good one.
+bool schema_allows(const struct metric *m, const char *text);
+
 // What a reload did to series that existed.
 struct schema_change {
     size_t anew;     // metrics whose type, labels or bounds changed: their series start anew

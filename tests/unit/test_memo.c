@@ -161,13 +161,14 @@ static void disturb(struct side *s, unsigned what, uint32_t now_s)
 {
     struct schema_change change;
     struct control_forget forget = {.n_labels = 1, .labels = {{"x", {"c", 1}}}};
+    struct event_origin second = {.claimant = {.base = 2}};
     uint32_t life = 102;
     switch (what) {
     case 0:
         ck_assert_int_eq(schema_reload(s->store, catalog(), &SETTINGS, &change), 0);
         break;
     case 1:
-        event_forget(s->reader, &forget, 2);
+        event_forget(s->reader, &forget, &second);
         break;
     case 2:
         expire_marks(s->store, &life, 1, true);
@@ -210,7 +211,7 @@ static uint64_t run_both(uint64_t memo, unsigned lines, uint64_t *random)
             .claimant = {.base = 1 + who, .life = 101 + who, .now_s = 100 + i / 200},
         };
         struct event_origin twin = origin;
-        origin.context = event_context(with.reader, origin.defaults, &origin.claimant, who);
+        origin.context = event_context(with.reader, &origin, who);
         struct event_verdict a;
         struct event_verdict b;
         rcu_enter();

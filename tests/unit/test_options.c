@@ -53,6 +53,8 @@ static const char *other_value(const struct setting *s)
     case KIND_FORMAT:
     case KIND_PRINT:
         return "json";
+    case KIND_ADDRESS_OR_NONE:
+        return "host.example:9";
     case KIND_NAME_OR_NONE:
         return "virtrigaud";
     case KIND_ADDRESSES:
@@ -178,7 +180,7 @@ START_TEST(a_bad_command_line_says_what_is_wanted)
         {"-", "-: unknown flag; --help lists all\n"},
         {"--=x", "--=x: unknown flag; --help lists all\n"},
         {"--log.leve\x1b[1m", "--log.leve\\x1b[1m: unknown flag; the nearest is --log.level\n"},
-        {"--state.file=/s", "--state.file=/s: unknown flag; --help lists all\n"},
+        {"--state.dir=/s", "--state.dir=/s: unknown flag; the nearest is --state.file\n"},
         {"--sources=x", "--sources=x: unknown flag; --help lists all\n"},
         {"run", "run: not a flag, and nothing else is accepted\n"},
         {"", ""},

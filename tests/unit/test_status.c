@@ -11,6 +11,7 @@ static uint64_t applied[CATALOG_MAX_COMPONENTS];
 static uint64_t rejected[CATALOG_MAX_COMPONENTS][REJECT_COUNT];
 static struct series_store store;
 static char told[256];
+static const char *trouble;
 
 uint64_t played_applied(const struct ingest *in, unsigned component)
 {
@@ -33,14 +34,14 @@ void played_status(const char *text)
 static void tick(struct status *s, uint64_t now_ms, const char *expected)
 {
     told[0] = '\0';
-    status_tick(s, NULL, &store, now_ms);
+    status_tick(s, NULL, &store, trouble, now_ms);
     ck_assert_str_eq(told, expected);
 }
 
 START_TEST(figures_are_those_of_all_components_and_told_when_they_changed)
 {
     struct status s;
-    status_open(&s, NULL, &store, 1000);
+    status_open(&s, NULL, &store, NULL, 1000);
     ck_assert_str_eq(s.text, "0 series, 0 events/s, 0 refused");
     tick(&s, 6000, "");
     atomic_store(&store.share.count, 12);
@@ -54,13 +55,17 @@ START_TEST(figures_are_those_of_all_components_and_told_when_they_changed)
     tick(&s, 16000, "12 series, 0 events/s, 7 refused");
     tick(&s, 21000, "");
     tick(&s, 26000, "");
+    trouble = "No space left on device";
+    tick(&s, 31000, "12 series, 0 events/s, 7 refused; in memory only: No space left on device");
+    trouble = NULL;
+    tick(&s, 36000, "12 series, 0 events/s, 7 refused");
 }
 END_TEST
 
 START_TEST(the_greatest_figures_fit)
 {
     struct status s;
-    status_open(&s, NULL, &store, 0);
+    status_open(&s, NULL, &store, NULL, 0);
     atomic_store(&store.share.count, UINT64_MAX);
     applied[0] = UINT64_MAX / 1000;
     rejected[0][0] = UINT64_MAX;
