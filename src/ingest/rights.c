@@ -157,7 +157,7 @@ static int compare_users(const void *a, const void *b)
 static bool in_group(const struct rights_entry *e, const struct peer *peer)
 {
     return peer_in_group(peer, e->group) ||
-           (!peer->has_groups &&
+           (!peer->has_groups && e->n_members > 0 &&
             bsearch(&peer->uid, e->members, e->n_members, sizeof peer->uid, compare_users) != NULL);
 }
 

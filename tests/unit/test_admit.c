@@ -346,6 +346,53 @@ START_TEST(rights_that_come_and_go_leave_no_connection_counted)
 }
 END_TEST
 
+START_TEST(who_has_more_lines_refused_than_events_rests)
+{
+    struct dialogue d;
+    house_open(&h, CATALOG, 100, 100);
+    PUT({true, COMPONENT_PROVIDER, NULL, B, 0, NULL});
+    struct rights_entry *e = h.p->rights->current->entries;
+    open_dialogue(&d);
+    says(&d, HELLO("provider", "x"), WELCOME(0));
+    ck_assert_uint_eq(admit_refused(&d.c->who, h.p->rights, 1000000, 5000), 0); // it has no rate
+    e->permit.interval_ns = 10000000;                                           // 100 a second
+    ck_assert_uint_eq(admit_refused(&d.c->who, h.p->rights, 0, 5000), 0);
+    ck_assert_uint_eq(admit_refused(&d.c->who, h.p->rights, 100, 5000), 0);
+    ck_assert_uint_eq(admit_refused(&d.c->who, h.p->rights, 10, 5000), 5100);
+    ck_assert_uint_eq(admit_refused(&d.c->who, h.p->rights, 10, 5200), 0);
+    ck_assert_uint_eq(admit_refused(&d.c->who, h.p->rights, 1000, 5200), 5200 + ADMIT_REST_MS);
+    ck_assert_uint_eq(admit_refused(&d.c->who, h.p->rights, 1, 99000), 0);
+    // What is refused costs none of its events.
+    ck_assert_uint_eq(atomic_load(e->permit.full_ns), 0);
+    dialogue_close(&d);
+    house_close(&h);
+}
+END_TEST
+
+START_TEST(a_client_that_is_refused_often_is_read_in_smaller_pieces)
+{
+    struct dialogue d;
+    struct buf b = BUF_INIT;
+    house_open(&h, CATALOG, 100, 100);
+    open_dialogue(&d);
+    for (int i = 0; i < 4000; i++) {
+        buf_str(&b, "x\n");
+    }
+    dialogue_send(&d, b.p, b.len);
+    dialogue_send(&d, b.p, b.len);
+    ck_assert_int_eq(dialogue_read(&d), 16000);
+    dialogue_send(&d, b.p, b.len);
+    ck_assert_int_eq(dialogue_read(&d), CONNECTION_READ_LESS);
+    ck_assert_int_eq(dialogue_read(&d), 8000 - CONNECTION_READ_LESS);
+    dialogue_send(&d, COUNTER, strlen(COUNTER));
+    ck_assert_int_eq(dialogue_read(&d), (int)strlen(COUNTER));
+    ck_assert(!d.c->doubted);
+    buf_free(&b);
+    dialogue_close(&d);
+    house_close(&h);
+}
+END_TEST
+
 static void send_datagram(int fds[2], const char *text)
 {
     ck_assert_int_eq(send(fds[1], text, strlen(text), 0), (ssize_t)strlen(text));
@@ -398,7 +445,9 @@ START_TEST(another_unit_than_the_entry_s_is_told_and_nothing_more)
 }
 END_TEST
 
-UNIT_MAIN("admit", a_hello_falls_under_the_entry_that_fits_it,
+UNIT_MAIN("admit", who_has_more_lines_refused_than_events_rests,
+          a_client_that_is_refused_often_is_read_in_smaller_pieces,
+          a_hello_falls_under_the_entry_that_fits_it,
           a_hello_that_no_entry_permits_is_the_last_word, without_a_hello_the_only_entry_decides,
           a_reload_changes_what_a_connection_may_do,
           another_user_cannot_be_a_source_that_is_connected,
