@@ -20,6 +20,7 @@ mandir ?= $(datarootdir)/man
 docdir ?= $(datarootdir)/doc/virtrigaud-exporter
 unitdir ?= $(prefix)/lib/systemd/system
 sysusersdir ?= $(prefix)/lib/sysusers.d
+presetdir ?= $(prefix)/lib/systemd/system-preset
 completionsdir ?= $(datarootdir)/bash-completion/completions
 # Not below the prefix: the daemon looks for its configuration in /etc wherever it stands itself.
 sysconfdir ?= /etc
@@ -38,9 +39,10 @@ WITHOUT := $(if $(filter no,$(SYSTEMD)),libsystemd) $(if $(filter no,$(GZIP)),li
 LIB := $(filter-out $(MAINS) $(UNUSED),$(call rel,src/*/*.c))
 UNIT := $(patsubst tests/%.c,%,$(filter-out $(patsubst %.c,tests/unit/test_%.c,$(notdir $(UNUSED))),$(call rel,tests/unit/test_*.c)))
 STRESS := $(patsubst tests/%.c,%,$(call rel,tests/stress/stress_*.c))
+MODEL := $(call rel,tests/model/run)
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(call rel,tests/fuzz/fuzz_*.c))
 # Those of 70x and of boot want a build with libsystemd.
-BOOT := $(if $(filter no,$(SYSTEMD)),,$(call rel,tests/boot/run))
+BOOT := $(if $(filter no,$(SYSTEMD)),,$(call rel,tests/boot/run tests/boot/package))
 BARE := $(call rel,tests/bare/run)
 SYSTEM := $(filter-out $(if $(filter no,$(SYSTEMD)),tests/system/70%),$(call rel,tests/system/[0-9][0-9][0-9]-*))
 BENCH := $(patsubst %.c,%,$(filter-out bench/tool.c,$(call rel,bench/*.c)))
@@ -50,7 +52,7 @@ VERSIONED := $(patsubst $(srcdir)/%,%,$(shell grep -lE "VE_(VERSION|REVISION)" /
 # ---- Packages
 
 # Goals that compile nothing need no libraries.
-ifneq ($(filter-out clean distclean help format lint dist uninstall check-bare,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean distclean help format lint dist deb uninstall check-bare check-model,$(or $(MAKECMDGOALS),all)),)
 package_of = $(shell awk '$$3 == "$(1)" { print $$2 }' $(srcdir)/scripts/packages)
 MODULES := $(filter-out $(WITHOUT),\
 	$(shell awk '$$1 == "build" && NF == 3 { print $$3 }' $(srcdir)/scripts/packages))
@@ -176,7 +178,7 @@ REPLAY_RUN := $(addprefix $(O)/asan/replay/,$(FUZZ))
 in_src = $(addprefix $(srcdir)/,$(1))
 
 check: all $(UNIT_RUN) $(BENCH_RUN)
-	@$(RUN) $(UNIT_RUN) $(call in_src,$(SHORT))
+	@$(RUN) $(UNIT_RUN) $(call in_src,$(MODEL) $(SHORT))
 check-unit: $(UNIT_RUN)
 	@$(RUN) $(UNIT_RUN)
 check-asan: $(ASAN_RUN)
@@ -187,6 +189,8 @@ check-stress: $(STRESS_RUN)
 	@$(RUN) $(STRESS_RUN)
 check-fuzz: $(REPLAY_RUN)
 	@$(RUN) $(REPLAY_RUN)
+check-model:
+	@$(RUN) $(call in_src,$(MODEL))
 check-system: all $(BENCH_RUN)
 	@$(RUN) $(call in_src,$(SYSTEM))
 check-boot: all
@@ -194,7 +198,7 @@ check-boot: all
 check-bare:
 	@$(RUN) $(call in_src,$(BARE))
 check-all: all build-tests
-	@$(RUN) $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN) $(call in_src,$(SYSTEM) $(BOOT))
+	@$(RUN) $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN) $(call in_src,$(MODEL) $(SYSTEM) $(BOOT))
 check-long: all $(UNIT_RUN) $(STRESS_RUN) $(BENCH_RUN)
 	@VE_LONG=1 $(RUN) $(UNIT_RUN) $(STRESS_RUN) $(call in_src,$(SYSTEM) $(BARE))
 # Everything that check-all runs, built and not run.
@@ -213,19 +217,23 @@ format:
 
 # ---- Installation
 
-DOCS := $(call rel,README* ARCHITECTURE.md NEWS LICENSE)
+DOCS := $(call rel,README* ARCHITECTURE.md SECURITY.md NEWS LICENSE)
+MANUALS := $(call rel,docs/*.*)
+EXAMPLES := $(call rel,conf/catalog.yaml conf/*/*.* conf/*/*/*.* examples/*/*.* examples/*/*/*.*)
+example_path = $(D)$(docdir)/examples/$(patsubst examples/%,%,$(patsubst conf/%,%,$(1)))
 MAN := $(call rel,man/*.[1-8])
 UNITS := $(call rel,systemd/*.service systemd/*.socket)
 SYSUSERS := $(call rel,systemd/*.sysusers)
+PRESETS := $(call rel,systemd/*.preset)
 COMPLETIONS := $(call rel,completions/*)
-EXAMPLES := $(patsubst examples/%,%,$(call rel,examples/*/*.* examples/*/*/*.*))
 D = $(DESTDIR)
 man_path = $(D)$(mandir)/man$(patsubst .%,%,$(suffix $(1)))/$(notdir $(1))
 OURS = $(D)$(sbindir)/virtrigaud-exporter $(D)$(bindir)/virtrigaud-emit \
-	$(addprefix $(D)$(docdir)/,$(notdir $(DOCS))) $(D)$(docdir)/examples/catalog.yaml \
-	$(addprefix $(D)$(docdir)/examples/,$(EXAMPLES)) \
+	$(addprefix $(D)$(docdir)/,$(notdir $(DOCS))) $(addprefix $(D)$(docdir)/,$(MANUALS)) \
+	$(foreach e,$(EXAMPLES),$(call example_path,$(e))) \
 	$(foreach m,$(MAN),$(call man_path,$(m))) $(addprefix $(D)$(unitdir)/,$(notdir $(UNITS))) \
 	$(patsubst %.sysusers,$(D)$(sysusersdir)/%.conf,$(notdir $(SYSUSERS))) \
+	$(addprefix $(D)$(presetdir)/80-,$(notdir $(PRESETS))) \
 	$(addprefix $(D)$(completionsdir)/,$(notdir $(COMPLETIONS)))
 
 define newline
@@ -238,8 +246,8 @@ install: all
 	$(INSTALL) -m 755 $(O)/virtrigaud-exporter $(D)$(sbindir)
 	$(INSTALL) -m 755 $(O)/virtrigaud-emit $(D)$(bindir)
 	$(INSTALL) -m 644 $(call in_src,$(DOCS)) $(D)$(docdir)
-	$(INSTALL) -m 644 $(srcdir)/conf/catalog.yaml $(D)$(docdir)/examples
-	$(foreach e,$(EXAMPLES),$(INSTALL) -D -m 644 $(srcdir)/examples/$(e) $(D)$(docdir)/examples/$(e)$(newline)	)
+	$(foreach m,$(MANUALS),$(INSTALL) -D -m 644 $(srcdir)/$(m) $(D)$(docdir)/$(m)$(newline)	)
+	$(foreach e,$(EXAMPLES),$(INSTALL) -D -m 644 $(srcdir)/$(e) $(call example_path,$(e))$(newline)	)
 	@if [ -e $(D)$(confdir)/config.yaml ]; then echo "$(D)$(confdir)/config.yaml is there already and stays"; \
 	else $(INSTALL) -m 644 $(srcdir)/conf/config.yaml $(D)$(confdir); fi
 	$(foreach m,$(MAN),$(INSTALL) -D -m 644 $(srcdir)/$(m) $(call man_path,$(m))$(newline)	)
@@ -247,19 +255,25 @@ install: all
 		sed 's|@sbindir@|$(sbindir)|g' $(srcdir)/$(u) >$(D)$(unitdir)/$(notdir $(u))$(newline)	)
 	$(foreach u,$(SYSUSERS),$(INSTALL) -D -m 644 $(srcdir)/$(u) \
 		$(D)$(sysusersdir)/$(notdir $(u:.sysusers=.conf))$(newline)	)
+	$(foreach p,$(PRESETS),$(INSTALL) -D -m 644 $(srcdir)/$(p) $(D)$(presetdir)/80-$(notdir $(p))$(newline)	)
 	$(foreach c,$(COMPLETIONS),$(INSTALL) -D -m 644 $(srcdir)/$(c) $(D)$(completionsdir)/$(notdir $(c))$(newline)	)
 
 uninstall:
 	rm -f $(OURS)
 	@if cmp -s $(srcdir)/conf/config.yaml $(D)$(confdir)/config.yaml; then rm $(D)$(confdir)/config.yaml; \
 	elif [ -e $(D)$(confdir)/config.yaml ]; then echo "$(D)$(confdir)/config.yaml was changed and stays"; fi
-	@for d in $(D)$(docdir)/examples/*/* $(D)$(docdir)/examples/* $(D)$(docdir)/examples $(D)$(docdir) $(D)$(confdir)/catalog.d $(D)$(confdir); do \
+	@for d in $(D)$(docdir)/examples/*/* $(D)$(docdir)/examples/* $(addprefix $(D)$(docdir)/,examples docs) $(D)$(docdir) \
+		$(D)$(confdir)/catalog.d $(D)$(confdir); do \
 		[ ! -d $$d ] || rmdir $$d 2>/dev/null || echo "$$d holds files of yours and stays"; done
 
 # ---- The rest
 
 dist:
 	$(srcdir)/scripts/dist $(O)
+
+# The Debian package of the last commit, in build/deb.
+deb:
+	$(srcdir)/scripts/deb $(O)/deb
 clean:
 	rm -rf $(O)
 distclean: clean
@@ -270,8 +284,8 @@ help:
 	@tail -n +2 $(srcdir)/scripts/make-help
 
 FORCE:
-.PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-system check-boot check-bare check-all check-long \
-	build-tests bench bench-programs bench-scaling fuzz lint format install uninstall dist clean distclean help FORCE
+.PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-model check-system check-boot check-bare check-all check-long \
+	build-tests bench bench-programs bench-scaling fuzz lint format install uninstall dist deb clean distclean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard $(foreach b,$(BUILDS),$(b)/src/*/*.d $(b)/unit/*.d $(b)/stress/*.d $(b)/replay/*.d) $(O)/fuzz/bin/*.d)

@@ -41,33 +41,44 @@ void memo_split(struct event_line *line)
     line->number_to = number ? to : line->len;
 }
 
-uint64_t memo_hash(const struct event_reader *r, const struct event_origin *origin,
-                   const struct event_line *line)
+// The bytes before the number and what else the meaning hangs on.
+static uint64_t hash_of(const struct event_reader *r, const struct event_origin *origin,
+                        const struct event_line *line)
 {
-    return line->hash ^ (origin->context * 0x9E3779B97F4A7C15u) ^ (r->schema->generation << 32);
+    return key_hash(line->at, line->number_from) ^ (origin->context * 0x9E3779B97F4A7C15u) ^
+           (r->schema->generation << 32);
+}
+
+static bool same_bytes(const char *a, const char *b, size_t len)
+{
+    size_t i = 0;
+    while (i < len && a[i] == b[i]) {
+        i++;
+    }
+    return i == len;
 }
 
 static bool matches(struct memo_entry *e, const struct event_reader *r,
                     const struct event_origin *origin, const struct event_line *line)
 {
     size_t behind = line->len - line->number_to;
-    return e->prefix == line->number_from && e->suffix == behind &&
+    const char *bytes = memo_bytes(e);
+    return e->hash == line->hash && e->prefix == line->number_from && e->suffix == behind &&
            e->has_number == memo_has_number(line) && e->context == origin->context &&
            e->generation == (uint32_t)r->schema->generation &&
-           memcmp(memo_bytes(e), line->at, e->prefix) == 0 &&
-           memcmp(memo_bytes(e) + e->prefix, line->at + line->number_to, behind) == 0;
+           memcmp(bytes, line->at, e->prefix) == 0 &&
+           same_bytes(bytes + e->prefix, line->at + line->number_to, behind); // a brace or two
 }
 
 static struct memo_entry *find(struct memo *m, const struct event_reader *r,
                                const struct event_origin *origin, const struct event_line *line)
 {
-    if (m->looked == m->changes && line->entry != 0 &&
+    if (line->looked == m->changes && line->entry != 0 &&
         matches(memo_at(m, line->entry), r, origin, line)) {
         return memo_at(m, line->entry);
     }
-    uint64_t hash = memo_hash(r, origin, line);
-    const struct memo_bucket *b = memo_bucket_of(m, hash);
-    for (uint64_t places = memo_places(b, hash); places != 0;) {
+    const struct memo_bucket *b = memo_bucket_of(m, line->hash);
+    for (uint64_t places = memo_places(b, line->hash); places != 0;) {
         unsigned i = memo_next_place(&places);
         if (i < MEMO_WAYS && b->entries[i] != 0 &&
             matches(memo_at(m, b->entries[i]), r, origin, line)) {
@@ -77,28 +88,24 @@ static struct memo_entry *find(struct memo *m, const struct event_reader *r,
     return NULL;
 }
 
-static void fetch_entry(struct memo *m, const struct event_reader *r,
-                        const struct event_origin *origin, struct event_line *line)
+static void fetch_entry(const struct memo *m, struct event_line *line)
 {
-    uint64_t hash = memo_hash(r, origin, line);
-    const struct memo_bucket *b = memo_bucket_of(m, hash);
-    uint64_t places = memo_places(b, hash);
+    const struct memo_bucket *b = memo_bucket_of(m, line->hash);
+    uint64_t places = memo_places(b, line->hash);
     unsigned i = places != 0 ? memo_next_place(&places) : MEMO_WAYS;
     line->entry = i < MEMO_WAYS ? b->entries[i] : 0;
-    if (line->entry != 0) {
-        const char *e = (const char *)memo_at(m, line->entry);
-        for (unsigned at = 0; at < 256; at += 64) {
-            __builtin_prefetch(e + at);
-        }
-    }
+    const char *e = (const char *)memo_at(m, line->entry); // of no entry: in vain
+    __builtin_prefetch(e);
+    __builtin_prefetch(e + 64);
+    __builtin_prefetch(e + 128);
+    __builtin_prefetch(e + 192);
 }
 
-static void fetch_cells(const struct memo *m, const struct event_reader *r,
-                        const struct event_line *line)
+static void fetch_cells(const struct memo *m, char *base, const struct event_line *line)
 {
     const struct memo_entry *e = memo_at(m, line->entry);
     for (unsigned i = 0; line->entry != 0 && i < e->n; i++) {
-        const char *cell = arena_at(r->store->share.base, e->updates[i].cell);
+        const char *cell = arena_at(base, e->updates[i].cell);
         __builtin_prefetch(cell, 1);
         __builtin_prefetch(cell + 64, 1);
     }
@@ -108,22 +115,22 @@ void memo_look(struct memo *m, const struct event_reader *r, const struct event_
                struct event_line *lines, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        lines[i].entry = 0;
-        if (lines[i].len <= MEMO_MAX_LINE) {
-            memo_split(&lines[i]);
-            lines[i].hash = key_hash(lines[i].at, lines[i].number_from);
-            __builtin_prefetch(memo_bucket_of(m, memo_hash(r, origin, &lines[i])));
+        struct event_line *line = &lines[i];
+        line->context = origin->context;
+        line->looked = m->changes;
+        line->hash = 0;
+        if (line->len <= MEMO_MAX_LINE) {
+            memo_split(line);
+            line->hash = hash_of(r, origin, line);
+            __builtin_prefetch(memo_bucket_of(m, line->hash));
         }
     }
     for (size_t i = 0; i < n; i++) {
-        if (lines[i].len <= MEMO_MAX_LINE) {
-            fetch_entry(m, r, origin, &lines[i]);
-        }
+        fetch_entry(m, &lines[i]);
     }
     for (size_t i = 0; i < n; i++) {
-        fetch_cells(m, r, &lines[i]);
+        fetch_cells(m, r->store->share.base, &lines[i]);
     }
-    m->looked = m->changes;
 }
 
 static const struct table *table_of(const struct event_reader *r, const struct memo_update *u)
@@ -141,11 +148,7 @@ static struct series *series_of(const struct event_reader *r, const struct memo_
 // Whether the updates' series are those that were remembered.
 static bool lives(const struct event_reader *r, struct memo_entry *e)
 {
-    uint64_t removals = 0;
-    for (unsigned i = 0; i < e->n; i++) {
-        removals +=
-            atomic_load_explicit(&table_of(r, &e->updates[i])->removals, memory_order_acquire);
-    }
+    uint64_t removals = atomic_load_explicit(&r->store->share.removals, memory_order_acquire);
     for (unsigned i = 0; removals != e->removals && i < e->n; i++) {
         if (series_of(r, &e->updates[i]) == NULL) {
             return false;
@@ -191,6 +194,26 @@ static bool number_fits(const struct event_reader *r, const struct memo_entry *e
     return true;
 }
 
+// The entry of a line that may be applied as it says, and is paid for. Sets the line's number.
+static struct memo_entry *find_usable(struct memo *m, struct event_reader *r,
+                                      const struct event_origin *origin,
+                                      const struct event_line *line, double *ret)
+{
+    struct memo_entry *e = find(m, r, origin, line);
+    if (e == NULL || (e->has_number && (!read_number(line, ret) || !number_fits(r, e, *ret)))) {
+        return NULL;
+    }
+    r->limited = !permit_spend(origin->permit, origin->now_ms, 1);
+    if (r->limited) {
+        return NULL;
+    }
+    if (!lives(r, e) || (e->claims && !claim(r, origin, e))) {
+        permit_give_back(origin->permit, 1);
+        return NULL;
+    }
+    return e;
+}
+
 // The one place where a remembered line changes series: directly or, in a session, by way of its redo record.
 static void apply(const struct event_reader *r, const struct memo_entry *e, double number,
                   const struct event_ledger *ledger)
@@ -210,13 +233,15 @@ static void apply(const struct event_reader *r, const struct memo_entry *e, doub
 }
 
 bool memo_apply(struct memo *m, struct event_reader *r, const struct event_origin *origin,
-                const struct event_line *line)
+                struct event_line *line)
 {
     double number = 0;
-    struct memo_entry *e = line->len <= MEMO_MAX_LINE ? find(m, r, origin, line) : NULL;
-    if (e == NULL ||
-        (e->has_number && (!read_number(line, &number) || !number_fits(r, e, number))) ||
-        !lives(r, e) || (e->claims && !claim(r, origin, e))) {
+    if (line->context != origin->context) {
+        memo_look(m, r, origin, line, 1);
+    }
+    struct memo_entry *e =
+        line->len <= MEMO_MAX_LINE ? find_usable(m, r, origin, line, &number) : NULL;
+    if (e == NULL) {
         return false;
     }
     apply(r, e, number, origin->ledger);

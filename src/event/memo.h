@@ -13,8 +13,8 @@
  *     parser might refuse for its value: a negative number for a counter, or one so large that a sum could
  *     cease to be finite;
  *   - the key holds what else the meaning hangs on: the catalogue's generation and the origin's context (its
- *     default labels and its source);
- *   - an entry does not outlive its series: each removal raises its table's count of removals, and an entry
+ *     default labels, its source and what that may push); the permit's rate is asked for at every hit;
+ *   - an entry does not outlive its series: each removal raises a count, and an entry
  *     that has not seen the present count looks at its series first. What must be claimed (owned series, and
  *     those with a ttl) is claimed at every hit;
  *   - folded updates are not remembered, since they end when there is room again;
@@ -44,7 +44,7 @@ void memo_look(struct memo *m, const struct event_reader *r, const struct event_
                struct event_line *lines, size_t n);
 // Applies the line if it is remembered. Returns whether it did.
 bool memo_apply(struct memo *m, struct event_reader *r, const struct event_origin *origin,
-                const struct event_line *line);
+                struct event_line *line);
 
 // After the line was parsed and applied as the reader's plan says: remembers it if it was seen before.
 void memo_learn(struct memo *m, struct event_reader *r, const struct event_line *line);

@@ -50,7 +50,7 @@ static bool learn_numbers(struct event_reader *r, const struct event_line *line,
     if (!other_line(r, line, other)) {
         return false;
     }
-    json_t *root = json_line(r->probe.p, r->probe.len, &r->scratch, &refusal);
+    json_t *root = json_line(&r->memory, r->probe.p, r->probe.len, &r->scratch, &refusal);
     bool same = json_is_object(root) && sample_plan(r, root, -1, &verdict) == REJECT_NONE &&
                 r->n_plan == 2 * n;
     for (size_t i = 0; same && i < n; i++) {
@@ -59,7 +59,6 @@ static bool learn_numbers(struct event_reader *r, const struct event_line *line,
         takes_number[i] = b->value == other;
         same = same_update(r, a, b) && a->value == (takes_number[i] ? here : b->value);
     }
-    json_decref(root);
     r->n_plan = n;
     return same;
 }
@@ -119,14 +118,13 @@ void memo_learn(struct memo *m, struct event_reader *r, const struct event_line 
     if (!may_learn(r, line->len)) {
         return;
     }
-    uint64_t hash = memo_hash(r, r->origin, line);
     size_t bytes = sizeof(struct memo_entry) + r->n_plan * sizeof(struct memo_update) + line->len -
                    (line->number_to - line->number_from);
-    if (!memo_seen(m, hash) || !memo_room(m, bytes) ||
+    if (!memo_seen(m, line->hash) || !memo_room(m, bytes) ||
         (memo_has_number(line) && !learn_numbers(r, line, takes_number))) {
         return;
     }
-    struct memo_entry *e = memo_add(m, hash, bytes);
+    struct memo_entry *e = memo_add(m, line->hash, bytes);
     if (e != NULL) {
         fill(e, r, line, takes_number);
     }

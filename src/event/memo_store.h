@@ -32,10 +32,9 @@ struct memo_update {
 
 // In the ring. Behind it: the updates, then the bytes before the line's number, then those behind it.
 struct memo_entry {
-    uint64_t hash; // memo_hash of its line
+    uint64_t hash; // event_line's
     uint64_t context;
-    uint64_t
-        removals; // of all its updates' tables, when the series were last known to live; MEMO_UNKNOWN: look
+    uint64_t removals; // of all tables, when its series were last known to live; or MEMO_UNKNOWN
     uint32_t generation;
     uint16_t prefix; // bytes before the number
     uint16_t suffix;
@@ -60,16 +59,14 @@ struct memo {
     uint16_t *sights; // what was seen once, by a part of its hash
     uint64_t n_sights;
     char *ring;
-    size_t bytes;  // of all three
-    uint32_t end;  // of the ring, granules; it begins at 1, so that 0 is no entry
-    uint32_t head; // where the next entry goes
-    uint32_t tail; // the oldest entry
-    uint32_t
-        wrap; // where the entries end that stand above `tail`, when the head has begun anew; else 0
-    size_t n; // entries in the ring, gone ones too
-    uint64_t wishes; // for room that was not there
-    uint64_t changes;
-    uint64_t looked; // `changes` when memo_look found the entries of lines
+    size_t bytes;     // of all three
+    uint32_t end;     // of the ring, granules; it begins at 1, so that 0 is no entry
+    uint32_t head;    // where the next entry goes
+    uint32_t tail;    // the oldest entry
+    uint32_t wrap;    // 0, or the end of the entries above `tail`, since the head has begun anew
+    size_t n;         // entries in the ring, gone ones too
+    uint64_t wishes;  // for room that was not there
+    uint64_t changes; // entries that were moved, dropped or added
 };
 
 static inline struct memo_entry *memo_at(const struct memo *m, uint32_t entry)
@@ -94,12 +91,12 @@ static inline struct memo_bucket *memo_bucket_of(const struct memo *m, uint64_t 
 static inline uint64_t memo_places(const struct memo_bucket *b, uint64_t hash)
 {
     const uint64_t ones = 0x0001000100010001;
-    uint64_t places = 0;
-    for (unsigned i = 0; i < 3; i++) {
-        uint64_t x = b->tags[i] ^ (hash & 0xFFFF) * ones;
-        places |= ((x - ones) & ~x & ones << 15) >> (15 - i);
-    }
-    return places;
+    const uint64_t tag = (hash & 0xFFFF) * ones;
+    uint64_t a = b->tags[0] ^ tag;
+    uint64_t c = b->tags[1] ^ tag;
+    uint64_t d = b->tags[2] ^ tag;
+    return ((a - ones) & ~a & ones << 15) >> 15 | ((c - ones) & ~c & ones << 15) >> 14 |
+           ((d - ones) & ~d & ones << 15) >> 13;
 }
 
 // Takes the next place out of the bits. It may be MEMO_WAYS or more: then it is none.
@@ -112,9 +109,6 @@ static inline unsigned memo_next_place(uint64_t *places)
 
 // Finds the line's number.
 void memo_split(struct event_line *line);
-// The line's hash, mixed with what else the meaning hangs on.
-uint64_t memo_hash(const struct event_reader *r, const struct event_origin *origin,
-                   const struct event_line *line);
 
 static inline bool memo_has_number(const struct event_line *line)
 {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // A connection's bytes to lines.
 #include "ingest/fence.h"
+#include "ingest/identity.h"
 #include "series/rcu.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
-enum { TAIL_LEAST = 512, TAIL_KEEP = 4096 };
+enum { TAIL_LEAST = 512 };
 
 static bool is_read(const struct connection *c)
 {
@@ -66,7 +67,7 @@ static int keep_tail(struct connection *c, const char *from, size_t len)
         }
         c->tail = grown;
         c->tail_cap = cap;
-    } else if (len == 0 && c->tail_cap > TAIL_KEEP) {
+    } else if (len == 0 && c->tail_cap > TAIL_LEAST) {
         free(c->tail);
         c->tail = NULL;
         c->tail_cap = 0;
@@ -104,8 +105,7 @@ static void on_end(struct connection *c, struct protocol *p)
 static void heard(struct connection *c, struct protocol *p, uint64_t lines_before)
 {
     if (c->lines != lines_before) {
-        atomic_store_explicit(&c->source->heard_real, p->now_real_ms, memory_order_relaxed);
-        atomic_store_explicit(&c->source->heard_mono, p->now_ms, memory_order_relaxed);
+        source_heard(c->source, p->now_ms, p->now_real_ms);
         if (c->session != NULL) {
             session_heard(c->session, p->now_ms, p->now_real_ms);
         }
@@ -131,11 +131,22 @@ void connection_go_on(struct connection *c, struct protocol *p, char *input)
         memcpy(input, c->tail, len);
     }
     rcu_enter();
+    identity_renew(c, p);
     if (deal(c, p, input, input + len) < 0) {
         c->closing = true;
     }
     rcu_leave();
     heard(c, p, lines);
+}
+
+// Refusing takes longer than applying: who is refused often is read in pieces that keep nobody waiting.
+static void doubt(struct connection *c, uint64_t refused)
+{
+    if (refused >= CONNECTION_DOUBT) {
+        c->doubt = CONNECTION_TRUST;
+    } else if (refused == 0 && c->doubt > 0) {
+        c->doubt--;
+    }
 }
 
 int connection_read(struct connection *c, struct protocol *p, char *input)
@@ -146,14 +157,17 @@ int connection_read(struct connection *c, struct protocol *p, char *input)
     if (c->tail_len > 0) {
         memcpy(input, c->tail, c->tail_len);
     }
-    ssize_t n = recv(c->fd, input + c->tail_len, CONNECTION_READ, MSG_DONTWAIT);
+    size_t most = c->doubt > 0 ? CONNECTION_READ_LESS : CONNECTION_READ;
+    ssize_t n = recv(c->fd, input + c->tail_len, most, MSG_DONTWAIT);
     if (n < 0) {
         return errno == EAGAIN || errno == EINTR ? 0 : -errno;
     }
     count_add(&p->stats->bytes, (uint64_t)n);
     uint64_t lines = c->lines;
+    uint64_t rejected = c->rejected;
     int rc = (int)n;
     rcu_enter();
+    identity_renew(c, p);
     if (n == 0) {
         on_end(c, p);
     } else {
@@ -162,5 +176,6 @@ int connection_read(struct connection *c, struct protocol *p, char *input)
     }
     rcu_leave();
     heard(c, p, lines);
+    doubt(c, c->rejected - rejected);
     return rc;
 }

@@ -6,6 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum state {
+    SESSION_FREE,
+    SESSION_CLAIMED, // being made
+    SESSION_ABORTED, // its maker has to look again
+    SESSION_KNOWN,
+    SESSION_GOING, // being taken away, perhaps
+};
+
 int sessions_new(struct sessions **ret, uint32_t limit, struct arena *arena,
                  void (*wake)(void *ctx, unsigned worker), void *ctx)
 {
@@ -151,21 +159,27 @@ static int64_t heard(const struct session *e)
     return (int64_t)atomic_load_explicit(&e->heard_ms, memory_order_relaxed);
 }
 
-// Lets the one go that was silent for longest. Returns false when all have connections.
-static bool evict(struct sessions *s)
+// The one without a connection that was silent for longest, or NULL.
+static struct session *find_oldest(const struct sessions *s)
 {
-    for (;;) {
-        struct session *oldest = NULL;
-        for (uint32_t i = 0; i < s->n; i++) {
-            struct session *e = &s->at[i];
-            if (is_idle(e) && (oldest == NULL || heard(e) < heard(oldest))) {
-                oldest = e;
-            }
-        }
-        if (oldest == NULL || let_go(s, oldest)) {
-            return oldest != NULL;
+    struct session *oldest = NULL;
+    for (uint32_t i = 0; i < s->n; i++) {
+        struct session *e = &s->at[i];
+        if (is_idle(e) && (oldest == NULL || heard(e) < heard(oldest))) {
+            oldest = e;
         }
     }
+    return oldest;
+}
+
+// Lets that one go. Returns false when all have connections.
+static bool evict(struct sessions *s)
+{
+    struct session *oldest;
+    do {
+        oldest = find_oldest(s);
+    } while (oldest != NULL && !let_go(s, oldest));
+    return oldest != NULL;
 }
 
 // A free entry, now the caller's; NULL when there is none.
@@ -280,8 +294,8 @@ static void take_over(struct sessions *s, struct arena_hand *hand, const struct 
     hash_name(&name);
     uint64_t idle_ms = now_real_ms - atomic_load_explicit(&saved->heard_ms, memory_order_relaxed);
     idle_ms = (int64_t)idle_ms < 0 ? 0 : idle_ms; // the clock was set back
-    struct session *e;
-    if (idle_ms >= SESSION_FORGOTTEN_MS ||
+    struct session *e = sessions_known(s) < s->n ? NULL : find_oldest(s);
+    if (idle_ms >= SESSION_FORGOTTEN_MS || (e != NULL && heard(e) >= (int64_t)(now_ms - idle_ms)) ||
         session_make(s, hand, &name, now_ms - idle_ms, now_real_ms - idle_ms, &e) < 0) {
         return;
     }
@@ -302,60 +316,16 @@ void sessions_restore(struct sessions *s, struct arena_hand *hand, const struct 
     }
 }
 
-uint64_t session_claim(struct session *e, unsigned worker)
+void sessions_mend(struct sessions *s)
 {
-    uint64_t before = atomic_load(&e->claim);
-    uint64_t claim;
-    do {
-        claim = ((before >> WORKER_BITS) + 1) << WORKER_BITS | worker;
-    } while (!atomic_compare_exchange_weak(&e->claim, &before, claim));
-    return claim;
-}
-
-static void wake(struct sessions *s, uint64_t claim)
-{
-    s->wake(s->ctx, claim & ((1u << WORKER_BITS) - 1));
-}
-
-// Nobody holds it any more. Who claimed it meanwhile may not have seen that.
-static void release(struct sessions *s, struct session *e, uint64_t claim)
-{
-    atomic_store(&e->held, 0);
-    uint64_t latest = atomic_load(&e->claim);
-    if (latest != claim) {
-        wake(s, latest);
+    for (uint32_t i = 0; i < s->n; i++) {
+        struct session *e = &s->at[i];
+        if (atomic_load(&e->state) == SESSION_KNOWN && !record_is_whole(s->base, e->handle)) {
+            atomic_store(&s->hashes[i], 1); // no name's, and the entry is not free
+            session_claim(s, e, 0);
+            atomic_store(&e->heard_ms, (uint64_t)-SESSION_FORGOTTEN_MS); // the next tick takes it
+        }
     }
-}
-
-enum session_turn session_try(struct sessions *s, struct session *e, uint64_t claim)
-{
-    uint64_t holder = 0;
-    if (atomic_load(&e->claim) != claim) {
-        return SESSION_FENCED;
-    }
-    if (!atomic_compare_exchange_strong(&e->held, &holder, claim) && holder != claim) {
-        wake(s, holder);
-        return SESSION_WAIT;
-    }
-    if (atomic_load(&e->claim) != claim) {
-        release(s, e, claim);
-        return SESSION_FENCED;
-    }
-    return SESSION_HELD;
-}
-
-void session_heard(struct session *e, uint64_t now_ms, uint64_t now_real_ms)
-{
-    atomic_store_explicit(&e->heard_ms, now_ms, memory_order_relaxed);
-    atomic_store_explicit(&session_saved(e)->heard_ms, now_real_ms, memory_order_relaxed);
-}
-
-void session_leave(struct sessions *s, struct session *e, uint64_t claim)
-{
-    if (claim != 0 && atomic_load(&e->held) == claim) {
-        release(s, e, claim);
-    }
-    atomic_fetch_sub(&e->users, 1);
 }
 
 void sessions_tick(struct sessions *s, uint64_t now_ms)

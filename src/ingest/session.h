@@ -86,8 +86,9 @@ void sessions_restore(struct sessions *s, struct arena_hand *hand, const struct 
 // no worker runs.
 void sessions_mend(struct sessions *s);
 
-// A connection of a worker wants the session. Returns its claim, which is never 0.
-uint64_t session_claim(struct session *e, unsigned worker);
+// A connection of a worker wants the session; any other one is fenced from now on, and its worker woken. Returns
+// the claim, which is never 0.
+uint64_t session_claim(struct sessions *s, struct session *e, unsigned worker);
 
 enum session_turn {
     SESSION_HELD,   // it is this connection's

@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { EVENTS = 256, DATAGRAM_BURST = 64, LINGER_TICK_MS = 1000 };
+enum { EVENTS = 256, DATAGRAM_BURST = 64, LINGER_TICK_MS = 1000, REST_TICK_MS = 5 };
 
 static int watch(struct worker *w, int fd, void *as)
 {
@@ -39,6 +39,7 @@ int worker_open(struct worker *w, struct ingest *in, unsigned number)
     w->protocol = (struct protocol){
         .store = in->store,
         .sources = in->sources,
+        .rights = &in->rights,
         .stats = &w->stats,
         .refusals = &w->refusals,
         .sessions = in->sessions,
@@ -84,16 +85,19 @@ void worker_close(struct worker *w)
     }
 }
 
-static void tell_time(struct worker *w)
+// Sets the worker's clocks. A clock costs as much as half a line, and a client may write line by line.
+static void tell_time(struct worker *w, uint64_t mono_ns)
 {
-    w->protocol.now_ms = clock_mono_ms();
-    w->protocol.now_real_ms = clock_real_ms();
+    if (mono_ns / 1000000 != w->protocol.now_ms) {
+        w->protocol.now_ms = mono_ns / 1000000;
+        w->protocol.now_real_ms = clock_real_ms();
+    }
 }
 
 static void poll_for(struct worker *w, struct connection *c)
 {
-    uint32_t events =
-        (connection_waits(c) ? EPOLLOUT : 0) | (c->closing || c->waiting ? 0 : EPOLLIN);
+    bool reads = !c->closing && !c->waiting && c->rest_until == 0;
+    uint32_t events = (connection_waits(c) ? EPOLLOUT : 0) | (reads ? EPOLLIN : 0);
     if (events != c->polled) {
         struct epoll_event ev = {.events = events, .data.ptr = c};
         epoll_ctl(w->epoll, EPOLL_CTL_MOD, c->fd, &ev);
@@ -115,15 +119,40 @@ static void settle(struct worker *w, struct connection *c)
     poll_for(w, c);
 }
 
+// Whoever has more lines refused than its entry may have events is left alone for a while.
+static void may_rest(struct worker *w, struct connection *c, uint64_t refused)
+{
+    uint64_t until = admit_refused(&c->who, w->protocol.rights, refused, w->protocol.now_ms);
+    w->n_resting += (until != 0) - (c->rest_until != 0);
+    c->rest_until = until;
+}
+
+static void end_resting(struct worker *w)
+{
+    if (w->n_resting == 0 || w->protocol.now_ms == w->looked_ms) {
+        return;
+    }
+    w->looked_ms = w->protocol.now_ms;
+    for (struct connection *c = w->connections; c != NULL; c = c->next) {
+        if (c->rest_until != 0 && w->protocol.now_ms >= c->rest_until) {
+            c->rest_until = 0;
+            w->n_resting--;
+            poll_for(w, c);
+        }
+    }
+}
+
 static void on_connection(struct worker *w, struct connection *c, uint32_t events)
 {
     // Who waits for its session is not read, and so would not be seen to go.
     bool broken = (events & EPOLLERR) != 0 || (c->waiting && (events & EPOLLHUP) != 0);
+    uint64_t refused = c->rejected;
     if (!c->closing && !c->waiting && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) {
         if (connection_read(c, &w->protocol, w->input) < 0) {
             worker_drop(w, c);
             return;
         }
+        may_rest(w, c, c->rejected - refused);
     } else if (broken) {
         worker_drop(w, c);
         return;
@@ -190,7 +219,7 @@ static void drain_connection(struct worker *w, struct connection *c)
 
 void worker_drain(struct worker *w)
 {
-    tell_time(w);
+    tell_time(w, clock_mono_ns());
     if (w->number == 0) {
         for (int i = 0; i < DATAGRAM_BURST && w->in->settings.stream.fd >= 0; i++) {
             worker_accept(w);
@@ -235,7 +264,7 @@ static int sleep_ms(const struct worker *w)
     if (w->deaf) {
         return w->listen_at > w->protocol.now_ms ? (int)(w->listen_at - w->protocol.now_ms) : 0;
     }
-    return w->n_lingering > 0 ? LINGER_TICK_MS : -1;
+    return w->n_resting > 0 ? REST_TICK_MS : w->n_lingering > 0 ? LINGER_TICK_MS : -1;
 }
 
 static enum worker_order turn(struct worker *w, const struct epoll_event *events, int n)
@@ -261,18 +290,21 @@ void *worker_main(void *worker)
     struct worker *w = worker;
     struct epoll_event events[EVENTS];
     rcu_join();
+    tell_time(w, clock_mono_ns());
     enum worker_order order = WORKER_RUN;
     while (order != WORKER_STOP) {
-        tell_time(w);
         int n = epoll_wait(w->epoll, events, EVENTS, sleep_ms(w));
         uint64_t begin = clock_mono_ns();
         count_add(&w->stats.turns, 1);
-        tell_time(w);
+        tell_time(w, begin);
         order = turn(w, events, n);
         end_lingering(w);
+        end_resting(w);
         look_at_sessions(w);
         worker_listen_again(w);
-        count_add(&w->stats.busy_ns, clock_mono_ns() - begin);
+        uint64_t end = clock_mono_ns();
+        count_add(&w->stats.busy_ns, end - begin);
+        tell_time(w, end);
     }
     worker_drain(w);
     rcu_part();

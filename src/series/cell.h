@@ -14,7 +14,7 @@
  *   series state              release/acquire the record is written before it can be found; seq_cst where
  *                                             a remover and a claimer must see each other (table.c)
  *   check of a record         seq_cst         who publishes and who withdraws look at the series' state (table.c)
- *   marks, last update        seq_cst when they change, relaxed when they are found as wanted
+ *   marks, last update        seq_cst, by claimers also when they are found as wanted (claim.c)
  *   schema pointer            release/acquire tables are made before they can be found
  *   free slots and pieces     release/acquire what the last owner wrote is over before the next one writes
  */
@@ -27,6 +27,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 // Whole numbers are kept whole up to here, so that a double shows them exactly.
 #define CELL_WHOLE_MAX ((uint64_t)1 << 53)
@@ -64,17 +65,25 @@ static inline void cell_count(struct cell_counter *c, double v)
     atomic_store_explicit(&c->rest, rest + v, memory_order_relaxed);
 }
 
-// The bucket of a value: the first bound that is not below it. Binary search whose steps do not hang on the value,
-// since no branch on it could be foreseen.
+// The bucket of a value: the first bound that is not below it. No step hangs on the value, since no branch on it could
+// be foreseen; once few bounds are left, they are counted.
 static inline size_t cell_bucket(const double *bounds, size_t n, double v)
 {
-    size_t at = 0;
-    while (n > 1) {
-        size_t half = n / 2;
-        at += half & -(size_t)(v > bounds[at + half - 1]);
-        n -= half;
+    typedef double pair __attribute__((vector_size(16)));
+    typedef int64_t two __attribute__((vector_size(16)));
+    const double *at = bounds;
+    for (; n > 32; n -= n / 2) {
+        at += n / 2 & -(size_t)(v > at[n / 2 - 1]);
     }
-    return n == 0 ? 0 : at + (v > bounds[at]);
+    size_t before = (size_t)(at - bounds);
+    const pair value = {v, v};
+    two below = {0, 0};
+    for (; n > 1; n -= 2, at += 2) {
+        pair two_bounds;
+        memcpy(&two_bounds, at, sizeof two_bounds);
+        below -= value > two_bounds;
+    }
+    return before + (size_t)(below[0] + below[1]) + (n > 0 && v > *at);
 }
 
 static inline void cell_observe(struct cell_histogram *c, size_t bucket, double v)

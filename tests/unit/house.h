@@ -45,9 +45,9 @@ static inline void house_must(bool good, const char *what)
     }
 }
 
-// `catalog`: YAML, or NULL for the built-in one.
-static inline void house_open(struct house *h, const char *catalog, uint64_t limit,
-                              uint64_t limit_per_metric)
+// `catalog`: YAML, or NULL for the built-in one. `lanes`: room for that many workers.
+static inline void house_open_lanes(struct house *h, const char *catalog, uint64_t limit,
+                                    uint64_t limit_per_metric, unsigned lanes)
 {
     *h = (struct house){0};
     struct errs errs = ERRS_INIT;
@@ -65,7 +65,7 @@ static inline void house_open(struct house *h, const char *catalog, uint64_t lim
     struct ingest_settings settings = {.workers = 1, .connections = 8, .sessions = HOUSE_SESSIONS};
     settings.stream = settings.datagram = SOCKET_NONE;
     house_must(sources_new(&h->sources, HOUSE_SOURCES) == 0 &&
-                   schema_open(&h->store, c, &limits, 1, sources_life_from(HOUSE_SOURCES),
+                   schema_open(&h->store, c, &limits, lanes, sources_life_from(HOUSE_SOURCES),
                                sources_most_marks(HOUSE_SOURCES)) == 0 &&
                    ingest_open(&h->ingest, &settings, h->store, h->sources) == 0,
                "no memory");
@@ -85,6 +85,12 @@ static inline void house_open(struct house *h, const char *catalog, uint64_t lim
                             .start_ms = 1500,
                             .reload_ok = true,
                             .reload_at_ms = 2500};
+}
+
+static inline void house_open(struct house *h, const char *catalog, uint64_t limit,
+                              uint64_t limit_per_metric)
+{
+    house_open_lanes(h, catalog, limit, limit_per_metric, 1);
 }
 
 static inline void house_close(struct house *h)

@@ -272,7 +272,7 @@ static struct client *left_alone(struct fake *f, unsigned more)
     for (unsigned i = 100; i < 100 + more; i++) {
         ck_assert_int_eq(send_number(c, i), 0);
     }
-    while (f->sessions[0].position < 100 + more) {
+    while (f->total_applied < 100 + more) {
         usleep(1000);
     }
     fake_stop(f);
