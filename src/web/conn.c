@@ -108,7 +108,7 @@ void conn_clear(struct conn *c)
     c->query = NULL;
     c->filter = NULL;
     c->checked = false;
-    c->page = false;
+    c->view = NULL;
     c->discarded = 0;
 }
 
