@@ -198,6 +198,9 @@ check-all: all build-tests
 	@$(RUN) $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN) $(call in_src,$(SYSTEM) $(BOOT))
 check-long: all $(UNIT_RUN) $(STRESS_RUN) $(BENCH_RUN)
 	@VE_LONG=1 $(RUN) $(UNIT_RUN) $(STRESS_RUN) $(call in_src,$(SYSTEM) $(BARE))
+soak: all
+	@VE_LONG=1 VE_SOAK_SECONDS=$(or $(SECONDS),120) $(if $(SEED),VE_SEED=$(SEED)) $(RUN) --output \
+		$(call in_src,tests/system/271-soak)
 # Everything that check-all runs, built and not run.
 build-tests: $(BENCH_RUN) $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN)
 
@@ -281,7 +284,7 @@ help:
 	@tail -n +2 $(srcdir)/scripts/make-help
 
 FORCE:
-.PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-system check-boot check-bare check-all check-long \
+.PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-system check-boot check-bare check-all check-long soak \
 	build-tests bench bench-programs bench-scaling fuzz lint format install uninstall dist deb clean distclean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
