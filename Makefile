@@ -80,6 +80,11 @@ VE_CFLAGS := -std=gnu11 -pthread -fno-common $(WERROR) -Wall -Wextra -Wshadow -W
 	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wpointer-arith -Wwrite-strings \
 	-Wformat=2 -Wundef -Wdate-time -Wredundant-decls
 
+# The calls that this test lets fail.
+$(foreach b,$(O) $(O)/asan $(O)/tsan,$(b)/unit/test_shortage): WRAPS = $(addprefix -Wl$(comma)--wrap=,malloc calloc \
+	realloc strdup strndup mmap mprotect posix_fallocate pthread_create)
+comma := ,
+
 # Four builds beside each other, each with rules of its own below: as shipped, under AddressSanitizer,
 # under ThreadSanitizer, and for the fuzzer. What differs is told by the folder.
 BUILDS := $(O) $(O)/asan $(O)/tsan $(O)/fuzz
@@ -136,7 +141,7 @@ $(VERSIONED:%.c=$(1)/%.o): VERSION_HEADER = -include $(O)/gen/version.h
 $(VERSIONED:%.c=$(1)/%.o): $(O)/gen/version.h
 $(1)/unit/%: $(srcdir)/tests/unit/%.c $(1)/libve.a $(1)/gen/flags
 	@mkdir -p $$(@D)
-	$$(call say,TEST    )$$(COMPILE) $$(DEPS) $$(LINK) -o $$@ $$< $(1)/libve.a $$(CHECK_LIBS) $$(VE_LDLIBS)
+	$$(call say,TEST    )$$(COMPILE) $$(DEPS) $$(LINK) $$(WRAPS) -o $$@ $$< $(1)/libve.a $$(CHECK_LIBS) $$(VE_LDLIBS)
 $(1)/stress/%: $(srcdir)/tests/stress/%.c $(1)/libve.a $(1)/gen/flags
 	@mkdir -p $$(@D)
 	$$(call say,TEST    )$$(COMPILE) $$(DEPS) $$(LINK) -o $$@ $$< $(1)/libve.a $$(VE_LDLIBS)
