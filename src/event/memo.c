@@ -27,16 +27,20 @@ void memo_split(struct event_line *line)
     while (to > 0 && AT_END[at[to - 1]] == BEHIND) {
         to--;
     }
-    line->number_known = to >= NUMBER_TAIL && to < line->len;
-    uint32_t short_len =
-        line->number_known ? (uint32_t)number_tail(line->at + to, &line->number) : 0;
+    bool before_more = to < line->len; // else what ends here may go on
+    size_t short_len =
+        before_more && to >= NUMBER_TAIL ? number_tail(line->at + to, &line->number) : 0;
     line->number_known = short_len > 0;
-    uint32_t from = to - short_len;
-    while (!line->number_known && from > 0 && AT_END[at[from - 1]] == IN_NUMBER) {
+    if (line->number_known) {
+        line->number_from = to - (uint32_t)short_len;
+        line->number_to = to;
+        return;
+    }
+    uint32_t from = to;
+    while (from > 0 && AT_END[at[from - 1]] == IN_NUMBER) {
         from--;
     }
-    bool number =
-        from < to && to < line->len && (at[from] == '-' || (unsigned)(at[from] - '0') < 10);
+    bool number = from < to && before_more && (at[from] == '-' || (unsigned)(at[from] - '0') < 10);
     line->number_from = number ? from : line->len;
     line->number_to = number ? to : line->len;
 }
