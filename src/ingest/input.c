@@ -139,6 +139,16 @@ void connection_go_on(struct connection *c, struct protocol *p, char *input)
     heard(c, p, lines);
 }
 
+// Refusing takes longer than applying: who is refused often is read in pieces that keep nobody waiting.
+static void doubt(struct connection *c, uint64_t refused)
+{
+    if (refused >= CONNECTION_DOUBT) {
+        c->doubt = CONNECTION_TRUST;
+    } else if (refused == 0 && c->doubt > 0) {
+        c->doubt--;
+    }
+}
+
 int connection_read(struct connection *c, struct protocol *p, char *input)
 {
     if (c->waiting || fence_is_lost(c)) {
@@ -147,7 +157,7 @@ int connection_read(struct connection *c, struct protocol *p, char *input)
     if (c->tail_len > 0) {
         memcpy(input, c->tail, c->tail_len);
     }
-    size_t most = c->doubted ? CONNECTION_READ_LESS : CONNECTION_READ;
+    size_t most = c->doubt > 0 ? CONNECTION_READ_LESS : CONNECTION_READ;
     ssize_t n = recv(c->fd, input + c->tail_len, most, MSG_DONTWAIT);
     if (n < 0) {
         return errno == EAGAIN || errno == EINTR ? 0 : -errno;
@@ -166,6 +176,6 @@ int connection_read(struct connection *c, struct protocol *p, char *input)
     }
     rcu_leave();
     heard(c, p, lines);
-    c->doubted = c->rejected - rejected >= CONNECTION_DOUBT;
+    doubt(c, c->rejected - rejected);
     return rc;
 }
