@@ -305,7 +305,8 @@ static int act(struct config *config, struct catalog *c)
     return status;
 }
 
-// Before any thread exists: signals come by signalfd, and writing to a closed socket is an error, not an end.
+// Before any thread exists: signals come by signalfd, and writing to a closed socket, or to a file that may not grow,
+// is an error and not an end.
 static void set_signals(void)
 {
     sigset_t set;
@@ -315,6 +316,7 @@ static void set_signals(void)
     sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
 }
 
 int main(int argc, char **argv)
