@@ -39,6 +39,7 @@ WITHOUT := $(if $(filter no,$(SYSTEMD)),libsystemd) $(if $(filter no,$(GZIP)),li
 LIB := $(filter-out $(MAINS) $(UNUSED),$(call rel,src/*/*.c))
 UNIT := $(patsubst tests/%.c,%,$(filter-out $(patsubst %.c,tests/unit/test_%.c,$(notdir $(UNUSED))),$(call rel,tests/unit/test_*.c)))
 STRESS := $(patsubst tests/%.c,%,$(call rel,tests/stress/stress_*.c))
+MODEL := $(call rel,tests/model/run)
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(call rel,tests/fuzz/fuzz_*.c))
 # Those of 70x and of boot want a build with libsystemd.
 BOOT := $(if $(filter no,$(SYSTEMD)),,$(call rel,tests/boot/run tests/boot/package))
@@ -51,7 +52,7 @@ VERSIONED := $(patsubst $(srcdir)/%,%,$(shell grep -lE "VE_(VERSION|REVISION)" /
 # ---- Packages
 
 # Goals that compile nothing need no libraries.
-ifneq ($(filter-out clean distclean help format lint dist deb uninstall check-bare,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean distclean help format lint dist deb uninstall check-bare check-model,$(or $(MAKECMDGOALS),all)),)
 package_of = $(shell awk '$$3 == "$(1)" { print $$2 }' $(srcdir)/scripts/packages)
 MODULES := $(filter-out $(WITHOUT),\
 	$(shell awk '$$1 == "build" && NF == 3 { print $$3 }' $(srcdir)/scripts/packages))
@@ -177,7 +178,7 @@ REPLAY_RUN := $(addprefix $(O)/asan/replay/,$(FUZZ))
 in_src = $(addprefix $(srcdir)/,$(1))
 
 check: all $(UNIT_RUN) $(BENCH_RUN)
-	@$(RUN) $(UNIT_RUN) $(call in_src,$(SHORT))
+	@$(RUN) $(UNIT_RUN) $(call in_src,$(MODEL) $(SHORT))
 check-unit: $(UNIT_RUN)
 	@$(RUN) $(UNIT_RUN)
 check-asan: $(ASAN_RUN)
@@ -188,6 +189,8 @@ check-stress: $(STRESS_RUN)
 	@$(RUN) $(STRESS_RUN)
 check-fuzz: $(REPLAY_RUN)
 	@$(RUN) $(REPLAY_RUN)
+check-model:
+	@$(RUN) $(call in_src,$(MODEL))
 check-system: all $(BENCH_RUN)
 	@$(RUN) $(call in_src,$(SYSTEM))
 check-boot: all
@@ -195,7 +198,7 @@ check-boot: all
 check-bare:
 	@$(RUN) $(call in_src,$(BARE))
 check-all: all build-tests
-	@$(RUN) $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN) $(call in_src,$(SYSTEM) $(BOOT))
+	@$(RUN) $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN) $(call in_src,$(MODEL) $(SYSTEM) $(BOOT))
 check-long: all $(UNIT_RUN) $(STRESS_RUN) $(BENCH_RUN)
 	@VE_LONG=1 $(RUN) $(UNIT_RUN) $(STRESS_RUN) $(call in_src,$(SYSTEM) $(BARE))
 # Everything that check-all runs, built and not run.
@@ -214,7 +217,7 @@ format:
 
 # ---- Installation
 
-DOCS := $(call rel,README* ARCHITECTURE.md NEWS LICENSE)
+DOCS := $(call rel,README* ARCHITECTURE.md SECURITY.md NEWS LICENSE)
 MANUALS := $(call rel,docs/*.*)
 EXAMPLES := $(call rel,conf/catalog.yaml conf/*/*.* conf/*/*/*.* examples/*/*.* examples/*/*/*.*)
 example_path = $(D)$(docdir)/examples/$(patsubst examples/%,%,$(patsubst conf/%,%,$(1)))
@@ -281,7 +284,7 @@ help:
 	@tail -n +2 $(srcdir)/scripts/make-help
 
 FORCE:
-.PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-system check-boot check-bare check-all check-long \
+.PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-model check-system check-boot check-bare check-all check-long \
 	build-tests bench bench-programs bench-scaling fuzz lint format install uninstall dist deb clean distclean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:

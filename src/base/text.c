@@ -256,6 +256,13 @@ static const char *escape_label_value(char c)
 
 void text_label_value(struct buf *out, const char *s, size_t len)
 {
+    size_t plain = 0;
+    while (plain < len && s[plain] != '"' && s[plain] != '\\' && s[plain] != '\n') {
+        plain++;
+    }
+    buf_add(out, s, plain);
+    s += plain;
+    len -= plain;
     add_escaped(out, s, len, escape_label_value);
 }
 

@@ -105,7 +105,7 @@ int catalog_find_event(const struct catalog *c, const char *name, size_t len)
 
 static bool same(const char *s, const char *bytes, size_t len)
 {
-    return strlen(s) == len && memcmp(s, bytes, len) == 0;
+    return len > 0 && *s == *bytes && strlen(s) == len && memcmp(s, bytes, len) == 0;
 }
 
 int catalog_find_component(const struct catalog *c, const char *name, size_t len)

@@ -4,6 +4,7 @@
 #include "series/rcu.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <sys/eventfd.h>
 
 static void thread_start(void *daemon)
@@ -45,6 +46,47 @@ static void page(void *daemon, struct web_page *out)
     rcu_leave();
 }
 
+// A reload may have taken a source's component away.
+static const char *component_of(const struct schema *schema, const struct source *src)
+{
+    const struct catalog *c = schema->catalog;
+    return src->component < c->n_components ? c->components[src->component] : NULL;
+}
+
+static void targets(void *daemon, struct sd_list *list)
+{
+    struct daemon *d = daemon;
+    const struct source *src;
+    uint32_t at = 0;
+    rcu_enter();
+    const struct schema *schema = schema_current(d->store);
+    while ((src = sources_next(d->sources, &at)) != NULL) {
+        const char *component = component_of(schema, src);
+        if (component != NULL) {
+            sd_target(list, component, src->instance, src->instance_len);
+        }
+    }
+    rcu_leave();
+}
+
+static int source(void *daemon, const char *component, const char *instance, struct buf *out)
+{
+    struct daemon *d = daemon;
+    int rc = -ENOENT;
+    rcu_enter();
+    const struct schema *schema = schema_current(d->store);
+    int number = catalog_find_component(schema->catalog, component, strlen(component));
+    const struct source *src = number < 0
+                                   ? NULL
+                                   : sources_find(d->sources, (unsigned)number,
+                                                  (struct slice){instance, strlen(instance)});
+    if (src != NULL) {
+        rc = source_connected(src) ? self_write_source(out, schema, src) : -ENOTCONN;
+    }
+    rcu_leave();
+    return rc;
+}
+
 static bool ready(void *daemon)
 {
     struct daemon *d = daemon;
@@ -63,6 +105,7 @@ struct web_settings daemon_web_settings(const struct config *c)
         .addresses = (const char *const *)c->web_listen_addresses.items,
         .n_addresses = c->web_listen_addresses.n,
         .telemetry_path = c->web_telemetry_path,
+        .external_address = c->web_external_address,
         .version = VE_VERSION,
         .lifecycle = c->web_enable_lifecycle,
         .max_requests = (unsigned)c->web_max_requests,
@@ -77,6 +120,8 @@ struct web_backend daemon_backend(struct daemon *d)
         .thread_stop = thread_stop,
         .render = render,
         .page = page,
+        .targets = targets,
+        .source = source,
         .ready = ready,
         .reload = reload,
     };

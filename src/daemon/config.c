@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/config.h"
+#include "catalog/yaml.h"
 #include "daemon/config_read.h"
 #include "daemon/options.h"
 #include "daemon/setting.h"
@@ -207,6 +208,9 @@ void config_free(struct config *c)
     }
     for (size_t i = 0; i < SETTING_COUNT; i++) {
         setting_clear(&settings[i], c);
+    }
+    if (c->file != NULL) {
+        yaml_free(c->file);
     }
     free(c);
 }

@@ -19,6 +19,9 @@
 
 enum { CONFIG_MAX_LIST = 64 };
 
+struct yaml;
+struct yaml_node;
+
 // What the program is to do.
 enum config_action { CONFIG_RUN, CONFIG_CHECK, CONFIG_PRINT, CONFIG_HELP, CONFIG_VERSION };
 
@@ -66,6 +69,7 @@ struct config {
     uint64_t events_memo_size; // bytes
     struct config_list web_listen_addresses;
     char *web_telemetry_path;
+    char *web_external_address; // NULL: the request's Host
     bool web_enable_lifecycle;
     bool web_openmetrics_created;
     uint64_t web_max_requests;
@@ -79,6 +83,9 @@ struct config {
     enum log_format log_format;
     bool version;
     bool help;
+
+    const struct yaml_node *sources; // what stands there, in `file`; NULL: nothing
+    struct yaml *file;               // NULL: not kept
 
     struct config_origin origins[SETTING_COUNT];
     int argc; // as given to config_load

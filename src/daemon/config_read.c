@@ -125,7 +125,7 @@ static bool is_section(const char *path)
 // The known key or section that is nearest to the path. A section's name is written to `section`.
 static const char *nearest_key(const char *path, char section[SECTION_MOST])
 {
-    const char *words[2 * SETTING_COUNT];
+    const char *words[2 * SETTING_COUNT + 1];
     char names[SETTING_COUNT][SECTION_MOST];
     size_t n = 0;
     for (size_t i = 0; i < SETTING_COUNT; i++) {
@@ -136,6 +136,7 @@ static const char *nearest_key(const char *path, char section[SECTION_MOST])
             words[n++] = names[i];
         }
     }
+    words[n++] = CONFIG_SOURCES;
     const char *nearest = text_nearest(path, words, n);
     if (nearest == NULL || setting_by_key(nearest) != NULL) {
         return nearest;
@@ -180,6 +181,9 @@ static int read_mapping(struct reader *r, const struct yaml_node *node)
         bool nested = strchr(key->text, '.') == NULL;
         if (r->path.failed) {
             result = -ENOMEM;
+        } else if (strcmp(path, CONFIG_SOURCES) == 0) {
+            r->c->sources =
+                node->items[i]; // daemon/config_sources reads it, with the catalogue at hand
         } else if (nested && s != NULL) {
             result = read_setting(r, s, node->items[i]);
         } else if (nested && is_section(path)) {
@@ -215,6 +219,10 @@ int config_read(struct config *c, struct errs *errs)
         return 0;
     }
     r = config_read_tree(c, y, errs);
-    yaml_free(y);
+    if (c->sources != NULL) {
+        c->file = y;
+    } else {
+        yaml_free(y);
+    }
     return r;
 }

@@ -115,7 +115,7 @@ static int open_socket(const struct config *c, int passed, const char *path, int
     return rc;
 }
 
-static int open_ingest(struct daemon *d)
+static int open_ingest(struct daemon *d, struct rights *rights)
 {
     struct ingest_settings settings = {
         .workers = workers_of(d->config),
@@ -137,7 +137,16 @@ static int open_ingest(struct daemon *d)
             say(rc, "cannot make the ingest workers", NULL);
         }
     }
+    if (rc == 0) {
+        rc = ingest_bind_rights(d->ingest, rights);
+        if (rc < 0) {
+            rights_free(rights);
+            return say(rc, "cannot keep the accounts of sources", NULL);
+        }
+        ingest_put_rights(d->ingest, rights);
+    }
     if (rc < 0) {
+        rights_free(rights);
         socket_close(&settings.stream);
         socket_close(&settings.datagram);
     }
@@ -231,7 +240,8 @@ static void tell_start(const struct daemon *d)
              VE_REVISION, NULL);
 }
 
-int daemon_open(struct daemon *d, struct config *config, struct catalog *catalog)
+int daemon_open(struct daemon *d, struct config *config, struct catalog *catalog,
+                struct rights *rights)
 {
     *d = (struct daemon){.config = config, .signals = -1, .tick = -1, .reload_wish = -1};
     rcu_join();
@@ -243,10 +253,16 @@ int daemon_open(struct daemon *d, struct config *config, struct catalog *catalog
     }
     if (rc < 0) {
         catalog_free(catalog);
+        rights_free(rights);
         return rc;
     }
-    if ((rc = open_series(d, catalog)) < 0 || (rc = open_ingest(d)) < 0 ||
-        (rc = state_load(&d->state, d->ingest)) < 0 || (rc = open_web(d)) < 0) {
+    rc = open_series(d, catalog);
+    if (rc < 0) {
+        rights_free(rights);
+        return rc;
+    }
+    if ((rc = open_ingest(d, rights)) < 0 || (rc = state_load(&d->state, d->ingest)) < 0 ||
+        (rc = open_web(d)) < 0) {
         return rc;
     }
     open_self(d);

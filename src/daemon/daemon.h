@@ -39,7 +39,8 @@ struct daemon {
 
 // daemon.c: makes all parts and starts them; ends them in the opposite order. daemon_open returns 0 or -errno
 // after it said why.
-int daemon_open(struct daemon *d, struct config *config, struct catalog *catalog);
+int daemon_open(struct daemon *d, struct config *config, struct catalog *catalog,
+                struct rights *rights);
 void daemon_close(struct daemon *d);
 // How many clients may be connected: limits.connections, or fewer where descriptors are short.
 uint32_t daemon_connections(const struct config *c);

@@ -39,8 +39,10 @@
  * series/key             a series' label text, which is its identity
  * series/marks           which sources have to do with a series
  * series/table           the series of one metric: find, make, remove
+ * series/room            how many there may be
  * series/table_open      its beginning and end
  * series/slab            where they stand, slot after slot
+ * series/exemplar        the last exemplar of each series and bucket
  * series/walk            all exposed series of a table, fetched ahead of their use
  * series/read            what a scrape reads of them
  * series/claim           what a source leaves on a series that it updates
@@ -55,13 +57,15 @@
  *
  * event/reject           the reasons for which a line is refused
  * event/json             bytes to a JSON tree
+ * event/json_memory      where the tree stands
  * event/control          hello, sync, ping and forget taken apart
  * event/event            one line, judged and applied
  * event/line             the insides that the files of event/ share
  * event/sample           plans the updates of one sample or event
  * event/labels           the checks of its labels
- * event/exemplar         the checks of its exemplar
+ * event/exemplar         the checks of its exemplar, and its text
  * event/number           JSON numbers where they are read for every line
+ * event/permit           what the lines of one origin may push, and how much
  * event/memo             lines that were seen before need not be parsed again
  * event/memo_store       where the memo keeps them
  * event/memo_learn       how it comes to remember a line
@@ -73,7 +77,12 @@
  * ingest/stats           what a worker counts of its work
  * ingest/source          who pushes: sources, their lives and marks
  * ingest/source_table    the insides of the table of sources
+ * ingest/source_hold     which user is connected as one
  * ingest/source_tick     what time does to sources
+ * ingest/peer            which process is at the other end, in the kernel's words
+ * ingest/rights          who may push what
+ * ingest/admit           what a client may do under them
+ * ingest/identity        as whom a connection speaks
  * ingest/source_state    what of them outlives the process
  * ingest/session         how far each client has come
  * ingest/session_table   the insides of the table of sessions
@@ -111,6 +120,7 @@
  * web/page               the landing page
  * web/body               the memory of renderings
  * web/scrape             requests that wait for a rendering
+ * web/sd                 sources as targets, and as what these answer
  * web/reload             requests that wait for a reload
  * web/reply              from an answer in words to a response
  * web/routes             from a request to what answers it
@@ -122,6 +132,8 @@
  * daemon/value           what the text of a setting may be
  * daemon/options         the command line
  * daemon/config_read     the config file
+ * daemon/config_sources  who may push what, in the config file
+ * daemon/config_who      users and groups by name
  * daemon/config          what the daemon was told, all together
  * daemon/backend         what the web thread shows
  * daemon/reload          loads config and catalogue again
@@ -139,6 +151,7 @@
  * and emit/wire (what it needs).
  */
 #include "daemon/config.h"
+#include "daemon/config_sources.h"
 #include "daemon/daemon.h"
 #include "daemon/options.h"
 
@@ -191,12 +204,17 @@ static void print_catalog(const struct config *config, const struct catalog *c)
     put(STDOUT_FILENO, &text);
 }
 
-static void print_check(const struct config *config, const struct catalog *c)
+static void print_check(const struct config *config, const struct catalog *c,
+                        const struct rights *rights, const struct errs *warnings)
 {
     struct buf text = BUF_INIT;
+    errs_write(warnings, &text);
     buf_addf(&text,
              "configuration: ok\ncatalogue: ok, %zu metrics, %zu events, %zu label definitions\n",
              c->n_metrics, c->n_events, c->n_defs);
+    if (!rights->open) {
+        buf_addf(&text, "sources: ok, %zu entries\n", rights->n);
+    }
     for (size_t i = 0; i < config->web_listen_addresses.n; i++) {
         buf_addf(&text, "would serve HTTP on %s\n", config->web_listen_addresses.items[i]);
     }
@@ -215,16 +233,50 @@ static int print_text(void (*write_text)(struct buf *))
     return EXIT_OK;
 }
 
-static int run(struct config *config, struct catalog *c)
+static int run(struct config *config, struct catalog *c, struct rights *rights,
+               const struct errs *warnings)
 {
     static struct daemon d;
     log_setup(config->log_level, config->log_format);
-    int rc = daemon_open(&d, config, c);
+    for (size_t i = 0; i < warnings->n; i++) {
+        log_warn("likely not meant", "key", warnings->items[i].key, "detail",
+                 warnings->items[i].text, NULL);
+    }
+    int rc = daemon_open(&d, config, c, rights);
     if (rc == 0) {
         daemon_run(&d);
     }
     daemon_close(&d);
     return rc == 0 ? EXIT_OK : EXIT_CANNOT_RUN;
+}
+
+// Does what was asked for, and gives all back.
+static int act(struct config *config, struct catalog *c)
+{
+    struct errs errs = ERRS_INIT;
+    struct errs warnings = ERRS_INIT;
+    struct rights *rights = NULL;
+    int status = EXIT_OK;
+    if (config->action == CONFIG_PRINT) {
+        print_catalog(config, c);
+    } else {
+        int rc = config_sources(&rights, config, c, &errs, &warnings);
+        if (rc == 0 && config->action == CONFIG_RUN) {
+            status = run(config, c, rights, &warnings);
+            errs_free(&warnings);
+            return status;
+        }
+        if (rc < 0) {
+            status = report(&errs, rc);
+        } else {
+            print_check(config, c, rights, &warnings);
+        }
+    }
+    errs_free(&warnings);
+    rights_free(rights);
+    catalog_free(c);
+    config_free(config);
+    return status;
 }
 
 // Before any thread exists: signals come by signalfd, and writing to a closed socket is an error, not an end.
@@ -260,15 +312,5 @@ int main(int argc, char **argv)
         config_free(config);
         return report(&errs, rc);
     }
-    if (config->action == CONFIG_RUN) {
-        return run(config, c);
-    }
-    if (config->action == CONFIG_PRINT) {
-        print_catalog(config, c);
-    } else {
-        print_check(config, c);
-    }
-    catalog_free(c);
-    config_free(config);
-    return EXIT_OK;
+    return act(config, c);
 }

@@ -6,6 +6,27 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+enum { UID_TEXT = 24 };
+
+// The fields that are not always there, in pairs; what is left of `ret` is NULL.
+static void gather(const struct refusal *e, char uid[static UID_TEXT], const char *ret[6])
+{
+    size_t n = 0;
+    if (e->user != PEER_NOBODY) {
+        snprintf(uid, UID_TEXT, "%lu", (unsigned long)e->user);
+        ret[n++] = "uid";
+        ret[n++] = uid;
+    }
+    if (e->entry[0] != '\0') {
+        ret[n++] = "entry";
+        ret[n++] = e->entry;
+    }
+    if (e->metric[0] != '\0') {
+        ret[n++] = "metric";
+        ret[n++] = e->metric;
+    }
+}
+
 static void tell(const struct refusal *e, const struct catalog *c)
 {
     // A reload may have taken the component away.
@@ -18,9 +39,17 @@ static void tell(const struct refusal *e, const struct catalog *c)
     if (e->line > 0) {
         snprintf(line, sizeof line, "%" PRIu64, e->line);
     }
+    char uid[UID_TEXT];
+    const char *more[6] = {NULL};
+    gather(e, uid, more);
+    if (e->reason == REJECT_NONE) {
+        log_warn("a source runs in another unit than its entry says", "source", source, "unit",
+                 e->detail, more[0], more[1], more[2], more[3], NULL);
+        return;
+    }
     log_tell(LOG_KIND_lines_refused, LOG_LEVEL_WARN, "line refused", "reason",
-             reject_name(e->reason), "source", source, "line", line, "detail", e->detail,
-             e->metric[0] != '\0' ? "metric" : NULL, e->metric, NULL);
+             reject_name(e->reason), "source", source, "line", line, "detail", e->detail, more[0],
+             more[1], more[2], more[3], more[4], more[5], NULL);
 }
 
 void refused_end(struct refused *r)

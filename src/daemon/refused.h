@@ -2,7 +2,7 @@
 /*
  * refused: tells the log of refused lines, at a bounded rate.
  *
- * Shape:   the first REFUSED_SAID of each REFUSED_MS with reason, source, line number and detail; then how
+ * Shape:   the first REFUSED_SAID of each REFUSED_MS with reason, source, line number, detail, user and entry; then how
  *          many more there were. The line's text is never told: it is the source's business.
  * Threads: the main thread.
  */

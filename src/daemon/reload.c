@@ -1,30 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/clock.h"
+#include "daemon/config_sources.h"
 #include "daemon/daemon.h"
+#include "series/rcu.h"
 
 #include <inttypes.h>
 
-// Loads both anew; on failure adds what is wrong and leaves both NULL.
-static int load(const struct config *old, struct config **ret_config, struct catalog **ret_catalog,
-                struct buf *report)
+// What a reload puts in the place of what was before.
+struct fresh {
+    struct config *config;
+    struct catalog *catalog;
+    struct rights *rights;
+};
+
+static void add_warnings(const struct errs *warnings, struct buf *report)
+{
+    for (size_t i = 0; i < warnings->n; i++) {
+        buf_addf(report, "likely not meant: %s: %s\n", warnings->items[i].key,
+                 warnings->items[i].text);
+    }
+}
+
+// Loads all anew; on failure adds what is wrong and leaves `ret` alone.
+static int load(const struct config *old, struct fresh *ret, struct buf *report)
 {
     struct errs errs = ERRS_INIT;
+    struct errs warnings = ERRS_INIT;
     struct config *config = NULL;
     struct catalog *catalog = NULL;
+    struct rights *rights = NULL;
     int rc = config_reload(&config, old, &errs);
     if (rc == 0) {
         struct catalog_input input = config_catalog_input(config);
         rc = catalog_load(&catalog, &input, &errs);
     }
+    if (rc == 0) {
+        rc = config_sources(&rights, config, catalog, &errs, &warnings);
+    }
     if (rc < 0) {
         buf_addf(report, "%s", errs_any(&errs) ? "" : strerror(-rc));
         errs_write(&errs, report);
+        catalog_free(catalog);
         config_free(config);
     } else {
-        *ret_config = config;
-        *ret_catalog = catalog;
+        *ret = (struct fresh){config, catalog, rights};
+        add_warnings(&warnings, report);
     }
     errs_free(&errs);
+    errs_free(&warnings);
     return rc;
 }
 
@@ -44,46 +67,57 @@ static bool keeps_components(const struct catalog *old, const struct catalog *c,
 }
 
 /*
- * The workers stand still while tables are exchanged, so that no line falls between two catalogues; the
+ * The workers stand still while tables and rights are exchanged, so that no line falls between two catalogues; the
  * kernel keeps what comes in meanwhile. Scrapes go on with the old schema until they end.
  */
-static int put_in_place(struct daemon *d, struct config *config, struct catalog *catalog,
-                        struct schema_change *change)
+static int put_in_place(struct daemon *d, const struct fresh *fresh, struct schema_change *change)
 {
-    struct schema_settings settings = daemon_schema_settings(config);
+    struct schema_settings settings = daemon_schema_settings(fresh->config);
+    struct rights *old = NULL;
+    int rc = ingest_bind_rights(d->ingest, fresh->rights);
+    if (rc < 0) {
+        return rc;
+    }
     ingest_pause(d->ingest);
-    int rc = ingest_adapt(d->ingest, catalog);
+    rc = ingest_adapt(d->ingest, fresh->catalog);
     if (rc == 0) {
-        rc = schema_reload(d->store, catalog, &settings, change);
+        rc = schema_reload(d->store, fresh->catalog, &settings, change);
+    }
+    if (rc == 0) {
+        old = ingest_put_rights(d->ingest, fresh->rights);
     }
     if (rc == 0 && d->state.kept) {
         sources_bind(d->sources, d->store, &d->state.hand);
     }
     ingest_resume(d->ingest);
+    rcu_wait();
+    rights_free(old);
     return rc;
 }
 
-static bool refuse(struct daemon *d, struct config *config, struct catalog *catalog)
+static bool refuse(struct daemon *d, const struct fresh *fresh)
 {
-    catalog_free(catalog);
-    config_free(config);
+    rights_free(fresh->rights);
+    catalog_free(fresh->catalog);
+    config_free(fresh->config);
     atomic_store(&d->self.reload_ok, false);
     return false;
 }
 
 bool daemon_reload(struct daemon *d, struct buf *report)
 {
-    struct config *config = NULL;
-    struct catalog *catalog = NULL;
-    if (load(d->config, &config, &catalog, report) < 0 ||
-        !keeps_components(schema_current(d->store)->catalog, catalog, report)) {
-        return refuse(d, config, catalog);
+    struct fresh fresh = {NULL};
+    if (load(d->config, &fresh, report) < 0 ||
+        !keeps_components(schema_current(d->store)->catalog, fresh.catalog, report)) {
+        return refuse(d, &fresh);
     }
     struct schema_change change;
-    int rc = put_in_place(d, config, catalog, &change);
+    struct config *config = fresh.config;
+    size_t metrics = fresh.catalog->n_metrics;
+    int rc = put_in_place(d, &fresh, &change);
     if (rc < 0) {
         buf_str(report, strerror(-rc));
-        return refuse(d, config, catalog);
+        return refuse(d, &fresh);
     }
     struct web_settings web = daemon_web_settings(config);
     if (web_change(d->web, &web, report) < 0) {
@@ -97,6 +131,6 @@ bool daemon_reload(struct daemon *d, struct buf *report)
     atomic_store(&d->self.reload_at_ms, clock_real_ms());
     atomic_store(&d->self.reload_ok, true);
     buf_addf(report, "reloaded: %zu metrics; %zu begin anew, %zu are gone, %" PRIu64 " series went",
-             catalog->n_metrics, change.anew, change.gone, change.series);
+             metrics, change.anew, change.gone, change.series);
     return true;
 }

@@ -43,6 +43,7 @@ const char *const setting_groups[GROUP_COUNT] = {
 #define TYPE_SOCKET char *
 #define TYPE_SOCKET_OR_NONE char *
 #define TYPE_NAME_OR_NONE char *
+#define TYPE_ADDRESS_OR_NONE char *
 #define TYPE_URL_PATH char *
 #define TYPE_PATHS struct config_list
 #define TYPE_ADDRESSES struct config_list

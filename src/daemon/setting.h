@@ -14,22 +14,23 @@
 enum { SETTING_SHOWN = 128 }; // bytes of a text that problems repeat, its NUL included
 
 enum setting_kind {
-    KIND_BOOL,           // true or false
-    KIND_COUNT,          // a whole number from min to max
-    KIND_COUNT_OR_AUTO,  // likewise; auto is 0
-    KIND_SIZE,           // bytes, from min to max: 65536, 32MiB, 0
-    KIND_MODE,           // octal permissions
-    KIND_LEVEL,          // enum log_level
-    KIND_FORMAT,         // enum log_format
-    KIND_PRINT,          // enum config_print; a flag without value means yaml
-    KIND_PATH,           // a path
-    KIND_DIR,            // a path, "" for none
-    KIND_SOCKET,         // a path that fits a socket address
-    KIND_SOCKET_OR_NONE, // likewise, "" for none
-    KIND_NAME_OR_NONE,   // a group's name, "" for none
-    KIND_URL_PATH,       // a URL's path
-    KIND_PATHS,          // a list of paths, may be empty
-    KIND_ADDRESSES,      // a list of listen addresses, at least one
+    KIND_BOOL,            // true or false
+    KIND_COUNT,           // a whole number from min to max
+    KIND_COUNT_OR_AUTO,   // likewise; auto is 0
+    KIND_SIZE,            // bytes, from min to max: 65536, 32MiB, 0
+    KIND_MODE,            // octal permissions
+    KIND_LEVEL,           // enum log_level
+    KIND_FORMAT,          // enum log_format
+    KIND_PRINT,           // enum config_print; a flag without value means yaml
+    KIND_PATH,            // a path
+    KIND_DIR,             // a path, "" for none
+    KIND_SOCKET,          // a path that fits a socket address
+    KIND_SOCKET_OR_NONE,  // likewise, "" for none
+    KIND_NAME_OR_NONE,    // a group's name, "" for none
+    KIND_ADDRESS_OR_NONE, // a host with or without a port, "" for none
+    KIND_URL_PATH,        // a URL's path
+    KIND_PATHS,           // a list of paths, may be empty
+    KIND_ADDRESSES,       // a list of listen addresses, at least one
 };
 
 enum setting_group {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/value.h"
 #include "base/num.h"
+#include "web/sd.h"
 #include <arpa/inet.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -170,6 +171,9 @@ bool value_read(const struct setting *s, const char *text, uint64_t *ret)
     case KIND_NAME_OR_NONE:
         ok = text_is_plain(text, 0, NAME_MOST) && strpbrk(text, ":,/") == NULL;
         break;
+    case KIND_ADDRESS_OR_NONE:
+        ok = text[0] == '\0' || sd_is_address(text);
+        break;
     case KIND_URL_PATH:
         ok = is_url_path(text);
         break;
@@ -229,6 +233,9 @@ void value_wants(const struct setting *s, struct buf *out)
         break;
     case KIND_NAME_OR_NONE:
         buf_addf(out, "the name of a group, at most %d bytes", NAME_MOST);
+        break;
+    case KIND_ADDRESS_OR_NONE:
+        buf_str(out, "a host name or an IP address, with a port or without");
         break;
     case KIND_URL_PATH:
         buf_addf(out, "a path that begins with / and needs no percent-encoding, at most %d bytes",

@@ -13,6 +13,7 @@ enum { CONTEXTS = 256 };
 struct context {
     uint64_t number; // 0: unused
     uint64_t source;
+    uint64_t permit;
     uint32_t base;
     uint32_t life;
     struct buf labels; // name, NUL, value, NUL, and so on
@@ -26,42 +27,43 @@ static void write_labels(struct buf *out, const struct event_defaults *defaults)
     }
 }
 
-static bool is(const struct context *c, const struct buf *labels, const struct claimant *claimant,
+static bool is(const struct context *c, const struct buf *labels, const struct event_origin *o,
                uint64_t source)
 {
-    return c->number != 0 && c->source == source && c->base == claimant->base &&
-           c->life == claimant->life && c->labels.len == labels->len &&
+    return c->number != 0 && c->source == source && c->permit == permit_number(o->permit) &&
+           c->base == o->claimant.base && c->life == o->claimant.life &&
+           c->labels.len == labels->len &&
            (labels->len == 0 || memcmp(c->labels.p, labels->p, labels->len) == 0);
 }
 
-static uint64_t remember(struct event_reader *r, const struct claimant *claimant, uint64_t source)
+static uint64_t remember(struct event_reader *r, const struct event_origin *o, uint64_t source)
 {
     struct context *c = &r->contexts[r->next_context++ % CONTEXTS];
     buf_clear(&c->labels);
     buf_add(&c->labels, r->scratch.p, r->scratch.len);
     c->source = source;
-    c->base = claimant->base;
-    c->life = claimant->life;
+    c->permit = permit_number(o->permit);
+    c->base = o->claimant.base;
+    c->life = o->claimant.life;
     c->number = c->labels.failed ? 0 : r->last_context;
     return r->last_context;
 }
 
-uint64_t event_context(struct event_reader *r, const struct event_defaults *defaults,
-                       const struct claimant *claimant, uint64_t source)
+uint64_t event_context(struct event_reader *r, const struct event_origin *origin, uint64_t source)
 {
     if (r->contexts == NULL) {
         r->contexts = calloc(CONTEXTS, sizeof *r->contexts);
     }
     buf_clear(&r->scratch);
-    write_labels(&r->scratch, defaults);
+    write_labels(&r->scratch, origin->defaults);
     bool known = r->contexts != NULL && !r->scratch.failed;
     for (size_t i = 0; known && i < CONTEXTS; i++) {
-        if (is(&r->contexts[i], &r->scratch, claimant, source)) {
+        if (is(&r->contexts[i], &r->scratch, origin, source)) {
             return r->contexts[i].number;
         }
     }
     r->last_context++;
-    return known ? remember(r, claimant, source) : r->last_context;
+    return known ? remember(r, origin, source) : r->last_context;
 }
 
 void context_free(struct event_reader *r)

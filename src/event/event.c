@@ -41,7 +41,7 @@ int event_reader_new(struct event_reader **ret, struct series_store *store,
 void event_reader_free(struct event_reader *r)
 {
     if (r != NULL) {
-        json_decref(r->root);
+        json_memory_free(&r->memory);
         buf_free(&r->scratch);
         buf_free(&r->keys);
         buf_free(&r->probe);
@@ -163,8 +163,29 @@ static enum reject place_all(struct event_reader *r, bool single, struct event_v
     return REJECT_NONE;
 }
 
+enum reject line_limited(const struct event_reader *r, struct event_verdict *v)
+{
+    return line_refuse(v, REJECT_rate_limited, "%s has pushed its events of this second",
+                       r->origin->permit->name);
+}
+
+// What a whole line needs besides what its elements were judged for.
+static enum reject check_permit(struct event_reader *r, struct event_verdict *v)
+{
+    const struct permit *permit = r->origin->permit;
+    if (permit != NULL && permit->nothing != NULL) {
+        return line_refuse(v, REJECT_not_permitted, "%s", permit->nothing);
+    }
+    size_t events = json_is_array(r->root) ? json_array_size(r->root) : 1;
+    return permit_spend(permit, r->origin->now_ms, events) ? REJECT_NONE : line_limited(r, v);
+}
+
 static void run_plan(struct event_reader *r, struct event_verdict *v)
 {
+    if (check_permit(r, v) != REJECT_NONE) {
+        return;
+    }
+    permit_hold(r->origin->permit, r->hand);
     // Claiming an info series removes the older one, which cannot be taken back: so these come last.
     if (place_all(r, false, v) != REJECT_NONE || place_all(r, true, v) != REJECT_NONE) {
         undo_plan(r);
@@ -175,13 +196,16 @@ static void run_plan(struct event_reader *r, struct event_verdict *v)
     } else {
         apply_plan(r);
     }
+    for (size_t i = 0; i < r->n_plan; i++) {
+        exemplar_note(r, &r->plan[i]);
+    }
     v->kind = EVENT_APPLIED;
 }
 
 // Empties what the line before left; gives memory back after an unusually large one.
 static void begin(struct event_reader *r, const struct event_origin *origin)
 {
-    json_decref(r->root);
+    json_memory_reset(&r->memory);
     r->root = NULL;
     r->origin = origin;
     r->n_plan = 0;
@@ -199,6 +223,14 @@ static void begin(struct event_reader *r, const struct event_origin *origin)
     }
 }
 
+static void clear_verdict(struct event_verdict *v)
+{
+    v->index = -1;
+    v->was_hello = false;
+    v->name[0] = '\0';
+    v->detail[0] = '\0';
+}
+
 // A batch has more updates than a redo record has room for.
 static void refuse_batch(struct event_verdict *v)
 {
@@ -209,13 +241,10 @@ static void refuse_batch(struct event_verdict *v)
 static void parse_line(struct event_reader *r, const struct event_origin *origin,
                        const struct event_line *line, struct event_verdict *ret)
 {
-    ret->index = -1;
-    ret->was_hello = false;
-    ret->name[0] = '\0';
-    ret->detail[0] = '\0';
+    clear_verdict(ret);
     begin(r, origin);
     struct json_refusal refusal;
-    r->root = json_line(line->at, line->len, &r->scratch, &refusal);
+    r->root = json_line(&r->memory, line->at, line->len, &r->scratch, &refusal);
     if (r->root == NULL) {
         line_refuse(ret, refusal.reason, "%s", refusal.text);
         ret->index = refusal.index;
@@ -269,9 +298,14 @@ void event_judge(struct event_reader *r, const struct event_origin *origin, stru
                  struct event_verdict *ret)
 {
     r->schema = schema_current(r->store);
+    r->limited = false;
     ret->remembered = r->memo != NULL && memo_apply(r->memo, r, origin, line);
     if (ret->remembered) {
         ret->kind = EVENT_APPLIED;
+    } else if (r->limited) {
+        clear_verdict(ret);
+        r->origin = origin;
+        line_limited(r, ret);
     } else {
         parse_line(r, origin, line, ret);
     }

@@ -14,6 +14,7 @@
 #define VE_EVENT_EVENT_H
 
 #include "event/control.h"
+#include "event/permit.h"
 #include "event/reject.h"
 #include "series/claim.h"
 #include "series/redo.h"
@@ -44,8 +45,10 @@ struct event_ledger {
 // What a line means besides its bytes.
 struct event_origin {
     const struct event_defaults *defaults; // NULL: none
+    const struct permit *permit;           // NULL: all
     struct claimant claimant;
-    uint64_t context;            // event_context of the two above
+    uint64_t now_ms;             // CLOCK_MONOTONIC, for the permit's rate
+    uint64_t context;            // event_context of the first three
     struct event_ledger *ledger; // of a session, which takes no batches; NULL: none
 };
 
@@ -84,10 +87,10 @@ int event_reader_new(struct event_reader **ret, struct series_store *store,
 void event_reader_free(struct event_reader *r);
 // Lets the reader remember lines, in at most about that many bytes. Returns 0, -ENOMEM.
 int event_reader_memo(struct event_reader *r, uint64_t bytes);
-// A number that stands for these defaults, these marks and this source (a number of its own, since marks are
-// used again), for as long as the reader lives: other ones get another number, the same ones usually the same.
-uint64_t event_context(struct event_reader *r, const struct event_defaults *defaults,
-                       const struct claimant *claimant, uint64_t source);
+// A number that stands for the origin's defaults, permit and marks and for this source (a number of its own, since
+// marks are used again), for as long as the reader lives: other ones get another number, the same ones usually
+// the same.
+uint64_t event_context(struct event_reader *r, const struct event_origin *origin, uint64_t source);
 
 // Looks at lines that are about to be judged, most likely for this origin. Any bytes will do; nothing changes
 // but the lines' fields behind `len`.
@@ -104,12 +107,14 @@ void event_line(struct event_reader *r, const struct event_origin *origin, const
 // event_line does by itself, or in that of its refusal.
 void event_settle(struct event_ledger *ledger, _Atomic uint64_t *account);
 
-// Creates the zero series for which the labels name all that is open, of every metric with `precreate`, and
-// leaves the claimant's base mark and `named` on them.
+// Creates the permitted zero series for which the labels name all that is open, of every metric with `precreate`,
+// and leaves the origin's base mark and `named` on them.
 void event_precreate(struct event_reader *r, const struct event_defaults *labels,
-                     const struct claimant *claimant, uint32_t named);
+                     const struct event_origin *origin, uint32_t named);
 
-// Removes the series that carry the mark and have all these label values. Returns how many.
-uint64_t event_forget(struct event_reader *r, const struct control_forget *what, uint32_t mark);
+// Removes the permitted series that carry the origin's base mark and have all these label values. Returns how
+// many.
+uint64_t event_forget(struct event_reader *r, const struct control_forget *what,
+                      const struct event_origin *origin);
 
 #endif

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "series/exemplar.h"
+#include "base/clock.h"
+#include "base/num.h"
 #include "base/text.h"
 #include "event/line.h"
 
@@ -42,4 +45,59 @@ enum reject exemplar_check(json_t *exemplar, struct event_verdict *v)
                            "%zu characters of names and values are too many", n);
     }
     return REJECT_NONE;
+}
+
+static void add_number(struct buf *out, double v)
+{
+    if (buf_reserve(out, NUM_MAX)) {
+        out->len += num_double(out->p + out->len, v);
+    }
+}
+
+// In seconds. Who says no time means now: what is shown for hours would else be taken for new all the time.
+static void add_timestamp(struct buf *out, const json_t *timestamp)
+{
+    double seconds = json_number_value(timestamp);
+    if (timestamp != NULL && !(seconds >= 0 && seconds < 1e12)) {
+        add_number(out, seconds); // an odd one stands as it came
+    } else if (buf_reserve(out, NUM_MAX)) {
+        uint64_t ms = timestamp != NULL ? (uint64_t)(seconds * 1000 + 0.5) : clock_real_ms();
+        out->len += num_seconds(out->p + out->len, ms);
+    }
+}
+
+// As it stands behind a sample.
+static void add_exemplar(struct buf *out, json_t *exemplar, double v)
+{
+    const char *key;
+    json_t *value;
+    const char *comma = "";
+    buf_str(out, " # {");
+    json_object_foreach(json_object_get(exemplar, "labels"), key, value)
+    {
+        buf_addf(out, "%s%s=\"", comma, key);
+        text_label_value(out, json_string_value(value), json_string_length(value));
+        buf_char(out, '"');
+        comma = ",";
+    }
+    buf_str(out, "} ");
+    add_number(out, v);
+    buf_char(out, ' ');
+    add_timestamp(out, json_object_get(exemplar, "timestamp"));
+}
+
+void exemplar_note(struct event_reader *r, const struct planned *p)
+{
+    struct table *t = p->family->table;
+    if (p->exemplar == NULL || t->type == METRIC_GAUGE ||
+        (p->series->record->flags & SERIES_BEYOND) != 0) {
+        return;
+    }
+    buf_clear(&r->scratch);
+    add_exemplar(&r->scratch, p->exemplar, p->value);
+    if (!r->scratch.failed) {
+        const struct metric *m = p->family->metric;
+        size_t bucket = cell_bucket(m->bounds, m->n_bounds, p->value); // 0 of a counter
+        exemplar_keep(t, p->series, bucket, r->scratch.p, r->scratch.len);
+    }
 }

@@ -20,7 +20,7 @@ static bool declares(const struct metric *m, const struct control_forget *what, 
 }
 
 static uint64_t forget_family(struct event_reader *r, const struct family *f,
-                              const struct control_forget *what, uint32_t mark)
+                              const struct control_forget *what, const struct event_origin *origin)
 {
     size_t places[CONTROL_MAX_LABELS];
     if (!declares(f->metric, what, places)) {
@@ -29,13 +29,15 @@ static uint64_t forget_family(struct event_reader *r, const struct family *f,
     uint64_t n = 0;
     for (uint32_t slot = 0; slot < table_slots(f->table); slot++) {
         struct series *s = table_at(f->table, slot);
-        if (s == NULL || !marks_has(f->table->share->base, series_marks(s), mark)) {
+        if (s == NULL ||
+            !marks_has(f->table->share->base, series_marks(s), origin->claimant.base)) {
             continue;
         }
         size_t len;
         struct slice values[CATALOG_MAX_LABELS];
-        key_split(f->metric, series_text(s, &len), values);
-        bool all = true;
+        const char *key = series_text(s, &len);
+        key_split(f->metric, key, values);
+        bool all = permit_misfit(origin->permit, f->metric, key) == NULL;
         for (size_t k = 0; all && k < what->n_labels; k++) {
             struct slice want =
                 labels_value(f->metric->labels[places[k]].def, what->labels[k].value);
@@ -49,12 +51,15 @@ static uint64_t forget_family(struct event_reader *r, const struct family *f,
     return n;
 }
 
-uint64_t event_forget(struct event_reader *r, const struct control_forget *what, uint32_t mark)
+uint64_t event_forget(struct event_reader *r, const struct control_forget *what,
+                      const struct event_origin *origin)
 {
     uint64_t n = 0;
     const struct schema *schema = schema_current(r->store);
     for (size_t i = 0; i < schema->catalog->n_metrics; i++) {
-        n += forget_family(r, &schema->families[i], what, mark);
+        if (permit_metric(origin->permit, i)) {
+            n += forget_family(r, &schema->families[i], what, origin);
+        }
     }
     return n;
 }

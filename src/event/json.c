@@ -6,6 +6,7 @@
 #include "event/number.h"
 
 #include <jansson.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,7 +127,21 @@ static const char *shape_problem(json_t *root, int *ret_index)
     return NULL;
 }
 
-json_t *json_line(const char *line, size_t len, struct buf *scratch, struct json_refusal *ret)
+// The tree of a line. Sets the error; `twice` is where a key stands for the second time, or has no position.
+static json_t *load_line(const char *line, size_t len, struct buf *scratch, json_error_t *err,
+                         json_error_t *twice)
+{
+    json_t *root = load(line, len, FLAGS | JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, scratch, err);
+    if (root == NULL && json_error_code(err) == json_error_duplicate_key) {
+        // What comes behind may be no JSON at all, which is checked first.
+        *twice = *err;
+        root = load(line, len, FLAGS | JSON_DECODE_ANY, scratch, err);
+    }
+    return root;
+}
+
+json_t *json_line(struct json_memory *memory, const char *line, size_t len, struct buf *scratch,
+                  struct json_refusal *ret)
 {
     if (!text_is_utf8(line, len)) {
         return refuse(ret, REJECT_bad_utf8, -1, "not well-formed UTF-8");
@@ -135,15 +150,11 @@ json_t *json_line(const char *line, size_t len, struct buf *scratch, struct json
         return refuse(ret, REJECT_bad_json, -1, "a NUL byte");
     }
     json_error_t err;
-    json_error_t twice = {.position = -1}; // where a key stands for the second time
-    bool duplicate = false;
-    json_t *root = load(line, len, FLAGS | JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, scratch, &err);
-    if (root == NULL && json_error_code(&err) == json_error_duplicate_key) {
-        // What comes behind may be no JSON at all, which is checked first.
-        duplicate = true;
-        twice = err;
-        root = load(line, len, FLAGS | JSON_DECODE_ANY, scratch, &err);
-    }
+    json_error_t twice;
+    twice.position = INT_MIN; // no place: no key stands twice
+    json_memory_use(memory);
+    json_t *root = load_line(line, len, scratch, &err, &twice);
+    json_memory_leave();
     if (root == NULL) {
         return json_error_code(&err) == json_error_out_of_memory
                    ? refuse(ret, REJECT_rate_limited, -1, "out of memory")
@@ -151,10 +162,9 @@ json_t *json_line(const char *line, size_t len, struct buf *scratch, struct json
     }
     int index;
     const char *problem = shape_problem(root, &index);
-    if (problem == NULL && !duplicate) {
+    if (problem == NULL && twice.position == INT_MIN) {
         return root;
     }
-    json_decref(root);
     if (problem != NULL) {
         return refuse(ret, REJECT_not_an_object, index, problem);
     }

@@ -10,6 +10,7 @@
 #define VE_EVENT_JSON_H
 
 #include "base/buf.h"
+#include "event/json_memory.h"
 #include "event/reject.h"
 
 typedef struct json_t json_t; // jansson's
@@ -22,8 +23,10 @@ struct json_refusal {
     char text[JSON_REFUSAL_TEXT];
 };
 
-// Returns a new reference, or NULL and why. `scratch` holds a copy of the line where one is needed.
-json_t *json_line(const char *line, size_t len, struct buf *scratch, struct json_refusal *ret);
+// Returns a tree that stands in the memory until that is reset, or NULL and why. `scratch` holds a copy of the line
+// where one is needed.
+json_t *json_line(struct json_memory *memory, const char *line, size_t len, struct buf *scratch,
+                  struct json_refusal *ret);
 
 // The bytes of the value in a line {"key":value} that json_line accepted and that has this one key.
 void json_raw_value(const char *line, size_t len, const char **ret, size_t *ret_len);

@@ -25,6 +25,7 @@ struct planned {
     struct series *series; // NULL until found
     void *cell;            // of a counter or histogram
     int element;           // of the batch, or -1
+    json_t *exemplar;      // of the same tree as the line; NULL: none
     bool made;             // by this line: to be shown or undone
     bool folded;           // into the series whose open labels read `other`
     bool chained;          // in reader.made
@@ -36,7 +37,8 @@ struct event_reader {
     struct series_hand *hand;
     const struct schema *schema;       // of the present line
     const struct event_origin *origin; // of the present line
-    json_t *root;                      // of the present line; verdicts borrow from it
+    struct json_memory memory;         // of the present line
+    json_t *root;                      // in there; verdicts borrow from it
     struct buf scratch;                // for one step at a time
     struct buf probe;                  // a line that is tried and not applied
     struct buf keys;                   // of all planned updates
@@ -44,6 +46,7 @@ struct event_reader {
     struct context *contexts;          // origins that were seen, in a ring
     size_t next_context;
     uint64_t last_context;
+    bool limited; // the memo knew the present line, but the permit's bucket is empty
     struct planned *plan;
     size_t n_plan;
     size_t cap_plan;
@@ -124,8 +127,13 @@ enum reject labels_check(struct labels *l, struct event_verdict *v);
 // The value after the definition's aliases. Only for labels that labels_check accepted.
 struct slice labels_value(const struct label_def *def, struct slice value);
 
+// What a line is told that the permit's bucket has no room for.
+enum reject line_limited(const struct event_reader *r, struct event_verdict *v);
+
 // exemplar.c
 enum reject exemplar_check(json_t *exemplar, struct event_verdict *v);
+// Keeps the exemplar of an update that was applied, if it has one and its series may.
+void exemplar_note(struct event_reader *r, const struct planned *p);
 
 // place.c: finds, makes or folds the series of a planned update, claims it and gets its cell.
 enum reject place_planned(struct event_reader *r, struct planned *p, struct event_verdict *v);

@@ -194,14 +194,21 @@ static bool number_fits(const struct event_reader *r, const struct memo_entry *e
     return true;
 }
 
-// The entry of a line that may be applied as it says. Sets the line's number.
-static struct memo_entry *find_usable(struct memo *m, const struct event_reader *r,
+// The entry of a line that may be applied as it says, and is paid for. Sets the line's number.
+static struct memo_entry *find_usable(struct memo *m, struct event_reader *r,
                                       const struct event_origin *origin,
                                       const struct event_line *line, double *ret)
 {
     struct memo_entry *e = find(m, r, origin, line);
-    if (e == NULL || (e->has_number && (!read_number(line, ret) || !number_fits(r, e, *ret))) ||
-        !lives(r, e) || (e->claims && !claim(r, origin, e))) {
+    if (e == NULL || (e->has_number && (!read_number(line, ret) || !number_fits(r, e, *ret)))) {
+        return NULL;
+    }
+    r->limited = !permit_spend(origin->permit, origin->now_ms, 1);
+    if (r->limited) {
+        return NULL;
+    }
+    if (!lives(r, e) || (e->claims && !claim(r, origin, e))) {
+        permit_give_back(origin->permit, 1);
         return NULL;
     }
     return e;

@@ -50,7 +50,7 @@ static bool learn_numbers(struct event_reader *r, const struct event_line *line,
     if (!other_line(r, line, other)) {
         return false;
     }
-    json_t *root = json_line(r->probe.p, r->probe.len, &r->scratch, &refusal);
+    json_t *root = json_line(&r->memory, r->probe.p, r->probe.len, &r->scratch, &refusal);
     bool same = json_is_object(root) && sample_plan(r, root, -1, &verdict) == REJECT_NONE &&
                 r->n_plan == 2 * n;
     for (size_t i = 0; same && i < n; i++) {
@@ -59,7 +59,6 @@ static bool learn_numbers(struct event_reader *r, const struct event_line *line,
         takes_number[i] = b->value == other;
         same = same_update(r, a, b) && a->value == (takes_number[i] ? here : b->value);
     }
-    json_decref(root);
     r->n_plan = n;
     return same;
 }

@@ -99,6 +99,10 @@ enum reject place_planned(struct event_reader *r, struct planned *p, struct even
         if (rc == -ERANGE) {
             return line_refuse(v, REJECT_bad_value, "the sum would not be finite");
         }
+        if (rc == -EDQUOT) {
+            return line_refuse(v, REJECT_rate_limited, "%s has its %u series",
+                               r->origin->permit->name, r->origin->permit->series);
+        }
         if (rc == -ENOSPC) {
             return line_refuse(v, REJECT_series_limit, "%s is at its limit of series",
                                p->family->metric->name);

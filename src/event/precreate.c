@@ -49,14 +49,37 @@ static struct series *find_member(struct event_reader *r, const struct group *g,
     return table_find(g->family->table, r->scratch.p, r->scratch.len, *ret_hash);
 }
 
-static size_t count_missing(struct event_reader *r, const struct group *g)
+// Whether the origin may push the member whose key was built.
+static bool is_permitted(struct event_reader *r, const struct group *g,
+                         const struct event_origin *origin)
+{
+    const char *key = origin->permit != NULL ? buf_string(&r->scratch) : NULL;
+    return origin->permit == NULL ||
+           (key != NULL && permit_misfit(origin->permit, g->family->metric, key) == NULL);
+}
+
+static size_t count_missing(struct event_reader *r, const struct group *g,
+                            const struct event_origin *origin)
 {
     size_t missing = 0;
     uint64_t hash;
     for (size_t i = 0; i < g->size; i++) {
-        missing += member_key(r, g, i) && find_member(r, g, &hash) == NULL;
+        missing +=
+            member_key(r, g, i) && find_member(r, g, &hash) == NULL && is_permitted(r, g, origin);
     }
     return missing;
+}
+
+static bool take_places(struct table *t, const struct series_hand *hand, size_t n)
+{
+    if (!table_charge(t, hand, n)) {
+        return false;
+    }
+    if (!table_take(t, n)) {
+        table_refund(t, hand->payer, n);
+        return false;
+    }
+    return true;
 }
 
 static void mark(const struct event_reader *r, const struct table *t, struct series *s,
@@ -71,12 +94,12 @@ static void mark(const struct event_reader *r, const struct table *t, struct ser
 }
 
 // Makes what is missing of the group, or nothing of it where that would pass a limit.
-static void make_group(struct event_reader *r, const struct group *g, const struct claimant *c,
-                       uint32_t named)
+static void make_group(struct event_reader *r, const struct group *g,
+                       const struct event_origin *origin, uint32_t named)
 {
     struct table *t = g->family->table;
-    size_t places = count_missing(r, g);
-    if (!table_take(t, places)) {
+    size_t places = count_missing(r, g, origin);
+    if (!take_places(t, r->hand, places)) {
         atomic_fetch_add_explicit(&t->account->precreate_skipped, 1, memory_order_relaxed);
         places = 0;
     }
@@ -84,6 +107,9 @@ static void make_group(struct event_reader *r, const struct group *g, const stru
         uint64_t hash;
         if (!member_key(r, g, i)) {
             break;
+        }
+        if (!is_permitted(r, g, origin)) {
+            continue;
         }
         struct series *s = find_member(r, g, &hash);
         if (s == NULL && places > 0) {
@@ -94,10 +120,11 @@ static void make_group(struct event_reader *r, const struct group *g, const stru
             }
         }
         if (s != NULL) {
-            mark(r, t, s, c, named);
+            mark(r, t, s, &origin->claimant, named);
         }
     }
     table_give(t, places);
+    table_refund(t, r->hand->payer, places);
 }
 
 void precreate_siblings(struct event_reader *r, const struct family *f, const char *key)
@@ -105,7 +132,7 @@ void precreate_siblings(struct event_reader *r, const struct family *f, const ch
     struct group g = {.family = f};
     key_split(f->metric, key, g.open);
     count_combinations(&g);
-    make_group(r, &g, &r->origin->claimant, 0);
+    make_group(r, &g, r->origin, 0);
 }
 
 // Fills in the open labels' values from the hello's, escaped into `text`. False when one is not named.
@@ -136,15 +163,17 @@ static bool name_open(struct group *g, const struct event_defaults *labels, stru
 }
 
 void event_precreate(struct event_reader *r, const struct event_defaults *labels,
-                     const struct claimant *claimant, uint32_t named)
+                     const struct event_origin *origin, uint32_t named)
 {
     const struct schema *schema = schema_current(r->store);
+    permit_hold(origin->permit, r->hand);
     for (size_t i = 0; i < schema->catalog->n_metrics; i++) {
         struct group g = {.family = &schema->families[i]};
         buf_clear(&r->keys);
-        if (g.family->metric->precreate && name_open(&g, labels, &r->keys)) {
+        if (g.family->metric->precreate && permit_metric(origin->permit, i) &&
+            name_open(&g, labels, &r->keys)) {
             count_combinations(&g);
-            make_group(r, &g, claimant, named);
+            make_group(r, &g, origin, named);
         }
     }
 }

@@ -70,7 +70,9 @@ static enum reject find_target(const struct catalog *c, json_t *metric, json_t *
         s->set.declared = s->event->labels;
         s->set.n = s->event->n_labels;
     }
-    snprintf(v->name, sizeof v->name, "%s", text);
+    len = len < sizeof v->name ? len : sizeof v->name - 1;
+    memcpy(v->name, text, len);
+    v->name[len] = '\0';
     return REJECT_NONE;
 }
 
@@ -247,8 +249,10 @@ static enum reject plan_metric(struct event_reader *r, struct sample *s, int ind
                                struct event_verdict *v)
 {
     const struct family *f = &r->schema->families[s->metric - r->schema->catalog->metrics];
-    struct planned p = {
-        .op = s->metric_op, .value = s->has_number ? s->number : 1, .element = index};
+    struct planned p = {.op = s->metric_op,
+                        .value = s->has_number ? s->number : 1,
+                        .element = index,
+                        .exemplar = s->exemplar};
     return plan_update(r, f, s->set.values, &p, v);
 }
 
@@ -265,8 +269,10 @@ static enum reject plan_event(struct event_reader *r, struct sample *s, int inde
         for (size_t i = 0; i < f->metric->n_labels; i++) {
             values[i] = labels_value(f->metric->labels[i].def, s->set.values[up->map[i]]);
         }
-        struct planned p = {
-            .op = up->op, .value = up->op == UPDATE_ADD ? up->by : s->number, .element = index};
+        struct planned p = {.op = up->op,
+                            .value = up->op == UPDATE_ADD ? up->by : s->number,
+                            .element = index,
+                            .exemplar = s->exemplar};
         enum reject reason = plan_update(r, f, values, &p, v);
         if (reason != REJECT_NONE) {
             return reason;
@@ -288,6 +294,40 @@ static bool takes_exemplar(const struct event_reader *r, const struct sample *s,
         }
     }
     return false;
+}
+
+static enum reject check_exemplar(const struct event_reader *r, const struct sample *s,
+                                  size_t planned_from, struct event_verdict *v)
+{
+    if (s->exemplar == NULL) {
+        return REJECT_NONE;
+    }
+    return takes_exemplar(r, s, planned_from)
+               ? exemplar_check(s->exemplar, v)
+               : line_refuse(v, REJECT_bad_exemplar, "a gauge has no exemplar");
+}
+
+// Whether the origin may push every update of the element.
+static enum reject check_permit(const struct event_reader *r, size_t planned_from,
+                                struct event_verdict *v)
+{
+    const struct permit *permit = r->origin->permit;
+    for (size_t i = planned_from; permit != NULL && i < r->n_plan; i++) {
+        const struct metric *m = r->plan[i].family->metric;
+        const struct permit_label *label;
+        if (permit->nothing != NULL) {
+            return line_refuse(v, REJECT_not_permitted, "%s", permit->nothing);
+        }
+        if (!permit_metric(permit, (size_t)(m - r->schema->catalog->metrics))) {
+            return line_refuse(v, REJECT_not_permitted, "%s may not push %s", permit->name,
+                               m->name);
+        }
+        if ((label = permit_misfit(permit, m, planned_key(r, &r->plan[i]))) != NULL) {
+            return line_refuse(v, REJECT_not_permitted, "%s may push %s with %s=\"%.64s\" only",
+                               permit->name, m->name, label->name, label->value);
+        }
+    }
+    return REJECT_NONE;
 }
 
 enum reject sample_plan(struct event_reader *r, json_t *element, int index, struct event_verdict *v)
@@ -317,10 +357,8 @@ enum reject sample_plan(struct event_reader *r, json_t *element, int index, stru
         return reason;
     }
     reason = s.metric != NULL ? plan_metric(r, &s, index, v) : plan_event(r, &s, index, v);
-    if (reason != REJECT_NONE || s.exemplar == NULL) {
+    if (reason != REJECT_NONE || (reason = check_exemplar(r, &s, planned_from, v)) != REJECT_NONE) {
         return reason;
     }
-    return takes_exemplar(r, &s, planned_from)
-               ? exemplar_check(s.exemplar, v)
-               : line_refuse(v, REJECT_bad_exemplar, "a gauge has no exemplar");
+    return check_permit(r, planned_from, v);
 }

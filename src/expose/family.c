@@ -8,11 +8,13 @@
 
 enum { WALKS_MOST = 16 };
 
-static void write_series(struct buf *out, const struct stencil *stencil, const struct table *t,
+static void write_series(struct buf *out, const struct format *format,
+                         const struct stencil *stencil, const struct table *t,
                          const struct series *s)
 {
     uint64_t counts[CATALOG_MAX_BOUNDS + 1];
-    struct stencil_series series = {.created_ms = s->record->created_ms};
+    struct stencil_series series = {.created_ms = s->record->created_ms,
+                                    .exemplars = format->open ? exemplars_of(s) : NULL};
     series.labels.p = series_text(s, &series.labels.len);
     switch (t->type) {
     case METRIC_COUNTER:
@@ -44,7 +46,7 @@ static void write_all(struct buf *out, const struct format *format, const struct
         format_head(out, format, &head);
     }
     for (; s != NULL && !out->failed; s = walk_next(&walk)) {
-        write_series(out, stencil, f->table, s);
+        write_series(out, format, stencil, f->table, s);
     }
 }
 

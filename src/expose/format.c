@@ -70,7 +70,8 @@ void format_buckets(struct buf *out, const struct format *f, const char *name, c
     const struct stencil_family family = {
         .name = name, .type = METRIC_HISTOGRAM, .bounds = bounds, .n_bounds = n};
     const struct stencil_series series = {.counts = counts, .sum = sum};
-    stencil_make(&s, f, &family);
+    const struct format format = {.open = f->open}; // nobody kept when it began
+    stencil_make(&s, &format, &family);
     stencil_histogram(&s, out, &series);
     stencil_free(&s);
 }

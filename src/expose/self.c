@@ -284,6 +284,22 @@ int self_write(struct buf *out, const struct format *format, const struct schema
     return failed ? -ENOMEM : 0;
 }
 
+int self_write_source(struct buf *out, const struct schema *schema, const struct source *src)
+{
+    const struct format text = {.open = false};
+    struct pen p = {.out = out, .format = &text, .schema = schema};
+    uint64_t heard = atomic_load_explicit(&src->heard_real, memory_order_relaxed);
+    begin(&p, SELF_source_up);
+    label_source(&p, src);
+    sample(&p, SELF_source_up, source_connected(src));
+    if (heard != 0 && begin(&p, SELF_source_last_event)) {
+        label_source(&p, src);
+        sample(&p, SELF_source_last_event, (double)heard / 1000);
+    }
+    buf_free(&p.labels);
+    return out->failed ? -ENOMEM : 0;
+}
+
 uint64_t self_start_ms(void)
 {
     uint64_t ms = process_start_ms();

@@ -50,6 +50,9 @@ struct expose_filter;
 int self_write(struct buf *out, const struct format *format, const struct schema *schema,
                const struct self *self, const struct expose_filter *filter);
 
+// The metrics of one source's life, in text 0.0.4. Inside an RCU section. 0 or -ENOMEM.
+int self_write_source(struct buf *out, const struct schema *schema, const struct source *src);
+
 // Reads the process' start from /proc; its time of call where that fails.
 uint64_t self_start_ms(void);
 

@@ -117,13 +117,14 @@ static inline char *put(char *p, const char *from, size_t len)
 }
 
 // The place where a series' lines are written; NULL when there is no memory.
-static char *reserve(const struct stencil *s, struct buf *out, const struct slice *labels)
+static char *reserve(const struct stencil *s, struct buf *out, const struct stencil_series *series)
 {
+    size_t each = series->labels.len + (series->exemplars != NULL ? EXEMPLAR_TEXT : 0);
     if (s->text.failed) {
         out->failed = true;
         return NULL;
     }
-    return buf_reserve(out, s->room + s->lines * labels->len) ? out->p + out->len : NULL;
+    return buf_reserve(out, s->room + s->lines * each) ? out->p + out->len : NULL;
 }
 
 static char *put_begin(const struct stencil *s, char *p, enum stencil_line line,
@@ -154,6 +155,16 @@ static void finish(const struct stencil *s, struct buf *out, char *p,
     out->len = (size_t)(p - out->p);
 }
 
+// The end of a line that may have an exemplar.
+static inline char *put_exemplar(char *p, const struct stencil_series *series, size_t bucket)
+{
+    if (series->exemplars != NULL) {
+        p += exemplar_read(series->exemplars, bucket, p);
+    }
+    *p++ = '\n';
+    return p;
+}
+
 static char *put_double(char *p, double v)
 {
     return p + num_double(p, v > DBL_MAX ? DBL_MAX : v < -DBL_MAX ? -DBL_MAX : v);
@@ -161,7 +172,7 @@ static char *put_double(char *p, double v)
 
 void stencil_counter(const struct stencil *s, struct buf *out, const struct stencil_series *series)
 {
-    char *p = reserve(s, out, &series->labels);
+    char *p = reserve(s, out, series);
     if (p == NULL) {
         return;
     }
@@ -171,13 +182,13 @@ void stencil_counter(const struct stencil *s, struct buf *out, const struct sten
     } else {
         p = put_double(p, (double)series->whole + series->rest);
     }
-    *p++ = '\n';
+    p = put_exemplar(p, series, 0);
     finish(s, out, p, series);
 }
 
 void stencil_gauge(const struct stencil *s, struct buf *out, const struct stencil_series *series)
 {
-    char *p = reserve(s, out, &series->labels);
+    char *p = reserve(s, out, series);
     if (p != NULL) {
         p = put_line(s, p, STENCIL_VALUE, &series->labels);
         p += num_double(p, series->value);
@@ -189,7 +200,7 @@ void stencil_gauge(const struct stencil *s, struct buf *out, const struct stenci
 void stencil_histogram(const struct stencil *s, struct buf *out,
                        const struct stencil_series *series)
 {
-    char *p = reserve(s, out, &series->labels);
+    char *p = reserve(s, out, series);
     if (p == NULL) {
         return;
     }
@@ -202,7 +213,7 @@ void stencil_histogram(const struct stencil *s, struct buf *out,
         p = i == 0 ? p + len : put(p, first, len);
         p = put(p, s->le[i].p, s->le[i].len);
         p += num_u64(p, total);
-        *p++ = '\n';
+        p = put_exemplar(p, series, i);
     }
     if (series->sum >= s->least) {
         p = put_line(s, p, STENCIL_SUM, &series->labels);

@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "catalog/catalog.h"
 #include "expose/format.h"
+#include "series/exemplar.h"
 
 enum { STENCIL_PIECE = 32 };
 
@@ -57,6 +58,7 @@ struct stencil_series {
     double value;           // of a gauge
     const uint64_t *counts; // of a histogram: n_bounds + 1, not cumulative
     double sum;
+    const struct exemplars *exemplars; // NULL: none are shown
 };
 
 void stencil_make(struct stencil *s, const struct format *f, const struct stencil_family *family);

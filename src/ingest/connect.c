@@ -32,6 +32,10 @@ void worker_adopt(struct worker *w, int fd)
         c->next->prev = c;
     }
     w->connections = c;
+    if (c->closing) {
+        connection_flush(c); // a fresh socket has room for the one reply
+        worker_drop(w, c);
+    }
 }
 
 void worker_drop(struct worker *w, struct connection *c)
@@ -45,6 +49,7 @@ void worker_drop(struct worker *w, struct connection *c)
         c->next->prev = c->prev;
     }
     w->n_lingering -= c->linger_until != 0;
+    w->n_resting -= c->rest_until != 0;
     connection_free(c, &w->protocol);
     atomic_fetch_sub(&w->in->open, 1);
 }

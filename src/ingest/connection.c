@@ -3,7 +3,9 @@
 
 #include "ingest/fence.h"
 #include "ingest/hello.h"
+#include "ingest/identity.h"
 #include "ingest/reply.h"
+#include "series/rcu.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,44 +15,9 @@
 
 enum { REPLIES_KEEP = 512 };
 
-// The lines that follow are those of this source. Returns false when there is no room for another one.
-static bool enter(struct connection *c, struct protocol *p, unsigned component,
-                  struct slice instance)
-{
-    uint32_t life;
-    struct arena_hand *hand = &p->hand->arena;
-    struct source *src =
-        c->session != NULL ? source_return(p->sources, hand, component, instance, p->now_ms, &life)
-                           : source_enter(p->sources, hand, component, instance, p->now_ms, &life);
-    if (src == NULL) {
-        return false;
-    }
-    if (c->entered) {
-        source_leave(p->sources, c->source, p->now_ms);
-    }
-    c->entered = true;
-    c->source = src;
-    c->origin = hello_origin(p, src, life, &c->defaults);
-    return true;
-}
-
-struct connection *connection_new(int fd, struct protocol *p)
-{
-    struct connection *c = calloc(1, sizeof *c);
-    if (c != NULL) {
-        c->fd = fd;
-        uint32_t life;
-        c->source = source_nameless(p->sources, COMPONENT_UNKNOWN, &life);
-        c->origin = hello_origin(p, c->source, life, &c->defaults);
-    }
-    return c;
-}
-
 void connection_free(struct connection *c, struct protocol *p)
 {
-    if (c->entered) {
-        source_leave(p->sources, c->source, p->now_ms);
-    }
+    identity_end(c, p);
     hello_drop(&c->defaults);
     buf_free(&c->replies);
     free(c->tail);
@@ -68,6 +35,7 @@ int connection_flush(struct connection *c)
             return errno == EAGAIN || errno == EINTR ? 0 : -errno;
         }
         c->replies_at += (size_t)n;
+        c->stuck = false;
     }
     buf_shrink(&c->replies, REPLIES_KEEP);
     c->replies_at = 0;
@@ -77,10 +45,11 @@ int connection_flush(struct connection *c)
 // Makes the reply the next to be sent. Returns whether there was room.
 static bool queue_reply(struct connection *c, const struct buf *reply)
 {
-    if (c->replies.len - c->replies_at + reply->len > CONNECTION_REPLIES) {
+    if (!c->stuck && c->replies.len - c->replies_at + reply->len > CONNECTION_REPLIES) {
         connection_flush(c); // a broken connection shows itself at the next read
     }
     if (reply->failed || c->replies.len - c->replies_at + reply->len > CONNECTION_REPLIES) {
+        c->stuck = true; // until the worker has sent some: asking for each refused line costs much
         return false;
     }
     buf_add(&c->replies, reply->p, reply->len);
@@ -111,7 +80,7 @@ static void refuse(struct connection *c, struct protocol *p, const struct event_
     } else {
         count_add(account, 1);
     }
-    refusal_put(p->refusals, c->source, c->lines, v->reason, v->name, v->detail);
+    refusal_put(p->refusals, c->source, &c->who, c->lines, v->reason, v->name, v->detail);
     struct buf reply = BUF_INIT;
     reply_error(&reply, v, c->lines);
     if (!queue_reply(c, &reply)) {
@@ -120,12 +89,35 @@ static void refuse(struct connection *c, struct protocol *p, const struct event_
     buf_free(&reply);
 }
 
-static void refuse_control(struct connection *c, struct protocol *p, struct event_verdict *v,
-                           const char *detail)
+struct connection *connection_new(int fd, struct protocol *p)
 {
-    v->reason = REJECT_bad_control;
-    v->index = -1;
+    struct connection *c = calloc(1, sizeof *c);
+    if (c == NULL) {
+        return NULL;
+    }
+    struct event_verdict v = {.index = -1};
+    c->fd = fd;
+    rcu_enter();
+    v.reason = identity_begin(c, p, v.detail);
+    if (v.reason != REJECT_NONE) {
+        refuse(c, p, &v);
+        c->closing = true;
+    }
+    rcu_leave();
+    return c;
+}
+
+// Notes why a control line is refused; returns the reason.
+static enum reject problem(struct event_verdict *v, enum reject reason, const char *detail)
+{
+    v->reason = reason;
     snprintf(v->detail, sizeof v->detail, "%s", detail);
+    return reason;
+}
+
+static void refuse_control(struct connection *c, struct protocol *p, struct event_verdict *v)
+{
+    v->index = -1;
     refuse(c, p, v);
     if (v->was_hello) {
         c->closing = true;
@@ -142,28 +134,31 @@ static void count_lost(struct connection *c, struct protocol *p, uint64_t lost)
     c->lost = lost;
 }
 
-static const char *first_hello(struct connection *c, struct protocol *p,
-                               const struct control_hello *h)
+static enum reject first_hello(struct connection *c, struct protocol *p,
+                               const struct control_hello *h, struct event_verdict *v)
 {
     if (h->component == COMPONENT_UNKNOWN) {
-        return "hello names no component";
+        return problem(v, REJECT_bad_control, "hello names no component");
     }
     if (hello_defaults(&c->defaults, h) < 0) {
-        return "out of memory";
+        return problem(v, REJECT_bad_control, "out of memory");
     }
     fence_find(c, p, h);
-    if (!enter(c, p, h->component, h->instance)) {
-        return "too many sources";
+    enum reject reason = identity_claim(c, p, h, v->detail);
+    if (reason != REJECT_NONE) {
+        v->reason = reason;
+        return reason;
     }
     c->named = true;
     atomic_store_explicit(&c->source->forgotten, false, memory_order_relaxed);
-    event_precreate(p->reader, &c->defaults, &c->origin.claimant,
-                    source_named(p->sources, c->source));
-    return fence_claim(c, p, h);
+    event_precreate(p->reader, &c->defaults, &c->origin, source_named(p->sources, c->source));
+    const char *wrong = fence_claim(c, p, h);
+    return wrong == NULL ? REJECT_NONE : problem(v, REJECT_bad_control, wrong);
 }
 
 // A later hello may only raise `lost`; what else it says must be what the first one said.
-static const char *later_hello(struct connection *c, const struct control_hello *h)
+static enum reject later_hello(struct connection *c, const struct control_hello *h,
+                               struct event_verdict *v)
 {
     const struct source *src = c->source;
     bool same =
@@ -172,7 +167,9 @@ static const char *later_hello(struct connection *c, const struct control_hello 
                                   memcmp(h->instance.p, src->instance, h->instance.len) == 0)) &&
         (!h->has_labels || hello_same_labels(&c->defaults, h)) &&
         (h->session.len == 0 || (c->session != NULL && session_has_id(c->session, h->session)));
-    return same && h->has_lost && h->lost >= c->lost ? NULL : "a later hello may only raise lost";
+    return same && h->has_lost && h->lost >= c->lost
+               ? REJECT_NONE
+               : problem(v, REJECT_bad_control, "a later hello may only raise lost");
 }
 
 void connection_welcome(struct connection *c, struct protocol *p)
@@ -189,9 +186,8 @@ void connection_welcome(struct connection *c, struct protocol *p)
 static void on_hello(struct connection *c, struct protocol *p, struct event_verdict *v, bool first)
 {
     const struct control_hello *h = &v->control.hello;
-    const char *problem = first ? first_hello(c, p, h) : later_hello(c, h);
-    if (problem != NULL) {
-        refuse_control(c, p, v, problem);
+    if ((first ? first_hello(c, p, h, v) : later_hello(c, h, v)) != REJECT_NONE) {
+        refuse_control(c, p, v);
         return;
     }
     if (h->has_lost) {
@@ -200,6 +196,19 @@ static void on_hello(struct connection *c, struct protocol *p, struct event_verd
     if (fence_is_ours(c, p)) {
         connection_welcome(c, p);
     }
+}
+
+static bool may_forget(const struct connection *c, struct event_verdict *v)
+{
+    if (!c->named) {
+        problem(v, REJECT_bad_control, "forget needs a hello before");
+        return false;
+    }
+    if (c->who.permit != NULL && c->who.permit->nothing != NULL) {
+        problem(v, REJECT_not_permitted, c->who.permit->nothing);
+        return false;
+    }
+    return true;
 }
 
 static void on_control(struct connection *c, struct protocol *p, struct event_verdict *v,
@@ -220,12 +229,12 @@ static void on_control(struct connection *c, struct protocol *p, struct event_ve
         reply_ping(&reply, control->id);
         break;
     case CONTROL_FORGET:
-        if (!c->named) {
-            refuse_control(c, p, v, "forget needs a hello before");
+        if (!may_forget(c, v)) {
+            refuse_control(c, p, v);
             return;
         }
         atomic_store_explicit(&c->source->forgotten, true, memory_order_relaxed);
-        reply_forget(&reply, event_forget(p->reader, &control->forget, c->origin.claimant.base));
+        reply_forget(&reply, event_forget(p->reader, &control->forget, &c->origin));
         break;
     }
     answer(c, &reply);
@@ -286,12 +295,13 @@ void connection_line(struct connection *c, struct protocol *p, struct event_line
     c->begun = true;
     struct event_verdict v;
     if (!c->entered && !hello_is_likely(line->at, line->len)) {
-        enter(c, p, COMPONENT_UNKNOWN, (struct slice){0}); // always known
+        identity_enter_unnamed(c, p);
     }
+    c->origin.now_ms = p->now_ms;
     c->origin.claimant.now_s = (uint32_t)(p->now_ms / 1000);
     event_judge(p->reader, &c->origin, line, &v);
     if (!c->entered && v.kind == EVENT_APPLIED) {
-        enter(c, p, COMPONENT_UNKNOWN, (struct slice){0}); // it looked like a hello, and was none
+        identity_enter_unnamed(c, p); // it looked like a hello, and was none
     }
     count_add(v.remembered ? &p->stats->memo_hits : &p->stats->memo_misses, 1);
     on_verdict(c, p, &v, first);

@@ -13,21 +13,26 @@
 
 #include "event/event.h"
 #include "ingest/account.h"
+#include "ingest/admit.h"
 #include "ingest/refusal.h"
 #include "ingest/session.h"
 #include "ingest/source.h"
 #include "ingest/stats.h"
 
 enum {
-    CONNECTION_READ = 64 << 10,    // bytes of one read
-    CONNECTION_REPLIES = 64 << 10, // bytes of replies that may wait
-    CONNECTION_LINGER_MS = 5000,   // for a client to take its last replies
+    CONNECTION_READ = 64 << 10,     // bytes of one read
+    CONNECTION_READ_LESS = 4 << 10, // bytes of one read of a client that is refused often
+    CONNECTION_DOUBT = 32,          // refused lines of one read that make it so
+    CONNECTION_TRUST = 64,          // reads without any until it is so no more
+    CONNECTION_REPLIES = 64 << 10,  // bytes of replies that may wait
+    CONNECTION_LINGER_MS = 5000,    // for a client to take its last replies
 };
 
 // What a worker lends to whatever speaks the protocol in its thread.
 struct protocol {
     struct series_store *store;
     struct sources *sources;
+    struct rights_book *rights;
     struct event_reader *reader;
     struct ingest_stats *stats;
     struct refusals *refusals;
@@ -44,12 +49,16 @@ struct connection {
     struct connection *next; // of the worker's list
     struct connection *prev;
     int fd;
-    bool begun;            // its first line was seen
-    bool named;            // it said hello
-    bool skipping;         // inside a line that is too long
-    bool closing;          // nothing is read any more; closed once the replies are gone
-    bool waiting;          // for its session; nothing is read meanwhile
-    uint32_t polled;       // events that the worker's epoll waits for
+    bool begun;          // its first line was seen
+    bool named;          // it said hello
+    bool skipping;       // inside a line that is too long
+    bool closing;        // nothing is read any more; closed once the replies are gone
+    bool waiting;        // for its session; nothing is read meanwhile
+    bool stuck;          // there was no room for a reply, and nothing was sent since
+    uint8_t doubt;       // reads without refused lines until it is trusted again
+    uint32_t polled;     // events that the worker's epoll waits for
+    uint64_t rest_until; // CLOCK_MONOTONIC ms, while nothing is read of it; 0: it is read
+    struct admission who;
     struct source *source; // the nameless one until a hello says more
     bool entered;          // it counts as a connection of its source
     struct event_defaults defaults;
@@ -70,7 +79,8 @@ struct connection {
     size_t replies_at; // what of them was sent
 };
 
-// Takes the descriptor when it does not return NULL (no memory).
+// Takes the descriptor when it does not return NULL (no memory). A client for whom there is no room is told so,
+// and its connection is closing.
 struct connection *connection_new(int fd, struct protocol *p);
 void connection_free(struct connection *c, struct protocol *p);
 

@@ -2,22 +2,12 @@
 #include "ingest/fence.h"
 
 #include <errno.h>
-#include <sys/socket.h>
-
-// Nobody, where the kernel does not say.
-static uid_t user_of(int fd)
-{
-    struct ucred peer = {.uid = (uid_t)-1};
-    socklen_t len = sizeof peer;
-    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
-    return peer.uid;
-}
 
 static void name_of(struct session_name *ret, const struct connection *c, const struct protocol *p,
                     const struct control_hello *h)
 {
     const char *component = schema_current(p->store)->catalog->components[h->component];
-    session_name(ret, user_of(c->fd), (struct slice){component, strlen(component)}, h->instance,
+    session_name(ret, c->who.peer.uid, (struct slice){component, strlen(component)}, h->instance,
                  h->session);
 }
 

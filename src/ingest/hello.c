@@ -50,15 +50,17 @@ bool hello_is_likely(const char *line, size_t len)
 }
 
 struct event_origin hello_origin(const struct protocol *p, const struct source *src, uint32_t life,
-                                 const struct event_defaults *defaults)
+                                 const struct event_defaults *defaults, const struct permit *permit)
 {
     struct event_origin origin = {
         .defaults = defaults->n > 0 ? defaults : NULL,
+        .permit = permit,
+        .now_ms = p->now_ms,
         .claimant = {.base = source_base(p->sources, src),
                      .life = life,
                      .is_own = sources_is_own,
                      .sources = p->sources},
     };
-    origin.context = event_context(p->reader, origin.defaults, &origin.claimant, src->born);
+    origin.context = event_context(p->reader, &origin, src->born);
     return origin;
 }

@@ -20,6 +20,7 @@ bool hello_is_likely(const char *line, size_t len);
 
 // The origin of lines that this source sends from now on.
 struct event_origin hello_origin(const struct protocol *p, const struct source *src, uint32_t life,
-                                 const struct event_defaults *defaults);
+                                 const struct event_defaults *defaults,
+                                 const struct permit *permit);
 
 #endif

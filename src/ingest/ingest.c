@@ -66,6 +66,7 @@ void ingest_free(struct ingest *in)
     }
     sessions_free(in->sessions);
     free(in->workers);
+    rights_close(&in->rights);
     free(in);
 }
 
@@ -167,6 +168,16 @@ uint64_t ingest_missed_refusals(const struct ingest *in)
         missed += count_read(&in->workers[i].refusals.missed);
     }
     return missed;
+}
+
+int ingest_bind_rights(struct ingest *in, struct rights *r)
+{
+    return rights_bind(&in->rights, r, in->store->share.made);
+}
+
+struct rights *ingest_put_rights(struct ingest *in, struct rights *r)
+{
+    return rights_put(&in->rights, r);
 }
 
 void ingest_set_connections(struct ingest *in, uint32_t most)

@@ -12,6 +12,7 @@
 #define VE_INGEST_INGEST_H
 
 #include "ingest/refusal.h"
+#include "ingest/rights.h"
 #include "ingest/sockets.h"
 #include "ingest/source.h"
 #include "ingest/stats.h"
@@ -50,6 +51,11 @@ bool ingest_answered(const struct ingest *in);
 bool ingest_take_refusal(struct ingest *in, struct refusal *ret);
 // How many were not told, ever.
 uint64_t ingest_missed_refusals(const struct ingest *in);
+
+// Prepares rights (rights_bind), and puts them in force while no worker deals with lines. Takes them then, and
+// gives back those before (or NULL), which are to be freed after a grace period.
+int ingest_bind_rights(struct ingest *in, struct rights *r);
+struct rights *ingest_put_rights(struct ingest *in, struct rights *r);
 
 void ingest_set_connections(struct ingest *in, uint32_t most);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A connection's bytes to lines.
 #include "ingest/fence.h"
+#include "ingest/identity.h"
 #include "series/rcu.h"
 
 #include <errno.h>
@@ -130,11 +131,22 @@ void connection_go_on(struct connection *c, struct protocol *p, char *input)
         memcpy(input, c->tail, len);
     }
     rcu_enter();
+    identity_renew(c, p);
     if (deal(c, p, input, input + len) < 0) {
         c->closing = true;
     }
     rcu_leave();
     heard(c, p, lines);
+}
+
+// Refusing takes longer than applying: who is refused often is read in pieces that keep nobody waiting.
+static void doubt(struct connection *c, uint64_t refused)
+{
+    if (refused >= CONNECTION_DOUBT) {
+        c->doubt = CONNECTION_TRUST;
+    } else if (refused == 0 && c->doubt > 0) {
+        c->doubt--;
+    }
 }
 
 int connection_read(struct connection *c, struct protocol *p, char *input)
@@ -145,14 +157,17 @@ int connection_read(struct connection *c, struct protocol *p, char *input)
     if (c->tail_len > 0) {
         memcpy(input, c->tail, c->tail_len);
     }
-    ssize_t n = recv(c->fd, input + c->tail_len, CONNECTION_READ, MSG_DONTWAIT);
+    size_t most = c->doubt > 0 ? CONNECTION_READ_LESS : CONNECTION_READ;
+    ssize_t n = recv(c->fd, input + c->tail_len, most, MSG_DONTWAIT);
     if (n < 0) {
         return errno == EAGAIN || errno == EINTR ? 0 : -errno;
     }
     count_add(&p->stats->bytes, (uint64_t)n);
     uint64_t lines = c->lines;
+    uint64_t rejected = c->rejected;
     int rc = (int)n;
     rcu_enter();
+    identity_renew(c, p);
     if (n == 0) {
         on_end(c, p);
     } else {
@@ -161,5 +176,6 @@ int connection_read(struct connection *c, struct protocol *p, char *input)
     }
     rcu_leave();
     heard(c, p, lines);
+    doubt(c, c->rejected - rejected);
     return rc;
 }

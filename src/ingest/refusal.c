@@ -5,8 +5,8 @@
 
 #include <stdio.h>
 
-void refusal_put(struct refusals *r, const struct source *src, uint64_t line, enum reject reason,
-                 const char *metric, const char *detail)
+void refusal_put(struct refusals *r, const struct source *src, const struct admission *who,
+                 uint64_t line, enum reject reason, const char *metric, const char *detail)
 {
     uint32_t at = atomic_load_explicit(&r->written, memory_order_relaxed);
     if (at - atomic_load_explicit(&r->taken, memory_order_acquire) == REFUSAL_RING) {
@@ -18,6 +18,8 @@ void refusal_put(struct refusals *r, const struct source *src, uint64_t line, en
     e->component = src->component;
     memcpy(e->instance, src->instance, src->instance_len);
     e->instance[src->instance_len] = '\0';
+    e->user = who->peer.uid;
+    snprintf(e->entry, sizeof e->entry, "%s", who->entry != NULL ? who->entry->name : "");
     e->line = line;
     snprintf(e->metric, sizeof e->metric, "%s", metric);
     snprintf(e->detail, sizeof e->detail, "%s", detail);

@@ -11,12 +11,16 @@
 #define VE_INGEST_REFUSAL_H
 
 #include "event/event.h"
+#include "ingest/admit.h"
 #include "ingest/source.h"
 
 enum { REFUSAL_RING = 16 };
 
 struct refusal {
-    enum reject reason;
+    enum reject
+        reason; // REJECT_NONE: none, but its user runs in another unit than is said, in `detail`
+    uid_t user; // PEER_NOBODY: not known
+    char entry[sizeof((struct rights_entry *)0)->name]; // of the rights; "": none
     unsigned component;
     char instance[CONTROL_MAX_NAME + 1]; // "" when it has none
     uint64_t line;                       // of its connection, from 1; 0: of a datagram
@@ -31,8 +35,8 @@ struct refusals {
     struct refusal ring[REFUSAL_RING];
 };
 
-void refusal_put(struct refusals *r, const struct source *src, uint64_t line, enum reject reason,
-                 const char *metric, const char *detail);
+void refusal_put(struct refusals *r, const struct source *src, const struct admission *who,
+                 uint64_t line, enum reject reason, const char *metric, const char *detail);
 // Takes the oldest one. Returns whether there was one.
 bool refusal_take(struct refusals *r, struct refusal *ret);
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ingest/sockets.h"
 
+#include "ingest/peer.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -156,6 +158,11 @@ int socket_open(struct socket *ret, const struct socket_settings *settings, stru
         int size = DATAGRAM_BUFFER; // as far as net.core.rmem_max lets it
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
     }
+    rc = settings->type == SOCK_DGRAM ? peer_ask(fd) : 0;
+    if (rc < 0) {
+        socket_close(&s);
+        return fail(problem, settings->path, -rc, "cannot ask who sends");
+    }
     *ret = s;
     return 0;
 }
@@ -166,6 +173,15 @@ int socket_adopt(struct socket *ret, int fd)
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
         fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
         return -errno;
+    }
+    int type;
+    socklen_t size = sizeof type;
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0) {
+        return -errno;
+    }
+    int rc = type == SOCK_DGRAM ? peer_ask(fd) : 0;
+    if (rc < 0) {
+        return rc;
     }
     *ret = (struct socket){.fd = fd};
     return 0;

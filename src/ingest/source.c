@@ -150,6 +150,7 @@ void source_begin(struct sources *s, struct source *fresh, unsigned component,
     fresh->instance_len = instance.len;
     memcpy(fresh->instance, instance.p, instance.len);
     atomic_store(&fresh->life, 0);
+    atomic_store(&fresh->holder, 0);
     atomic_store(&fresh->heard_real, 0);
     atomic_store(&fresh->heard_mono, now_ms);
     atomic_store(&fresh->datagram_at, 0);
@@ -310,16 +311,6 @@ struct source *source_return(struct sources *s, struct arena_hand *hand, unsigne
     return come(s, hand, component, instance, true, now_ms, ret_life);
 }
 
-struct source *source_datagram(struct sources *s, struct arena_hand *hand, unsigned component,
-                               struct slice instance, uint64_t now_ms, uint32_t *ret_life)
-{
-    struct source *src = source_enter(s, hand, component, instance, now_ms, ret_life);
-    if (src != NULL && atomic_exchange(&src->datagram_at, now_ms) != 0) {
-        source_leave(s, src, now_ms); // the window that is open already holds a connection
-    }
-    return src;
-}
-
 void source_set_lost(struct source *src, uint64_t lost)
 {
     atomic_store(&src->lost, lost);
@@ -363,10 +354,23 @@ const struct source *sources_next(const struct sources *s, uint32_t *at)
 {
     uint32_t i = *at < CATALOG_MAX_COMPONENTS ? CATALOG_MAX_COMPONENTS : *at;
     for (; i < s->n; i++) {
-        if (atomic_load_explicit(&s->at[i].state, memory_order_acquire) == SOURCE_KNOWN) {
+        const struct source *src = &s->at[i];
+        bool known = atomic_load_explicit(&src->state, memory_order_acquire) == SOURCE_KNOWN;
+        // Who said forget and left stays in the table until its last life has ended.
+        if (known && (source_connected(src) || !atomic_load(&src->forgotten))) {
             *at = i + 1;
             return &s->at[i];
         }
     }
     return NULL;
+}
+
+const struct source *sources_find(const struct sources *s, unsigned component,
+                                  struct slice instance)
+{
+    const struct source *src;
+    uint32_t at = 0;
+    while ((src = sources_next(s, &at)) != NULL && !is(src, component, instance)) {
+    }
+    return src;
 }

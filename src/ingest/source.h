@@ -18,6 +18,8 @@
 #include "event/event.h"
 #include "series/schema.h"
 
+#include <sys/types.h>
+
 enum {
     SOURCE_GRACE_MS = 30 * 1000,    // an owned series outlives its source by this
     SOURCE_DATAGRAM_MS = 60 * 1000, // a source of datagrams counts as connected for this long
@@ -33,6 +35,7 @@ struct source {
     unsigned component;
     size_t instance_len; // 0: the nameless source of its component
     char instance[CONTROL_MAX_NAME];
+    _Atomic uint64_t holder;      // the user that is connected as it << 32 | connections
     _Atomic uint64_t life;        // mark of the present life << 32 | connections
     _Atomic uint64_t heard_real;  // last line applied or refused, CLOCK_REALTIME ms; 0: none yet
     _Atomic uint64_t heard_mono;  // last line, connection or departure, CLOCK_MONOTONIC ms
@@ -65,9 +68,16 @@ struct source *source_return(struct sources *s, struct arena_hand *hand, unsigne
 struct source *source_nameless(struct sources *s, unsigned component, uint32_t *ret_life);
 // A further connection ends.
 void source_leave(struct sources *s, struct source *src, uint64_t now_ms);
-// A datagram of the source came: it counts as one connection until SOURCE_DATAGRAM_MS after the last one.
-struct source *source_datagram(struct sources *s, struct arena_hand *hand, unsigned component,
-                               struct slice instance, uint64_t now_ms, uint32_t *ret_life);
+// A datagram of the source came: it counts as one connection until SOURCE_DATAGRAM_MS after the last one. Returns
+// 0; -ENOSPC when the table is full; -EPERM when another user is connected as the source.
+int source_datagram(struct sources *s, struct arena_hand *hand, unsigned component,
+                    struct slice instance, uid_t user, uint64_t now_ms, struct source **ret,
+                    uint32_t *ret_life);
+
+// A named source is one user's for as long as somebody is connected as it: every connection holds it, after
+// source_enter, and releases it before source_leave. Returns whether it is this user's now.
+bool source_hold(struct source *src, uid_t user);
+void source_release(struct source *src);
 
 // Whether the life is one of the source with this base mark, for struct claimant.
 bool sources_is_own(const void *sources, uint32_t base, uint32_t life);
@@ -99,7 +109,11 @@ void sources_tick(struct sources *s, struct series_store *store, uint64_t now_ms
 // For expire_old: whether a connected source's hello named the series.
 bool sources_keep(void *sources, const struct table *t, const struct series *series);
 
-// Walks the known sources with an instance. *at starts at 0; NULL at the end.
+// The known source of this name, or NULL.
+const struct source *sources_find(const struct sources *s, unsigned component,
+                                  struct slice instance);
+
+// Walks the known sources with an instance; who said forget and has gone is none of them. *at starts at 0; NULL at the end.
 const struct source *sources_next(const struct sources *s, uint32_t *at);
 
 #endif

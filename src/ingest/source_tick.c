@@ -10,6 +10,7 @@ static void close_windows(struct sources *s, uint64_t now_ms)
         uint64_t at = atomic_load(&src->datagram_at);
         if (at != 0 && now_ms >= at + SOURCE_DATAGRAM_MS &&
             atomic_compare_exchange_strong(&src->datagram_at, &at, 0)) {
+            source_release(src);
             source_leave(s, src, now_ms);
         }
     }

@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { EVENTS = 256, DATAGRAM_BURST = 64, LINGER_TICK_MS = 1000 };
+enum { EVENTS = 256, DATAGRAM_BURST = 64, LINGER_TICK_MS = 1000, REST_TICK_MS = 5 };
 
 static int watch(struct worker *w, int fd, void *as)
 {
@@ -39,6 +39,7 @@ int worker_open(struct worker *w, struct ingest *in, unsigned number)
     w->protocol = (struct protocol){
         .store = in->store,
         .sources = in->sources,
+        .rights = &in->rights,
         .stats = &w->stats,
         .refusals = &w->refusals,
         .sessions = in->sessions,
@@ -95,8 +96,8 @@ static void tell_time(struct worker *w, uint64_t mono_ns)
 
 static void poll_for(struct worker *w, struct connection *c)
 {
-    uint32_t events =
-        (connection_waits(c) ? EPOLLOUT : 0) | (c->closing || c->waiting ? 0 : EPOLLIN);
+    bool reads = !c->closing && !c->waiting && c->rest_until == 0;
+    uint32_t events = (connection_waits(c) ? EPOLLOUT : 0) | (reads ? EPOLLIN : 0);
     if (events != c->polled) {
         struct epoll_event ev = {.events = events, .data.ptr = c};
         epoll_ctl(w->epoll, EPOLL_CTL_MOD, c->fd, &ev);
@@ -118,15 +119,40 @@ static void settle(struct worker *w, struct connection *c)
     poll_for(w, c);
 }
 
+// Whoever has more lines refused than its entry may have events is left alone for a while.
+static void may_rest(struct worker *w, struct connection *c, uint64_t refused)
+{
+    uint64_t until = admit_refused(&c->who, w->protocol.rights, refused, w->protocol.now_ms);
+    w->n_resting += (until != 0) - (c->rest_until != 0);
+    c->rest_until = until;
+}
+
+static void end_resting(struct worker *w)
+{
+    if (w->n_resting == 0 || w->protocol.now_ms == w->looked_ms) {
+        return;
+    }
+    w->looked_ms = w->protocol.now_ms;
+    for (struct connection *c = w->connections; c != NULL; c = c->next) {
+        if (c->rest_until != 0 && w->protocol.now_ms >= c->rest_until) {
+            c->rest_until = 0;
+            w->n_resting--;
+            poll_for(w, c);
+        }
+    }
+}
+
 static void on_connection(struct worker *w, struct connection *c, uint32_t events)
 {
     // Who waits for its session is not read, and so would not be seen to go.
     bool broken = (events & EPOLLERR) != 0 || (c->waiting && (events & EPOLLHUP) != 0);
+    uint64_t refused = c->rejected;
     if (!c->closing && !c->waiting && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) {
         if (connection_read(c, &w->protocol, w->input) < 0) {
             worker_drop(w, c);
             return;
         }
+        may_rest(w, c, c->rejected - refused);
     } else if (broken) {
         worker_drop(w, c);
         return;
@@ -238,7 +264,7 @@ static int sleep_ms(const struct worker *w)
     if (w->deaf) {
         return w->listen_at > w->protocol.now_ms ? (int)(w->listen_at - w->protocol.now_ms) : 0;
     }
-    return w->n_lingering > 0 ? LINGER_TICK_MS : -1;
+    return w->n_resting > 0 ? REST_TICK_MS : w->n_lingering > 0 ? LINGER_TICK_MS : -1;
 }
 
 static enum worker_order turn(struct worker *w, const struct epoll_event *events, int n)
@@ -273,6 +299,7 @@ void *worker_main(void *worker)
         tell_time(w, begin);
         order = turn(w, events, n);
         end_lingering(w);
+        end_resting(w);
         look_at_sessions(w);
         worker_listen_again(w);
         uint64_t end = clock_mono_ns();

@@ -17,6 +17,7 @@ struct ingest {
     struct ingest_settings settings;
     struct series_store *store;
     struct sources *sources;
+    struct rights_book rights;
     struct sessions *sessions;
     struct account_records accounts;
     struct worker *workers;
@@ -45,6 +46,8 @@ struct worker {
     _Atomic(struct handed *) handed;
     struct connection *connections; // list
     size_t n_lingering;             // closing ones with replies that wait
+    size_t n_resting;               // those that are left alone for a while
+    uint64_t looked_ms;             // when it was last looked whether they have rested
     _Atomic bool look;              // for connections whose session changes hands
     struct protocol protocol;
     struct series_hand hand;

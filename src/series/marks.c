@@ -129,7 +129,7 @@ static int widen(_Atomic uint64_t *word, uint64_t seen, const struct marks_room 
 int marks_add(_Atomic uint64_t *word, uint32_t mark, const struct marks_room *room)
 {
     for (;;) {
-        uint64_t w = atomic_load_explicit(word, memory_order_acquire);
+        uint64_t w = atomic_load(word);
         if ((w & TAG) != 0) {
             return set_bit(room, w, mark);
         }

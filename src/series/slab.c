@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "series/slab.h"
 
+#include "series/exemplar.h"
 #include "series/walk.h"
 
 #include <errno.h>
@@ -117,6 +118,7 @@ void slab_release(struct table *t, struct series *s)
     struct arena *arena = t->share->arena;
     marks_drop(arena, series_marks(s));
     record_free(arena, atomic_load_explicit(&s->handle, memory_order_relaxed), t->cell_size);
+    exemplars_drop(t->share, s);
     s->record = NULL;
     atomic_fetch_add_explicit(&s->uses, 1, memory_order_relaxed);
     atomic_store_explicit(&s->state, SERIES_FREE, memory_order_release);
@@ -125,6 +127,9 @@ void slab_release(struct table *t, struct series *s)
 
 void slab_free_all(struct table *t)
 {
+    for (uint32_t i = 0; i < table_slots(t); i++) {
+        exemplars_drop(t->share, slab_at(t, i)); // records may stay in a file, these do not
+    }
     for (unsigned i = 0; i < TABLE_SLABS; i++) {
         free(atomic_load(&t->slabs[i]));
     }

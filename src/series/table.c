@@ -111,43 +111,6 @@ struct series *table_find(struct table *t, const char *text, size_t len, uint64_
     }
 }
 
-static bool take_one(_Atomic uint64_t *count, _Atomic uint64_t *limit, uint64_t n)
-{
-    uint64_t most = atomic_load_explicit(limit, memory_order_relaxed);
-    uint64_t now = atomic_load_explicit(count, memory_order_relaxed);
-    do {
-        if (now >= most || most - now < n) {
-            return n == 0;
-        }
-    } while (!atomic_compare_exchange_weak_explicit(count, &now, now + n, memory_order_relaxed,
-                                                    memory_order_relaxed));
-    return true;
-}
-
-bool table_take(struct table *t, uint64_t n)
-{
-    if (!take_one(&t->count, &t->limit, n)) {
-        return false;
-    }
-    if (!take_one(&t->share->count, &t->share->limit, n)) {
-        atomic_fetch_sub_explicit(&t->count, n, memory_order_relaxed);
-        return false;
-    }
-    return true;
-}
-
-void table_take_anyway(struct table *t)
-{
-    atomic_fetch_add_explicit(&t->count, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&t->share->count, 1, memory_order_relaxed);
-}
-
-void table_give(struct table *t, uint64_t n)
-{
-    atomic_fetch_sub_explicit(&t->count, n, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&t->share->count, n, memory_order_relaxed);
-}
-
 // A filled slot that nobody else knows. NULL: no memory.
 static struct series *prepare(struct table *t, struct series_hand *hand, const char *text,
                               size_t len, uint8_t flags)
@@ -172,6 +135,7 @@ static struct series *prepare(struct table *t, struct series_hand *hand, const c
         return NULL;
     }
     s->record = record_at(t->share->base, handle);
+    s->payer = (flags & SERIES_BEYOND) != 0 ? 0 : hand->payer;
     atomic_store_explicit(&s->handle, handle, memory_order_relaxed);
     atomic_store_explicit(series_touched(s), (uint32_t)(clock_mono_ms() / 1000),
                           memory_order_relaxed);
@@ -180,14 +144,27 @@ static struct series *prepare(struct table *t, struct series_hand *hand, const c
     return s;
 }
 
+static int take_place(struct table *t, const struct series_hand *hand)
+{
+    if (!table_charge(t, hand, 1)) {
+        return -EDQUOT;
+    }
+    if (!table_take(t, 1)) {
+        table_refund(t, hand->payer, 1);
+        return -ENOSPC;
+    }
+    return 0;
+}
+
 int table_make(struct table *t, struct series_hand *hand, const char *text, size_t len,
                uint64_t hash, enum table_place place, struct series **ret)
 {
-    if (place == TABLE_WITHIN && !table_take(t, 1)) {
+    int rc = place == TABLE_WITHIN ? take_place(t, hand) : 0;
+    if (rc < 0) {
         // The last place may just have gone to this very key.
         struct series *found = table_find(t, text, len, hash);
         *ret = found != NULL ? found : *ret;
-        return found != NULL ? 0 : -ENOSPC;
+        return found != NULL ? 0 : rc;
     }
     struct series *s = prepare(t, hand, text, len, place == TABLE_BEYOND ? SERIES_BEYOND : 0);
     struct wanted want = {text, len};
@@ -206,6 +183,7 @@ int table_make(struct table *t, struct series_hand *hand, const char *text, size
     }
     if (place != TABLE_BEYOND) {
         table_give(t, 1);
+        table_refund(t, hand->payer, 1);
     }
     if (s == NULL) {
         return -ENOMEM;
@@ -221,6 +199,7 @@ static void bury(struct table *t, struct series *s)
     unlink_dead(t, s);
     if ((s->record->flags & SERIES_BEYOND) == 0) {
         table_give(t, 1);
+        table_refund(t, s->payer, 1);
     }
     atomic_fetch_add(&t->dead, 1);
 }

@@ -36,6 +36,7 @@ enum {
     TABLE_SLABS = 27,      // slabs double in size: 2^32 slots
     TABLE_FIRST_SLAB = 64, // slots
     SERIES_MAX_LANES = 64,
+    TABLE_PAYERS = 1024, // who series may count for; 0 is nobody
 };
 
 enum series_state {
@@ -69,6 +70,8 @@ struct series {
     _Atomic uint32_t handle; // of the record; in a free slot: the next free one + 1
     _Atomic uint32_t uses;   // how often its slot was given back
     _Atomic uint8_t state;   // enum series_state
+    uint16_t payer;          // whom it counts for, from its making to its removal; 0: nobody
+    _Atomic(struct exemplars *) exemplars; // NULL: none
 };
 
 // What all tables share.
@@ -83,6 +86,8 @@ struct table_share {
     char apart[64];            // keeps what each new series changes off the cache line of the above
     _Atomic uint64_t count;    // series of all tables, folded ones aside
     _Atomic uint64_t limit;    // of count
+    _Atomic uint64_t exemplars;          // kept
+    _Atomic uint32_t made[TABLE_PAYERS]; // series that count for each payer
 };
 
 struct table {
@@ -111,6 +116,8 @@ struct table {
 struct series_hand {
     unsigned lane;
     struct arena_hand arena;
+    uint16_t payer;     // of the series that it makes
+    uint32_t most_made; // series that may count for the payer; 0: any number
 };
 
 // A table for the metric. Returns 0, -ENOMEM. Needs no RCU section; the thread must have joined.
@@ -130,12 +137,13 @@ struct series *table_find(struct table *t, const char *text, size_t len, uint64_
 
 enum table_place {
     TABLE_WITHIN,   // takes a place within the limits
-    TABLE_RESERVED, // the caller has taken it already, by table_take
+    TABLE_RESERVED, // the caller has taken it already, by table_charge and table_take
     TABLE_BEYOND,   // a folded series
 };
 
 // Finds or makes. Returns 1 and a READY series that the caller must show or undo; 0 and one that existed;
-// -ENOSPC at a limit; -ENOMEM. With TABLE_RESERVED the place is given back unless the result is 1.
+// -EDQUOT when the payer has as many as it may; -ENOSPC at a limit; -ENOMEM. With TABLE_RESERVED the place is
+// given back unless the result is 1. A folded series counts for nobody.
 int table_make(struct table *t, struct series_hand *hand, const char *text, size_t len,
                uint64_t hash, enum table_place place, struct series **ret);
 void table_show(struct table *t, struct series *s);
@@ -149,6 +157,9 @@ bool table_take(struct table *t, uint64_t n);
 void table_give(struct table *t, uint64_t n);
 // Takes a place whatever the limits say.
 void table_take_anyway(struct table *t);
+// Counts n series that are about to be made for the hand's payer, or none. Returns whether it did.
+bool table_charge(struct table *t, const struct series_hand *hand, uint64_t n);
+void table_refund(struct table *t, uint16_t payer, uint64_t n);
 
 // Removes a series at once. Returns whether this call did it.
 bool table_remove(struct table *t, struct series *s);

@@ -123,7 +123,11 @@ void table_free(struct table *t)
     unlink_all(t);
     for (uint32_t i = 0; i < atomic_load(&t->slots); i++) {
         struct series *s = slab_at(t, i);
-        if (atomic_load(&s->state) != SERIES_FREE) {
+        uint8_t state = atomic_load(&s->state);
+        if (state == SERIES_LIVE || state == SERIES_READY) {
+            table_refund(t, s->payer, 1);
+        }
+        if (state != SERIES_FREE) {
             slab_release(t, s);
         }
     }

@@ -17,7 +17,7 @@ static struct MHD_Response *make(const struct reply *r)
     if (response == NULL) {
         return NULL;
     }
-    if (add_header(response, "Content-Type", REPLY_TYPE_TEXT) &&
+    if (add_header(response, "Content-Type", r->type != NULL ? r->type : REPLY_TYPE_TEXT) &&
         add_header(response, "X-Content-Type-Options", "nosniff") &&
         (r->allow == NULL || add_header(response, "Allow", r->allow)) &&
         (!r->retry || add_header(response, "Retry-After", "1")) &&
@@ -59,6 +59,15 @@ struct MHD_Response *reply_body(const struct reply_form *form, char *bytes, size
     }
     MHD_destroy_response(response);
     return NULL;
+}
+
+int reply_give(struct conns *cs, struct conn *c, struct MHD_Response *response)
+{
+    conn_move(cs, c, CONN_OTHER);
+    bool taken = MHD_queue_response(c->mhd, MHD_HTTP_OK, response) == MHD_YES;
+    MHD_destroy_response(response);
+    conn_resume(cs, c);
+    return taken ? 0 : -ENOMEM;
 }
 
 void reply_shared(struct conns *cs, struct conn *c, struct MHD_Response *response)

@@ -14,11 +14,13 @@
 struct MHD_Response;
 
 #define REPLY_TYPE_TEXT "text/plain; charset=utf-8"
+#define REPLY_TYPE_METRICS "text/plain; version=0.0.4; charset=utf-8"
 
 // A short answer.
 struct reply {
     unsigned status;
-    const char *text;  // the body, as text/plain
+    const char *text;  // the body
+    const char *type;  // of it; NULL: REPLY_TYPE_TEXT
     const char *allow; // value of Allow, or NULL
     bool close;        // the connection ends with it
     bool retry;        // says Retry-After: 1
@@ -39,6 +41,9 @@ struct reply_form {
 // the last connection is through with them, or before NULL is returned (no memory).
 struct MHD_Response *reply_body(const struct reply_form *form, char *bytes, size_t len,
                                 void (*done)(void *arg), void *arg);
+
+// Sends a response (takes it) at once. Returns 0; or -ENOMEM, and the connection must end.
+int reply_give(struct conns *cs, struct conn *c, struct MHD_Response *response);
 
 // Sends a shared response as the rendering that a suspended connection waits for; the caller keeps
 // its reference.

@@ -41,7 +41,8 @@ static bool is_readiness(const char *path)
 
 bool routes_is_taken(const char *path)
 {
-    return is(path, "/") || is(path, PATH_RELOAD) || is_health(path) || is_readiness(path);
+    return is(path, "/") || is(path, PATH_RELOAD) || is_health(path) || is_readiness(path) ||
+           sd_handles(path);
 }
 
 static bool answer(struct routes *r, struct conn *c, const struct reply *reply)
@@ -174,6 +175,9 @@ static bool handle_path(struct routes *r, struct conn *c, const char *method)
     }
     if (is_readiness(c->path)) {
         return answer(r, c, r->backend->ready(r->backend->ctx) ? &ready : &not_ready);
+    }
+    if (sd_handles(c->path) && r->backend->targets != NULL) {
+        return sd_answer(r->sd, c) == 0;
     }
     return answer(r, c, &not_found);
 }

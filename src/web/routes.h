@@ -12,6 +12,7 @@
 
 #include "web/reload.h"
 #include "web/scrape.h"
+#include "web/sd.h"
 
 enum { ROUTES_BODY_MAX = 4096, ROUTES_BODY_DROP = 65536 };
 
@@ -21,6 +22,7 @@ struct routes {
     bool lifecycle;
     struct scrape *scrape;
     struct reload *reload;
+    struct sd *sd;
     struct conns *conns;
     struct stats *stats;
 };

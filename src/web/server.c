@@ -127,6 +127,7 @@ void server_live_free(struct server_live *live)
 {
     if (live != NULL) {
         free(live->telemetry_path);
+        free(live->external_address);
         free(live);
     }
 }
@@ -140,6 +141,7 @@ static void adopt(struct server *s)
         s->scrape.telemetry_path = s->routes.telemetry_path = live->telemetry_path;
         s->scrape.max_requests = live->max_requests;
         s->routes.lifecycle = live->lifecycle;
+        s->sd.external_address = live->external_address;
     }
 }
 
@@ -159,6 +161,8 @@ int server_init(struct server *s)
     s->scrape.stats = s->routes.stats = &s->stats;
     s->routes.scrape = &s->scrape;
     s->routes.reload = &s->reload;
+    s->routes.sd = &s->sd;
+    s->sd.conns = &s->conns;
     s->wake = -1;
     int r = reload_init(&s->reload, s->routes.backend, &s->conns);
     if (r < 0) {

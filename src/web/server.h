@@ -28,6 +28,7 @@ enum {
 // What may change while the server runs.
 struct server_live {
     char *telemetry_path;
+    char *external_address; // or NULL
     bool lifecycle;
     unsigned max_requests;
 };
@@ -42,6 +43,7 @@ struct server {
     struct stats stats;
     struct scrape scrape;
     struct reload reload;
+    struct sd sd;
     struct routes routes;
     struct server_live *live;           // in force; of the web thread
     _Atomic(struct server_live *) next; // to be in force from the next round on

@@ -61,8 +61,10 @@ static struct server_live *live_of(const struct web_settings *settings)
     live->lifecycle = settings->lifecycle;
     live->max_requests = settings->max_requests;
     live->telemetry_path = strdup(settings->telemetry_path);
-    if (live->telemetry_path == NULL) {
-        free(live);
+    const char *address = settings->external_address;
+    live->external_address = address != NULL ? strdup(address) : NULL;
+    if (live->telemetry_path == NULL || (address != NULL && live->external_address == NULL)) {
+        server_live_free(live);
         return NULL;
     }
     return live;
@@ -73,7 +75,7 @@ static int open_server(struct web *w, const struct web_settings *settings, struc
     struct server *s = &w->server;
     s->listeners = w->listeners;
     s->n_listeners = w->n_listeners;
-    s->scrape.backend = s->routes.backend = &w->backend;
+    s->scrape.backend = s->routes.backend = s->sd.backend = &w->backend;
     s->scrape.version = w->version;
     s->next = live_of(settings);
     if (s->next == NULL) {

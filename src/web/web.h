@@ -31,6 +31,10 @@
 #include "web/stats.h"
 
 struct web;
+struct sd_list;
+
+// Adds a target for a source to the list that a backend was given.
+void sd_target(struct sd_list *list, const char *component, const char *instance, size_t len);
 
 struct web_settings {
     // ":8080", "127.0.0.1:8080", "[::1]:8080", "unix:/path"; port 0: any free one
@@ -38,10 +42,11 @@ struct web_settings {
     size_t n_addresses;
     const int *fds; // listening sockets that are open already; web_open takes them, even on failure
     size_t n_fds;   // they come after the addresses in web_port's count
-    const char *telemetry_path; // starts with '/'; not one of the other paths
-    const char *version;        // shown on the page
-    bool lifecycle;             // POST /-/reload is allowed
-    unsigned max_requests;      // scrapes in flight, from 1
+    const char *telemetry_path;   // starts with '/'; not one of the other paths
+    const char *external_address; // host[:port] of what /sd names, or NULL: the request's Host
+    const char *version;          // shown on the page
+    bool lifecycle;               // POST /-/reload is allowed
+    unsigned max_requests;        // scrapes in flight, from 1
 };
 
 struct web_backend {
@@ -55,6 +60,13 @@ struct web_backend {
     // those that `filter` names (query_filter_has). Returns 0 or -errno; then, or when `out` failed, the
     // scrape is answered with 500.
     int (*render)(void *ctx, const struct web_filter *filter, bool open, struct buf *out);
+
+    // Adds every source that is known with sd_target. It and the next may be NULL: none is known.
+    void (*targets)(void *ctx, struct sd_list *list);
+
+    // Appends the metrics of a source's life. Returns 0; -ENOTCONN when it is known and not connected, -ENOENT
+    // when it is not known, -ENOMEM.
+    int (*source)(void *ctx, const char *component, const char *instance, struct buf *out);
 
     // Adds the landing page's rows with page_metric.
     void (*page)(void *ctx, struct web_page *page);
@@ -75,7 +87,7 @@ int web_open(struct web **ret, const struct web_settings *settings,
 // Starts the thread. Returns 0 or -errno.
 int web_start(struct web *w);
 
-// Puts telemetry_path, lifecycle and max_requests of these settings in force, for requests that come from
+// Puts telemetry_path, external_address, lifecycle and max_requests of these settings in force, for requests that come from
 // now on. Any thread. Returns 0; -EINVAL with a line in `why`; -ENOMEM; then nothing changes.
 int web_change(struct web *w, const struct web_settings *settings, struct buf *why);
 

@@ -37,6 +37,8 @@ static const char *other_value(const struct setting *s)
         return "json";
     case KIND_ADDRESSES:
         return "127.0.0.1:9100";
+    case KIND_ADDRESS_OR_NONE:
+        return "host.example:9";
     case KIND_NAME_OR_NONE:
         return "virtrigaud";
     default:
@@ -110,9 +112,9 @@ START_TEST(a_bad_file_is_refused_with_its_place)
         {"catalog: {print: yaml}\n",
          "config.yaml:1:11: catalog.print: unknown key; the nearest is catalog.dir\n"},
         {"version: true\n", "config.yaml:1:1: version: unknown key\n"},
-        {"sources: []\n", "config.yaml:1:1: sources: unknown key\n"},
         {"state: {dir: /s}\n",
          "config.yaml:1:9: state.dir: unknown key; the nearest is state.file\n"},
+        {"sourcess: []\n", "config.yaml:1:1: sourcess: unknown key; the nearest is sources\n"},
         {"- web\n", "config.yaml:1:1: wants a mapping\n"},
         {"web\n", "config.yaml:1:1: wants a mapping\n"},
         {"web: [1]\n", "config.yaml:1:6: web: wants a mapping\n"},

@@ -81,12 +81,12 @@ START_TEST(removed_series_and_empty_families_are_left_out)
     fill();
     struct event_verdict v = house_line(&h, "{\"forget\":{\"labels\":{\"l\":\"z\"}}}");
     rcu_enter();
-    event_forget(h.p->reader, &v.control.forget, h.origin.claimant.base);
+    event_forget(h.p->reader, &v.control.forget, &h.origin);
     rcu_leave();
     ck_assert_str_eq(only("alpha"), "# HELP alpha A.\n# TYPE alpha gauge\nalpha{l=\"a\"} 2\n");
     v = house_line(&h, "{\"forget\":{\"labels\":{\"l\":\"a\"}}}");
     rcu_enter();
-    event_forget(h.p->reader, &v.control.forget, h.origin.claimant.base);
+    event_forget(h.p->reader, &v.control.forget, &h.origin);
     rcu_leave();
     ck_assert_str_eq(only("alpha"), "");
     house_close(&h);

@@ -37,13 +37,14 @@ static void say(const struct claimant *who, const char *line)
 // How many series a source's forget removes.
 static uint64_t forget(const struct claimant *who, const char *labels)
 {
+    struct event_origin origin = {.claimant = *who};
     struct event_verdict v;
     char line[300];
     snprintf(line, sizeof line, "{\"forget\":{\"labels\":%s}}", labels);
     rcu_enter();
     event_line(h.p->reader, &h.origin, line, strlen(line), &v);
     ck_assert_msg(v.kind == EVENT_CONTROL, "%s: %s", line, v.detail);
-    uint64_t n = event_forget(h.p->reader, &v.control.forget, who->base);
+    uint64_t n = event_forget(h.p->reader, &v.control.forget, &origin);
     rcu_leave();
     return n;
 }
@@ -93,7 +94,7 @@ START_TEST(what_it_precreated_goes_too)
     char value[] = "1";
     struct event_defaults d = {.n = 1, .names = {name}, .values = {value}};
     rcu_enter();
-    event_precreate(h.p->reader, &d, &other, 7);
+    event_precreate(h.p->reader, &d, &(struct event_origin){.claimant = other}, 7);
     rcu_leave();
     ck_assert_uint_eq(forget(&h.origin.claimant, "{\"p\":\"1\"}"), 0);
     ck_assert_uint_eq(forget(&other, "{\"c\":\"z\"}"), 0);

@@ -12,7 +12,9 @@ static struct json_refusal judge(const char *line, size_t len)
     struct json_refusal refusal = {.reason = REJECT_NONE, .index = -1};
     char *copy = malloc(len > 0 ? len : 1);
     memcpy(copy, line, len);
-    json_decref(json_line(copy, len, &scratch, &refusal));
+    struct json_memory memory = {0};
+    json_line(&memory, copy, len, &scratch, &refusal);
+    json_memory_free(&memory);
     free(copy);
     buf_free(&scratch);
     return refusal;
@@ -161,12 +163,13 @@ START_TEST(a_number_beyond_a_double_reads_as_null)
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         struct buf scratch = BUF_INIT;
         struct json_refusal refusal;
-        json_t *root = json_line(lines[i], strlen(lines[i]), &scratch, &refusal);
+        struct json_memory memory = {0};
+        json_t *root = json_line(&memory, lines[i], strlen(lines[i]), &scratch, &refusal);
         ck_assert_msg(root != NULL, "%s: %s", lines[i], refusal.text);
         ck_assert_msg(json_is_null(json_object_get(root, "v")), "%s", lines[i]);
         json_t *w = json_object_get(root, "w");
         ck_assert(w == NULL || strcmp(json_string_value(w), "1e999\"1e999") == 0);
-        json_decref(root);
+        json_memory_free(&memory);
         buf_free(&scratch);
     }
 }
@@ -191,11 +194,12 @@ START_TEST(whole_numbers_beyond_64_bits_are_numbers)
     struct buf scratch = BUF_INIT;
     struct json_refusal refusal;
     const char *line = "{\"v\":123456789012345678901234567890,\"w\":-9223372036854775809}";
-    json_t *root = json_line(line, strlen(line), &scratch, &refusal);
+    struct json_memory memory = {0};
+    json_t *root = json_line(&memory, line, strlen(line), &scratch, &refusal);
     ck_assert_ptr_nonnull(root);
     ck_assert(json_number_value(json_object_get(root, "v")) == 123456789012345678901234567890.0);
     ck_assert(json_number_value(json_object_get(root, "w")) == -9223372036854775808.0);
-    json_decref(root);
+    json_memory_free(&memory);
     buf_free(&scratch);
 }
 END_TEST

@@ -53,6 +53,8 @@ static const char *other_value(const struct setting *s)
     case KIND_FORMAT:
     case KIND_PRINT:
         return "json";
+    case KIND_ADDRESS_OR_NONE:
+        return "host.example:9";
     case KIND_NAME_OR_NONE:
         return "virtrigaud";
     case KIND_ADDRESSES:

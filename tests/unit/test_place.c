@@ -113,7 +113,7 @@ START_TEST(folding_goes_on_until_series_are_removed)
     count("3", "x", "1");
     struct event_verdict v = house_line(&h, "{\"forget\":{\"labels\":{\"a\":\"1\"}}}");
     rcu_enter();
-    ck_assert_uint_eq(event_forget(h.p->reader, &v.control.forget, h.origin.claimant.base), 1);
+    ck_assert_uint_eq(event_forget(h.p->reader, &v.control.forget, &h.origin), 1);
     rcu_leave();
     count("3", "x", "5");
     count("4", "x", "7");

@@ -24,7 +24,7 @@ static void hello(const char *name, const char *value)
 {
     struct event_defaults d = {.n = 1, .names = {strdup(name)}, .values = {strdup(value)}};
     rcu_enter();
-    event_precreate(h.p->reader, &d, &h.origin.claimant, 9);
+    event_precreate(h.p->reader, &d, &h.origin, 9);
     rcu_leave();
     free(d.names[0]);
     free(d.values[0]);

@@ -10,13 +10,15 @@
 #include <string.h>
 
 static struct refusals ring;
+static const struct rights_entry entry = {.name = "sources[1]"};
+static const struct admission who = {.peer.uid = 7, .entry = &entry};
 
 static void put(uint64_t line)
 {
     static const struct source src = {.component = 2, .instance_len = 3, .instance = "vc1xxx"};
     char detail[32];
     snprintf(detail, sizeof detail, "detail %llu", (unsigned long long)line);
-    refusal_put(&ring, &src, line, REJECT_bad_op, "m", detail);
+    refusal_put(&ring, &src, &who, line, REJECT_bad_op, "m", detail);
 }
 
 static void check_taken(uint64_t line)
@@ -30,6 +32,8 @@ static void check_taken(uint64_t line)
     ck_assert_int_eq(e.reason, REJECT_bad_op);
     ck_assert_str_eq(e.instance, "vc1");
     ck_assert_str_eq(e.detail, detail);
+    ck_assert_uint_eq(e.user, 7);
+    ck_assert_str_eq(e.entry, "sources[1]");
 }
 
 START_TEST(what_was_put_is_taken_in_order)
@@ -85,7 +89,7 @@ START_TEST(the_longest_texts_fit)
     memset(src.instance, 'i', sizeof src.instance);
     memset(detail, 'd', sizeof detail - 1);
     detail[sizeof detail - 1] = '\0';
-    refusal_put(&ring, &src, 0, REJECT_bad_op, "m", detail);
+    refusal_put(&ring, &src, &who, 0, REJECT_bad_op, "m", detail);
     struct refusal e;
     ck_assert(refusal_take(&ring, &e));
     ck_assert_uint_eq(strlen(e.instance), CONTROL_MAX_NAME);

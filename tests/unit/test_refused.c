@@ -14,6 +14,10 @@ static uint64_t line;
 static uint64_t missed;
 static unsigned component;
 static const char *instance = "";
+static enum reject reason = REJECT_bad_op;
+static uid_t user = PEER_NOBODY;
+static const char *entry = "";
+static const char *metric = "";
 static int reader;
 
 bool played_take(struct ingest *in, struct refusal *ret)
@@ -23,10 +27,12 @@ bool played_take(struct ingest *in, struct refusal *ret)
         return false;
     }
     waiting--;
-    *ret = (struct refusal){.reason = REJECT_bad_op, .component = component, .line = line};
+    *ret = (struct refusal){.reason = reason, .component = component, .line = line, .user = user};
     line += line > 0;
     snprintf(ret->instance, sizeof ret->instance, "%s", instance);
     snprintf(ret->detail, sizeof ret->detail, "d");
+    snprintf(ret->entry, sizeof ret->entry, "%s", entry);
+    snprintf(ret->metric, sizeof ret->metric, "%s", metric);
     return true;
 }
 
@@ -120,6 +126,32 @@ START_TEST(a_source_is_its_component_and_its_instance)
 }
 END_TEST
 
-UNIT_MAIN("refused", five_are_told_and_the_rest_is_counted_when_the_time_is_over,
+START_TEST(who_it_was_is_told_where_it_is_known)
+{
+    setup();
+    line = 4;
+    user = 1001;
+    tick(1, 1000,
+         "level=warn msg=\"line refused\" reason=bad_op source=unknown line=4 detail=d uid=1001\n");
+    entry = "sources[3]";
+    metric = "m";
+    tick(1, 1001,
+         "level=warn msg=\"line refused\" reason=bad_op source=unknown line=5 detail=d uid=1001 "
+         "entry=sources[3] metric=m\n");
+    user = PEER_NOBODY;
+    tick(1, 1002,
+         "level=warn msg=\"line refused\" reason=bad_op source=unknown line=6 detail=d "
+         "entry=sources[3] metric=m\n");
+    reason = REJECT_NONE;
+    user = 0;
+    tick(1, 1003,
+         "level=warn msg=\"a source runs in another unit than its entry says\" source=unknown "
+         "unit=d "
+         "uid=0 entry=sources[3]\n");
+}
+END_TEST
+
+UNIT_MAIN("refused", who_it_was_is_told_where_it_is_known,
+          five_are_told_and_the_rest_is_counted_when_the_time_is_over,
           what_the_rings_missed_is_told_even_when_the_time_is_never_over,
           a_source_is_its_component_and_its_instance)

@@ -306,7 +306,7 @@ START_TEST(zero_series_wait_for_the_source_that_named_them)
     static char v[] = "v";
     struct event_defaults labels = {.n = 1, .names = {x}, .values = {v}};
     rcu_enter();
-    event_precreate(old.p->reader, &labels, &old.origin.claimant, source_named(old.sources, src));
+    event_precreate(old.p->reader, &labels, &old.origin, source_named(old.sources, src));
     rcu_leave();
     restore();
     const char *both = "pre_total{x=\"v\",o=\"a\"} 0\npre_total{x=\"v\",o=\"b\"} 0\n";

@@ -5,6 +5,7 @@
 #include "series/marks.h"
 #include "unit.h"
 
+#include <errno.h>
 #include <sched.h>
 
 static struct house h;
@@ -161,7 +162,9 @@ START_TEST(a_full_table_makes_room_for_the_next_by_letting_the_oldest_go)
         at[i] = enter(instance, 1000 + (uint64_t)i, &life);
     }
     ck_assert_ptr_null(enter("more", 2000, &life));
-    ck_assert_ptr_null(source_datagram(s, NULL, COMPONENT_PROVIDER, name("more"), 2000, &life));
+    struct source *none = NULL;
+    ck_assert_int_eq(
+        source_datagram(s, NULL, COMPONENT_PROVIDER, name("more"), 7, 2000, &none, &life), -ENOSPC);
     // While all are connected nobody goes.
     sources_tick(s, h.store, 1000000);
     ck_assert_uint_eq(known(), HOUSE_SOURCES);
@@ -205,11 +208,15 @@ START_TEST(who_said_forget_goes_with_its_grace)
     atomic_store(&a->forgotten, true);
     sources_tick(s, h.store, 1000000);
     ck_assert_uint_eq(known(), 1);
+    ck_assert_ptr_eq(sources_find(s, COMPONENT_PROVIDER, name("a")), a);
+    ck_assert_ptr_null(sources_find(s, COMPONENT_MANAGER, name("a")));
     source_leave(s, a, 1000000);
+    ck_assert_uint_eq(known(), 0); // at once, though its life goes on for a while
+    ck_assert_ptr_null(sources_find(s, COMPONENT_PROVIDER, name("a")));
     sources_tick(s, h.store, 1000000 + SOURCE_GRACE_MS - 1);
-    ck_assert_uint_eq(known(), 1);
+    ck_assert_uint_eq(atomic_load(&s->known), 1);
     sources_tick(s, h.store, 1000000 + SOURCE_GRACE_MS);
-    ck_assert_uint_eq(known(), 0);
+    ck_assert_uint_eq(atomic_load(&s->known), 0);
     house_close(&h);
 }
 END_TEST
@@ -230,9 +237,10 @@ START_TEST(a_used_again_entry_inherits_no_series)
     sources_tick(s, h.store, 1000 + SOURCE_GRACE_MS);
     struct source *b = enter("b", 50000, &life);
     ck_assert(b == a);
+    struct event_origin of_b = {.claimant = {.base = source_base(s, b)}};
     struct event_verdict v = house_line(&h, "{\"forget\":{\"labels\":{\"l\":\"v\"}}}");
     rcu_enter();
-    ck_assert_uint_eq(event_forget(h.p->reader, &v.control.forget, source_base(s, b)), 0);
+    ck_assert_uint_eq(event_forget(h.p->reader, &v.control.forget, &of_b), 0);
     rcu_leave();
     ck_assert_str_eq(house_samples(&h), "g{l=\"v\"} 2\n");
     house_close(&h);
@@ -336,8 +344,59 @@ START_TEST(threads_that_add_the_same_sources_share_them)
 }
 END_TEST
 
-UNIT_MAIN("source", a_source_is_a_component_and_an_instance,
-          marks_are_all_different_and_within_their_range,
+START_TEST(a_source_is_one_user_s_for_as_long_as_one_is_connected_as_it)
+{
+    open_it();
+    uint32_t life;
+    struct source *a = enter("a", 1000, &life);
+    ck_assert(source_hold(a, 7));
+    ck_assert(!source_hold(a, 8));
+    ck_assert(!source_hold(a, (uid_t)-1));
+    ck_assert(source_hold(a, 7));
+    source_release(a);
+    ck_assert(!source_hold(a, 8));
+    source_release(a);
+    ck_assert(source_hold(a, 8));
+    ck_assert(!source_hold(a, 7));
+    source_release(a);
+    // The nameless are a crowd.
+    struct source *crowd = source_enter(s, NULL, COMPONENT_MANAGER, name(""), 1, &life);
+    ck_assert(source_hold(crowd, 7));
+    ck_assert(source_hold(crowd, 8));
+    source_release(crowd);
+    source_release(crowd);
+    house_close(&h);
+}
+END_TEST
+
+START_TEST(a_source_of_datagrams_is_its_user_s_until_the_window_closes)
+{
+    open_it();
+    uint32_t life;
+    struct source *a = NULL;
+    struct source *b = NULL;
+    ck_assert_int_eq(source_datagram(s, NULL, COMPONENT_PROVIDER, name("a"), 7, 1000, &a, &life),
+                     0);
+    ck_assert_int_eq(source_datagram(s, NULL, COMPONENT_PROVIDER, name("a"), 8, 2000, &b, &life),
+                     -EPERM);
+    ck_assert_ptr_null(b);
+    ck_assert_int_eq(source_datagram(s, NULL, COMPONENT_PROVIDER, name("a"), 7, 2000, &b, &life),
+                     0);
+    ck_assert_ptr_eq(a, b);
+    ck_assert(!source_hold(a, 8));
+    sources_tick(s, h.store, 2000 + SOURCE_DATAGRAM_MS - 1);
+    ck_assert(!source_hold(a, 8));
+    sources_tick(s, h.store, 2000 + SOURCE_DATAGRAM_MS);
+    ck_assert(!source_connected(a));
+    ck_assert(source_hold(a, 8));
+    source_release(a);
+    house_close(&h);
+}
+END_TEST
+
+UNIT_MAIN("source", a_source_is_one_user_s_for_as_long_as_one_is_connected_as_it,
+          a_source_of_datagrams_is_its_user_s_until_the_window_closes,
+          a_source_is_a_component_and_an_instance, marks_are_all_different_and_within_their_range,
           a_life_lasts_from_the_first_connection_to_the_last,
           coming_back_begins_a_new_life_and_ends_the_old_one_later,
           whoever_comes_and_goes_too_often_waits_for_a_life_to_end,

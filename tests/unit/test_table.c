@@ -203,6 +203,76 @@ START_TEST(places_are_taken_all_or_none)
 }
 END_TEST
 
+static uint32_t made(uint16_t payer)
+{
+    return atomic_load(&share.made[payer]);
+}
+
+START_TEST(series_count_for_their_payer_until_they_go)
+{
+    struct table *t = begin(METRIC_GAUGE, 4);
+    struct series *s = NULL;
+    struct series *other = NULL;
+    make(t, "nobody's");
+    hand.payer = 7;
+    hand.most_made = 2;
+    ck_assert_int_eq(unit_make(t, &hand, "a", &s), 1);
+    ck_assert_uint_eq(made(7), 1);
+    table_undo(t, s);
+    ck_assert_uint_eq(made(7), 0);
+    ck_assert_int_eq(unit_make(t, &hand, "a", &s), 1);
+    ck_assert_int_eq(unit_make(t, &hand, "a", &other), 0);
+    ck_assert_uint_eq(made(7), 1);
+    ck_assert_int_eq(unit_make(t, &hand, "b", &other), 1);
+    ck_assert_int_eq(unit_make(t, &hand, "c", &other), -EDQUOT);
+    ck_assert_int_eq(unit_make(t, &hand, "b", &other), 0);
+    ck_assert_uint_eq(count_of(t), 3);
+    // The quota is looked at before the limit.
+    hand.most_made = 0;
+    ck_assert_int_eq(unit_make(t, &hand, "c", &other), 1);
+    ck_assert_int_eq(unit_make(t, &hand, "d", &other), -ENOSPC);
+    ck_assert_uint_eq(made(7), 3);
+    hand.payer = 8;
+    ck_assert(table_remove(t, s)); // by whomever
+    ck_assert_uint_eq(made(7), 2);
+    ck_assert_uint_eq(made(8), 0);
+    hand = (struct series_hand){.payer = 0};
+    table_free(t);
+    ck_assert_uint_eq(made(7), 0);
+    ck_assert_uint_eq(made(0), 0);
+    end(NULL);
+}
+END_TEST
+
+START_TEST(a_group_is_charged_whole_or_not)
+{
+    struct table *t = begin(METRIC_GAUGE, 10);
+    hand.payer = 3;
+    hand.most_made = 5;
+    ck_assert(table_charge(t, &hand, 3));
+    ck_assert(!table_charge(t, &hand, 3));
+    ck_assert(table_charge(t, &hand, 0));
+    ck_assert(table_charge(t, &hand, 2));
+    ck_assert(!table_charge(t, &hand, 1));
+    ck_assert_uint_eq(made(3), 5);
+    table_refund(t, 3, 5);
+    // What is folded is nobody's.
+    struct series *s = NULL;
+    ck_assert_int_eq(table_make(t, &hand, "o", 1, key_hash("o", 1), TABLE_BEYOND, &s), 1);
+    table_show(t, s);
+    ck_assert_uint_eq(made(3), 0);
+    ck_assert(table_remove(t, s));
+    ck_assert_uint_eq(made(3), 0);
+    // A lower quota leaves those that exist.
+    ck_assert(table_charge(t, &hand, 4));
+    hand.most_made = 2;
+    ck_assert(!table_charge(t, &hand, 1));
+    table_refund(t, 3, 4);
+    hand = (struct series_hand){.payer = 0};
+    end(t);
+}
+END_TEST
+
 START_TEST(a_lower_limit_keeps_what_exists)
 {
     struct table *t = begin(METRIC_COUNTER, 10);
@@ -520,7 +590,8 @@ END_TEST
 UNIT_MAIN("table", a_series_is_exposed_only_once_it_is_shown, whoever_finds_a_new_series_shows_it,
           a_series_that_is_taken_back_was_never_there, a_limit_holds_for_a_metric,
           a_limit_holds_for_all_metrics_together, a_folded_series_stands_outside_the_limits,
-          places_are_taken_all_or_none, a_lower_limit_keeps_what_exists,
+          places_are_taken_all_or_none, series_count_for_their_payer_until_they_go,
+          a_group_is_charged_whole_or_not, a_lower_limit_keeps_what_exists,
           a_removed_series_is_gone_and_may_come_again,
           a_condition_is_looked_at_again_after_the_removal_was_announced,
           a_claimer_sees_what_state_a_series_is_in, removed_series_give_their_memory_back,

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "series/exemplar.h"
+
+#include "base/clock.h"
+#include "house.h"
+#include "unit.h"
+
+static const char CATALOG[] =
+    "labels: {closed: {values: [x], closed: true}}\n"
+    "metrics:\n"
+    "  - {name: c_total, type: counter, help: C., labels: [a], series_limit: 2}\n"
+    "  - {name: h, type: histogram, help: H., labels: [a], buckets: [1, 10]}\n"
+    "  - {name: g, type: gauge, help: G., labels: [a]}\n"
+    "  - {name: two_total, type: counter, help: T., labels: [a]}\n"
+    "events:\n"
+    "  - {name: e, labels: [a], value: seconds, updates: [{add: two_total, by: 3}, {observe: h}, "
+    "{set: g}]}\n";
+
+static struct house h;
+
+static void apply(const char *line)
+{
+    struct event_verdict v = house_line(&h, line);
+    ck_assert_msg(v.kind == EVENT_APPLIED, "%s: %s", line, v.detail);
+}
+
+// The samples as OpenMetrics, without HELP, TYPE and EOF.
+static const char *samples(void)
+{
+    static char out[65536];
+    const char *next;
+    size_t at = 0;
+    for (const char *line = house_open_text(&h, house_wants_catalog, false); *line != '\0';
+         line = next) {
+        next = strchr(line, '\n') + 1;
+        if (*line != '#') {
+            ck_assert_uint_lt(at + (size_t)(next - line), sizeof out);
+            memcpy(out + at, line, (size_t)(next - line));
+            at += (size_t)(next - line);
+        }
+    }
+    out[at] = '\0';
+    return out;
+}
+
+START_TEST(the_last_exemplar_of_a_counter_and_of_each_bucket_is_shown)
+{
+    house_open(&h, CATALOG, 100, 100);
+    apply("{\"metric\":\"c_total\",\"labels\":{\"a\":\"1\"},\"value\":2,\"exemplar\":"
+          "{\"labels\":{\"trace_id\":\"old, which is longer\"},\"timestamp\":1}}");
+    apply("{\"metric\":\"c_total\",\"labels\":{\"a\":\"1\"},\"value\":0.25,\"exemplar\":"
+          "{\"labels\":{\"trace_id\":\"new\",\"b\":\"\\\"\\\\\\n} "
+          "\"},\"timestamp\":1520879607.789}}");
+    apply("{\"metric\":\"c_total\",\"labels\":{\"a\":\"1\"}}");
+    apply("{\"metric\":\"c_total\",\"labels\":{\"a\":\"2\"}}");
+    apply("{\"metric\":\"h\",\"labels\":{\"a\":\"1\"},\"value\":0.5}");
+    apply("{\"metric\":\"h\",\"labels\":{\"a\":\"1\"},\"value\":10,\"exemplar\":"
+          "{\"labels\":{},\"timestamp\":2.0005}}");
+    apply("{\"metric\":\"h\",\"labels\":{\"a\":\"1\"},\"value\":11,\"exemplar\":"
+          "{\"labels\":{\"i\":\"above\"},\"timestamp\":1e9}}");
+    ck_assert_str_eq(
+        samples(),
+        "c_total{a=\"1\"} 3.25 # {trace_id=\"new\",b=\"\\\"\\\\\\n} \"} 0.25 1520879607.789\n"
+        "c_total{a=\"2\"} 1\n"
+        "h_bucket{a=\"1\",le=\"1.0\"} 1\n"
+        "h_bucket{a=\"1\",le=\"10.0\"} 2 # {} 10 2.001\n"
+        "h_bucket{a=\"1\",le=\"+Inf\"} 3 # {i=\"above\"} 11 1000000000.000\n"
+        "h_sum{a=\"1\"} 21.5\nh_count{a=\"1\"} 3\n");
+    ck_assert_ptr_null(strstr(house_text(&h), " # {"));
+    house_close(&h);
+}
+END_TEST
+
+START_TEST(an_event_s_exemplar_goes_to_all_that_it_counts_and_to_no_gauge)
+{
+    house_open(&h, CATALOG, 100, 100);
+    apply("[{\"event\":\"e\",\"labels\":{\"a\":\"1\"},\"value\":0.5,\"exemplar\":"
+          "{\"labels\":{\"i\":\"1\"},\"timestamp\":1}},"
+          "{\"event\":\"e\",\"labels\":{\"a\":\"2\"},\"value\":5},"
+          "{\"event\":\"e\",\"labels\":{\"a\":\"3\"},\"value\":50,\"exemplar\":"
+          "{\"labels\":{\"i\":\"3\"},\"timestamp\":3}}]");
+    static const char *const wanted[] = {
+        "h_bucket{a=\"1\",le=\"1.0\"} 1 # {i=\"1\"} 0.5 1.000\n",
+        "h_bucket{a=\"1\",le=\"10.0\"} 1\n",
+        "h_bucket{a=\"2\",le=\"10.0\"} 1\n",
+        "h_bucket{a=\"3\",le=\"+Inf\"} 1 # {i=\"3\"} 50 3.000\n",
+        "g{a=\"1\"} 0.5\n",
+        "g{a=\"3\"} 50\n",
+        "two_total{a=\"1\"} 3 # {i=\"1\"} 3 1.000\n",
+        "two_total{a=\"2\"} 3\n",
+        "two_total{a=\"3\"} 3 # {i=\"3\"} 3 3.000\n",
+    };
+    const char *text = samples();
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+        ck_assert_msg(strstr(text, wanted[i]) != NULL, "no %s in\n%s", wanted[i], text);
+    }
+    house_close(&h);
+}
+END_TEST
+
+START_TEST(a_refused_line_and_a_folded_series_leave_none)
+{
+    house_open(&h, CATALOG, 100, 100);
+    struct event_verdict v = house_line(
+        &h,
+        "[{\"metric\":\"c_total\",\"labels\":{\"a\":\"1\"},\"exemplar\":"
+        "{\"labels\":{\"i\":\"1\"},\"timestamp\":1}},{\"metric\":\"g\",\"labels\":{\"a\":\"1\"}}]");
+    ck_assert_int_eq(v.kind, EVENT_REFUSED);
+    for (int i = 0; i < 4; i++) {
+        char line[200];
+        snprintf(line, sizeof line,
+                 "{\"metric\":\"c_total\",\"labels\":{\"a\":\"%d\"},\"exemplar\":{\"labels\":"
+                 "{\"i\":\"%d\"},\"timestamp\":1}}",
+                 i, i);
+        apply(line);
+    }
+    apply("{\"metric\":\"c_total\",\"labels\":{\"a\":\"other\"},\"exemplar\":"
+          "{\"labels\":{\"i\":\"o\"},\"timestamp\":1}}");
+    ck_assert_str_eq(samples(), "c_total{a=\"0\"} 1 # {i=\"0\"} 1 1.000\n"
+                                "c_total{a=\"1\"} 1 # {i=\"1\"} 1 1.000\n"
+                                "c_total{a=\"other\"} 3\n");
+    house_close(&h);
+}
+END_TEST
+
+START_TEST(one_without_a_time_gets_that_of_its_coming_and_an_odd_one_stands)
+{
+    house_open(&h, CATALOG, 100, 100);
+    uint64_t before = clock_real_ms();
+    apply("{\"metric\":\"c_total\",\"labels\":{\"a\":\"1\"},\"exemplar\":{\"labels\":{}}}");
+    uint64_t after = clock_real_ms();
+    double seconds;
+    ck_assert_int_eq(sscanf(samples(), "c_total{a=\"1\"} 1 # {} 1 %lf\n", &seconds), 1);
+    ck_assert(seconds * 1000 > (double)before - 1 && seconds * 1000 < (double)after + 1);
+    apply("{\"metric\":\"c_total\",\"labels\":{\"a\":\"1\"},\"exemplar\":{\"labels\":{},"
+          "\"timestamp\":-1.5}}");
+    ck_assert_str_eq(samples(), "c_total{a=\"1\"} 2 # {} 1 -1.5\n");
+    apply("{\"metric\":\"c_total\",\"labels\":{\"a\":\"1\"},\"exemplar\":{\"labels\":{},"
+          "\"timestamp\":1e300}}");
+    ck_assert_str_eq(samples(), "c_total{a=\"1\"} 3 # {} 1 1e+300\n");
+    house_close(&h);
+}
+END_TEST
+
+START_TEST(the_longest_exemplar_is_kept)
+{
+    house_open(&h, CATALOG, 100, 100);
+    struct buf line = BUF_INIT;
+    struct buf want = BUF_INIT;
+    buf_str(&line, "{\"metric\":\"c_total\",\"labels\":{\"a\":\"1\"},\"value\":0.1234567890123456,"
+                   "\"exemplar\":{\"labels\":{");
+    buf_str(&want, "c_total{a=\"1\"} 0.1234567890123456 # {");
+    // One label for each name of one letter, which takes most, the last with all the other characters.
+    for (int i = 0; i < 53; i++) {
+        char name = (char)(i < 26 ? 'a' + i : i < 52 ? 'A' + i - 26 : '_');
+        buf_addf(&line, "%s\"%c\":\"", i > 0 ? "," : "", name);
+        buf_addf(&want, "%s%c=\"", i > 0 ? "," : "", name);
+        for (int k = 0; i == 52 && k < EVENT_MAX_EXEMPLAR - 53; k++) {
+            buf_str(&line, "\xf0\x9f\x9a\x80");
+            buf_str(&want, "\xf0\x9f\x9a\x80");
+        }
+        buf_char(&line, '"');
+        buf_char(&want, '"');
+    }
+    buf_str(&line, "},\"timestamp\":999999999999.999}}");
+    buf_str(&want, "} 0.1234567890123456 999999999999.999\n");
+    apply(buf_string(&line));
+    ck_assert_str_eq(samples(), buf_string(&want));
+    ck_assert_uint_gt(want.len - strlen("c_total{a=\"1\"} 0.1234567890123456\n"), 600);
+    buf_free(&line);
+    buf_free(&want);
+    house_close(&h);
+}
+END_TEST
+
+START_TEST(they_go_with_their_series)
+{
+    house_open(&h, CATALOG, 100, 100);
+    static const char line[] =
+        "{\"event\":\"e\",\"labels\":{\"a\":\"1\"},\"value\":0.5,\"exemplar\":"
+        "{\"labels\":{\"i\":\"1\"},\"timestamp\":1}}";
+    apply(line);
+    ck_assert_uint_eq(atomic_load(&h.store->share.exemplars), 2);
+    for (size_t i = 0; i < schema_current(h.store)->catalog->n_metrics; i++) {
+        struct table *t = schema_current(h.store)->families[i].table;
+        rcu_enter();
+        for (uint32_t slot = 0; slot < table_slots(t); slot++) {
+            ck_assert(table_remove(t, table_at(t, slot)));
+        }
+        rcu_leave();
+        table_retire(t);
+        rcu_wait();
+        table_reclaim(t);
+    }
+    ck_assert_uint_eq(atomic_load(&h.store->share.exemplars), 0);
+    apply("{\"event\":\"e\",\"labels\":{\"a\":\"1\"},\"value\":0.5}");
+    ck_assert_ptr_null(strstr(samples(), " # {"));
+    house_close(&h);
+}
+END_TEST
+
+START_TEST(beyond_the_bound_new_ones_are_left_out_and_old_ones_replaced)
+{
+    house_open(&h, CATALOG, 100, 100);
+    apply("{\"metric\":\"two_total\",\"labels\":{\"a\":\"1\"},\"exemplar\":"
+          "{\"labels\":{\"i\":\"1\"},\"timestamp\":1}}");
+    atomic_store(&h.store->share.exemplars, EXEMPLARS_MOST);
+    apply("{\"metric\":\"two_total\",\"labels\":{\"a\":\"2\"},\"exemplar\":"
+          "{\"labels\":{\"i\":\"2\"},\"timestamp\":1}}");
+    apply("{\"metric\":\"two_total\",\"labels\":{\"a\":\"1\"},\"exemplar\":"
+          "{\"labels\":{\"i\":\"3\"},\"timestamp\":1}}");
+    ck_assert_uint_eq(atomic_load(&h.store->share.exemplars), EXEMPLARS_MOST);
+    ck_assert_str_eq(samples(), "two_total{a=\"1\"} 2 # {i=\"3\"} 1 1.000\n"
+                                "two_total{a=\"2\"} 1\n");
+    house_close(&h);
+}
+END_TEST
+
+START_TEST(too_long_a_text_is_not_kept)
+{
+    house_open(&h, CATALOG, 100, 100);
+    apply("{\"metric\":\"two_total\",\"labels\":{\"a\":\"1\"}}");
+    struct table *t = schema_current(h.store)->families[3].table;
+    char text[EXEMPLAR_TEXT + 1];
+    char out[EXEMPLAR_TEXT];
+    memset(text, 'x', sizeof text);
+    rcu_enter();
+    struct series *s = table_at(t, 0);
+    ck_assert(!exemplar_keep(t, s, 0, text, sizeof text));
+    ck_assert(!exemplar_keep(t, s, 0, text, 0));
+    ck_assert_ptr_null(exemplars_of(s));
+    for (size_t len = 1; len <= EXEMPLAR_TEXT; len++) {
+        text[len - 1] = (char)('a' + len % 26);
+        ck_assert(exemplar_keep(t, s, 0, text, len));
+        ck_assert_uint_eq(exemplar_read(exemplars_of(s), 0, out), len);
+        ck_assert_mem_eq(out, text, len);
+    }
+    rcu_leave();
+    house_close(&h);
+}
+END_TEST
+
+UNIT_MAIN("exemplar", the_last_exemplar_of_a_counter_and_of_each_bucket_is_shown,
+          an_event_s_exemplar_goes_to_all_that_it_counts_and_to_no_gauge,
+          a_refused_line_and_a_folded_series_leave_none,
+          one_without_a_time_gets_that_of_its_coming_and_an_odd_one_stands,
+          the_longest_exemplar_is_kept, they_go_with_their_series,
+          beyond_the_bound_new_ones_are_left_out_and_old_ones_replaced, too_long_a_text_is_not_kept)
