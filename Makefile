@@ -30,15 +30,19 @@ confdir = $(sysconfdir)/virtrigaud-exporter
 
 rel = $(patsubst $(srcdir)/%,%,$(wildcard $(addprefix $(srcdir)/,$(1))))
 MAINS := src/daemon/main.c src/emit/main.c
-# What needs libsystemd or isa-l has another file, NAME_none.c, for a build without it (SYSTEMD=no, GZIP=no).
+# What needs libsystemd, isa-l or GnuTLS has another file, NAME_none.c, for a build without it (SYSTEMD=no,
+# GZIP=no, TLS=no).
 NONE_GZIP := src/expose/gzip_none.c
-NONE_SYSTEMD := $(filter-out $(NONE_GZIP),$(call rel,src/*/*_none.c))
+NONE_TLS := src/web/tls_none.c
+NONE_SYSTEMD := $(filter-out $(NONE_GZIP) $(NONE_TLS),$(call rel,src/*/*_none.c))
 unused = $(if $(filter no,$($(1))),$(NONE_$(1):_none.c=.c),$(NONE_$(1)))
-UNUSED := $(call unused,SYSTEMD) $(call unused,GZIP)
-WITHOUT := $(if $(filter no,$(SYSTEMD)),libsystemd) $(if $(filter no,$(GZIP)),libisal)
+UNUSED := $(call unused,SYSTEMD) $(call unused,GZIP) $(call unused,TLS)
+WITHOUT := $(if $(filter no,$(SYSTEMD)),libsystemd) $(if $(filter no,$(GZIP)),libisal) \
+	$(if $(filter no,$(TLS)),gnutls)
 LIB := $(filter-out $(MAINS) $(UNUSED),$(call rel,src/*/*.c))
 UNIT := $(patsubst tests/%.c,%,$(filter-out $(patsubst %.c,tests/unit/test_%.c,$(notdir $(UNUSED))),$(call rel,tests/unit/test_*.c)))
 STRESS := $(patsubst tests/%.c,%,$(call rel,tests/stress/stress_*.c))
+MODEL := $(call rel,tests/model/run)
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(call rel,tests/fuzz/fuzz_*.c))
 # Those of 70x and of boot want a build with libsystemd.
 BOOT := $(if $(filter no,$(SYSTEMD)),,$(call rel,tests/boot/run tests/boot/package))
@@ -51,7 +55,7 @@ VERSIONED := $(patsubst $(srcdir)/%,%,$(shell grep -lE "VE_(VERSION|REVISION)" /
 # ---- Packages
 
 # Goals that compile nothing need no libraries.
-ifneq ($(filter-out clean distclean help format lint dist deb uninstall check-bare,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean distclean help format lint dist deb uninstall check-bare check-model,$(or $(MAKECMDGOALS),all)),)
 package_of = $(shell awk '$$3 == "$(1)" { print $$2 }' $(srcdir)/scripts/packages)
 MODULES := $(filter-out $(WITHOUT),\
 	$(shell awk '$$1 == "build" && NF == 3 { print $$3 }' $(srcdir)/scripts/packages))
@@ -79,6 +83,11 @@ VE_CPPFLAGS += -D_GNU_SOURCE -I$(srcdir)/src -I$(srcdir)/tests/unit
 VE_CFLAGS := -std=gnu11 -pthread -fno-common $(WERROR) -Wall -Wextra -Wshadow -Wvla -Walloca \
 	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wpointer-arith -Wwrite-strings \
 	-Wformat=2 -Wundef -Wdate-time -Wredundant-decls
+
+# The calls that this test lets fail.
+$(foreach b,$(O) $(O)/asan $(O)/tsan,$(b)/unit/test_shortage): WRAPS = $(addprefix -Wl$(comma)--wrap=,malloc calloc \
+	realloc strdup strndup mmap mprotect posix_fallocate pthread_create)
+comma := ,
 
 # Four builds beside each other, each with rules of its own below: as shipped, under AddressSanitizer,
 # under ThreadSanitizer, and for the fuzzer. What differs is told by the folder.
@@ -136,7 +145,7 @@ $(VERSIONED:%.c=$(1)/%.o): VERSION_HEADER = -include $(O)/gen/version.h
 $(VERSIONED:%.c=$(1)/%.o): $(O)/gen/version.h
 $(1)/unit/%: $(srcdir)/tests/unit/%.c $(1)/libve.a $(1)/gen/flags
 	@mkdir -p $$(@D)
-	$$(call say,TEST    )$$(COMPILE) $$(DEPS) $$(LINK) -o $$@ $$< $(1)/libve.a $$(CHECK_LIBS) $$(VE_LDLIBS)
+	$$(call say,TEST    )$$(COMPILE) $$(DEPS) $$(LINK) $$(WRAPS) -o $$@ $$< $(1)/libve.a $$(CHECK_LIBS) $$(VE_LDLIBS)
 $(1)/stress/%: $(srcdir)/tests/stress/%.c $(1)/libve.a $(1)/gen/flags
 	@mkdir -p $$(@D)
 	$$(call say,TEST    )$$(COMPILE) $$(DEPS) $$(LINK) -o $$@ $$< $(1)/libve.a $$(VE_LDLIBS)
@@ -177,7 +186,7 @@ REPLAY_RUN := $(addprefix $(O)/asan/replay/,$(FUZZ))
 in_src = $(addprefix $(srcdir)/,$(1))
 
 check: all $(UNIT_RUN) $(BENCH_RUN)
-	@$(RUN) $(UNIT_RUN) $(call in_src,$(SHORT))
+	@$(RUN) $(UNIT_RUN) $(call in_src,$(MODEL) $(SHORT))
 check-unit: $(UNIT_RUN)
 	@$(RUN) $(UNIT_RUN)
 check-asan: $(ASAN_RUN)
@@ -188,6 +197,8 @@ check-stress: $(STRESS_RUN)
 	@$(RUN) $(STRESS_RUN)
 check-fuzz: $(REPLAY_RUN)
 	@$(RUN) $(REPLAY_RUN)
+check-model:
+	@$(RUN) $(call in_src,$(MODEL))
 check-system: all $(BENCH_RUN)
 	@$(RUN) $(call in_src,$(SYSTEM))
 check-boot: all
@@ -195,9 +206,12 @@ check-boot: all
 check-bare:
 	@$(RUN) $(call in_src,$(BARE))
 check-all: all build-tests
-	@$(RUN) $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN) $(call in_src,$(SYSTEM) $(BOOT))
+	@$(RUN) $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN) $(call in_src,$(MODEL) $(SYSTEM) $(BOOT))
 check-long: all $(UNIT_RUN) $(STRESS_RUN) $(BENCH_RUN)
 	@VE_LONG=1 $(RUN) $(UNIT_RUN) $(STRESS_RUN) $(call in_src,$(SYSTEM) $(BARE))
+soak: all
+	@VE_LONG=1 VE_SOAK_SECONDS=$(or $(SECONDS),120) $(if $(SEED),VE_SEED=$(SEED)) $(RUN) --output \
+		$(call in_src,tests/system/271-soak)
 # Everything that check-all runs, built and not run.
 build-tests: $(BENCH_RUN) $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN)
 
@@ -214,7 +228,7 @@ format:
 
 # ---- Installation
 
-DOCS := $(call rel,README* ARCHITECTURE.md NEWS LICENSE)
+DOCS := $(call rel,README* ARCHITECTURE.md SECURITY.md NEWS LICENSE)
 MANUALS := $(call rel,docs/*.*)
 EXAMPLES := $(call rel,conf/catalog.yaml conf/*/*.* conf/*/*/*.* examples/*/*.* examples/*/*/*.*)
 example_path = $(D)$(docdir)/examples/$(patsubst examples/%,%,$(patsubst conf/%,%,$(1)))
@@ -281,7 +295,7 @@ help:
 	@tail -n +2 $(srcdir)/scripts/make-help
 
 FORCE:
-.PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-system check-boot check-bare check-all check-long \
+.PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-model check-system check-boot check-bare check-all check-long soak \
 	build-tests bench bench-programs bench-scaling fuzz lint format install uninstall dist deb clean distclean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -15,6 +15,7 @@
 #include "daemon/state.h"
 #include "daemon/status.h"
 #include "daemon/watchdog.h"
+#include "daemon/webfile.h"
 #include "expose/expose.h"
 #include "ingest/ingest.h"
 #include "web/web.h"
@@ -27,6 +28,7 @@ struct daemon {
     struct ingest *ingest;
     struct self self;
     struct web *web;
+    struct webfile webfile;
     struct service_fds passed; // sockets that were handed over; ingest and web own them
     struct watchdog watchdog;
     struct status status;
@@ -65,6 +67,8 @@ void daemon_state(void *daemon, struct self_state *ret);
 void daemon_view(void *daemon, struct view *view);
 // Puts those settings in force that only the page heeds.
 void daemon_show(struct daemon *d, const struct config *config);
+// Takes readings for the rates that are shown; the main thread's.
+void daemon_show_tick(struct daemon *d, uint64_t now_ms);
 
 struct web_settings daemon_web_settings(const struct config *c);
 

@@ -139,3 +139,9 @@ void daemon_show(struct daemon *d, const struct config *config)
     atomic_store(&d->show_refusals, config->web_show_refusals);
     ingest_tell_texts(d->ingest, config->web_show_refusals);
 }
+
+void daemon_show_tick(struct daemon *d, uint64_t now_ms)
+{
+    rates_tick(&d->rates, d->store, now_ms);
+    pace_tick(&d->pace, d->ingest, now_ms);
+}

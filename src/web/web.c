@@ -144,10 +144,12 @@ static void *thread_main(void *arg)
 
 int web_start(struct web *w)
 {
-    // Signals are the main thread's; SIGPIPE of a write to a gone peer is nobody's.
+    // Signals are the main thread's; SIGPIPE of a write to a gone peer is nobody's. SIGBUS is that of whoever reads
+    // what cannot be read (series/arena.h).
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
+    sigdelset(&all, SIGBUS);
     int r = pthread_sigmask(SIG_SETMASK, &all, &before);
     if (r != 0) {
         return -r;
@@ -182,6 +184,11 @@ int web_change(struct web *w, const struct web_settings *settings, struct buf *w
     }
     server_change(&w->server, live);
     return 0;
+}
+
+void web_guard(struct web *w, struct guard *guard)
+{
+    server_guard(&w->server, guard);
 }
 
 void web_poke(struct web *w)
