@@ -30,12 +30,15 @@ confdir = $(sysconfdir)/virtrigaud-exporter
 
 rel = $(patsubst $(srcdir)/%,%,$(wildcard $(addprefix $(srcdir)/,$(1))))
 MAINS := src/daemon/main.c src/emit/main.c
-# What needs libsystemd or isa-l has another file, NAME_none.c, for a build without it (SYSTEMD=no, GZIP=no).
+# What needs libsystemd, isa-l or GnuTLS has another file, NAME_none.c, for a build without it (SYSTEMD=no,
+# GZIP=no, TLS=no).
 NONE_GZIP := src/expose/gzip_none.c
-NONE_SYSTEMD := $(filter-out $(NONE_GZIP),$(call rel,src/*/*_none.c))
+NONE_TLS := src/web/tls_none.c
+NONE_SYSTEMD := $(filter-out $(NONE_GZIP) $(NONE_TLS),$(call rel,src/*/*_none.c))
 unused = $(if $(filter no,$($(1))),$(NONE_$(1):_none.c=.c),$(NONE_$(1)))
-UNUSED := $(call unused,SYSTEMD) $(call unused,GZIP)
-WITHOUT := $(if $(filter no,$(SYSTEMD)),libsystemd) $(if $(filter no,$(GZIP)),libisal)
+UNUSED := $(call unused,SYSTEMD) $(call unused,GZIP) $(call unused,TLS)
+WITHOUT := $(if $(filter no,$(SYSTEMD)),libsystemd) $(if $(filter no,$(GZIP)),libisal) \
+	$(if $(filter no,$(TLS)),gnutls)
 LIB := $(filter-out $(MAINS) $(UNUSED),$(call rel,src/*/*.c))
 UNIT := $(patsubst tests/%.c,%,$(filter-out $(patsubst %.c,tests/unit/test_%.c,$(notdir $(UNUSED))),$(call rel,tests/unit/test_*.c)))
 STRESS := $(patsubst tests/%.c,%,$(call rel,tests/stress/stress_*.c))
@@ -80,6 +83,11 @@ VE_CPPFLAGS += -D_GNU_SOURCE -I$(srcdir)/src -I$(srcdir)/tests/unit
 VE_CFLAGS := -std=gnu11 -pthread -fno-common $(WERROR) -Wall -Wextra -Wshadow -Wvla -Walloca \
 	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wpointer-arith -Wwrite-strings \
 	-Wformat=2 -Wundef -Wdate-time -Wredundant-decls
+
+# The calls that this test lets fail.
+$(foreach b,$(O) $(O)/asan $(O)/tsan,$(b)/unit/test_shortage): WRAPS = $(addprefix -Wl$(comma)--wrap=,malloc calloc \
+	realloc strdup strndup mmap mprotect posix_fallocate pthread_create)
+comma := ,
 
 # Four builds beside each other, each with rules of its own below: as shipped, under AddressSanitizer,
 # under ThreadSanitizer, and for the fuzzer. What differs is told by the folder.
@@ -137,7 +145,7 @@ $(VERSIONED:%.c=$(1)/%.o): VERSION_HEADER = -include $(O)/gen/version.h
 $(VERSIONED:%.c=$(1)/%.o): $(O)/gen/version.h
 $(1)/unit/%: $(srcdir)/tests/unit/%.c $(1)/libve.a $(1)/gen/flags
 	@mkdir -p $$(@D)
-	$$(call say,TEST    )$$(COMPILE) $$(DEPS) $$(LINK) -o $$@ $$< $(1)/libve.a $$(CHECK_LIBS) $$(VE_LDLIBS)
+	$$(call say,TEST    )$$(COMPILE) $$(DEPS) $$(LINK) $$(WRAPS) -o $$@ $$< $(1)/libve.a $$(CHECK_LIBS) $$(VE_LDLIBS)
 $(1)/stress/%: $(srcdir)/tests/stress/%.c $(1)/libve.a $(1)/gen/flags
 	@mkdir -p $$(@D)
 	$$(call say,TEST    )$$(COMPILE) $$(DEPS) $$(LINK) -o $$@ $$< $(1)/libve.a $$(VE_LDLIBS)
@@ -201,6 +209,9 @@ check-all: all build-tests
 	@$(RUN) $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN) $(call in_src,$(MODEL) $(SYSTEM) $(BOOT))
 check-long: all $(UNIT_RUN) $(STRESS_RUN) $(BENCH_RUN)
 	@VE_LONG=1 $(RUN) $(UNIT_RUN) $(STRESS_RUN) $(call in_src,$(SYSTEM) $(BARE))
+soak: all
+	@VE_LONG=1 VE_SOAK_SECONDS=$(or $(SECONDS),120) $(if $(SEED),VE_SEED=$(SEED)) $(RUN) --output \
+		$(call in_src,tests/system/271-soak)
 # Everything that check-all runs, built and not run.
 build-tests: $(BENCH_RUN) $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN)
 
@@ -284,7 +295,7 @@ help:
 	@tail -n +2 $(srcdir)/scripts/make-help
 
 FORCE:
-.PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-model check-system check-boot check-bare check-all check-long \
+.PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-model check-system check-boot check-bare check-all check-long soak \
 	build-tests bench bench-programs bench-scaling fuzz lint format install uninstall dist deb clean distclean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -89,7 +89,10 @@ void connection_free(struct connection *c, struct protocol *p);
 // connection closes by itself or when nothing was there; -errno when the connection is broken.
 int connection_read(struct connection *c, struct protocol *p, char *input);
 
-// What input.c makes of the bytes: a line, and one that is too long.
+// What input.c makes of the bytes: lines that may be remembered, of which as many as are so are dealt with and counted
+// in the result; any line; and one that is too long.
+size_t connection_remembered(struct connection *c, struct protocol *p, struct event_line *lines,
+                             size_t n);
 void connection_line(struct connection *c, struct protocol *p, struct event_line *line);
 void connection_too_long(struct connection *c, struct protocol *p);
 // Answers a hello.

@@ -45,13 +45,15 @@ static const char *complete_lines(struct connection *c, struct protocol *p, cons
     size_t n;
     while (is_read(c) && (n = cut_lines(at, end, lines)) > 0) {
         event_look(p->reader, &c->origin, lines, n);
-        for (size_t i = 0; i < n && is_read(c); i++) {
+        for (size_t i = 0; i < n && is_read(c);) {
+            size_t known = c->skipping ? 0 : connection_remembered(c, p, &lines[i], n - i);
             if (c->skipping) {
                 end_skipping(c, p);
-            } else {
+            } else if (known == 0) {
                 connection_line(c, p, &lines[i]);
             }
-            at = lines[i].at + lines[i].len + 1;
+            i += known > 0 ? known : 1;
+            at = lines[i - 1].at + lines[i - 1].len + 1;
         }
     }
     return at;
