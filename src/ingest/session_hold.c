@@ -2,7 +2,9 @@
 // Which of a session's connections holds it.
 #include "ingest/session_table.h"
 
-void session_wake(struct sessions *s, uint64_t claim)
+enum { WORKER_BITS = 8 }; // of a claim; above them its number
+
+static void wake(struct sessions *s, uint64_t claim)
 {
     s->wake(s->ctx, claim & ((1u << WORKER_BITS) - 1));
 }
@@ -16,7 +18,7 @@ uint64_t session_claim(struct sessions *s, struct session *e, unsigned worker)
     } while (!atomic_compare_exchange_weak(&e->claim, &before, claim));
     // Who claimed it last, and may still wait for it, waits in vain.
     if (before != 0 && atomic_load(&e->users) > 1) {
-        session_wake(s, before);
+        wake(s, before);
     }
     return claim;
 }
@@ -27,7 +29,7 @@ static void release(struct sessions *s, struct session *e, uint64_t claim)
     atomic_store(&e->held, 0);
     uint64_t latest = atomic_load(&e->claim);
     if (latest != claim) {
-        session_wake(s, latest);
+        wake(s, latest);
     }
 }
 
@@ -38,7 +40,7 @@ enum session_turn session_try(struct sessions *s, struct session *e, uint64_t cl
         return SESSION_FENCED;
     }
     if (!atomic_compare_exchange_strong(&e->held, &holder, claim) && holder != claim) {
-        session_wake(s, holder);
+        wake(s, holder);
         return SESSION_WAIT;
     }
     if (atomic_load(&e->claim) != claim) {
