@@ -89,7 +89,6 @@
  * ingest/session         how far each client has come
  * ingest/session_table   the insides of the table of sessions
  * ingest/session_hold    which of its connections holds a session
- * ingest/session_mend    what becomes of them when pages were lost
  * ingest/account         what became of each component's lines
  * ingest/refusal         what workers tell of refused lines
  * ingest/hello           who a connection or a datagram speaks for
