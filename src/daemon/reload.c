@@ -106,7 +106,7 @@ static bool refuse(struct daemon *d, const struct fresh *fresh)
 
 bool daemon_reload(struct daemon *d, struct buf *report)
 {
-    struct fresh fresh = {NULL};
+    struct fresh fresh = {0};
     if (load(d->config, &fresh, report) < 0 ||
         !keeps_components(schema_current(d->store)->catalog, fresh.catalog, report)) {
         return refuse(d, &fresh);
