@@ -30,12 +30,15 @@ confdir = $(sysconfdir)/virtrigaud-exporter
 
 rel = $(patsubst $(srcdir)/%,%,$(wildcard $(addprefix $(srcdir)/,$(1))))
 MAINS := src/daemon/main.c src/emit/main.c
-# What needs libsystemd or isa-l has another file, NAME_none.c, for a build without it (SYSTEMD=no, GZIP=no).
+# What needs libsystemd, isa-l or GnuTLS has another file, NAME_none.c, for a build without it (SYSTEMD=no,
+# GZIP=no, TLS=no).
 NONE_GZIP := src/expose/gzip_none.c
-NONE_SYSTEMD := $(filter-out $(NONE_GZIP),$(call rel,src/*/*_none.c))
+NONE_TLS := src/web/tls_none.c
+NONE_SYSTEMD := $(filter-out $(NONE_GZIP) $(NONE_TLS),$(call rel,src/*/*_none.c))
 unused = $(if $(filter no,$($(1))),$(NONE_$(1):_none.c=.c),$(NONE_$(1)))
-UNUSED := $(call unused,SYSTEMD) $(call unused,GZIP)
-WITHOUT := $(if $(filter no,$(SYSTEMD)),libsystemd) $(if $(filter no,$(GZIP)),libisal)
+UNUSED := $(call unused,SYSTEMD) $(call unused,GZIP) $(call unused,TLS)
+WITHOUT := $(if $(filter no,$(SYSTEMD)),libsystemd) $(if $(filter no,$(GZIP)),libisal) \
+	$(if $(filter no,$(TLS)),gnutls)
 LIB := $(filter-out $(MAINS) $(UNUSED),$(call rel,src/*/*.c))
 UNIT := $(patsubst tests/%.c,%,$(filter-out $(patsubst %.c,tests/unit/test_%.c,$(notdir $(UNUSED))),$(call rel,tests/unit/test_*.c)))
 STRESS := $(patsubst tests/%.c,%,$(call rel,tests/stress/stress_*.c))

@@ -68,6 +68,7 @@ struct config {
     uint64_t events_workers;   // 0: auto
     uint64_t events_memo_size; // bytes
     struct config_list web_listen_addresses;
+    char *web_config_file; // NULL: none
     char *web_telemetry_path;
     char *web_external_address; // NULL: the request's Host
     bool web_enable_lifecycle;

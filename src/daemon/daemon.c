@@ -183,6 +183,11 @@ static int open_web(struct daemon *d)
     int rc = web_open(&d->web, &settings, &backend, &problem);
     if (rc < 0) {
         say(rc, "cannot serve HTTP", buf_string(&problem));
+    } else {
+        rc = webfile_open(&d->webfile, d->web, d->config->web_config_file, &problem);
+        if (rc < 0) {
+            say(rc, "cannot use the web configuration", buf_string(&problem));
+        }
     }
     buf_free(&problem);
     return rc;
@@ -285,6 +290,7 @@ void daemon_close(struct daemon *d)
         refused_end(&d->refused);
     }
     web_free(d->web);
+    webfile_close(&d->webfile);
     ingest_free(d->ingest);
     // Series are not taken apart: the kernel is quicker, and somebody may wait.
     state_close(&d->state);
@@ -307,6 +313,7 @@ static void tick(struct daemon *d)
     expire_reclaim(d->store);
     state_tick(&d->state, d->ingest, now_ms);
     refused_tick(&d->refused, d->ingest, schema_current(d->store)->catalog, now_ms);
+    webfile_tick(&d->webfile, d->web, &d->self, d->config->web_config_file);
     watchdog_tick(&d->watchdog, d->ingest, d->web, now_ms);
     status_tick(&d->status, d->ingest, d->store, state_trouble(&d->state), now_ms);
 }

@@ -14,6 +14,7 @@
 #include "daemon/state.h"
 #include "daemon/status.h"
 #include "daemon/watchdog.h"
+#include "daemon/webfile.h"
 #include "expose/expose.h"
 #include "ingest/ingest.h"
 #include "web/web.h"
@@ -26,6 +27,7 @@ struct daemon {
     struct ingest *ingest;
     struct self self;
     struct web *web;
+    struct webfile webfile;
     struct service_fds passed; // sockets that were handed over; ingest and web own them
     struct watchdog watchdog;
     struct status status;

@@ -11,6 +11,7 @@
  * base/log_journal_none  where there is none
  * base/num               numbers to text and back
  * base/num_pow10         the powers of ten that num needs
+ * base/siphash           a keyed hash
  * base/text              UTF-8, JSON, HTML and label text; nearest words
  *
  * catalog/catalog        what may exist: metrics, labels, events; look-up
@@ -117,6 +118,19 @@
  * web/wish               what a scrape's head says of its answer
  * web/page               the landing page
  * web/body               the memory of renderings
+ * web/watch              whether files are still those that were read
+ * web/priority           Go's names of ciphers and curves to GnuTLS' words
+ * web/bcrypt             passwords and their hashes
+ * web/basic              user and password of a request
+ * web/webconf            the file of --web.config.file,
+ * web/webconf_tls        its section on TLS,
+ * web/webconf_limit      and that on the rate of requests
+ * web/webconf_inside     what these share
+ * web/tls                what a handshake needs
+ * web/tls_none           where there is no GnuTLS
+ * web/guard              a web configuration ready to be put in force
+ * web/login              whether a password is right
+ * web/gate               whether a request is let in
  * web/scrape             requests that wait for a rendering
  * web/sd                 sources as targets, and as what these answer
  * web/reload             requests that wait for a reload
@@ -135,6 +149,7 @@
  * daemon/config          what the daemon was told, all together
  * daemon/backend         what the web thread shows
  * daemon/reload          loads config and catalogue again
+ * daemon/webfile         the web configuration, read again when it changes
  * daemon/service         the sockets that systemd hands over, and what it is told
  * daemon/service_none    the same without systemd
  * daemon/watchdog        systemd's watchdog, fed while all threads go round
@@ -223,6 +238,17 @@ static void print_check(const struct config *config, const struct catalog *c,
     put(STDOUT_FILENO, &text);
 }
 
+// Only looks: the daemon reads it once more, and whenever it changes.
+static int check_web(const struct config *config, struct errs *errs)
+{
+    struct guard *guard = NULL;
+    struct watch seen = {0};
+    int rc = guard_load(&guard, config->web_config_file, &seen, errs);
+    guard_free(guard);
+    watch_clear(&seen);
+    return rc;
+}
+
 static int print_text(void (*write_text)(struct buf *))
 {
     struct buf text = BUF_INIT;
@@ -306,7 +332,11 @@ int main(int argc, char **argv)
     }
     struct catalog_input input = config_catalog_input(config);
     rc = catalog_load(&c, &input, &errs);
+    if (rc == 0 && config->action != CONFIG_PRINT) {
+        rc = check_web(config, &errs);
+    }
     if (rc < 0) {
+        catalog_free(c);
         config_free(config);
         return report(&errs, rc);
     }

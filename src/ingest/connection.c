@@ -281,6 +281,29 @@ void connection_too_long(struct connection *c, struct protocol *p)
     refuse(c, p, &v);
 }
 
+static void tell_time(struct connection *c, const struct protocol *p)
+{
+    c->origin.now_ms = p->now_ms;
+    c->origin.claimant.now_s = (uint32_t)(p->now_ms / 1000);
+}
+
+size_t connection_remembered(struct connection *c, struct protocol *p, struct event_line *lines,
+                             size_t n)
+{
+    if (!c->entered) {
+        return 0;
+    }
+    tell_time(c, p);
+    n = event_remembered(p->reader, &c->origin, lines, n);
+    c->lines += n;
+    c->applied += n;
+    if (c->origin.ledger == NULL) {
+        count_add(&account_of(c, p)->applied, n);
+    }
+    count_add(&p->stats->memo_hits, n);
+    return n;
+}
+
 void connection_line(struct connection *c, struct protocol *p, struct event_line *line)
 {
     if (line->len > EVENT_MAX_LINE) {
@@ -297,8 +320,7 @@ void connection_line(struct connection *c, struct protocol *p, struct event_line
     if (!c->entered && !hello_is_likely(line->at, line->len)) {
         identity_enter_unnamed(c, p);
     }
-    c->origin.now_ms = p->now_ms;
-    c->origin.claimant.now_s = (uint32_t)(p->now_ms / 1000);
+    tell_time(c, p);
     event_judge(p->reader, &c->origin, line, &v);
     if (!c->entered && v.kind == EVENT_APPLIED) {
         identity_enter_unnamed(c, p); // it looked like a hello, and was none

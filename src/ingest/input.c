@@ -45,13 +45,15 @@ static const char *complete_lines(struct connection *c, struct protocol *p, cons
     size_t n;
     while (is_read(c) && (n = cut_lines(at, end, lines)) > 0) {
         event_look(p->reader, &c->origin, lines, n);
-        for (size_t i = 0; i < n && is_read(c); i++) {
+        for (size_t i = 0; i < n && is_read(c);) {
+            size_t known = c->skipping ? 0 : connection_remembered(c, p, &lines[i], n - i);
             if (c->skipping) {
                 end_skipping(c, p);
-            } else {
+            } else if (known == 0) {
                 connection_line(c, p, &lines[i]);
             }
-            at = lines[i].at + lines[i].len + 1;
+            i += known > 0 ? known : 1;
+            at = lines[i - 1].at + lines[i - 1].len + 1;
         }
     }
     return at;
@@ -139,6 +141,16 @@ void connection_go_on(struct connection *c, struct protocol *p, char *input)
     heard(c, p, lines);
 }
 
+// Refusing takes longer than applying: who is refused often is read in pieces that keep nobody waiting.
+static void doubt(struct connection *c, uint64_t refused)
+{
+    if (refused >= CONNECTION_DOUBT) {
+        c->doubt = CONNECTION_TRUST;
+    } else if (refused == 0 && c->doubt > 0) {
+        c->doubt--;
+    }
+}
+
 int connection_read(struct connection *c, struct protocol *p, char *input)
 {
     if (c->waiting || fence_is_lost(c)) {
@@ -147,7 +159,7 @@ int connection_read(struct connection *c, struct protocol *p, char *input)
     if (c->tail_len > 0) {
         memcpy(input, c->tail, c->tail_len);
     }
-    size_t most = c->doubted ? CONNECTION_READ_LESS : CONNECTION_READ;
+    size_t most = c->doubt > 0 ? CONNECTION_READ_LESS : CONNECTION_READ;
     ssize_t n = recv(c->fd, input + c->tail_len, most, MSG_DONTWAIT);
     if (n < 0) {
         return errno == EAGAIN || errno == EINTR ? 0 : -errno;
@@ -166,6 +178,6 @@ int connection_read(struct connection *c, struct protocol *p, char *input)
     }
     rcu_leave();
     heard(c, p, lines);
-    c->doubted = c->rejected - rejected >= CONNECTION_DOUBT;
+    doubt(c, c->rejected - rejected);
     return rc;
 }

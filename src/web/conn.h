@@ -19,10 +19,14 @@
 #include "web/stats.h"
 
 struct MHD_Connection;
+struct login_try;
+struct tls;
+struct webconf;
 
 enum conn_state {
     CONN_HEAD,        // its first request is not complete
     CONN_IDLE,        // after a response; its next request is not complete
+    CONN_LOGIN,       // suspended: its password is being tried
     CONN_SCRAPE,      // suspended: waits for a rendering
     CONN_RELOAD,      // suspended: waits for the reload that is under way
     CONN_RELOAD_NEXT, // suspended: waits for the reload after that
@@ -51,6 +55,9 @@ struct conn {
     char *target;              // of the request, NULL between requests
     char *path;                // decoded, in target
     char *query;               // still encoded, in target; NULL when there is none
+    struct tls *tls;           // what its session needs; NULL: without TLS
+    struct login_try *login;   // its password is being tried
+    bool admitted;             // its password was good
     bool checked;              // the request's head was found good
     uint64_t discarded;        // bytes of the request's body so far
     struct web_filter *filter; // of a scrape that waits; NULL: all
@@ -70,10 +77,11 @@ struct conn_list {
 
 struct conns {
     struct conn_list list[CONN_STATES];
-    uint64_t now_ms;     // monotonic; set once a round
-    uint64_t sampled_ms; // when progress was last looked at
-    size_t limit;        // connections at once
-    bool resumed;        // libmicrohttpd has to look at resumed ones, without being told by epoll
+    uint64_t now_ms;            // monotonic; set once a round
+    uint64_t sampled_ms;        // when progress was last looked at
+    size_t limit;               // connections at once
+    const struct webconf *conf; // in force; NULL: none
+    bool resumed; // libmicrohttpd has to look at resumed ones, without being told by epoll
     struct stats *stats;
 };
 

@@ -202,5 +202,12 @@ bool routes_handle(struct routes *r, struct conn *c, const char *method, const c
         *upload_size = 0;
         return c->discarded <= ROUTES_BODY_DROP;
     }
-    return handle_path(r, c, method);
+    switch (gate_ask(r->gate, c)) {
+    case GATE_OPEN:
+        return handle_path(r, c, method);
+    case GATE_ANSWERED:
+        return true;
+    default:
+        return false;
+    }
 }

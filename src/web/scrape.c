@@ -95,14 +95,15 @@ static void refuse(struct scrape *s, struct conn *c, const struct reply *why)
     reply_send(s->conns, c, why);
 }
 
-static struct MHD_Response *plain_response(struct rendering *r, const struct conn *c)
+static struct MHD_Response *plain_response(struct scrape *s, struct rendering *r,
+                                           const struct conn *c)
 {
     if (r->plain == NULL && r->bytes.p != NULL) {
         const struct reply_form form = {.type = c->page ? TYPE_PAGE : negotiated_type(&c->form),
                                         .negotiated = !c->page};
         struct body *body = r->body;
         r->body = NULL;
-        r->plain = reply_body(&form, body->buf.p, body->buf.len, body_release, body);
+        r->plain = reply_body(s->conns, &form, body->buf.p, body->buf.len, body_release, body);
         r->bytes.p = r->plain != NULL ? r->bytes.p : NULL;
     }
     return r->plain;
@@ -130,7 +131,7 @@ static struct MHD_Response *packed_response(struct scrape *s, struct rendering *
         const struct reply_form form = {
             .type = negotiated_type(&c->form), .gzip = true, .negotiated = true};
         body_seal(body);
-        r->packed = reply_body(&form, body->buf.p, body->buf.len, body_release, body);
+        r->packed = reply_body(s->conns, &form, body->buf.p, body->buf.len, body_release, body);
     }
     return r->packed;
 }
@@ -144,7 +145,7 @@ static void answer(struct scrape *s, struct rendering *r, struct conn *c)
 {
     struct MHD_Response *response = c->form.gzip ? packed_response(s, r, c) : NULL;
     if (response == NULL) {
-        response = plain_response(r, c);
+        response = plain_response(s, r, c);
     }
     if (response == NULL) {
         answer_failed(s, c, -ENOMEM);

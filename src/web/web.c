@@ -188,6 +188,11 @@ int web_change(struct web *w, const struct web_settings *settings, struct buf *w
     return 0;
 }
 
+void web_guard(struct web *w, struct guard *guard)
+{
+    server_guard(&w->server, guard);
+}
+
 void web_poke(struct web *w)
 {
     server_wake(&w->server);

@@ -26,6 +26,7 @@
 #define VE_WEB_WEB_H
 
 #include "base/buf.h"
+#include "web/guard.h"
 #include "web/page.h"
 #include "web/query.h"
 #include "web/stats.h"
@@ -90,6 +91,10 @@ int web_start(struct web *w);
 // Puts telemetry_path, external_address, lifecycle and max_requests of these settings in force, for requests that come from
 // now on. Any thread. Returns 0; -EINVAL with a line in `why`; -ENOMEM; then nothing changes.
 int web_change(struct web *w, const struct web_settings *settings, struct buf *why);
+
+// Puts a web configuration in force (takes it), for requests and handshakes that come from now on; without any
+// everybody may ask for everything, without TLS. Any thread, between web_open and web_free.
+void web_guard(struct web *w, struct guard *guard);
 
 // The TCP port of address i (after the addresses: of the fds); 0 for a Unix socket.
 unsigned web_port(const struct web *w, size_t i);

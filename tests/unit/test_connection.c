@@ -296,6 +296,27 @@ START_TEST(a_reply_other_than_an_error_that_finds_no_room_closes)
 }
 END_TEST
 
+START_TEST(an_idle_connection_holds_no_big_buffer)
+{
+    struct buf text = BUF_INIT;
+    open_both();
+    for (int i = 0; i < 60000; i++) {
+        buf_char(&text, 'x');
+    }
+    dialogue_say(&d, text.p, text.len);
+    ck_assert_uint_ge(d.c->tail_cap, text.len);
+    for (int i = 0; i < 300; i++) {
+        buf_str(&text, "\nnonsense");
+    }
+    buf_char(&text, '\n');
+    ck_assert_uint_gt(strlen(dialogue_say(&d, text.p + 60000, text.len - 60000)), 10000);
+    ck_assert_uint_le(d.c->tail_cap, 512);
+    ck_assert_uint_le(d.c->replies.cap, 512);
+    buf_free(&text);
+    close_both();
+}
+END_TEST
+
 START_TEST(a_broken_connection_says_so)
 {
     open_both();
@@ -317,4 +338,5 @@ UNIT_MAIN("connection", a_conversation_split_anywhere_means_the_same,
           the_last_line_counts_without_its_lf, the_end_of_a_line_that_was_too_long_is_no_line,
           blank_lines_are_numbered_and_not_judged, ids_are_echoed_byte_for_byte,
           error_replies_that_nobody_reads_are_dropped_and_counted,
-          a_reply_other_than_an_error_that_finds_no_room_closes, a_broken_connection_says_so)
+          a_reply_other_than_an_error_that_finds_no_room_closes,
+          an_idle_connection_holds_no_big_buffer, a_broken_connection_says_so)
