@@ -37,7 +37,7 @@ static int load(const struct config *old, struct fresh *ret, struct buf *report)
 {
     struct errs errs = ERRS_INIT;
     struct errs warnings = ERRS_INIT;
-    struct fresh f = {NULL};
+    struct fresh f = {0};
     int rc = config_reload(&f.config, old, &errs);
     if (rc == 0) {
         struct catalog_input input = config_catalog_input(f.config);
