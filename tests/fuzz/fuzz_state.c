@@ -35,6 +35,7 @@ static const char lines[] =
     "\"provider\":\"b\"},\"value\":2}\n"
     "{\"metric\":\"virtrigaud_errors_total\",\"labels\":{\"reason\":\"a\\\"\\\\b\",\"component\":"
     "\"provider\"},\"value\":1.5}\n"
+    "{\"event\":\"task_started\",\"labels\":{\"provider_type\":\"a\",\"provider\":\"c\"}}\n"
     "{\"metric\":\"nothing\"}\n";
 
 static struct record_image base; // a good one, scanned
