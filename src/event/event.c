@@ -294,12 +294,18 @@ void event_look(struct event_reader *r, const struct event_origin *origin, struc
     }
 }
 
-void event_judge(struct event_reader *r, const struct event_origin *origin, struct event_line *line,
-                 struct event_verdict *ret)
+size_t event_remembered(struct event_reader *r, const struct event_origin *origin,
+                        struct event_line *lines, size_t n)
 {
     r->schema = schema_current(r->store);
     r->limited = false;
-    ret->remembered = r->memo != NULL && memo_apply(r->memo, r, origin, line);
+    return r->memo != NULL ? memo_apply(r->memo, r, origin, lines, n) : 0;
+}
+
+void event_judge(struct event_reader *r, const struct event_origin *origin, struct event_line *line,
+                 struct event_verdict *ret)
+{
+    ret->remembered = event_remembered(r, origin, line, 1) == 1;
     if (ret->remembered) {
         ret->kind = EVENT_APPLIED;
     } else if (r->limited) {

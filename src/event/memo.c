@@ -27,16 +27,20 @@ void memo_split(struct event_line *line)
     while (to > 0 && AT_END[at[to - 1]] == BEHIND) {
         to--;
     }
-    line->number_known = to >= NUMBER_TAIL && to < line->len;
-    uint32_t short_len =
-        line->number_known ? (uint32_t)number_tail(line->at + to, &line->number) : 0;
+    bool before_more = to < line->len; // else what ends here may go on
+    size_t short_len =
+        before_more && to >= NUMBER_TAIL ? number_tail(line->at + to, &line->number) : 0;
     line->number_known = short_len > 0;
-    uint32_t from = to - short_len;
-    while (!line->number_known && from > 0 && AT_END[at[from - 1]] == IN_NUMBER) {
+    if (line->number_known) {
+        line->number_from = to - (uint32_t)short_len;
+        line->number_to = to;
+        return;
+    }
+    uint32_t from = to;
+    while (from > 0 && AT_END[at[from - 1]] == IN_NUMBER) {
         from--;
     }
-    bool number =
-        from < to && to < line->len && (at[from] == '-' || (unsigned)(at[from] - '0') < 10);
+    bool number = from < to && before_more && (at[from] == '-' || (unsigned)(at[from] - '0') < 10);
     line->number_from = number ? from : line->len;
     line->number_to = number ? to : line->len;
 }
@@ -104,10 +108,13 @@ static void fetch_entry(const struct memo *m, struct event_line *line)
 static void fetch_cells(const struct memo *m, char *base, const struct event_line *line)
 {
     const struct memo_entry *e = memo_at(m, line->entry);
-    for (unsigned i = 0; line->entry != 0 && i < e->n; i++) {
-        const char *cell = arena_at(base, e->updates[i].cell);
-        __builtin_prefetch(cell, 1);
-        __builtin_prefetch(cell + 64, 1);
+    if (line->entry != 0 && e->n > 0) {
+        // Of most lines these are all.
+        const char *first = arena_at(base, e->updates[0].cell);
+        const char *last = arena_at(base, e->updates[e->n - 1].cell);
+        __builtin_prefetch(first, 1);
+        __builtin_prefetch(last, 1);
+        __builtin_prefetch(last + 64, 1);
     }
 }
 
@@ -203,7 +210,7 @@ static struct memo_entry *find_usable(struct memo *m, struct event_reader *r,
     if (e == NULL || (e->has_number && (!read_number(line, ret) || !number_fits(r, e, *ret)))) {
         return NULL;
     }
-    r->limited = !permit_spend(origin->permit, origin->now_ms, 1);
+    r->limited = origin->permit != NULL && !permit_spend(origin->permit, origin->now_ms, 1);
     if (r->limited) {
         return NULL;
     }
@@ -219,9 +226,9 @@ static void apply(const struct event_reader *r, const struct memo_entry *e, doub
                   const struct event_ledger *ledger)
 {
     char *base = r->store->share.base;
-    for (unsigned i = 0; i < e->n; i++) {
-        const struct memo_update *u = &e->updates[i];
-        const struct family *f = &r->schema->families[u->family];
+    const struct family *families = r->schema->families;
+    for (const struct memo_update *u = e->updates; u < e->updates + e->n; u++) {
+        const struct family *f = &families[u->family];
         void *target = (char *)arena_at(base, u->cell) + u->behind * sizeof(double);
         double v = u->takes_number ? number : u->constant;
         if (ledger == NULL) {
@@ -232,22 +239,25 @@ static void apply(const struct event_reader *r, const struct memo_entry *e, doub
     }
 }
 
-bool memo_apply(struct memo *m, struct event_reader *r, const struct event_origin *origin,
-                struct event_line *line)
+size_t memo_apply(struct memo *m, struct event_reader *r, const struct event_origin *origin,
+                  struct event_line *lines, size_t n)
 {
-    double number = 0;
-    if (line->context != origin->context) {
-        memo_look(m, r, origin, line, 1);
+    for (size_t i = 0; i < n; i++) {
+        struct event_line *line = &lines[i];
+        double number = 0;
+        if (line->context != origin->context) {
+            memo_look(m, r, origin, line, 1);
+        }
+        struct memo_entry *e =
+            line->len <= MEMO_MAX_LINE ? find_usable(m, r, origin, line, &number) : NULL;
+        if (e == NULL) {
+            return i;
+        }
+        apply(r, e, number, origin->ledger);
+        if (origin->ledger != NULL) {
+            event_settle(origin->ledger, origin->ledger->applied);
+        }
+        e->used = true;
     }
-    struct memo_entry *e =
-        line->len <= MEMO_MAX_LINE ? find_usable(m, r, origin, line, &number) : NULL;
-    if (e == NULL) {
-        return false;
-    }
-    apply(r, e, number, origin->ledger);
-    if (origin->ledger != NULL) {
-        event_settle(origin->ledger, origin->ledger->applied);
-    }
-    e->used = true;
-    return true;
+    return n;
 }

@@ -42,9 +42,9 @@ void memo_free(struct memo *m);
 // Takes the lines apart, and fetches the memory that applying them needs. For lines that memo_apply gets next.
 void memo_look(struct memo *m, const struct event_reader *r, const struct event_origin *origin,
                struct event_line *lines, size_t n);
-// Applies the line if it is remembered. Returns whether it did.
-bool memo_apply(struct memo *m, struct event_reader *r, const struct event_origin *origin,
-                struct event_line *line);
+// Applies the lines of the beginning that are remembered. Returns how many.
+size_t memo_apply(struct memo *m, struct event_reader *r, const struct event_origin *origin,
+                  struct event_line *lines, size_t n);
 
 // After the line was parsed and applied as the reader's plan says: remembers it if it was seen before.
 void memo_learn(struct memo *m, struct event_reader *r, const struct event_line *line);

@@ -80,7 +80,8 @@ static void refuse(struct connection *c, struct protocol *p, const struct event_
     } else {
         count_add(account, 1);
     }
-    refusal_put(p->refusals, c->source, &c->who, c->lines, v->reason, v->name, v->detail);
+    refusal_put(p->refusals, c->source, &c->who, c->lines, v->reason, v->name, v->detail,
+                p->refused);
     struct buf reply = BUF_INIT;
     reply_error(&reply, v, c->lines);
     if (!queue_reply(c, &reply)) {
@@ -100,6 +101,7 @@ struct connection *connection_new(int fd, struct protocol *p)
     rcu_enter();
     v.reason = identity_begin(c, p, v.detail);
     if (v.reason != REJECT_NONE) {
+        p->refused = (struct slice){0};
         refuse(c, p, &v);
         c->closing = true;
     }
@@ -272,19 +274,43 @@ static void on_verdict(struct connection *c, struct protocol *p, struct event_ve
     }
 }
 
-void connection_too_long(struct connection *c, struct protocol *p)
+void connection_too_long(struct connection *c, struct protocol *p, struct slice text)
 {
     struct event_verdict v = {.kind = EVENT_REFUSED, .reason = REJECT_too_long, .index = -1};
     snprintf(v.detail, sizeof v.detail, "longer than %d bytes", EVENT_MAX_LINE);
     c->lines++;
     c->begun = true;
+    p->refused = text;
     refuse(c, p, &v);
+}
+
+static void tell_time(struct connection *c, const struct protocol *p)
+{
+    c->origin.now_ms = p->now_ms;
+    c->origin.claimant.now_s = (uint32_t)(p->now_ms / 1000);
+}
+
+size_t connection_remembered(struct connection *c, struct protocol *p, struct event_line *lines,
+                             size_t n)
+{
+    if (!c->entered) {
+        return 0;
+    }
+    tell_time(c, p);
+    n = event_remembered(p->reader, &c->origin, lines, n);
+    c->lines += n;
+    c->applied += n;
+    if (c->origin.ledger == NULL) {
+        count_add(&account_of(c, p)->applied, n);
+    }
+    count_add(&p->stats->memo_hits, n);
+    return n;
 }
 
 void connection_line(struct connection *c, struct protocol *p, struct event_line *line)
 {
     if (line->len > EVENT_MAX_LINE) {
-        connection_too_long(c, p);
+        connection_too_long(c, p, (struct slice){line->at, line->len});
         return;
     }
     c->lines++;
@@ -297,12 +323,14 @@ void connection_line(struct connection *c, struct protocol *p, struct event_line
     if (!c->entered && !hello_is_likely(line->at, line->len)) {
         identity_enter_unnamed(c, p);
     }
-    c->origin.now_ms = p->now_ms;
-    c->origin.claimant.now_s = (uint32_t)(p->now_ms / 1000);
+    tell_time(c, p);
     event_judge(p->reader, &c->origin, line, &v);
     if (!c->entered && v.kind == EVENT_APPLIED) {
         identity_enter_unnamed(c, p); // it looked like a hello, and was none
     }
     count_add(v.remembered ? &p->stats->memo_hits : &p->stats->memo_misses, 1);
+    if (v.kind != EVENT_APPLIED) {
+        p->refused = (struct slice){line->at, line->len};
+    }
     on_verdict(c, p, &v, first);
 }

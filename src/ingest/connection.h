@@ -36,6 +36,7 @@ struct protocol {
     struct event_reader *reader;
     struct ingest_stats *stats;
     struct refusals *refusals;
+    struct slice refused; // the line that is being refused, as far as it is there
     struct sessions *sessions;
     struct accounts accounts;
     struct redo redo;
@@ -89,9 +90,12 @@ void connection_free(struct connection *c, struct protocol *p);
 // connection closes by itself or when nothing was there; -errno when the connection is broken.
 int connection_read(struct connection *c, struct protocol *p, char *input);
 
-// What input.c makes of the bytes: a line, and one that is too long.
+// What input.c makes of the bytes: lines that may be remembered, of which as many as are so are dealt with and counted
+// in the result; any line; and one that is too long.
+size_t connection_remembered(struct connection *c, struct protocol *p, struct event_line *lines,
+                             size_t n);
 void connection_line(struct connection *c, struct protocol *p, struct event_line *line);
-void connection_too_long(struct connection *c, struct protocol *p);
+void connection_too_long(struct connection *c, struct protocol *p, struct slice text);
 // Answers a hello.
 void connection_welcome(struct connection *c, struct protocol *p);
 

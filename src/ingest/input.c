@@ -20,7 +20,7 @@ static void end_skipping(struct connection *c, struct protocol *p)
 {
     c->skipping = false;
     if (c->session != NULL) {
-        connection_too_long(c, p);
+        connection_too_long(c, p, (struct slice){0}); // its beginning is gone
     }
 }
 
@@ -45,13 +45,15 @@ static const char *complete_lines(struct connection *c, struct protocol *p, cons
     size_t n;
     while (is_read(c) && (n = cut_lines(at, end, lines)) > 0) {
         event_look(p->reader, &c->origin, lines, n);
-        for (size_t i = 0; i < n && is_read(c); i++) {
+        for (size_t i = 0; i < n && is_read(c);) {
+            size_t known = c->skipping ? 0 : connection_remembered(c, p, &lines[i], n - i);
             if (c->skipping) {
                 end_skipping(c, p);
-            } else {
+            } else if (known == 0) {
                 connection_line(c, p, &lines[i]);
             }
-            at = lines[i].at + lines[i].len + 1;
+            i += known > 0 ? known : 1;
+            at = lines[i - 1].at + lines[i - 1].len + 1;
         }
     }
     return at;
@@ -84,7 +86,7 @@ static int on_rest(struct connection *c, struct protocol *p, const char *from, s
 {
     if (!c->skipping && len > EVENT_MAX_LINE) {
         if (c->session == NULL) {
-            connection_too_long(c, p);
+            connection_too_long(c, p, (struct slice){from, len});
         }
         c->skipping = true;
     }

@@ -72,6 +72,9 @@ static inline size_t cell_bucket(const double *bounds, size_t n, double v)
     typedef double pair __attribute__((vector_size(16)));
     typedef int64_t two __attribute__((vector_size(16)));
     const double *at = bounds;
+    if (n == 0) {
+        return 0;
+    }
     for (; n > 32; n -= n / 2) {
         at += n / 2 & -(size_t)(v > at[n / 2 - 1]);
     }
@@ -83,7 +86,8 @@ static inline size_t cell_bucket(const double *bounds, size_t n, double v)
         memcpy(&two_bounds, at, sizeof two_bounds);
         below -= value > two_bounds;
     }
-    return before + (size_t)(below[0] + below[1]) + (n > 0 && v > *at);
+    size_t last = (size_t)(v > at[(ptrdiff_t)n - 1]) & n; // of an odd number
+    return before + (size_t)(below[0] + below[1]) + last;
 }
 
 static inline void cell_observe(struct cell_histogram *c, size_t bucket, double v)
