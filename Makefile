@@ -84,6 +84,11 @@ VE_CFLAGS := -std=gnu11 -pthread -fno-common $(WERROR) -Wall -Wextra -Wshadow -W
 	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wpointer-arith -Wwrite-strings \
 	-Wformat=2 -Wundef -Wdate-time -Wredundant-decls
 
+# The calls that this test lets fail.
+$(foreach b,$(O) $(O)/asan $(O)/tsan,$(b)/unit/test_shortage): WRAPS = $(addprefix -Wl$(comma)--wrap=,malloc calloc \
+	realloc strdup strndup mmap mprotect posix_fallocate pthread_create)
+comma := ,
+
 # Five builds beside each other, each with rules of its own below: as shipped, under AddressSanitizer,
 # under ThreadSanitizer, for the fuzzer, and to see what its inputs reach. What differs is told by the folder.
 BUILDS := $(O) $(O)/asan $(O)/tsan $(O)/fuzz $(O)/cover
@@ -144,7 +149,7 @@ $(VERSIONED:%.c=$(1)/%.o): VERSION_HEADER = -include $(O)/gen/version.h
 $(VERSIONED:%.c=$(1)/%.o): $(O)/gen/version.h
 $(1)/unit/%: $(srcdir)/tests/unit/%.c $(1)/libve.a $(1)/gen/flags
 	@mkdir -p $$(@D)
-	$$(call say,TEST    )$$(COMPILE) $$(DEPS) $$(LINK) -o $$@ $$< $(1)/libve.a $$(CHECK_LIBS) $$(VE_LDLIBS)
+	$$(call say,TEST    )$$(COMPILE) $$(DEPS) $$(LINK) $$(WRAPS) -o $$@ $$< $(1)/libve.a $$(CHECK_LIBS) $$(VE_LDLIBS)
 $(1)/stress/%: $(srcdir)/tests/stress/%.c $(1)/libve.a $(1)/gen/flags
 	@mkdir -p $$(@D)
 	$$(call say,TEST    )$$(COMPILE) $$(DEPS) $$(LINK) -o $$@ $$< $(1)/libve.a $$(VE_LDLIBS)
@@ -208,6 +213,9 @@ check-all: all build-tests
 	@$(RUN) $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN) $(call in_src,$(MODEL) $(SYSTEM) $(BOOT))
 check-long: all $(UNIT_RUN) $(STRESS_RUN) $(BENCH_RUN)
 	@VE_LONG=1 $(RUN) $(UNIT_RUN) $(STRESS_RUN) $(call in_src,$(SYSTEM) $(BARE))
+soak: all
+	@VE_LONG=1 VE_SOAK_SECONDS=$(or $(SECONDS),120) $(if $(SEED),VE_SEED=$(SEED)) $(RUN) --output \
+		$(call in_src,tests/system/271-soak)
 # Everything that check-all runs, built and not run.
 build-tests: $(BENCH_RUN) $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN)
 
@@ -295,7 +303,7 @@ help:
 	@tail -n +2 $(srcdir)/scripts/make-help
 
 FORCE:
-.PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-model check-system check-boot check-bare check-all check-long \
+.PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-model check-system check-boot check-bare check-all check-long soak \
 	build-tests bench bench-programs bench-scaling fuzz fuzz-coverage lint format install uninstall dist deb clean distclean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -53,6 +53,7 @@
  * series/statefile       the file that the arena lives in, from one process to the next
  * series/statefile_read  what an earlier process left
  * series/statefile_inside what these two share
+ * series/mend            what becomes of series when pages were lost
  * series/restore         series of a file that an earlier process left
  *
  * event/reject           the reasons for which a line is refused
@@ -87,6 +88,7 @@
  * ingest/session         how far each client has come
  * ingest/session_table   the insides of the table of sessions
  * ingest/session_hold    which of its connections holds a session
+ * ingest/session_mend    what becomes of them when pages were lost
  * ingest/account         what became of each component's lines
  * ingest/refusal         what workers tell of refused lines
  * ingest/hello           who a connection or a datagram speaks for
@@ -303,7 +305,8 @@ static int act(struct config *config, struct catalog *c)
     return status;
 }
 
-// Before any thread exists: signals come by signalfd, and writing to a closed socket is an error, not an end.
+// Before any thread exists: signals come by signalfd, and writing to a closed socket, or to a file that may not grow,
+// is an error and not an end.
 static void set_signals(void)
 {
     sigset_t set;
@@ -313,6 +316,7 @@ static void set_signals(void)
     sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
 }
 
 int main(int argc, char **argv)

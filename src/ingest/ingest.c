@@ -199,6 +199,22 @@ int ingest_adapt(struct ingest *in, const struct catalog *c)
     return rc;
 }
 
+void ingest_mend(struct ingest *in)
+{
+    char *base = in->store->share.base;
+    for (unsigned i = 0; i < CATALOG_MAX_COMPONENTS; i++) {
+        uint32_t handle = in->accounts.of[i];
+        if (handle != 0 && record_is_whole(base, handle)) {
+            record_mend_cells(base, handle);
+        } else {
+            in->accounts.of[i] = 0; // made anew
+        }
+    }
+    // Without memory an account counts on, and does not outlive the process.
+    ingest_adapt(in, schema_current(in->store)->catalog);
+    sessions_mend(in->sessions);
+}
+
 void ingest_restore(struct ingest *in, struct record_image *image, uint64_t now_ms,
                     uint64_t now_real_ms)
 {

@@ -61,6 +61,8 @@ void ingest_set_connections(struct ingest *in, uint32_t most);
 
 // Makes room for the accounts of a catalogue that is about to come; during a pause. Returns 0, -ENOMEM.
 int ingest_adapt(struct ingest *in, const struct catalog *c);
+// Makes good what pages that were lost (arena_torn) had of accounts and sessions. Between pause and resume.
+void ingest_mend(struct ingest *in);
 // Takes over accounts and sessions that an earlier process left; before the threads start.
 void ingest_restore(struct ingest *in, struct record_image *image, uint64_t now_ms,
                     uint64_t now_real_ms);

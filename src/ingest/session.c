@@ -6,14 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum state {
-    SESSION_FREE,
-    SESSION_CLAIMED, // being made
-    SESSION_ABORTED, // its maker has to look again
-    SESSION_KNOWN,
-    SESSION_GOING, // being taken away, perhaps
-};
-
 int sessions_new(struct sessions **ret, uint32_t limit, struct arena *arena,
                  void (*wake)(void *ctx, unsigned worker), void *ctx)
 {

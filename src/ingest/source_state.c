@@ -69,6 +69,21 @@ void sources_bind(struct sources *s, struct series_store *store, struct arena_ha
     }
 }
 
+void sources_mend(struct sources *s, struct arena_hand *hand)
+{
+    for (uint32_t i = 0; i < s->n; i++) {
+        struct source *src = &s->at[i];
+        if (src->record == NULL ||
+            record_is_whole(s->store->share.base,
+                            arena_handle(s->store->share.base, src->record))) {
+            continue;
+        }
+        source_record(s, hand, src);
+        source_record_life(src, (uint32_t)(atomic_load(&src->life) >> 32));
+        source_set_lost(src, atomic_load(&src->lost));
+    }
+}
+
 void sources_save(struct sources *s)
 {
     for (uint32_t i = 0; i < s->n; i++) {

@@ -120,6 +120,25 @@ void *record_cell(struct arena *a, struct arena_hand *hand, uint32_t handle, uns
     return arena_at(base, cell);
 }
 
+bool record_is_whole(char *base, uint32_t handle)
+{
+    const struct record *r = record_at(base, handle);
+    return r->magic == RECORD_MAGIC &&
+           atomic_load(&r->check) == check_of(r, handle, layout_of(base)->seed);
+}
+
+void record_mend_cells(char *base, uint32_t handle)
+{
+    const struct record *r = record_at(base, handle);
+    for (unsigned lane = 0; lane < r->lanes; lane++) {
+        void *cell = record_cell_made(base, r, lane);
+        uint64_t tag = tag_of(r, handle, lane, layout_of(base)->seed);
+        if (cell != NULL) {
+            memcpy(cell, &tag, sizeof tag);
+        }
+    }
+}
+
 // ---- Reading
 
 // A piece of at most a page lies in one, a larger one begins with one.

@@ -74,6 +74,11 @@ void record_withdraw(char *base, uint32_t handle);
 // Withdraws it and gives its memory back; `cell_size` is that of its cells.
 void record_free(struct arena *a, uint32_t handle, size_t cell_size);
 
+// Whether it has not been lost with its page (arena_torn), which then reads as zeros.
+static inline bool record_is_there(const struct record *r)
+{
+    return r->magic == RECORD_MAGIC;
+}
 static inline struct record *record_at(char *base, uint32_t handle)
 {
     return arena_at(base, handle);
@@ -104,6 +109,11 @@ static inline void *record_cell_made(char *base, const struct record *r, unsigne
     uint32_t cell = atomic_load_explicit(&record_lanes(r)[lane], memory_order_acquire);
     return cell == 0 ? NULL : arena_at(base, cell);
 }
+
+// Whether what a published record was made of still stands there: pages of a file may be lost (arena_torn).
+bool record_is_whole(char *base, uint32_t handle);
+// Makes a cell whose page was lost an empty one again, for each lane.
+void record_mend_cells(char *base, uint32_t handle);
 
 // ---- Reading a file that somebody left
 

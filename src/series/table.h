@@ -127,6 +127,8 @@ int table_new(struct table **ret, struct table_share *share, const struct metric
 void table_free(struct table *t);
 // The same when the arena goes, too: what stands in it is left as it is, which may be a file.
 void table_close(struct table *t);
+// Makes the account anew if its record was lost.
+void table_mend_account(struct table *t, const struct metric *m);
 // Rebuilds the index for another limit. Only while no other thread finds, makes or removes series.
 int table_resize(struct table *t, uint64_t limit);
 

@@ -148,10 +148,12 @@ static void *thread_main(void *arg)
 
 int web_start(struct web *w)
 {
-    // Signals are the main thread's; SIGPIPE of a write to a gone peer is nobody's.
+    // Signals are the main thread's; SIGPIPE of a write to a gone peer is nobody's. SIGBUS is that of whoever reads
+    // what cannot be read (series/arena.h).
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
+    sigdelset(&all, SIGBUS);
     int r = pthread_sigmask(SIG_SETMASK, &all, &before);
     if (r != 0) {
         return -r;
