@@ -137,6 +137,7 @@ bool daemon_reload(struct daemon *d, struct buf *report)
     config_free(d->config);
     d->config = config;
     atomic_store(&d->created, config->web_openmetrics_created);
+    daemon_show(d, config);
     log_set_level(config->log_level);
     ingest_set_connections(d->ingest, daemon_connections(config));
     atomic_store(&d->self.reload_at_ms, clock_real_ms());

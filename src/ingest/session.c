@@ -6,6 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum state {
+    SESSION_FREE,
+    SESSION_CLAIMED, // being made
+    SESSION_ABORTED, // its maker has to look again
+    SESSION_KNOWN,
+    SESSION_GOING, // being taken away, perhaps
+};
+
 int sessions_new(struct sessions **ret, uint32_t limit, struct arena *arena,
                  void (*wake)(void *ctx, unsigned worker), void *ctx)
 {
@@ -305,6 +313,19 @@ void sessions_restore(struct sessions *s, struct arena_hand *hand, const struct 
     size_t at = 0;
     for (uint32_t handle; (handle = record_next(image, RECORD_SESSION, &at)) != 0;) {
         take_over(s, hand, record_at(image->base, handle), now_ms, now_real_ms);
+    }
+}
+
+void sessions_mend(struct sessions *s)
+{
+    for (uint32_t i = 0; i < s->n; i++) {
+        struct session *e = &s->at[i];
+        if (atomic_load(&e->state) == SESSION_KNOWN && !record_is_whole(s->base, e->handle)) {
+            atomic_store(&s->hashes[i], 1); // no name's, and the entry is not free
+            atomic_fetch_add(&e->users, 1);
+            session_leave(s, e, session_claim(s, e, 0)); // which wakes whoever has it
+            atomic_store(&e->heard_ms, (uint64_t)-SESSION_FORGOTTEN_MS); // the next tick takes it
+        }
     }
 }
 
