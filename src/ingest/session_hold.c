@@ -2,6 +2,7 @@
 // Which of a session's connections holds it.
 #include "ingest/session_table.h"
 
+enum { WORKER_BITS = 8 }; // of a claim; above them its number
 
 static void wake(struct sessions *s, uint64_t claim)
 {
