@@ -1,165 +1,124 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * fuzz_state: a state file, as a list of changes to a good one. A change has 12 bytes: what is changed, which
- * record, where (2 bytes), and a value (8 bytes). Whatever is restored must have its grammar as an exposition.
+ * fuzz_state: what stands in a state file. The input says how the file of a small process was changed: its first
+ * bytes whether it lost its end, its power, and whether the checks of its records were made to fit again, as only
+ * somebody with the file's seed could; each further 8 bytes a place and four bytes that stand there. Whatever it
+ * became, it is read, and what is then exposed is sane.
  */
 #include "exposition.h"
-#include "house.h"
-#include "ingest/source_state.h"
-#include "series/redo.h"
-#include "series/statefile.h"
-
-#include <sys/socket.h>
-#include <unistd.h>
+#include "image.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { CHANGE = 12, MOST = 64, SLACK = 256 << 10, LIMIT = 300, LIMIT_PER_METRIC = 40 };
+enum { LIMIT = 300, HEAD = 4, PATCH = 8, MOST = 4096 };
+enum { POWER_CUT = 1, SIGNED = 2, CUT = 4 };
 
-enum kind {
-    CHANGE_BYTE,   // of a record, which then does not check out
-    CHANGE_RECORD, // of a record, which is published again
-    CHANGE_REDO,   // a word of a record, by one more of the first lane's redo list
-    CHANGE_HEADER,
-    CHANGE_WORD, // anywhere
-    CHANGE_SIZE, // of the file
-    CHANGES,
-};
+static const char catalog[] =
+    "labels:\n  o: {values: [a, b], closed: true}\n"
+    "metrics:\n"
+    "  - {name: c_total, type: counter, help: h, component: any, labels: [x, o], precreate: true}\n"
+    "  - {name: g, type: gauge, help: h, component: any, labels: [x], owner: source, ttl: 1h}\n"
+    "  - {name: s, type: histogram, help: h, component: any, labels: [x], buckets: [1, 2]}\n"
+    "  - {name: b_info, type: gauge, help: h, component: any, labels: [x], owner: source}\n";
 
-static const char lines[] =
-    "{\"hello\":{\"component\":\"provider\",\"instance\":\"vc1\",\"session\":\"s\",\"lost\":3}}\n"
-    "{\"event\":\"rpc\",\"labels\":{\"provider_type\":\"vsphere\",\"method\":\"Clone\",\"code\":"
-    "\"OK\"},"
-    "\"value\":0.84}\n"
-    "{\"metric\":\"virtrigaud_provider_tasks_inflight\",\"labels\":{\"provider_type\":\"a\","
-    "\"provider\":\"b\"},\"value\":2}\n"
-    "{\"metric\":\"virtrigaud_errors_total\",\"labels\":{\"reason\":\"a\\\"\\\\b\",\"component\":"
-    "\"provider\"},\"value\":1.5}\n"
-    "{\"event\":\"task_started\",\"labels\":{\"provider_type\":\"a\",\"provider\":\"c\"}}\n"
-    "{\"metric\":\"nothing\"}\n";
-
-static struct record_image base; // a good one, scanned
-
-static void talk(struct house *h)
+static void fill(struct house *h)
 {
-    int fds[2];
-    house_must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0, "no socket");
-    struct connection *c = connection_new(fds[0], h->p);
-    house_must(c != NULL && send(fds[1], lines, sizeof lines - 1, 0) > 0, "no room");
-    shutdown(fds[1], SHUT_WR);
-    while (!c->closing) {
-        house_must(connection_read(c, h->p, h->ingest->workers[0].input) >= 0, "a broken read");
-        house_must(connection_flush(c) == 0, "a broken flush");
-    }
-    connection_free(c, h->p);
-    close(fds[1]);
-}
-
-static void make_base(void)
-{
-    struct house h;
     struct arena_hand hand = {0};
-    house_open(&h, NULL, LIMIT, LIMIT_PER_METRIC);
-    sources_bind(h.sources, h.store, &hand);
-    talk(&h);
-    sources_save(h.sources);
-    struct arena *arena = h.store->share.arena;
-    base.size = arena_used(arena);
-    base.base = calloc(1, base.size + SLACK);
-    house_must(base.base != NULL, "no memory");
-    memcpy(base.base, arena_base(arena), base.size);
-    house_close(&h);
-    atomic_store(&layout_of(base.base)->phase, LAYOUT_RUNNING);
-    enum statefile_found found;
-    house_must(statefile_look(&base, &found) == 0 && found == STATEFILE_GOOD && base.n > 5,
-               "the base is no state file");
-}
-
-static void change(char *bytes, uint64_t *size, const uint8_t *data)
-{
-    uint64_t value;
-    memcpy(&value, data + 4, sizeof value);
-    uint32_t handle = base.handles[data[1] % base.n];
-    struct record *r = record_at(bytes, handle);
-    uint64_t at = data[2] | (uint64_t)data[3] << 8;
-    char *in_record = (char *)r + at % record_size(record_at(base.base, handle));
-    struct redo_area *redo = layout_redo(bytes, 0);
-    switch ((enum kind)(data[0] % CHANGES)) {
-    case CHANGE_BYTE:
-        *in_record = (char)value;
-        break;
-    case CHANGE_RECORD:
-        *in_record = (char)value;
-        if (r->lanes <= RECORD_MAX_LANES && r->payload <= RECORD_MAX_PAYLOAD) {
-            record_publish(bytes, handle);
+    uint32_t life;
+    sources_bind(h->sources, h->store, &hand);
+    static const char *const names[] = {"one", "two", "three", "four"};
+    for (size_t i = 0; i < 4; i++) {
+        struct slice name = {names[i], strlen(names[i])};
+        const struct source *src =
+            source_enter(h->sources, &hand, COMPONENT_PROVIDER, name, h->p->now_ms, &life);
+        h->origin.claimant.base = source_base(h->sources, src);
+        h->origin.claimant.life = life;
+        char line[128];
+        for (int k = 0; k < 4; k++) {
+            snprintf(line, sizeof line,
+                     "{\"metric\":\"c_total\",\"labels\":{\"x\":\"v%d\",\"o\":\"a\"},\"value\":%g}",
+                     k, 1.5 * k);
+            house_line(h, line);
+            snprintf(line, sizeof line,
+                     "{\"metric\":\"g\",\"labels\":{\"x\":\"v%d\"},\"value\":%d}", k, -k);
+            house_line(h, line);
+            snprintf(line, sizeof line,
+                     "{\"metric\":\"s\",\"labels\":{\"x\":\"\\\"%d\"},\"value\":%d}", k, k);
+            house_line(h, line);
         }
-        break;
-    case CHANGE_REDO:
-        redo->words[redo->marked % REDO_WORDS].at = (uint64_t)(in_record - bytes) & ~(uint64_t)7;
-        redo->words[redo->marked % REDO_WORDS].value = value;
-        redo->marked = redo->marked % REDO_WORDS + 1;
-        break;
-    case CHANGE_HEADER:
-        bytes[at % sizeof(struct layout)] = (char)value;
-        break;
-    case CHANGE_WORD:
-        memcpy(bytes + (at << 8 | data[1]) * 8 % base.size, &value, sizeof value);
-        break;
-    case CHANGE_SIZE:
-        *size = value % (base.size + 1);
-        break;
-    case CHANGES:
-        break;
+        snprintf(line, sizeof line, "{\"metric\":\"b_info\",\"labels\":{\"x\":\"%s\"},\"value\":1}",
+                 names[i]);
+        house_line(h, line);
+    }
+    sources_save(h->sources);
+}
+
+// Makes checks fit again, of records that are whole enough to have one.
+static void sign(struct record_image *image, const struct record_image *before)
+{
+    for (size_t i = 0; i < before->n; i++) {
+        uint64_t at = (uint64_t)before->handles[i] * ARENA_GRANULE;
+        const struct record *r = record_at(image->base, before->handles[i]);
+        if (at + sizeof *r <= image->size && record_size(r) <= image->size - at) {
+            record_publish(image->base, before->handles[i]);
+        }
     }
 }
 
-static void restore(struct record_image *image, bool whole)
+static void change(struct record_image *image, const struct record_image *before,
+                   const uint8_t *data, size_t size)
 {
-    struct house h;
-    struct arena_hand hand = {0};
-    struct sources_past *past = NULL;
-    struct restored done = {0};
-    const char *line = "";
-    house_open(&h, NULL, LIMIT, LIMIT_PER_METRIC);
-    sources_bind(h.sources, h.store, &hand);
-    house_must(sources_restore(h.sources, image, &hand, h.p->now_ms, &past) == 0, "no memory");
-    struct restore_marks marks = sources_past_marks(past);
-    house_must(restore_series(h.store, image, &marks, &done) == 0, "no memory");
-    house_must(!whole || (done.series > 4 && image->damaged == 0), "a good file is not taken over");
-    sources_past_free(past);
-    ingest_restore(h.ingest, image, h.p->now_ms, h.p->now_real_ms);
-    talk(&h);
-    const char *wrong = exposition_check(house_text_all(&h), &line);
-    if (wrong != NULL) {
-        fprintf(stderr, "%s: %.300s\n", wrong, line);
-        abort();
+    for (size_t at = HEAD; at + PATCH <= size; at += PATCH) {
+        uint32_t where;
+        memcpy(&where, data + at, sizeof where);
+        // Within what is in use: the first 16 KiB behind the fixed places, or a redo record.
+        uint64_t to = where % 2 == 0 ? ARENA_RESERVED + where / 2 % (16 << 10)
+                                     : LAYOUT_REDO_AT + where / 2 % 1024;
+        if (to + 4 <= image->size) {
+            memcpy(image->base + to, data + at + sizeof where, 4);
+        }
     }
-    house_close(&h);
+    if ((data[0] & SIGNED) != 0) {
+        sign(image, before);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (base.base == NULL) {
-        make_base();
+    if (size < HEAD || size > MOST) {
+        return 0;
     }
-    struct record_image image = {.size = base.size};
-    char *room = malloc(base.size + SLACK);
-    house_must(room != NULL, "no memory");
-    memcpy(room, base.base, base.size + SLACK);
-    for (size_t at = 0; at + CHANGE <= size && at < (size_t)MOST * CHANGE; at += CHANGE) {
-        change(room, &image.size, data + at);
+    struct house old;
+    struct house h;
+    house_open(&old, catalog, LIMIT, LIMIT);
+    fill(&old);
+    struct record_image before = image_of(&old);
+    house_must(record_scan(&before) == 0 && before.damaged == 0, "no image");
+    struct record_image image = image_of(&old);
+    house_close(&old);
+    change(&image, &before, data, size);
+    image.power_cut = (data[0] & POWER_CUT) != 0;
+    if ((data[0] & CUT) != 0) {
+        uint16_t end;
+        memcpy(&end, data + 1, sizeof end);
+        image.size = ARENA_RESERVED + end % (16 << 10);
+        image.base = realloc(image.base, image.size); // so that a read beyond its end is seen
     }
-    // Memory of just the file's size, so that a read beyond it is seen.
-    image.base = malloc(image.size > 0 ? image.size : 1);
-    house_must(image.base != NULL, "no memory");
-    memcpy(image.base, room, image.size);
-    free(room);
-    enum statefile_found found;
-    house_must(statefile_look(&image, &found) == 0, "no memory");
-    if (found == STATEFILE_GOOD) {
-        restore(&image, size < CHANGE);
+    house_open(&h, catalog, LIMIT, LIMIT);
+    image_restore(&h, &image);
+    const char *line = "";
+    char *text = strdup(house_text_all(&h));
+    const char *wrong = text == NULL ? "no memory" : exposition_check(text, &line);
+    if (wrong != NULL) {
+        fprintf(stderr, "%s: %.300s\n", wrong, line);
+        abort();
     }
-    record_scan_free(&image);
-    free(image.base);
+    free(text);
+    h.p->now_ms += SOURCE_GRACE_MS + 1000;
+    sources_tick(h.sources, h.store, h.p->now_ms);
+    expire_reclaim(h.store);
+    house_close(&h);
+    image_free(&image);
+    image_free(&before);
     return 0;
 }
