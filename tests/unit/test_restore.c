@@ -352,6 +352,86 @@ START_TEST(a_forget_finds_what_its_source_set_before_the_restart)
 }
 END_TEST
 
+enum { MIXED = 60 };
+
+static void put_mixed(double factor, unsigned from)
+{
+    char name[16];
+    for (unsigned i = from; i < from + MIXED; i++) {
+        snprintf(name, sizeof name, "v%03u", i);
+        say(&old, "c_total", name, factor * (i + 1));
+        say(&old, "s", name, factor * (i + 1));
+    }
+}
+
+// Takes every third series away, so that others get its memory.
+static void thin_out(struct table *t)
+{
+    rcu_enter();
+    for (uint32_t i = 0; i < table_slots(t); i += 3) {
+        struct series *s = table_at(t, i);
+        if (s != NULL) {
+            table_remove(t, s);
+        }
+    }
+    rcu_leave();
+}
+
+// A power cut leaves each page as it was at some time: what is found is of one of these times, or nothing.
+START_TEST(pages_of_different_ages_make_no_other_numbers)
+{
+    uint64_t seed = unit_seed() | 1;
+    for (int round = 0; round < 60; round++) {
+        open_both();
+        struct record_image images[3];
+        put_mixed(1, 0);
+        images[0] = image_of(&old);
+        thin_out(schema_current(old.store)->families[0].table);
+        thin_out(schema_current(old.store)->families[2].table);
+        expire_reclaim(old.store);
+        put_mixed(1000, MIXED);
+        images[1] = image_of(&old);
+        thin_out(schema_current(old.store)->families[0].table);
+        expire_reclaim(old.store);
+        put_mixed(1000000, MIXED / 2);
+        images[2] = image_of(&old);
+        image = images[2];
+        for (uint64_t at = ARENA_RESERVED; at < image.size; at += ARENA_PAGE) {
+            const struct record_image *from = &images[unit_random(&seed) % 3];
+            size_t len = image.size - at < ARENA_PAGE ? image.size - at : ARENA_PAGE;
+            if (at + len <= from->size) {
+                memcpy(image.base + at, from->base + at, len);
+            }
+        }
+        image.power_cut = true;
+        image_restore(&h, &image);
+        const struct family *f = &schema_current(h.store)->families[0];
+        unsigned found = 0;
+        for (uint32_t i = 0; i < table_slots(f->table); i++) {
+            struct series *s = table_at(f->table, i);
+            uint64_t whole;
+            double rest;
+            if (s == NULL) {
+                continue; // an older one gave way to it
+            }
+            table_read_counter(f->table, s, &whole, &rest);
+            unsigned name = (unsigned)strtoul(record_text(s->record) + 4, NULL, 10);
+            bool good = false;
+            for (int k = 0; k < 8; k++) { // any of its three updates, or none
+                good |= whole == (uint64_t)(name + 1) *
+                                     ((k & 1) + (k & 2) / 2 * 1000u + (k & 4) / 4 * 1000000u);
+            }
+            ck_assert_msg(good && rest == 0, "v%03u is %lu", name, (unsigned long)whole);
+            found++;
+        }
+        ck_assert_uint_gt(found, MIXED / 2);
+        free(images[0].base);
+        free(images[1].base);
+        end();
+    }
+}
+END_TEST
+
 UNIT_MAIN("restore", what_was_there_is_there_again_in_the_same_order,
           a_series_that_was_never_shown_is_not_there, of_two_series_with_one_key_the_younger_stays,
           a_key_that_is_none_of_the_metric_is_left_out, numbers_that_cannot_be_count_as_nothing,
@@ -359,4 +439,5 @@ UNIT_MAIN("restore", what_was_there_is_there_again_in_the_same_order,
           an_owned_series_whose_lives_are_forgotten_is_that_of_those_who_set_it,
           an_owned_series_of_nobody_who_is_known_is_left_out, ages_go_on_also_on_another_boot,
           zero_series_wait_for_the_source_that_named_them,
-          a_forget_finds_what_its_source_set_before_the_restart)
+          a_forget_finds_what_its_source_set_before_the_restart,
+          pages_of_different_ages_make_no_other_numbers)
