@@ -89,9 +89,9 @@ $(foreach b,$(O) $(O)/asan $(O)/tsan,$(b)/unit/test_shortage): WRAPS = $(addpref
 	realloc strdup strndup mmap mprotect posix_fallocate pthread_create)
 comma := ,
 
-# Four builds beside each other, each with rules of its own below: as shipped, under AddressSanitizer,
-# under ThreadSanitizer, and for the fuzzer. What differs is told by the folder.
-BUILDS := $(O) $(O)/asan $(O)/tsan $(O)/fuzz
+# Five builds beside each other, each with rules of its own below: as shipped, under AddressSanitizer,
+# under ThreadSanitizer, for the fuzzer, and to see what its inputs reach. What differs is told by the folder.
+BUILDS := $(O) $(O)/asan $(O)/tsan $(O)/fuzz $(O)/cover
 ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all
 B_CC = $(CC)
 B_CFLAGS = $(CFLAGS)
@@ -104,6 +104,10 @@ $(O)/asan/%: B_FLAGS = $(ASAN)
 $(O)/tsan/%: B_FLAGS := -fsanitize=thread $(call if_known,-Wno-tsan)
 $(O)/fuzz/%: B_FLAGS = $(ASAN) -fsanitize=fuzzer-no-link
 $(O)/fuzz/%: B_CC = clang
+$(O)/cover/%: B_CFLAGS = -O0 -g
+$(O)/cover/%: B_LINK =
+$(O)/cover/%: B_FLAGS = -fprofile-instr-generate -fcoverage-mapping
+$(O)/cover/%: B_CC = clang
 
 COMPILE = $(B_CC) $(VE_CPPFLAGS) $(VE_CFLAGS) $(B_FLAGS) $(CPPFLAGS) $(B_CFLAGS)
 LINK = $(B_LINK) -Wl,--as-needed $(LDFLAGS)
@@ -221,6 +225,10 @@ $(O)/fuzz/run/fuzz_%: $(O)/fuzz/bin/fuzz_% FORCE
 	$< -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=1 \
 		-artifact_prefix=$(O)/fuzz/found-$*- $(O)/fuzz/corpus/$* $(wildcard $(srcdir)/tests/fuzz/corpus/$*)
 
+# What the saved inputs reach of the parsers, in percent of lines; fails below 90.
+fuzz-coverage: $(FUZZ:%=$(O)/cover/replay/%)
+	$(srcdir)/scripts/fuzz-coverage $(O)/cover
+
 lint:
 	$(srcdir)/scripts/lint
 format:
@@ -296,7 +304,7 @@ help:
 
 FORCE:
 .PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-model check-system check-boot check-bare check-all check-long soak \
-	build-tests bench bench-programs bench-scaling fuzz lint format install uninstall dist deb clean distclean help FORCE
+	build-tests bench bench-programs bench-scaling fuzz fuzz-coverage lint format install uninstall dist deb clean distclean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard $(foreach b,$(BUILDS),$(b)/src/*/*.d $(b)/unit/*.d $(b)/stress/*.d $(b)/replay/*.d) $(O)/fuzz/bin/*.d)

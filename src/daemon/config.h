@@ -74,6 +74,7 @@ struct config {
     bool web_enable_lifecycle;
     bool web_openmetrics_created;
     uint64_t web_max_requests;
+    bool web_show_refusals;
     char *state_file; // NULL: none
     uint64_t limits_series;
     uint64_t limits_series_per_metric;

@@ -46,6 +46,7 @@
  * series/exemplar        the last exemplar of each series and bucket
  * series/walk            all exposed series of a table, fetched ahead of their use
  * series/read            what a scrape reads of them
+ * series/rate            how fast each metric's series grow
  * series/claim           what a source leaves on a series that it updates
  * series/redo            several words changed as one, also under a kill
  * series/schema          a catalogue and its tables, swapped as one
@@ -117,7 +118,11 @@
  * web/head               whether a request's head may be trusted
  * web/query              path and filters of a request
  * web/wish               what a scrape's head says of its answer
- * web/page               the landing page
+ * web/view               what is shown of the daemon, in one form or another
+ * web/html               any bytes as text of a page
+ * web/page               the page for people
+ * web/page_rows          its tables
+ * web/status_json        the same for programs
  * web/body               the memory of renderings
  * web/watch              whether files are still those that were read
  * web/priority           Go's names of ciphers and curves to GnuTLS' words
@@ -157,6 +162,9 @@
  * daemon/status          the figures that systemctl shows
  * daemon/state           series that survive the process
  * daemon/refused         refused lines in the log, at a bounded rate
+ * daemon/recent          the last ones, for the page
+ * daemon/pace            how fast each component's lines come
+ * daemon/show            what the page and /status show
  * daemon/daemon          the parts of the process, made and ended in order
  * daemon/main            actions and exit status
  *

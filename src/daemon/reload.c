@@ -37,7 +37,7 @@ static int load(const struct config *old, struct fresh *ret, struct buf *report)
 {
     struct errs errs = ERRS_INIT;
     struct errs warnings = ERRS_INIT;
-    struct fresh f = {NULL};
+    struct fresh f = {0};
     int rc = config_reload(&f.config, old, &errs);
     if (rc == 0) {
         struct catalog_input input = config_catalog_input(f.config);
@@ -116,7 +116,7 @@ static bool refuse(struct daemon *d, struct fresh *fresh)
 
 bool daemon_reload(struct daemon *d, struct buf *report)
 {
-    struct fresh fresh = {NULL};
+    struct fresh fresh = {0};
     if (load(d->config, &fresh, report) < 0 ||
         !keeps_components(schema_current(d->store)->catalog, fresh.catalog, report)) {
         return refuse(d, &fresh);
@@ -137,6 +137,7 @@ bool daemon_reload(struct daemon *d, struct buf *report)
     config_free(d->config);
     d->config = config;
     atomic_store(&d->created, config->web_openmetrics_created);
+    daemon_show(d, config);
     log_set_level(config->log_level);
     ingest_set_connections(d->ingest, daemon_connections(config));
     atomic_store(&d->self.reload_at_ms, clock_real_ms());

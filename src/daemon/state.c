@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "series/mend.h"
-#include "series/redo.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -149,19 +148,10 @@ static void tell_restored(const struct state *st, const struct record_image *ima
              seconds, NULL);
 }
 
-// After a power cut a line's words are of different ages, and its record says nothing about them.
-static void replay(struct record_image *image)
-{
-    for (unsigned lane = 0; !image->power_cut && lane < LAYOUT_LANES; lane++) {
-        redo_replay(layout_redo(image->base, lane), image->base, ARENA_RESERVED, image->size);
-    }
-}
-
 static int restore(struct state *st, struct ingest *ingest, struct record_image *image,
                    struct restored *done)
 {
     struct sources_past *past = NULL;
-    replay(image);
     int rc = sources_restore(st->sources, image, &st->hand, clock_mono_ms(), &past);
     if (rc == 0) {
         struct restore_marks marks = sources_past_marks(past);

@@ -36,6 +36,7 @@ struct protocol {
     struct event_reader *reader;
     struct ingest_stats *stats;
     struct refusals *refusals;
+    struct slice refused; // the line that is being refused, as far as it is there
     struct sessions *sessions;
     struct accounts accounts;
     struct redo redo;
@@ -94,7 +95,7 @@ int connection_read(struct connection *c, struct protocol *p, char *input);
 size_t connection_remembered(struct connection *c, struct protocol *p, struct event_line *lines,
                              size_t n);
 void connection_line(struct connection *c, struct protocol *p, struct event_line *line);
-void connection_too_long(struct connection *c, struct protocol *p);
+void connection_too_long(struct connection *c, struct protocol *p, struct slice text);
 // Answers a hello.
 void connection_welcome(struct connection *c, struct protocol *p);
 

@@ -170,6 +170,13 @@ uint64_t ingest_missed_refusals(const struct ingest *in)
     return missed;
 }
 
+void ingest_tell_texts(struct ingest *in, bool on)
+{
+    for (unsigned i = 0; i < in->settings.workers; i++) {
+        atomic_store_explicit(&in->workers[i].refusals.texts, on, memory_order_relaxed);
+    }
+}
+
 int ingest_bind_rights(struct ingest *in, struct rights *r)
 {
     return rights_bind(&in->rights, r, in->store->share.made);

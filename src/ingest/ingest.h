@@ -52,6 +52,9 @@ bool ingest_take_refusal(struct ingest *in, struct refusal *ret);
 // How many were not told, ever.
 uint64_t ingest_missed_refusals(const struct ingest *in);
 
+// Whether the text of refused lines is told too; it is not from the start. Any thread.
+void ingest_tell_texts(struct ingest *in, bool on);
+
 // Prepares rights (rights_bind), and puts them in force while no worker deals with lines. Takes them then, and
 // gives back those before (or NULL), which are to be freed after a grace period.
 int ingest_bind_rights(struct ingest *in, struct rights *r);

@@ -20,7 +20,7 @@ static void end_skipping(struct connection *c, struct protocol *p)
 {
     c->skipping = false;
     if (c->session != NULL) {
-        connection_too_long(c, p);
+        connection_too_long(c, p, (struct slice){0}); // its beginning is gone
     }
 }
 
@@ -86,7 +86,7 @@ static int on_rest(struct connection *c, struct protocol *p, const char *from, s
 {
     if (!c->skipping && len > EVENT_MAX_LINE) {
         if (c->session == NULL) {
-            connection_too_long(c, p);
+            connection_too_long(c, p, (struct slice){from, len});
         }
         c->skipping = true;
     }

@@ -215,18 +215,14 @@ int sources_restore(struct sources *s, struct record_image *image, struct arena_
     }
     past->sources = s;
     past->n = image->life_from / 2;
-    size_t n = 0;
+    size_t n = record_count(image, RECORD_SOURCE);
     size_t at = 0;
-    while (record_next(image, RECORD_SOURCE, &at) != 0) {
-        n++;
-    }
     past->now = calloc(past->n + 1, sizeof *past->now);
     past->lives = calloc(n * SOURCE_SAVED_LIVES + 1, sizeof *past->lives);
     if (past->now == NULL || past->lives == NULL) {
         sources_past_free(past);
         return -ENOMEM;
     }
-    at = 0;
     for (uint32_t handle; (handle = record_next(image, RECORD_SOURCE, &at)) != 0;) {
         take_source(past, image, handle, hand, now_ms);
     }

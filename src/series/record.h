@@ -125,9 +125,10 @@ struct record_image {
     uint32_t life_from; // layout.life_from
     bool power_cut;     // pages may be of different ages: sessions and redo records are void
     uint32_t shift_s;   // makes a monotonic second of the file one of this boot, modulo 2^32
-    uint32_t *handles;  // of records, ascending
+    uint32_t *handles;  // of records, by kind and ascending
     size_t n;
-    uint64_t damaged; // records and cells that do not check out
+    size_t first[RECORD_KINDS + 1]; // where each kind begins in them
+    uint64_t damaged;               // records and cells that do not check out
 };
 
 // Finds the records. Reads base, size and seed. Returns 0, -ENOMEM.
@@ -136,6 +137,11 @@ void record_scan_free(struct record_image *image);
 // The record's cell of `size` bytes for a lane, or NULL: none, or it does not check out (counted).
 const void *record_image_cell(struct record_image *image, uint32_t handle, unsigned lane,
                               size_t size);
+// How many there are of a kind.
+static inline size_t record_count(const struct record_image *image, enum record_kind kind)
+{
+    return image->first[kind + 1] - image->first[kind];
+}
 // Walks the records of a kind in the order of their handles. *at starts at 0. Returns a handle, 0 at the end.
 uint32_t record_next(const struct record_image *image, enum record_kind kind, size_t *at);
 

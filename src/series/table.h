@@ -31,6 +31,7 @@
 #include "catalog/catalog.h"
 #include "series/cell.h"
 #include "series/marks.h"
+#include "series/rate.h"
 
 enum {
     TABLE_SLABS = 27,      // slabs double in size: 2^32 slots
@@ -110,6 +111,7 @@ struct table {
     _Atomic uint64_t free;  // head of the free slots: tag << 32 | slot + 1
     size_t index_size;      // buckets
     _Atomic(struct series *) slabs[TABLE_SLABS];
+    struct rate rate; // of all series together; no gauge has one
 };
 
 // One thread's means of making series.

@@ -43,7 +43,8 @@ int bcrypt_try(const char *hash, const char *password)
     if (data == NULL) {
         return -ENOMEM;
     }
-    const char *got = crypt_r(password, hash, data);
+    // Not crypt_r: sanitizers have one of that name, for which the linker leaves libcrypt out.
+    const char *got = crypt_rn(password, hash, data, sizeof *data);
     bool good =
         got != NULL && strlen(got) == BCRYPT_HASH && strlen(hash) == BCRYPT_HASH && same(got, hash);
     explicit_bzero(data, sizeof *data);

@@ -110,7 +110,7 @@ void conn_clear(struct conn *c)
     c->filter = NULL;
     c->checked = false;
     c->admitted = false;
-    c->page = false;
+    c->view = NULL;
     c->discarded = 0;
 }
 

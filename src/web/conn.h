@@ -22,6 +22,7 @@ struct MHD_Connection;
 struct login_try;
 struct tls;
 struct webconf;
+struct view_form;
 
 enum conn_state {
     CONN_HEAD,        // its first request is not complete
@@ -52,19 +53,19 @@ struct conn {
     uint64_t since_ms; // when it entered the state
     struct conn *next; // younger one of the same state
     struct conn *prev;
-    char *target;              // of the request, NULL between requests
-    char *path;                // decoded, in target
-    char *query;               // still encoded, in target; NULL when there is none
-    struct tls *tls;           // what its session needs; NULL: without TLS
-    struct login_try *login;   // its password is being tried
-    bool admitted;             // its password was good
-    bool checked;              // the request's head was found good
-    uint64_t discarded;        // bytes of the request's body so far
-    struct web_filter *filter; // of a scrape that waits; NULL: all
-    bool page;                 // waits for the landing page, not for the exposition
-    struct negotiated form;    // of what a scrape is answered with
-    uint64_t arrived_ns;       // when the scrape came
-    uint64_t deadline_ns;      // when nobody waits for it any more; UINT64_MAX: not said
+    char *target;                 // of the request, NULL between requests
+    char *path;                   // decoded, in target
+    char *query;                  // still encoded, in target; NULL when there is none
+    struct tls *tls;              // what its session needs; NULL: without TLS
+    struct login_try *login;      // its password is being tried
+    bool admitted;                // its password was good
+    bool checked;                 // the request's head was found good
+    uint64_t discarded;           // bytes of the request's body so far
+    struct web_filter *filter;    // of a scrape that waits; NULL: all
+    const struct view_form *view; // waits for a view in this form; NULL: for the exposition
+    struct negotiated form;       // of what a scrape is answered with
+    uint64_t arrived_ns;          // when the scrape came
+    uint64_t deadline_ns;         // when nobody waits for it any more; UINT64_MAX: not said
     uint64_t progress;    // of the response that is being sent: a number that moves when bytes do
     uint64_t progress_ms; // when it was last seen to move
 };

@@ -57,6 +57,13 @@ int reply_send(struct conns *cs, struct conn *c, const struct reply *r)
     return taken ? 0 : -ENOMEM;
 }
 
+static bool add_policy(struct MHD_Response *r, const char *policy)
+{
+    return add_header(r, "Content-Security-Policy", policy) &&
+           add_header(r, "Referrer-Policy", "no-referrer") &&
+           add_header(r, "Cache-Control", "no-store");
+}
+
 struct MHD_Response *reply_body(const struct conns *cs, const struct reply_form *form, char *bytes,
                                 size_t len, void (*done)(void *arg), void *arg)
 {
@@ -70,6 +77,7 @@ struct MHD_Response *reply_body(const struct conns *cs, const struct reply_form 
         add_header(response, "X-Content-Type-Options", "nosniff") &&
         add_configured(response, cs->conf) &&
         (!form->gzip || add_header(response, "Content-Encoding", "gzip")) &&
+        (form->policy == NULL || add_policy(response, form->policy)) &&
         (!form->negotiated || add_header(response, "Vary", "Accept, Accept-Encoding"))) {
         return response;
     }

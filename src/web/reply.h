@@ -36,8 +36,9 @@ int reply_send(struct conns *cs, struct conn *c, const struct reply *r);
 // What a response with a body of its own says of it.
 struct reply_form {
     const char *type;
-    bool gzip;       // the body is compressed
-    bool negotiated; // other requests may get another form
+    bool gzip;          // the body is compressed
+    bool negotiated;    // other requests may get another form
+    const char *policy; // Content-Security-Policy, of what is shown at once and not kept; or NULL
 };
 
 // A response with a body of `len` bytes, sent from where they are. `done(arg)` is called once: when

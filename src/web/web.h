@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * web: the HTTP side. Scrapes, health, reload and the landing page, on any number of addresses.
+ * web: the HTTP side. Scrapes, health, reload, the page and /status, on any number of addresses.
  *
  * Shape:   one thread with one loop serves all addresses through libmicrohttpd. What it shows
  *          comes from a backend of functions, all called on that thread.
@@ -27,9 +27,9 @@
 
 #include "base/buf.h"
 #include "web/guard.h"
-#include "web/page.h"
 #include "web/query.h"
 #include "web/stats.h"
+#include "web/view.h"
 
 struct web;
 struct sd_list;
@@ -45,7 +45,6 @@ struct web_settings {
     size_t n_fds;   // they come after the addresses in web_port's count
     const char *telemetry_path;   // starts with '/'; not one of the other paths
     const char *external_address; // host[:port] of what /sd names, or NULL: the request's Host
-    const char *version;          // shown on the page
     bool lifecycle;               // POST /-/reload is allowed
     unsigned max_requests;        // scrapes in flight, from 1
 };
@@ -69,8 +68,8 @@ struct web_backend {
     // when it is not known, -ENOMEM.
     int (*source)(void *ctx, const char *component, const char *instance, struct buf *out);
 
-    // Adds the landing page's rows with page_metric.
-    void (*page)(void *ctx, struct web_page *page);
+    // Writes a view from view_begin to view_end.
+    void (*view)(void *ctx, struct view *view);
 
     // Whether /readyz says 200.
     bool (*ready)(void *ctx);

@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -41,8 +43,27 @@ static void check(const struct webconf *c)
          "a limit without limits");
 }
 
+// As a file, whose certificates are not there.
+static void load(const uint8_t *data, size_t size)
+{
+    struct errs errs = ERRS_INIT;
+    struct watch seen = {0};
+    struct webconf *c = NULL;
+    char path[32];
+    int fd = memfd_create("web", MFD_CLOEXEC);
+    must(fd >= 0 && write(fd, data, size) == (ssize_t)size, "no file in memory");
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int rc = webconf_load(&c, path, &seen, &errs);
+    must((rc == 0) == (c != NULL) && (rc == 0) == !errs_any(&errs), "result and problems differ");
+    webconf_free(c);
+    watch_clear(&seen);
+    errs_free(&errs);
+    close(fd);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    load(data, size);
     struct errs errs = ERRS_INIT;
     struct webconf *c = NULL;
     int rc = webconf_parse(&c, "web.yaml", (const char *)data, size, &errs);

@@ -36,10 +36,10 @@ static inline struct restored image_restore(struct house *h, struct record_image
     struct sources_past *past = NULL;
     struct arena_hand hand = {0};
     sources_bind(h->sources, h->store, &hand);
-    house_must(record_scan(image) == 0, "no memory");
     for (unsigned lane = 0; !image->power_cut && lane < LAYOUT_LANES; lane++) {
         redo_replay(layout_redo(image->base, lane), image->base, ARENA_RESERVED, image->size);
     }
+    house_must(record_scan(image) == 0, "no memory");
     house_must(sources_restore(h->sources, image, &hand, h->p->now_ms, &past) == 0, "no memory");
     struct restore_marks marks = sources_past_marks(past);
     house_must(restore_series(h->store, image, &marks, &done) == 0, "no memory");
