@@ -30,15 +30,19 @@ confdir = $(sysconfdir)/virtrigaud-exporter
 
 rel = $(patsubst $(srcdir)/%,%,$(wildcard $(addprefix $(srcdir)/,$(1))))
 MAINS := src/daemon/main.c src/emit/main.c
-# What needs libsystemd or isa-l has another file, NAME_none.c, for a build without it (SYSTEMD=no, GZIP=no).
+# What needs libsystemd, isa-l or GnuTLS has another file, NAME_none.c, for a build without it (SYSTEMD=no,
+# GZIP=no, TLS=no).
 NONE_GZIP := src/expose/gzip_none.c
-NONE_SYSTEMD := $(filter-out $(NONE_GZIP),$(call rel,src/*/*_none.c))
+NONE_TLS := src/web/tls_none.c
+NONE_SYSTEMD := $(filter-out $(NONE_GZIP) $(NONE_TLS),$(call rel,src/*/*_none.c))
 unused = $(if $(filter no,$($(1))),$(NONE_$(1):_none.c=.c),$(NONE_$(1)))
-UNUSED := $(call unused,SYSTEMD) $(call unused,GZIP)
-WITHOUT := $(if $(filter no,$(SYSTEMD)),libsystemd) $(if $(filter no,$(GZIP)),libisal)
+UNUSED := $(call unused,SYSTEMD) $(call unused,GZIP) $(call unused,TLS)
+WITHOUT := $(if $(filter no,$(SYSTEMD)),libsystemd) $(if $(filter no,$(GZIP)),libisal) \
+	$(if $(filter no,$(TLS)),gnutls)
 LIB := $(filter-out $(MAINS) $(UNUSED),$(call rel,src/*/*.c))
 UNIT := $(patsubst tests/%.c,%,$(filter-out $(patsubst %.c,tests/unit/test_%.c,$(notdir $(UNUSED))),$(call rel,tests/unit/test_*.c)))
 STRESS := $(patsubst tests/%.c,%,$(call rel,tests/stress/stress_*.c))
+MODEL := $(call rel,tests/model/run)
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(call rel,tests/fuzz/fuzz_*.c))
 # Those of 70x and of boot want a build with libsystemd.
 BOOT := $(if $(filter no,$(SYSTEMD)),,$(call rel,tests/boot/run tests/boot/package))
@@ -51,7 +55,7 @@ VERSIONED := $(patsubst $(srcdir)/%,%,$(shell grep -lE "VE_(VERSION|REVISION)" /
 # ---- Packages
 
 # Goals that compile nothing need no libraries.
-ifneq ($(filter-out clean distclean help format lint dist deb uninstall check-bare,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean distclean help format lint dist deb uninstall check-bare check-model,$(or $(MAKECMDGOALS),all)),)
 package_of = $(shell awk '$$3 == "$(1)" { print $$2 }' $(srcdir)/scripts/packages)
 MODULES := $(filter-out $(WITHOUT),\
 	$(shell awk '$$1 == "build" && NF == 3 { print $$3 }' $(srcdir)/scripts/packages))
@@ -80,9 +84,14 @@ VE_CFLAGS := -std=gnu11 -pthread -fno-common $(WERROR) -Wall -Wextra -Wshadow -W
 	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wpointer-arith -Wwrite-strings \
 	-Wformat=2 -Wundef -Wdate-time -Wredundant-decls
 
-# Four builds beside each other, each with rules of its own below: as shipped, under AddressSanitizer,
-# under ThreadSanitizer, and for the fuzzer. What differs is told by the folder.
-BUILDS := $(O) $(O)/asan $(O)/tsan $(O)/fuzz
+# The calls that this test lets fail.
+$(foreach b,$(O) $(O)/asan $(O)/tsan,$(b)/unit/test_shortage): WRAPS = $(addprefix -Wl$(comma)--wrap=,malloc calloc \
+	realloc strdup strndup mmap mprotect posix_fallocate pthread_create)
+comma := ,
+
+# Five builds beside each other, each with rules of its own below: as shipped, under AddressSanitizer,
+# under ThreadSanitizer, for the fuzzer, and to see what its inputs reach. What differs is told by the folder.
+BUILDS := $(O) $(O)/asan $(O)/tsan $(O)/fuzz $(O)/cover
 ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all
 B_CC = $(CC)
 B_CFLAGS = $(CFLAGS)
@@ -95,6 +104,10 @@ $(O)/asan/%: B_FLAGS = $(ASAN)
 $(O)/tsan/%: B_FLAGS := -fsanitize=thread $(call if_known,-Wno-tsan)
 $(O)/fuzz/%: B_FLAGS = $(ASAN) -fsanitize=fuzzer-no-link
 $(O)/fuzz/%: B_CC = clang
+$(O)/cover/%: B_CFLAGS = -O0 -g
+$(O)/cover/%: B_LINK =
+$(O)/cover/%: B_FLAGS = -fprofile-instr-generate -fcoverage-mapping
+$(O)/cover/%: B_CC = clang
 
 COMPILE = $(B_CC) $(VE_CPPFLAGS) $(VE_CFLAGS) $(B_FLAGS) $(CPPFLAGS) $(B_CFLAGS)
 LINK = $(B_LINK) -Wl,--as-needed $(LDFLAGS)
@@ -136,7 +149,7 @@ $(VERSIONED:%.c=$(1)/%.o): VERSION_HEADER = -include $(O)/gen/version.h
 $(VERSIONED:%.c=$(1)/%.o): $(O)/gen/version.h
 $(1)/unit/%: $(srcdir)/tests/unit/%.c $(1)/libve.a $(1)/gen/flags
 	@mkdir -p $$(@D)
-	$$(call say,TEST    )$$(COMPILE) $$(DEPS) $$(LINK) -o $$@ $$< $(1)/libve.a $$(CHECK_LIBS) $$(VE_LDLIBS)
+	$$(call say,TEST    )$$(COMPILE) $$(DEPS) $$(LINK) $$(WRAPS) -o $$@ $$< $(1)/libve.a $$(CHECK_LIBS) $$(VE_LDLIBS)
 $(1)/stress/%: $(srcdir)/tests/stress/%.c $(1)/libve.a $(1)/gen/flags
 	@mkdir -p $$(@D)
 	$$(call say,TEST    )$$(COMPILE) $$(DEPS) $$(LINK) -o $$@ $$< $(1)/libve.a $$(VE_LDLIBS)
@@ -177,7 +190,7 @@ REPLAY_RUN := $(addprefix $(O)/asan/replay/,$(FUZZ))
 in_src = $(addprefix $(srcdir)/,$(1))
 
 check: all $(UNIT_RUN) $(BENCH_RUN)
-	@$(RUN) $(UNIT_RUN) $(call in_src,$(SHORT))
+	@$(RUN) $(UNIT_RUN) $(call in_src,$(MODEL) $(SHORT))
 check-unit: $(UNIT_RUN)
 	@$(RUN) $(UNIT_RUN)
 check-asan: $(ASAN_RUN)
@@ -188,6 +201,8 @@ check-stress: $(STRESS_RUN)
 	@$(RUN) $(STRESS_RUN)
 check-fuzz: $(REPLAY_RUN)
 	@$(RUN) $(REPLAY_RUN)
+check-model:
+	@$(RUN) $(call in_src,$(MODEL))
 check-system: all $(BENCH_RUN)
 	@$(RUN) $(call in_src,$(SYSTEM))
 check-boot: all
@@ -195,9 +210,12 @@ check-boot: all
 check-bare:
 	@$(RUN) $(call in_src,$(BARE))
 check-all: all build-tests
-	@$(RUN) $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN) $(call in_src,$(SYSTEM) $(BOOT))
+	@$(RUN) $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN) $(call in_src,$(MODEL) $(SYSTEM) $(BOOT))
 check-long: all $(UNIT_RUN) $(STRESS_RUN) $(BENCH_RUN)
 	@VE_LONG=1 $(RUN) $(UNIT_RUN) $(STRESS_RUN) $(call in_src,$(SYSTEM) $(BARE))
+soak: all
+	@VE_LONG=1 VE_SOAK_SECONDS=$(or $(SECONDS),120) $(if $(SEED),VE_SEED=$(SEED)) $(RUN) --output \
+		$(call in_src,tests/system/271-soak)
 # Everything that check-all runs, built and not run.
 build-tests: $(BENCH_RUN) $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN)
 
@@ -207,6 +225,10 @@ $(O)/fuzz/run/fuzz_%: $(O)/fuzz/bin/fuzz_% FORCE
 	$< -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=1 \
 		-artifact_prefix=$(O)/fuzz/found-$*- $(O)/fuzz/corpus/$* $(wildcard $(srcdir)/tests/fuzz/corpus/$*)
 
+# What the saved inputs reach of the parsers, in percent of lines; fails below 90.
+fuzz-coverage: $(FUZZ:%=$(O)/cover/replay/%)
+	$(srcdir)/scripts/fuzz-coverage $(O)/cover
+
 lint:
 	$(srcdir)/scripts/lint
 format:
@@ -214,7 +236,7 @@ format:
 
 # ---- Installation
 
-DOCS := $(call rel,README* ARCHITECTURE.md NEWS LICENSE)
+DOCS := $(call rel,README* ARCHITECTURE.md SECURITY.md NEWS LICENSE)
 MANUALS := $(call rel,docs/*.*)
 EXAMPLES := $(call rel,conf/catalog.yaml conf/*/*.* conf/*/*/*.* examples/*/*.* examples/*/*/*.*)
 example_path = $(D)$(docdir)/examples/$(patsubst examples/%,%,$(patsubst conf/%,%,$(1)))
@@ -281,8 +303,8 @@ help:
 	@tail -n +2 $(srcdir)/scripts/make-help
 
 FORCE:
-.PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-system check-boot check-bare check-all check-long \
-	build-tests bench bench-programs bench-scaling fuzz lint format install uninstall dist deb clean distclean help FORCE
+.PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-model check-system check-boot check-bare check-all check-long soak \
+	build-tests bench bench-programs bench-scaling fuzz fuzz-coverage lint format install uninstall dist deb clean distclean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard $(foreach b,$(BUILDS),$(b)/src/*/*.d $(b)/unit/*.d $(b)/stress/*.d $(b)/replay/*.d) $(O)/fuzz/bin/*.d)

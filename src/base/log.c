@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -16,7 +17,8 @@
 enum {
     LINE_MAX_BYTES = 4096, // with its LF; a pipe takes as much in one piece
     VALUE_MAX_BYTES = 256, // of a value as given, before escapes
-    END_MAX_BYTES = 16     // kept free for the mark of a cut line and its end
+    END_MAX_BYTES = 16,    // kept free for the mark of a cut line and its end
+    WAIT_MS = 100          // for room in a pipe
 };
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
@@ -127,6 +129,16 @@ static bool send_entry(enum log_kind kind, enum log_level level, const char *msg
     return log_journal_send(level, kind_ids[kind], message.p, len, ap);
 }
 
+// A pipe that nobody reads must not hold the process up. Whoever waited in vain does so once.
+static bool has_room(void)
+{
+    static _Atomic bool stuck;
+    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+    bool room = poll(&out, 1, atomic_load(&stuck) ? 0 : WAIT_MS) != 0;
+    atomic_store(&stuck, !room);
+    return room;
+}
+
 static void write_line(enum log_level level, const char *msg, va_list ap)
 {
     char bytes[LINE_MAX_BYTES];
@@ -141,6 +153,9 @@ static void write_line(enum log_level level, const char *msg, va_list ap)
         add_field(&line, "cut", "true");
     }
     buf_str(&line, line_format == LOG_FORMAT_JSON ? "}\n" : "\n");
+    if (!has_room()) {
+        return;
+    }
     ssize_t n;
     do {
         n = write(STDERR_FILENO, line.p, line.len);

@@ -12,6 +12,8 @@
  * Bounds:  a value is cut after 256 bytes between characters; a line has at most 4096 bytes: fields
  *          that do not fit are left out and cut=true ends it. What is not printable UTF-8 is
  *          escaped.
+ *          A line that stderr does not take within 100 ms is left out, and later ones at once until it
+ *          takes lines again.
  * Threads: any; log_setup before the second thread starts, log_set_level at any time.
  * Use:     log_warn("line refused", "reason", reason, "source", name, NULL);
  *          Only daemon/ and the files that own a thread log; library code returns errors.

@@ -31,6 +31,38 @@ static size_t char_len(const unsigned char *s, size_t len)
     return n;
 }
 
+size_t text_char(const char *s, size_t len, uint32_t *ret)
+{
+    static const unsigned char first[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+    const unsigned char *p = (const unsigned char *)s;
+    size_t n = char_len(p, len);
+    uint32_t code = p[0] & first[n];
+    for (size_t i = 1; i < n; i++) {
+        code = code << 6 | (p[i] & 0x3f);
+    }
+    if (n > 0) {
+        *ret = code;
+    }
+    return n;
+}
+
+bool text_is_hidden(uint32_t code)
+{
+    static const struct {
+        uint32_t from, to;
+    } hidden[] = {
+        {0, 0x1f},        {0x7f, 0x9f},     {0xad, 0xad},       {0x61c, 0x61c},
+        {0x180e, 0x180e}, {0x200b, 0x200f}, {0x2028, 0x202e},   {0x2060, 0x206f},
+        {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe007f},
+    };
+    for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++) {
+        if (code >= hidden[i].from && code <= hidden[i].to) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool text_is_utf8(const char *s, size_t len)
 {
     const unsigned char *p = (const unsigned char *)s;
@@ -150,11 +182,9 @@ static unsigned unprintable(const unsigned char *p, size_t n)
     if (n == 1) {
         return p[0] < 0x20 || p[0] == 0x7f ? p[0] : 0;
     }
-    if (n == 2 && p[0] == 0xc2 && p[1] < 0xa0) {
-        return p[1]; // C1 controls, which a terminal may obey
-    }
-    if (n == 3 && p[0] == 0xe2 && p[1] == 0x80 && (p[2] == 0xa8 || p[2] == 0xa9)) {
-        return 0x2000 + p[2] - 0x80; // line and paragraph separators
+    uint32_t code;
+    if (n > 1 && text_char((const char *)p, n, &code) == n && code <= 0xffff) {
+        return text_is_hidden(code) ? code : 0;
     }
     return 0;
 }

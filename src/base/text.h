@@ -15,6 +15,14 @@
 // U+10FFFF).
 bool text_is_utf8(const char *s, size_t len);
 
+// The bytes of the well-formed character that the text (not empty) begins with, 1 to 4, and its code point; 0
+// when it begins with none.
+size_t text_char(const char *s, size_t len, uint32_t *ret);
+
+// Whether a code point does something to the text around it instead of showing itself: controls, separators of
+// lines, what changes the direction of text, what takes no room.
+bool text_is_hidden(uint32_t code);
+
 // How many of the bytes fit into `max` when a character is not to be cut in two: at most max.
 size_t text_cut(const char *s, size_t len, size_t max);
 
@@ -24,8 +32,8 @@ size_t text_cut(const char *s, size_t len, size_t max);
 const char *text_nearest(const char *word, const char *const *words, size_t n);
 
 // Appends a JSON string with its quotes. Each byte that is not UTF-8 becomes U+FFFD. Escaped are
-// also DEL, the C1 controls and U+2028 and U+2029, so that the result is safe on a terminal and is
-// one line.
+// also those of the others up to U+FFFF that text_is_hidden, so that the result is safe on a terminal and is one
+// line.
 void text_json(struct buf *out, const char *s, size_t len);
 
 // Appends HTML text, safe inside an element and inside a double-quoted attribute.

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/daemon.h"
-#include "daemon/options.h"
 #include "series/rcu.h"
 
 #include <assert.h>
@@ -31,19 +30,6 @@ static int render(void *daemon, const struct web_filter *filter, bool open, stru
     const struct expose_filter *shown = filter != NULL ? &named : NULL;
     return open ? expose_openmetrics(out, d->store, &d->self, shown, atomic_load(&d->created))
                 : expose_text(out, d->store, &d->self, shown);
-}
-
-static void page(void *daemon, struct web_page *out)
-{
-    struct daemon *d = daemon;
-    rcu_enter();
-    const struct schema *schema = schema_current(d->store);
-    for (size_t i = 0; i < schema->catalog->n_metrics; i++) {
-        const struct metric *m = schema->families[i].metric;
-        page_metric(out, m->name, metric_type_name(m->type),
-                    count_read(&schema->families[i].table->count), m->help);
-    }
-    rcu_leave();
 }
 
 // A reload may have taken a source's component away.
@@ -106,7 +92,6 @@ struct web_settings daemon_web_settings(const struct config *c)
         .n_addresses = c->web_listen_addresses.n,
         .telemetry_path = c->web_telemetry_path,
         .external_address = c->web_external_address,
-        .version = VE_VERSION,
         .lifecycle = c->web_enable_lifecycle,
         .max_requests = (unsigned)c->web_max_requests,
     };
@@ -119,7 +104,7 @@ struct web_backend daemon_backend(struct daemon *d)
         .thread_start = thread_start,
         .thread_stop = thread_stop,
         .render = render,
-        .page = page,
+        .view = daemon_view,
         .targets = targets,
         .source = source,
         .ready = ready,

@@ -68,11 +68,13 @@ struct config {
     uint64_t events_workers;   // 0: auto
     uint64_t events_memo_size; // bytes
     struct config_list web_listen_addresses;
+    char *web_config_file; // NULL: none
     char *web_telemetry_path;
     char *web_external_address; // NULL: the request's Host
     bool web_enable_lifecycle;
     bool web_openmetrics_created;
     uint64_t web_max_requests;
+    bool web_show_refusals;
     char *state_file; // NULL: none
     uint64_t limits_series;
     uint64_t limits_series_per_metric;

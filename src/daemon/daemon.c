@@ -183,6 +183,11 @@ static int open_web(struct daemon *d)
     int rc = web_open(&d->web, &settings, &backend, &problem);
     if (rc < 0) {
         say(rc, "cannot serve HTTP", buf_string(&problem));
+    } else {
+        rc = webfile_open(&d->webfile, d->web, d->config->web_config_file, &problem);
+        if (rc < 0) {
+            say(rc, "cannot use the web configuration", buf_string(&problem));
+        }
     }
     buf_free(&problem);
     return rc;
@@ -244,6 +249,7 @@ int daemon_open(struct daemon *d, struct config *config, struct catalog *catalog
                 struct rights *rights)
 {
     *d = (struct daemon){.config = config, .signals = -1, .tick = -1, .reload_wish = -1};
+    recent_open(&d->recent);
     rcu_join();
     raise_descriptors();
     watchdog_open(&d->watchdog);
@@ -267,6 +273,7 @@ int daemon_open(struct daemon *d, struct config *config, struct catalog *catalog
     }
     open_self(d);
     atomic_store(&d->created, config->web_openmetrics_created);
+    daemon_show(d, config);
     rc = start(d);
     if (rc == 0) {
         status_open(&d->status, d->ingest, d->store, state_trouble(&d->state), clock_mono_ms());
@@ -281,10 +288,12 @@ void daemon_close(struct daemon *d)
     atomic_store(&d->ready, false);
     if (d->ingest != NULL) {
         ingest_stop(d->ingest);
-        refused_tick(&d->refused, d->ingest, schema_current(d->store)->catalog, clock_mono_ms());
+        refused_tick(&d->refused, &d->recent, d->ingest, schema_current(d->store)->catalog,
+                     clock_mono_ms());
         refused_end(&d->refused);
     }
     web_free(d->web);
+    webfile_close(&d->webfile);
     ingest_free(d->ingest);
     // Series are not taken apart: the kernel is quicker, and somebody may wait.
     state_close(&d->state);
@@ -306,7 +315,9 @@ static void tick(struct daemon *d)
     expire_old(d->store, (uint32_t)(now_ms / 1000), sources_keep, d->sources);
     expire_reclaim(d->store);
     state_tick(&d->state, d->ingest, now_ms);
-    refused_tick(&d->refused, d->ingest, schema_current(d->store)->catalog, now_ms);
+    refused_tick(&d->refused, &d->recent, d->ingest, schema_current(d->store)->catalog, now_ms);
+    daemon_show_tick(d, now_ms);
+    webfile_tick(&d->webfile, d->web, &d->self, d->config->web_config_file);
     watchdog_tick(&d->watchdog, d->ingest, d->web, now_ms);
     status_tick(&d->status, d->ingest, d->store, state_trouble(&d->state), now_ms);
 }

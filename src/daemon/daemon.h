@@ -9,11 +9,13 @@
 #define VE_DAEMON_DAEMON_H
 
 #include "daemon/config.h"
+#include "daemon/pace.h"
 #include "daemon/refused.h"
 #include "daemon/service.h"
 #include "daemon/state.h"
 #include "daemon/status.h"
 #include "daemon/watchdog.h"
+#include "daemon/webfile.h"
 #include "expose/expose.h"
 #include "ingest/ingest.h"
 #include "web/web.h"
@@ -26,15 +28,20 @@ struct daemon {
     struct ingest *ingest;
     struct self self;
     struct web *web;
+    struct webfile webfile;
     struct service_fds passed; // sockets that were handed over; ingest and web own them
     struct watchdog watchdog;
     struct status status;
     struct refused refused;
+    struct recent recent; // refused lines, for the page
+    struct rates rates;
+    struct pace pace;
     _Atomic bool ready;
-    _Atomic bool created; // web.openmetrics_created, for the web thread
-    int signals;          // signalfd
-    int tick;             // timerfd, once a second; more often for a short watchdog
-    int reload_wish;      // eventfd: POST /-/reload asks for one
+    _Atomic bool created;       // web.openmetrics_created, for the web thread
+    _Atomic bool show_refusals; // web.show_refusals, likewise
+    int signals;                // signalfd
+    int tick;                   // timerfd, once a second; more often for a short watchdog
+    int reload_wish;            // eventfd: POST /-/reload asks for one
 };
 
 // daemon.c: makes all parts and starts them; ends them in the opposite order. daemon_open returns 0 or -errno
@@ -55,6 +62,13 @@ bool daemon_reload(struct daemon *d, struct buf *report);
 struct web_backend daemon_backend(struct daemon *d);
 void daemon_scrapes(void *daemon, struct self_scrapes *ret);
 void daemon_state(void *daemon, struct self_state *ret);
+
+// show.c: writes a view; on the web thread.
+void daemon_view(void *daemon, struct view *view);
+// Puts those settings in force that only the page heeds.
+void daemon_show(struct daemon *d, const struct config *config);
+// Takes readings for the rates that are shown; the main thread's.
+void daemon_show_tick(struct daemon *d, uint64_t now_ms);
 
 struct web_settings daemon_web_settings(const struct config *c);
 

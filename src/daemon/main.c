@@ -11,6 +11,7 @@
  * base/log_journal_none  where there is none
  * base/num               numbers to text and back
  * base/num_pow10         the powers of ten that num needs
+ * base/siphash           a keyed hash
  * base/text              UTF-8, JSON, HTML and label text; nearest words
  *
  * catalog/catalog        what may exist: metrics, labels, events; look-up
@@ -45,6 +46,7 @@
  * series/exemplar        the last exemplar of each series and bucket
  * series/walk            all exposed series of a table, fetched ahead of their use
  * series/read            what a scrape reads of them
+ * series/rate            how fast each metric's series grow
  * series/claim           what a source leaves on a series that it updates
  * series/redo            several words changed as one, also under a kill
  * series/schema          a catalogue and its tables, swapped as one
@@ -52,6 +54,7 @@
  * series/statefile       the file that the arena lives in, from one process to the next
  * series/statefile_read  what an earlier process left
  * series/statefile_inside what these two share
+ * series/mend            what becomes of series when pages were lost
  * series/restore         series of a file that an earlier process left
  *
  * event/reject           the reasons for which a line is refused
@@ -115,8 +118,25 @@
  * web/head               whether a request's head may be trusted
  * web/query              path and filters of a request
  * web/wish               what a scrape's head says of its answer
- * web/page               the landing page
+ * web/view               what is shown of the daemon, in one form or another
+ * web/html               any bytes as text of a page
+ * web/page               the page for people
+ * web/page_rows          its tables
+ * web/status_json        the same for programs
  * web/body               the memory of renderings
+ * web/watch              whether files are still those that were read
+ * web/priority           Go's names of ciphers and curves to GnuTLS' words
+ * web/bcrypt             passwords and their hashes
+ * web/basic              user and password of a request
+ * web/webconf            the file of --web.config.file,
+ * web/webconf_tls        its section on TLS,
+ * web/webconf_limit      and that on the rate of requests
+ * web/webconf_inside     what these share
+ * web/tls                what a handshake needs
+ * web/tls_none           where there is no GnuTLS
+ * web/guard              a web configuration ready to be put in force
+ * web/login              whether a password is right
+ * web/gate               whether a request is let in
  * web/scrape             requests that wait for a rendering
  * web/sd                 sources as targets, and as what these answer
  * web/reload             requests that wait for a reload
@@ -135,12 +155,16 @@
  * daemon/config          what the daemon was told, all together
  * daemon/backend         what the web thread shows
  * daemon/reload          loads config and catalogue again
+ * daemon/webfile         the web configuration, read again when it changes
  * daemon/service         the sockets that systemd hands over, and what it is told
  * daemon/service_none    the same without systemd
  * daemon/watchdog        systemd's watchdog, fed while all threads go round
  * daemon/status          the figures that systemctl shows
  * daemon/state           series that survive the process
  * daemon/refused         refused lines in the log, at a bounded rate
+ * daemon/recent          the last ones, for the page
+ * daemon/pace            how fast each component's lines come
+ * daemon/show            what the page and /status show
  * daemon/daemon          the parts of the process, made and ended in order
  * daemon/main            actions and exit status
  *
@@ -223,6 +247,17 @@ static void print_check(const struct config *config, const struct catalog *c,
     put(STDOUT_FILENO, &text);
 }
 
+// Only looks: the daemon reads it once more, and whenever it changes.
+static int check_web(const struct config *config, struct errs *errs)
+{
+    struct guard *guard = NULL;
+    struct watch seen = {0};
+    int rc = guard_load(&guard, config->web_config_file, &seen, errs);
+    guard_free(guard);
+    watch_clear(&seen);
+    return rc;
+}
+
 static int print_text(void (*write_text)(struct buf *))
 {
     struct buf text = BUF_INIT;
@@ -277,7 +312,8 @@ static int act(struct config *config, struct catalog *c)
     return status;
 }
 
-// Before any thread exists: signals come by signalfd, and writing to a closed socket is an error, not an end.
+// Before any thread exists: signals come by signalfd, and writing to a closed socket, or to a file that may not grow,
+// is an error and not an end.
 static void set_signals(void)
 {
     sigset_t set;
@@ -287,6 +323,7 @@ static void set_signals(void)
     sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
 }
 
 int main(int argc, char **argv)
@@ -306,7 +343,11 @@ int main(int argc, char **argv)
     }
     struct catalog_input input = config_catalog_input(config);
     rc = catalog_load(&c, &input, &errs);
+    if (rc == 0 && config->action != CONFIG_PRINT) {
+        rc = check_web(config, &errs);
+    }
     if (rc < 0) {
+        catalog_free(c);
         config_free(config);
         return report(&errs, rc);
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/refused.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <inttypes.h>
@@ -64,14 +65,17 @@ void refused_end(struct refused *r)
     r->left_out = 0;
 }
 
-void refused_tick(struct refused *r, struct ingest *ingest, const struct catalog *c,
-                  uint64_t now_ms)
+void refused_tick(struct refused *r, struct recent *recent, struct ingest *ingest,
+                  const struct catalog *c, uint64_t now_ms)
 {
     if (r->said > 0 && now_ms - r->since_ms >= REFUSED_MS) {
         refused_end(r);
     }
     struct refusal e;
     while (ingest_take_refusal(ingest, &e)) {
+        if (e.reason != REJECT_NONE) {
+            recent_put(recent, &e, clock_real_ms());
+        }
         if (r->said == REFUSED_SAID) {
             r->left_out++;
             continue;

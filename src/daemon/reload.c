@@ -11,7 +11,18 @@ struct fresh {
     struct config *config;
     struct catalog *catalog;
     struct rights *rights;
+    struct guard *guard;
+    struct watch seen; // the files of `guard`
 };
+
+static void fresh_free(struct fresh *f)
+{
+    guard_free(f->guard);
+    watch_clear(&f->seen);
+    rights_free(f->rights);
+    catalog_free(f->catalog);
+    config_free(f->config);
+}
 
 static void add_warnings(const struct errs *warnings, struct buf *report)
 {
@@ -26,24 +37,24 @@ static int load(const struct config *old, struct fresh *ret, struct buf *report)
 {
     struct errs errs = ERRS_INIT;
     struct errs warnings = ERRS_INIT;
-    struct config *config = NULL;
-    struct catalog *catalog = NULL;
-    struct rights *rights = NULL;
-    int rc = config_reload(&config, old, &errs);
+    struct fresh f = {0};
+    int rc = config_reload(&f.config, old, &errs);
     if (rc == 0) {
-        struct catalog_input input = config_catalog_input(config);
-        rc = catalog_load(&catalog, &input, &errs);
+        struct catalog_input input = config_catalog_input(f.config);
+        rc = catalog_load(&f.catalog, &input, &errs);
     }
     if (rc == 0) {
-        rc = config_sources(&rights, config, catalog, &errs, &warnings);
+        rc = config_sources(&f.rights, f.config, f.catalog, &errs, &warnings);
+    }
+    if (rc == 0) {
+        rc = guard_load(&f.guard, f.config->web_config_file, &f.seen, &errs);
     }
     if (rc < 0) {
         buf_addf(report, "%s", errs_any(&errs) ? "" : strerror(-rc));
         errs_write(&errs, report);
-        catalog_free(catalog);
-        config_free(config);
+        fresh_free(&f);
     } else {
-        *ret = (struct fresh){config, catalog, rights};
+        *ret = f;
         add_warnings(&warnings, report);
     }
     errs_free(&errs);
@@ -95,18 +106,17 @@ static int put_in_place(struct daemon *d, const struct fresh *fresh, struct sche
     return rc;
 }
 
-static bool refuse(struct daemon *d, const struct fresh *fresh)
+static bool refuse(struct daemon *d, struct fresh *fresh)
 {
-    rights_free(fresh->rights);
-    catalog_free(fresh->catalog);
-    config_free(fresh->config);
+    fresh_free(fresh);
+    d->webfile.refused = false;
     atomic_store(&d->self.reload_ok, false);
     return false;
 }
 
 bool daemon_reload(struct daemon *d, struct buf *report)
 {
-    struct fresh fresh = {NULL};
+    struct fresh fresh = {0};
     if (load(d->config, &fresh, report) < 0 ||
         !keeps_components(schema_current(d->store)->catalog, fresh.catalog, report)) {
         return refuse(d, &fresh);
@@ -123,9 +133,11 @@ bool daemon_reload(struct daemon *d, struct buf *report)
     if (web_change(d->web, &web, report) < 0) {
         buf_str(report, "\nthe web settings stay as they were\n");
     }
+    webfile_replace(&d->webfile, d->web, fresh.guard, &fresh.seen);
     config_free(d->config);
     d->config = config;
     atomic_store(&d->created, config->web_openmetrics_created);
+    daemon_show(d, config);
     log_set_level(config->log_level);
     ingest_set_connections(d->ingest, daemon_connections(config));
     atomic_store(&d->self.reload_at_ms, clock_real_ms());

@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "series/redo.h"
+#include "series/mend.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -148,19 +148,10 @@ static void tell_restored(const struct state *st, const struct record_image *ima
              seconds, NULL);
 }
 
-// After a power cut a line's words are of different ages, and its record says nothing about them.
-static void replay(struct record_image *image)
-{
-    for (unsigned lane = 0; !image->power_cut && lane < LAYOUT_LANES; lane++) {
-        redo_replay(layout_redo(image->base, lane), image->base, ARENA_RESERVED, image->size);
-    }
-}
-
 static int restore(struct state *st, struct ingest *ingest, struct record_image *image,
                    struct restored *done)
 {
     struct sources_past *past = NULL;
-    replay(image);
     int rc = sources_restore(st->sources, image, &st->hand, clock_mono_ms(), &past);
     if (rc == 0) {
         struct restore_marks marks = sources_past_marks(past);
@@ -207,6 +198,7 @@ static void load(struct state *st, struct ingest *ingest)
     if (st->begin_error == 0) {
         statefile_whole(arena_of(st));
     }
+    memcpy(&st->header, st->store->share.base, sizeof st->header);
 }
 
 static int refuse(const char *path, int rc)
@@ -253,13 +245,26 @@ int state_load(struct state *st, struct ingest *ingest)
 
 // ---- Getting back to a file
 
-// The workers stand still while memory is exchanged for a file, or a file for memory.
-static int while_paused(struct state *st, struct ingest *ingest,
-                        int (*change)(struct statefile *, struct arena *))
+// Pages were lost with what stood in them. What was there is found missing, once all is in memory.
+static void mend_lost(struct state *st, struct ingest *ingest)
+{
+    char *base = st->store->share.base;
+    memcpy(base, &st->header, sizeof st->header);
+    uint64_t gone = mend_series(st->store);
+    sources_mend(st->sources, &st->hand);
+    ingest_mend(ingest);
+    char n[24];
+    snprintf(n, sizeof n, "%" PRIu64, gone);
+    log_warn("parts of the state file could not be read", "file", st->file.path, "lost_series", n,
+             NULL);
+}
+
+// The workers stand still while memory is exchanged for a file.
+static int begin_paused(struct state *st, struct ingest *ingest)
 {
     ingest_pause(ingest);
-    int rc = change(&st->file, arena_of(st));
-    if (rc == 0 && change == statefile_begin) {
+    int rc = statefile_begin(&st->file, arena_of(st));
+    if (rc == 0) {
         statefile_whole(arena_of(st));
     }
     ingest_resume(ingest);
@@ -274,14 +279,20 @@ static int mend(struct state *st, struct ingest *ingest)
 {
     int rc = 0;
     if (st->file.own >= 0 && (atomic_load(&st->sync_error) != 0 || arena_torn(arena_of(st)))) {
-        rc = while_paused(st, ingest, statefile_abandon);
+        bool torn = arena_torn(arena_of(st));
+        ingest_pause(ingest);
+        rc = statefile_abandon(&st->file, arena_of(st));
+        if (rc == 0 && torn) {
+            mend_lost(st, ingest);
+        }
+        ingest_resume(ingest);
         if (rc == 0) {
             st->begin_error = -EIO;
             atomic_store(&st->sync_error, 0);
         }
     }
     rc = rc < 0 ? rc : statefile_prepare(&st->file, arena_of(st));
-    return rc < 0 ? rc : while_paused(st, ingest, statefile_begin);
+    return rc < 0 ? rc : begin_paused(st, ingest);
 }
 
 void state_tick(struct state *st, struct ingest *ingest, uint64_t now_ms)

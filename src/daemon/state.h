@@ -24,6 +24,7 @@ struct state {
     struct series_store *store;
     struct sources *sources;
     struct arena_hand hand; // of the main thread
+    struct layout header;   // the file's, which its page may lose
     pthread_t syncer;
     bool syncing;             // the thread runs
     int wake;                 // eventfd of the syncer

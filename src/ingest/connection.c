@@ -80,7 +80,8 @@ static void refuse(struct connection *c, struct protocol *p, const struct event_
     } else {
         count_add(account, 1);
     }
-    refusal_put(p->refusals, c->source, &c->who, c->lines, v->reason, v->name, v->detail);
+    refusal_put(p->refusals, c->source, &c->who, c->lines, v->reason, v->name, v->detail,
+                p->refused);
     struct buf reply = BUF_INIT;
     reply_error(&reply, v, c->lines);
     if (!queue_reply(c, &reply)) {
@@ -100,6 +101,7 @@ struct connection *connection_new(int fd, struct protocol *p)
     rcu_enter();
     v.reason = identity_begin(c, p, v.detail);
     if (v.reason != REJECT_NONE) {
+        p->refused = (struct slice){0};
         refuse(c, p, &v);
         c->closing = true;
     }
@@ -272,12 +274,13 @@ static void on_verdict(struct connection *c, struct protocol *p, struct event_ve
     }
 }
 
-void connection_too_long(struct connection *c, struct protocol *p)
+void connection_too_long(struct connection *c, struct protocol *p, struct slice text)
 {
     struct event_verdict v = {.kind = EVENT_REFUSED, .reason = REJECT_too_long, .index = -1};
     snprintf(v.detail, sizeof v.detail, "longer than %d bytes", EVENT_MAX_LINE);
     c->lines++;
     c->begun = true;
+    p->refused = text;
     refuse(c, p, &v);
 }
 
@@ -307,7 +310,7 @@ size_t connection_remembered(struct connection *c, struct protocol *p, struct ev
 void connection_line(struct connection *c, struct protocol *p, struct event_line *line)
 {
     if (line->len > EVENT_MAX_LINE) {
-        connection_too_long(c, p);
+        connection_too_long(c, p, (struct slice){line->at, line->len});
         return;
     }
     c->lines++;
@@ -326,5 +329,8 @@ void connection_line(struct connection *c, struct protocol *p, struct event_line
         identity_enter_unnamed(c, p); // it looked like a hello, and was none
     }
     count_add(v.remembered ? &p->stats->memo_hits : &p->stats->memo_misses, 1);
+    if (v.kind != EVENT_APPLIED) {
+        p->refused = (struct slice){line->at, line->len};
+    }
     on_verdict(c, p, &v, first);
 }

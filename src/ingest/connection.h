@@ -20,12 +20,12 @@
 #include "ingest/stats.h"
 
 enum {
-    CONNECTION_READ = 64 << 10, // bytes of one read
-    CONNECTION_READ_LESS =
-        4 << 10, // of one that follows CONNECTION_DOUBT refused lines in one read
-    CONNECTION_DOUBT = 32,
-    CONNECTION_REPLIES = 64 << 10, // bytes of replies that may wait
-    CONNECTION_LINGER_MS = 5000,   // for a client to take its last replies
+    CONNECTION_READ = 64 << 10,     // bytes of one read
+    CONNECTION_READ_LESS = 4 << 10, // bytes of one read of a client that is refused often
+    CONNECTION_DOUBT = 32,          // refused lines of one read that make it so
+    CONNECTION_TRUST = 64,          // reads without any until it is so no more
+    CONNECTION_REPLIES = 64 << 10,  // bytes of replies that may wait
+    CONNECTION_LINGER_MS = 5000,    // for a client to take its last replies
 };
 
 // What a worker lends to whatever speaks the protocol in its thread.
@@ -36,6 +36,7 @@ struct protocol {
     struct event_reader *reader;
     struct ingest_stats *stats;
     struct refusals *refusals;
+    struct slice refused; // the line that is being refused, as far as it is there
     struct sessions *sessions;
     struct accounts accounts;
     struct redo redo;
@@ -55,7 +56,7 @@ struct connection {
     bool closing;        // nothing is read any more; closed once the replies are gone
     bool waiting;        // for its session; nothing is read meanwhile
     bool stuck;          // there was no room for a reply, and nothing was sent since
-    bool doubted;        // many lines of its last read were refused
+    uint8_t doubt;       // reads without refused lines until it is trusted again
     uint32_t polled;     // events that the worker's epoll waits for
     uint64_t rest_until; // CLOCK_MONOTONIC ms, while nothing is read of it; 0: it is read
     struct admission who;
@@ -94,7 +95,7 @@ int connection_read(struct connection *c, struct protocol *p, char *input);
 size_t connection_remembered(struct connection *c, struct protocol *p, struct event_line *lines,
                              size_t n);
 void connection_line(struct connection *c, struct protocol *p, struct event_line *line);
-void connection_too_long(struct connection *c, struct protocol *p);
+void connection_too_long(struct connection *c, struct protocol *p, struct slice text);
 // Answers a hello.
 void connection_welcome(struct connection *c, struct protocol *p);
 

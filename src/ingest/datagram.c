@@ -21,7 +21,7 @@ static void refuse(struct datagram *d, struct protocol *p, enum reject reason, c
                    const char *detail)
 {
     count_add(&p->accounts.of[d->source->component]->rejected[reason], 1);
-    refusal_put(p->refusals, d->source, &d->who, 0, reason, metric, detail);
+    refusal_put(p->refusals, d->source, &d->who, 0, reason, metric, detail, p->refused);
 }
 
 static void be(struct datagram *d, struct protocol *p, struct source *src, uint32_t life)
@@ -107,6 +107,7 @@ static void on_control(struct datagram *d, struct protocol *p, const struct cont
 static void on_line(struct datagram *d, struct protocol *p, const char *line, size_t len,
                     bool first)
 {
+    p->refused = (struct slice){line, len};
     if (d->refused) {
         refuse(d, p, REJECT_bad_control, "", "the hello of its datagram was refused");
         return;
@@ -133,6 +134,7 @@ static void on_line(struct datagram *d, struct protocol *p, const char *line, si
 static void on_datagram(struct datagram *d, struct protocol *p, const char *at, size_t len)
 {
     if (len > EVENT_MAX_LINE) {
+        p->refused = (struct slice){at, len};
         refuse(d, p, REJECT_too_long, "", "a datagram of more than 65536 bytes");
         return;
     }

@@ -74,7 +74,7 @@ void fence_leave(struct connection *c, struct protocol *p)
     if (c->session == NULL) {
         return;
     }
-    if (c->claim != 0) {
+    if (c->claim != 0 && !fence_is_lost(c)) {
         session_heard(c->session, p->now_ms, p->now_real_ms);
     }
     session_leave(p->sessions, c->session, c->claim);

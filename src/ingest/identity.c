@@ -82,7 +82,8 @@ static void tell_other_unit(const struct connection *c, struct protocol *p)
 {
     char unit[ADMIT_DETAIL];
     if (admit_other_unit(&c->who, unit, sizeof unit) != NULL) {
-        refusal_put(p->refusals, c->source, &c->who, c->lines, REJECT_NONE, "", unit);
+        refusal_put(p->refusals, c->source, &c->who, c->lines, REJECT_NONE, "", unit,
+                    (struct slice){0});
     }
 }
 

@@ -170,6 +170,13 @@ uint64_t ingest_missed_refusals(const struct ingest *in)
     return missed;
 }
 
+void ingest_tell_texts(struct ingest *in, bool on)
+{
+    for (unsigned i = 0; i < in->settings.workers; i++) {
+        atomic_store_explicit(&in->workers[i].refusals.texts, on, memory_order_relaxed);
+    }
+}
+
 int ingest_bind_rights(struct ingest *in, struct rights *r)
 {
     return rights_bind(&in->rights, r, in->store->share.made);
@@ -197,6 +204,22 @@ int ingest_adapt(struct ingest *in, const struct catalog *c)
         rc = worker_open_accounts(&in->workers[i], c);
     }
     return rc;
+}
+
+void ingest_mend(struct ingest *in)
+{
+    char *base = in->store->share.base;
+    for (unsigned i = 0; i < CATALOG_MAX_COMPONENTS; i++) {
+        uint32_t handle = in->accounts.of[i];
+        if (handle != 0 && record_is_whole(base, handle)) {
+            record_mend_cells(base, handle);
+        } else {
+            in->accounts.of[i] = 0; // made anew
+        }
+    }
+    // Without memory an account counts on, and does not outlive the process.
+    ingest_adapt(in, schema_current(in->store)->catalog);
+    sessions_mend(in->sessions);
 }
 
 void ingest_restore(struct ingest *in, struct record_image *image, uint64_t now_ms,

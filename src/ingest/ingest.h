@@ -52,6 +52,9 @@ bool ingest_take_refusal(struct ingest *in, struct refusal *ret);
 // How many were not told, ever.
 uint64_t ingest_missed_refusals(const struct ingest *in);
 
+// Whether the text of refused lines is told too; it is not from the start. Any thread.
+void ingest_tell_texts(struct ingest *in, bool on);
+
 // Prepares rights (rights_bind), and puts them in force while no worker deals with lines. Takes them then, and
 // gives back those before (or NULL), which are to be freed after a grace period.
 int ingest_bind_rights(struct ingest *in, struct rights *r);
@@ -61,6 +64,8 @@ void ingest_set_connections(struct ingest *in, uint32_t most);
 
 // Makes room for the accounts of a catalogue that is about to come; during a pause. Returns 0, -ENOMEM.
 int ingest_adapt(struct ingest *in, const struct catalog *c);
+// Makes good what pages that were lost (arena_torn) had of accounts and sessions. Between pause and resume.
+void ingest_mend(struct ingest *in);
 // Takes over accounts and sessions that an earlier process left; before the threads start.
 void ingest_restore(struct ingest *in, struct record_image *image, uint64_t now_ms,
                     uint64_t now_real_ms);

@@ -20,7 +20,7 @@ static void end_skipping(struct connection *c, struct protocol *p)
 {
     c->skipping = false;
     if (c->session != NULL) {
-        connection_too_long(c, p);
+        connection_too_long(c, p, (struct slice){0}); // its beginning is gone
     }
 }
 
@@ -86,7 +86,7 @@ static int on_rest(struct connection *c, struct protocol *p, const char *from, s
 {
     if (!c->skipping && len > EVENT_MAX_LINE) {
         if (c->session == NULL) {
-            connection_too_long(c, p);
+            connection_too_long(c, p, (struct slice){from, len});
         }
         c->skipping = true;
     }
@@ -141,6 +141,16 @@ void connection_go_on(struct connection *c, struct protocol *p, char *input)
     heard(c, p, lines);
 }
 
+// Refusing takes longer than applying: who is refused often is read in pieces that keep nobody waiting.
+static void doubt(struct connection *c, uint64_t refused)
+{
+    if (refused >= CONNECTION_DOUBT) {
+        c->doubt = CONNECTION_TRUST;
+    } else if (refused == 0 && c->doubt > 0) {
+        c->doubt--;
+    }
+}
+
 int connection_read(struct connection *c, struct protocol *p, char *input)
 {
     if (c->waiting || fence_is_lost(c)) {
@@ -149,7 +159,7 @@ int connection_read(struct connection *c, struct protocol *p, char *input)
     if (c->tail_len > 0) {
         memcpy(input, c->tail, c->tail_len);
     }
-    size_t most = c->doubted ? CONNECTION_READ_LESS : CONNECTION_READ;
+    size_t most = c->doubt > 0 ? CONNECTION_READ_LESS : CONNECTION_READ;
     ssize_t n = recv(c->fd, input + c->tail_len, most, MSG_DONTWAIT);
     if (n < 0) {
         return errno == EAGAIN || errno == EINTR ? 0 : -errno;
@@ -168,6 +178,6 @@ int connection_read(struct connection *c, struct protocol *p, char *input)
     }
     rcu_leave();
     heard(c, p, lines);
-    c->doubted = c->rejected - rejected >= CONNECTION_DOUBT;
+    doubt(c, c->rejected - rejected);
     return rc;
 }

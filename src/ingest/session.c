@@ -316,6 +316,19 @@ void sessions_restore(struct sessions *s, struct arena_hand *hand, const struct 
     }
 }
 
+void sessions_mend(struct sessions *s)
+{
+    for (uint32_t i = 0; i < s->n; i++) {
+        struct session *e = &s->at[i];
+        if (atomic_load(&e->state) == SESSION_KNOWN && !record_is_whole(s->base, e->handle)) {
+            atomic_store(&s->hashes[i], 1); // no name's, and the entry is not free
+            atomic_fetch_add(&e->users, 1);
+            session_leave(s, e, session_claim(s, e, 0)); // which wakes whoever has it
+            atomic_store(&e->heard_ms, (uint64_t)-SESSION_FORGOTTEN_MS); // the next tick takes it
+        }
+    }
+}
+
 void sessions_tick(struct sessions *s, uint64_t now_ms)
 {
     for (uint32_t i = 0; i < s->n; i++) {

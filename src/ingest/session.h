@@ -82,6 +82,10 @@ int session_make(struct sessions *s, struct arena_hand *hand, const struct sessi
 void sessions_restore(struct sessions *s, struct arena_hand *hand, const struct record_image *image,
                       uint64_t now_ms, uint64_t now_real_ms);
 
+// Forgets the sessions whose records were lost with their pages (arena_torn), and fences their connections; while
+// no worker runs.
+void sessions_mend(struct sessions *s);
+
 // A connection of a worker wants the session; any other one is fenced from now on, and its worker woken. Returns
 // the claim, which is never 0.
 uint64_t session_claim(struct sessions *s, struct session *e, unsigned worker);

@@ -69,6 +69,21 @@ void sources_bind(struct sources *s, struct series_store *store, struct arena_ha
     }
 }
 
+void sources_mend(struct sources *s, struct arena_hand *hand)
+{
+    for (uint32_t i = 0; i < s->n; i++) {
+        struct source *src = &s->at[i];
+        if (src->record == NULL ||
+            record_is_whole(s->store->share.base,
+                            arena_handle(s->store->share.base, src->record))) {
+            continue;
+        }
+        source_record(s, hand, src);
+        source_record_life(src, (uint32_t)(atomic_load(&src->life) >> 32));
+        source_set_lost(src, atomic_load(&src->lost));
+    }
+}
+
 void sources_save(struct sources *s)
 {
     for (uint32_t i = 0; i < s->n; i++) {
@@ -200,18 +215,14 @@ int sources_restore(struct sources *s, struct record_image *image, struct arena_
     }
     past->sources = s;
     past->n = image->life_from / 2;
-    size_t n = 0;
+    size_t n = record_count(image, RECORD_SOURCE);
     size_t at = 0;
-    while (record_next(image, RECORD_SOURCE, &at) != 0) {
-        n++;
-    }
     past->now = calloc(past->n + 1, sizeof *past->now);
     past->lives = calloc(n * SOURCE_SAVED_LIVES + 1, sizeof *past->lives);
     if (past->now == NULL || past->lives == NULL) {
         sources_past_free(past);
         return -ENOMEM;
     }
-    at = 0;
     for (uint32_t handle; (handle = record_next(image, RECORD_SOURCE, &at)) != 0;) {
         take_source(past, image, handle, hand, now_ms);
     }

@@ -17,6 +17,9 @@
 // Tells where records stand and what components are called: at the start, and after each reload.
 void sources_bind(struct sources *s, struct series_store *store, struct arena_hand *hand);
 
+// Makes the records anew that were lost with their pages (arena_torn); while no worker runs.
+void sources_mend(struct sources *s, struct arena_hand *hand);
+
 // Writes down what changes with every line.
 void sources_save(struct sources *s);
 

@@ -14,7 +14,7 @@
  *   series state              release/acquire the record is written before it can be found; seq_cst where
  *                                             a remover and a claimer must see each other (table.c)
  *   check of a record         seq_cst         who publishes and who withdraws look at the series' state (table.c)
- *   marks, last update        seq_cst when they change, relaxed when they are found as wanted
+ *   marks, last update        seq_cst, by claimers also when they are found as wanted (claim.c)
  *   schema pointer            release/acquire tables are made before they can be found
  *   free slots and pieces     release/acquire what the last owner wrote is over before the next one writes
  */

@@ -60,25 +60,23 @@ int claim_series(struct table *t, struct series_hand *hand, struct series *s,
                  const struct claimant *c)
 {
     struct marks_room room = table_room(t, hand);
-    bool changed = false;
-    if (atomic_load_explicit(&t->timed, memory_order_relaxed) &&
-        atomic_load_explicit(series_touched(s), memory_order_relaxed) != c->now_s) {
+    bool timed = atomic_load_explicit(&t->timed, memory_order_relaxed);
+    if (timed && atomic_load(series_touched(s)) != c->now_s) {
         atomic_store(series_touched(s), c->now_s);
-        changed = true;
     }
     int rc = marks_add(series_marks(s), c->base, &room);
     if (rc < 0) {
         return rc;
     }
-    changed |= rc > 0;
+    bool changed = rc > 0;
     if (t->owned) {
         rc = marks_add(series_marks(s), c->life, &room);
         if (rc < 0) {
             return rc;
         }
-        changed |= rc > 0;
     }
-    if (changed && !table_survives(s)) {
+    // Also when all was there: another claimer may just have left it, and be about to find the series gone.
+    if ((changed || timed || t->owned) && !table_survives(s)) {
         return -ESTALE;
     }
     if (t->single && rc > 0) {

@@ -1,10 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "series/key.h"
 
+#include "base/clock.h"
 #include "base/text.h"
+
+#include <sys/random.h>
+#include <unistd.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
+
+// Of key_hash, in this process. Whoever does not know it cannot choose keys that collide.
+static struct {
+    uint64_t seed;
+    unsigned char secret[XXH3_SECRET_DEFAULT_SIZE]; // made of it, for long texts
+} secret;
+
+__attribute__((constructor)) static void draw(void)
+{
+    if (getrandom(&secret.seed, sizeof secret.seed, GRND_NONBLOCK) != sizeof secret.seed) {
+        secret.seed = clock_mono_ns() * 0x9E3779B97F4A7C15u ^ (uint64_t)getpid();
+    }
+    XXH3_generateSecret_fromSeed(secret.secret, secret.seed);
+}
 
 void key_build(struct buf *out, const struct metric *m, const struct slice *values)
 {
@@ -21,7 +39,8 @@ void key_build(struct buf *out, const struct metric *m, const struct slice *valu
 
 uint64_t key_hash(const char *text, size_t len)
 {
-    return XXH3_64bits(text, len);
+    return XXH3_64bits_withSecretandSeed(text, len, secret.secret, sizeof secret.secret,
+                                         secret.seed);
 }
 
 uint64_t key_hash_with(const void *bytes, size_t len, uint64_t seed)

@@ -16,7 +16,7 @@
 // Appends the key of the metric's labels with these values (one per label, unescaped).
 void key_build(struct buf *out, const struct metric *m, const struct slice *values);
 
-// The hash of a key's text.
+// The hash of a key's text, another one in each process: no client can choose keys that collide.
 uint64_t key_hash(const char *text, size_t len);
 // The hash of any bytes under a seed.
 uint64_t key_hash_with(const void *bytes, size_t len, uint64_t seed);

@@ -78,6 +78,9 @@ static int set_bit(const struct marks_room *room, uint64_t word, uint32_t mark)
     char *base = arena_base(room->arena);
     struct wide *wide = wide_of(base, word);
     uint32_t none = 0;
+    if (mark / MARKS_LEAF >= wide->n) {
+        return -ENOMEM; // its page was lost
+    }
     if (bits_of(base, word, mark) == NULL) {
         uint32_t handle = arena_alloc(room->arena, room->hand, sizeof(struct leaf));
         if (handle == 0) {
@@ -126,7 +129,7 @@ static int widen(_Atomic uint64_t *word, uint64_t seen, const struct marks_room 
 int marks_add(_Atomic uint64_t *word, uint32_t mark, const struct marks_room *room)
 {
     for (;;) {
-        uint64_t w = atomic_load_explicit(word, memory_order_acquire);
+        uint64_t w = atomic_load(word);
         if ((w & TAG) != 0) {
             return set_bit(room, w, mark);
         }
@@ -222,6 +225,20 @@ void marks_drop(struct arena *a, _Atomic uint64_t *word)
         }
     }
     arena_release(a, (uint32_t)w, wide_size(wide->n));
+}
+
+void marks_mend(char *base, _Atomic uint64_t *word)
+{
+    uint64_t w = atomic_load(word);
+    const struct wide *wide = wide_of(base, w);
+    bool good = (w & TAG) == 0 || wide->own == own_of(w);
+    for (uint32_t i = 0; good && (w & TAG) != 0 && i < wide->n; i++) {
+        const struct leaf *leaf = arena_at(base, atomic_load(&wide->leaves[i]));
+        good = atomic_load(&wide->leaves[i]) == 0 || leaf->own == own_of(w);
+    }
+    if (!good) {
+        atomic_store(word, 0);
+    }
 }
 
 // ---- Reading

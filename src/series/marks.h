@@ -36,6 +36,8 @@ int marks_add(_Atomic uint64_t *word, uint32_t mark, const struct marks_room *ro
 void marks_clear(char *base, _Atomic uint64_t *word, uint32_t mark);
 // The least mark of the set in [from, to], or 0.
 uint32_t marks_next(char *base, const _Atomic uint64_t *word, uint32_t from, uint32_t to);
+// Empties a set whose pieces were lost with their pages (arena_torn); they are not used again.
+void marks_mend(char *base, _Atomic uint64_t *word);
 // Gives back what the word owns, and empties it.
 void marks_drop(struct arena *a, _Atomic uint64_t *word);
 

@@ -14,7 +14,8 @@ struct series *table_at(const struct table *t, uint32_t slot)
 {
     struct series *s = slab_at(t, slot);
     uint8_t state = atomic_load_explicit(&s->state, memory_order_acquire);
-    return state == SERIES_LIVE || state == SERIES_DYING ? s : NULL;
+    bool exposed = state == SERIES_LIVE || state == SERIES_DYING;
+    return exposed && record_is_there(s->record) ? s : NULL;
 }
 
 void *table_cell(struct table *t, struct series_hand *hand, struct series *s)

@@ -120,6 +120,25 @@ void *record_cell(struct arena *a, struct arena_hand *hand, uint32_t handle, uns
     return arena_at(base, cell);
 }
 
+bool record_is_whole(char *base, uint32_t handle)
+{
+    const struct record *r = record_at(base, handle);
+    return r->magic == RECORD_MAGIC &&
+           atomic_load(&r->check) == check_of(r, handle, layout_of(base)->seed);
+}
+
+void record_mend_cells(char *base, uint32_t handle)
+{
+    const struct record *r = record_at(base, handle);
+    for (unsigned lane = 0; lane < r->lanes; lane++) {
+        void *cell = record_cell_made(base, r, lane);
+        uint64_t tag = tag_of(r, handle, lane, layout_of(base)->seed);
+        if (cell != NULL) {
+            memcpy(cell, &tag, sizeof tag);
+        }
+    }
+}
+
 // ---- Reading
 
 // A piece of at most a page lies in one, a larger one begins with one.
@@ -164,12 +183,32 @@ static bool keep_handle(struct record_image *image, size_t *cap, uint32_t handle
     return true;
 }
 
-int record_scan(struct record_image *image)
+// Puts the handles of each kind side by side: most are those of series, and who wants others need not meet them.
+static int sort_by_kind(struct record_image *image)
+{
+    uint32_t *sorted = malloc((image->n + 1) * sizeof *sorted);
+    size_t to[RECORD_KINDS + 1] = {0};
+    if (sorted == NULL) {
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < image->n; i++) {
+        to[record_at(image->base, image->handles[i])->kind + 1]++;
+    }
+    for (size_t kind = 1; kind <= RECORD_KINDS; kind++) {
+        to[kind] += to[kind - 1];
+    }
+    memcpy(image->first, to, sizeof to);
+    for (size_t i = 0; i < image->n; i++) {
+        sorted[to[record_at(image->base, image->handles[i])->kind]++] = image->handles[i];
+    }
+    free(image->handles);
+    image->handles = sorted;
+    return 0;
+}
+
+static int find_all(struct record_image *image)
 {
     size_t cap = 0;
-    image->handles = NULL;
-    image->n = 0;
-    image->damaged = 0;
     uint64_t size = image->size / ARENA_GRANULE * ARENA_GRANULE;
     for (uint64_t at = ARENA_RESERVED; at < size;) {
         enum look look = look_at(image, at);
@@ -179,13 +218,25 @@ int record_scan(struct record_image *image)
             continue;
         }
         if (!keep_handle(image, &cap, (uint32_t)(at / ARENA_GRANULE))) {
-            record_scan_free(image);
             return -ENOMEM;
         }
         size_t bytes = record_size((const void *)(image->base + at));
         at += (bytes + ARENA_GRANULE - 1) / ARENA_GRANULE * ARENA_GRANULE;
     }
     return 0;
+}
+
+int record_scan(struct record_image *image)
+{
+    image->handles = NULL;
+    image->n = 0;
+    image->damaged = 0;
+    int rc = find_all(image);
+    rc = rc < 0 ? rc : sort_by_kind(image);
+    if (rc < 0) {
+        record_scan_free(image);
+    }
+    return rc;
 }
 
 void record_scan_free(struct record_image *image)
@@ -217,11 +268,5 @@ const void *record_image_cell(struct record_image *image, uint32_t handle, unsig
 
 uint32_t record_next(const struct record_image *image, enum record_kind kind, size_t *at)
 {
-    while (*at < image->n) {
-        uint32_t handle = image->handles[(*at)++];
-        if (record_at(image->base, handle)->kind == kind) {
-            return handle;
-        }
-    }
-    return 0;
+    return *at < record_count(image, kind) ? image->handles[image->first[kind] + (*at)++] : 0;
 }

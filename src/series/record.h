@@ -74,6 +74,11 @@ void record_withdraw(char *base, uint32_t handle);
 // Withdraws it and gives its memory back; `cell_size` is that of its cells.
 void record_free(struct arena *a, uint32_t handle, size_t cell_size);
 
+// Whether it has not been lost with its page (arena_torn), which then reads as zeros.
+static inline bool record_is_there(const struct record *r)
+{
+    return r->magic == RECORD_MAGIC;
+}
 static inline struct record *record_at(char *base, uint32_t handle)
 {
     return arena_at(base, handle);
@@ -105,6 +110,11 @@ static inline void *record_cell_made(char *base, const struct record *r, unsigne
     return cell == 0 ? NULL : arena_at(base, cell);
 }
 
+// Whether what a published record was made of still stands there: pages of a file may be lost (arena_torn).
+bool record_is_whole(char *base, uint32_t handle);
+// Makes a cell whose page was lost an empty one again, for each lane.
+void record_mend_cells(char *base, uint32_t handle);
+
 // ---- Reading a file that somebody left
 
 // A file's bytes, of which nothing is trusted, and the records found in them.
@@ -115,9 +125,10 @@ struct record_image {
     uint32_t life_from; // layout.life_from
     bool power_cut;     // pages may be of different ages: sessions and redo records are void
     uint32_t shift_s;   // makes a monotonic second of the file one of this boot, modulo 2^32
-    uint32_t *handles;  // of records, ascending
+    uint32_t *handles;  // of records, by kind and ascending
     size_t n;
-    uint64_t damaged; // records and cells that do not check out
+    size_t first[RECORD_KINDS + 1]; // where each kind begins in them
+    uint64_t damaged;               // records and cells that do not check out
 };
 
 // Finds the records. Reads base, size and seed. Returns 0, -ENOMEM.
@@ -126,6 +137,11 @@ void record_scan_free(struct record_image *image);
 // The record's cell of `size` bytes for a lane, or NULL: none, or it does not check out (counted).
 const void *record_image_cell(struct record_image *image, uint32_t handle, unsigned lane,
                               size_t size);
+// How many there are of a kind.
+static inline size_t record_count(const struct record_image *image, enum record_kind kind)
+{
+    return image->first[kind + 1] - image->first[kind];
+}
 // Walks the records of a kind in the order of their handles. *at starts at 0. Returns a handle, 0 at the end.
 uint32_t record_next(const struct record_image *image, enum record_kind kind, size_t *at);
 

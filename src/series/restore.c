@@ -85,12 +85,9 @@ static void take_account(struct work *w, const struct record *r)
 static int take_accounts(struct work *w)
 {
     size_t n_metrics = w->schema->catalog->n_metrics;
-    size_t n = n_metrics;
     size_t at = 0;
-    while (record_next(w->image, RECORD_METRIC, &at) != 0) {
-        n++;
-    }
-    w->meanings = calloc(n + 1, sizeof *w->meanings);
+    w->meanings =
+        calloc(n_metrics + record_count(w->image, RECORD_METRIC) + 1, sizeof *w->meanings);
     w->account_ages = calloc(n_metrics + 1, sizeof *w->account_ages);
     if (w->meanings == NULL || w->account_ages == NULL) {
         return -ENOMEM;
@@ -99,7 +96,6 @@ static int take_accounts(struct work *w)
         struct family *f = &w->schema->families[i];
         w->meanings[w->n_meanings++] = (struct meaning){f->table->signature, f, true};
     }
-    at = 0;
     for (uint32_t handle; (handle = record_next(w->image, RECORD_METRIC, &at)) != 0;) {
         take_account(w, record_at(w->image->base, handle));
     }
@@ -119,17 +115,20 @@ static int compare_taken(const void *a, const void *b)
 
 static int list_series(struct work *w)
 {
-    w->taken = malloc((w->image->n + 1) * sizeof *w->taken);
+    w->taken = malloc((record_count(w->image, RECORD_SERIES) + 1) * sizeof *w->taken);
     if (w->taken == NULL) {
         return -ENOMEM;
     }
     size_t at = 0;
+    bool in_order = true;
     for (uint32_t handle; (handle = record_next(w->image, RECORD_SERIES, &at)) != 0;) {
         const struct record *r = record_at(w->image->base, handle);
         const struct meaning *m = meaning_of(w, r->signature);
         if (m != NULL && m->same) {
             uint64_t family = (uint64_t)(m->family - w->schema->families);
-            w->taken[w->n_taken++] = (struct taken){family << 32 | r->slot, handle};
+            struct taken t = {family << 32 | r->slot, handle};
+            in_order = in_order && (w->n_taken == 0 || w->taken[w->n_taken - 1].order <= t.order);
+            w->taken[w->n_taken++] = t;
         } else if (m != NULL && m->family != NULL) {
             atomic_fetch_add(&m->family->table->account->expired, 1);
             w->done.anew++;
@@ -137,7 +136,9 @@ static int list_series(struct work *w)
             w->done.gone++;
         }
     }
-    qsort(w->taken, w->n_taken, sizeof *w->taken, compare_taken);
+    if (!in_order) {
+        qsort(w->taken, w->n_taken, sizeof *w->taken, compare_taken);
+    }
     return 0;
 }
 

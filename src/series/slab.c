@@ -99,9 +99,22 @@ struct series *slab_take(struct table *t, uint32_t *ret_slot)
     return slab_at(t, slot);
 }
 
+// Not the record's word for it: its page may have been lost.
+static uint32_t slot_of(const struct table *t, const struct series *s)
+{
+    for (unsigned slab = 0;; slab++) {
+        const struct series *first = atomic_load_explicit(&t->slabs[slab], memory_order_acquire);
+        uint32_t before = slab == 0 ? 0 : (uint32_t)TABLE_FIRST_SLAB << (slab - 1);
+        uint32_t n = slab == 0 ? TABLE_FIRST_SLAB : before;
+        if (s >= first && s < first + n) {
+            return before + (uint32_t)(s - first);
+        }
+    }
+}
+
 void slab_release(struct table *t, struct series *s)
 {
-    uint32_t slot = s->record->slot;
+    uint32_t slot = slot_of(t, s);
     struct arena *arena = t->share->arena;
     marks_drop(arena, series_marks(s));
     record_free(arena, atomic_load_explicit(&s->handle, memory_order_relaxed), t->cell_size);

@@ -42,6 +42,9 @@ enum statefile_found {
 int statefile_open(struct statefile *f, const char *path);
 // Reads what is there. An image is to be given back with statefile_forget.
 int statefile_read(struct statefile *f, struct record_image *ret, enum statefile_found *ret_found);
+// The same for bytes that were read already: reads and changes those at image->base, and fills in the rest. Returns
+// 0, -ENOMEM.
+int statefile_look(struct record_image *image, enum statefile_found *ret_found);
 void statefile_forget(struct record_image *image);
 
 // Makes a new file and moves the arena into it, the two halves with `pause` between them called when others may

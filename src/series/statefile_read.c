@@ -3,6 +3,7 @@
 #include "series/statefile_inside.h"
 
 #include "base/clock.h"
+#include "series/redo.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -98,14 +99,42 @@ static void judge(struct record_image *image)
     }
 }
 
-static bool is_good(int fd, const struct record_image *image)
+static bool is_ours(int fd)
 {
     struct stat st;
-    return image->size >= ARENA_RESERVED && fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
-           layout_is_good(image->base) &&
+    return fstat(fd, &st) == 0 && st.st_uid == geteuid();
+}
+
+static bool is_good(const struct record_image *image)
+{
+    return image->size >= ARENA_RESERVED && layout_is_good(image->base) &&
            atomic_load(&layout_of(image->base)->phase) != LAYOUT_BUILDING &&
            layout_of(image->base)->life_from > 1 &&
            layout_of(image->base)->life_from <= UINT32_MAX / 2;
+}
+
+// After a power cut a line's words are of different ages, and its record says nothing about them.
+static void replay(struct record_image *image)
+{
+    for (unsigned lane = 0; !image->power_cut && lane < LAYOUT_LANES; lane++) {
+        redo_replay(layout_redo(image->base, lane), image->base, ARENA_RESERVED, image->size);
+    }
+}
+
+// Replayed before the records are looked at: a word of a damaged list may lie anywhere.
+int statefile_look(struct record_image *image, enum statefile_found *ret_found)
+{
+    *ret_found = image->size == 0 ? STATEFILE_NOTHING : STATEFILE_FOREIGN;
+    if (!is_good(image)) {
+        return 0;
+    }
+    *ret_found = STATEFILE_GOOD;
+    judge(image);
+    replay(image);
+    uint64_t damaged = image->damaged;
+    int rc = record_scan(image);
+    image->damaged += damaged;
+    return rc;
 }
 
 static int read_one(int fd, struct record_image *image, enum statefile_found *ret_found)
@@ -113,14 +142,10 @@ static int read_one(int fd, struct record_image *image, enum statefile_found *re
     uint64_t unread = 0;
     *image = (struct record_image){0};
     int rc = copy_file(fd, image, &unread);
-    if (rc == 0 && image->size > 0 && is_good(fd, image)) {
-        judge(image);
-        uint64_t damaged = image->damaged + unread;
-        rc = record_scan(image);
-        image->damaged += damaged;
-        *ret_found = STATEFILE_GOOD;
-    } else {
-        *ret_found = image->size == 0 ? STATEFILE_NOTHING : STATEFILE_FOREIGN;
+    *ret_found = image->size == 0 ? STATEFILE_NOTHING : STATEFILE_FOREIGN;
+    if (rc == 0 && is_ours(fd)) {
+        rc = statefile_look(image, ret_found);
+        image->damaged += unread;
     }
     if (rc < 0 || *ret_found != STATEFILE_GOOD) {
         statefile_forget(image);

@@ -31,6 +31,7 @@
 #include "catalog/catalog.h"
 #include "series/cell.h"
 #include "series/marks.h"
+#include "series/rate.h"
 
 enum {
     TABLE_SLABS = 27,      // slabs double in size: 2^32 slots
@@ -110,6 +111,7 @@ struct table {
     _Atomic uint64_t free;  // head of the free slots: tag << 32 | slot + 1
     size_t index_size;      // buckets
     _Atomic(struct series *) slabs[TABLE_SLABS];
+    struct rate rate; // of all series together; no gauge has one
 };
 
 // One thread's means of making series.
@@ -127,6 +129,8 @@ int table_new(struct table **ret, struct table_share *share, const struct metric
 void table_free(struct table *t);
 // The same when the arena goes, too: what stands in it is left as it is, which may be a file.
 void table_close(struct table *t);
+// Makes the account anew if its record was lost.
+void table_mend_account(struct table *t, const struct metric *m);
 // Rebuilds the index for another limit. Only while no other thread finds, makes or removes series.
 int table_resize(struct table *t, uint64_t limit);
 

@@ -54,6 +54,16 @@ static bool open_account(struct table *t, const struct metric *m)
     return true;
 }
 
+void table_mend_account(struct table *t, const struct metric *m)
+{
+    struct table_account *lost = t->account;
+    uint32_t handle = t->account_handle;
+    if (!record_is_whole(t->share->base, handle) && !open_account(t, m)) {
+        t->account = lost; // it counts on, and does not outlive the process
+        t->account_handle = handle;
+    }
+}
+
 int table_new(struct table **ret, struct table_share *share, const struct metric *m, uint64_t limit)
 {
     struct table *t = calloc(1, sizeof *t);

@@ -71,14 +71,19 @@ static inline void walk_look_ahead(struct walk *w)
 // The next one, or NULL at the end.
 static inline const struct series *walk_next(struct walk *w)
 {
-    walk_look_ahead(w);
-    if (w->given == w->found) {
-        return NULL;
+    for (;;) {
+        walk_look_ahead(w);
+        if (w->given == w->found) {
+            return NULL;
+        }
+        if (w->found - w->given > WALK_AHEAD / 2) {
+            walk_fetch_cells(w->table, w->ahead[(w->given + WALK_AHEAD / 2) % WALK_AHEAD]);
+        }
+        const struct series *s = w->ahead[w->given++ % WALK_AHEAD];
+        if (record_is_there(s->record)) {
+            return s;
+        }
     }
-    if (w->found - w->given > WALK_AHEAD / 2) {
-        walk_fetch_cells(w->table, w->ahead[(w->given + WALK_AHEAD / 2) % WALK_AHEAD]);
-    }
-    return w->ahead[w->given++ % WALK_AHEAD];
 }
 
 #endif

@@ -20,10 +20,11 @@ struct tcp_progress {
 _Static_assert(offsetof(struct tcp_progress, bytes_acked) == 120, "as in linux/tcp.h");
 
 static const uint64_t time_allowed[CONN_STATES] = {
-    [CONN_HEAD] = CONN_HEAD_MS,          [CONN_IDLE] = CONN_IDLE_MS,
-    [CONN_SCRAPE] = CONN_ANSWER_MS,      [CONN_RELOAD] = CONN_ANSWER_MS,
-    [CONN_RELOAD_NEXT] = CONN_ANSWER_MS, [CONN_BODY] = CONN_ANSWER_MS,
-    [CONN_OTHER] = CONN_ANSWER_MS,       [CONN_CUT] = UINT64_MAX,
+    [CONN_HEAD] = CONN_HEAD_MS,     [CONN_IDLE] = CONN_IDLE_MS,
+    [CONN_LOGIN] = CONN_ANSWER_MS,  [CONN_SCRAPE] = CONN_ANSWER_MS,
+    [CONN_RELOAD] = CONN_ANSWER_MS, [CONN_RELOAD_NEXT] = CONN_ANSWER_MS,
+    [CONN_BODY] = CONN_ANSWER_MS,   [CONN_OTHER] = CONN_ANSWER_MS,
+    [CONN_CUT] = UINT64_MAX,
 };
 
 static void list_add(struct conn_list *l, struct conn *c)
@@ -108,7 +109,8 @@ void conn_clear(struct conn *c)
     c->query = NULL;
     c->filter = NULL;
     c->checked = false;
-    c->page = false;
+    c->admitted = false;
+    c->view = NULL;
     c->discarded = 0;
 }
 
@@ -216,7 +218,8 @@ bool conn_is_late(const struct conns *cs, const struct conn *c)
 
 void conns_expire(struct conns *cs)
 {
-    static const enum conn_state cut[] = {CONN_HEAD, CONN_IDLE, CONN_SCRAPE, CONN_BODY, CONN_OTHER};
+    static const enum conn_state cut[] = {CONN_HEAD,   CONN_IDLE, CONN_LOGIN,
+                                          CONN_SCRAPE, CONN_BODY, CONN_OTHER};
     for (size_t i = 0; i < sizeof cut / sizeof cut[0]; i++) {
         struct conn *c = cs->list[cut[i]].head;
         while (c != NULL && conn_is_late(cs, c)) {

@@ -19,10 +19,15 @@
 #include "web/stats.h"
 
 struct MHD_Connection;
+struct login_try;
+struct tls;
+struct webconf;
+struct view_form;
 
 enum conn_state {
     CONN_HEAD,        // its first request is not complete
     CONN_IDLE,        // after a response; its next request is not complete
+    CONN_LOGIN,       // suspended: its password is being tried
     CONN_SCRAPE,      // suspended: waits for a rendering
     CONN_RELOAD,      // suspended: waits for the reload that is under way
     CONN_RELOAD_NEXT, // suspended: waits for the reload after that
@@ -48,16 +53,19 @@ struct conn {
     uint64_t since_ms; // when it entered the state
     struct conn *next; // younger one of the same state
     struct conn *prev;
-    char *target;              // of the request, NULL between requests
-    char *path;                // decoded, in target
-    char *query;               // still encoded, in target; NULL when there is none
-    bool checked;              // the request's head was found good
-    uint64_t discarded;        // bytes of the request's body so far
-    struct web_filter *filter; // of a scrape that waits; NULL: all
-    bool page;                 // waits for the landing page, not for the exposition
-    struct negotiated form;    // of what a scrape is answered with
-    uint64_t arrived_ns;       // when the scrape came
-    uint64_t deadline_ns;      // when nobody waits for it any more; UINT64_MAX: not said
+    char *target;                 // of the request, NULL between requests
+    char *path;                   // decoded, in target
+    char *query;                  // still encoded, in target; NULL when there is none
+    struct tls *tls;              // what its session needs; NULL: without TLS
+    struct login_try *login;      // its password is being tried
+    bool admitted;                // its password was good
+    bool checked;                 // the request's head was found good
+    uint64_t discarded;           // bytes of the request's body so far
+    struct web_filter *filter;    // of a scrape that waits; NULL: all
+    const struct view_form *view; // waits for a view in this form; NULL: for the exposition
+    struct negotiated form;       // of what a scrape is answered with
+    uint64_t arrived_ns;          // when the scrape came
+    uint64_t deadline_ns;         // when nobody waits for it any more; UINT64_MAX: not said
     uint64_t progress;    // of the response that is being sent: a number that moves when bytes do
     uint64_t progress_ms; // when it was last seen to move
 };
@@ -70,10 +78,11 @@ struct conn_list {
 
 struct conns {
     struct conn_list list[CONN_STATES];
-    uint64_t now_ms;     // monotonic; set once a round
-    uint64_t sampled_ms; // when progress was last looked at
-    size_t limit;        // connections at once
-    bool resumed;        // libmicrohttpd has to look at resumed ones, without being told by epoll
+    uint64_t now_ms;            // monotonic; set once a round
+    uint64_t sampled_ms;        // when progress was last looked at
+    size_t limit;               // connections at once
+    const struct webconf *conf; // in force; NULL: none
+    bool resumed; // libmicrohttpd has to look at resumed ones, without being told by epoll
     struct stats *stats;
 };
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "web/reply.h"
 
+#include "web/webconf.h"
+
 #include <errno.h>
 #include <microhttpd.h>
 #include <string.h>
@@ -10,7 +12,18 @@ static bool add_header(struct MHD_Response *r, const char *name, const char *val
     return MHD_add_response_header(r, name, value) == MHD_YES;
 }
 
-static struct MHD_Response *make(const struct reply *r)
+static bool add_configured(struct MHD_Response *r, const struct webconf *conf)
+{
+    for (size_t i = 0; conf != NULL && i < conf->n_headers; i++) {
+        const struct webconf_header *h = &conf->headers[i];
+        if (strcmp(h->name, "X-Content-Type-Options") != 0 && !add_header(r, h->name, h->value)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static struct MHD_Response *make(const struct reply *r, const struct webconf *conf)
 {
     struct MHD_Response *response =
         MHD_create_response_from_buffer(strlen(r->text), (char *)r->text, MHD_RESPMEM_MUST_COPY);
@@ -20,6 +33,8 @@ static struct MHD_Response *make(const struct reply *r)
     if (add_header(response, "Content-Type", r->type != NULL ? r->type : REPLY_TYPE_TEXT) &&
         add_header(response, "X-Content-Type-Options", "nosniff") &&
         (r->allow == NULL || add_header(response, "Allow", r->allow)) &&
+        (!r->authenticate || add_header(response, "WWW-Authenticate", "Basic")) &&
+        (r->bare || add_configured(response, conf)) &&
         (!r->retry || add_header(response, "Retry-After", "1")) &&
         (!r->close || add_header(response, "Connection", "close"))) {
         return response;
@@ -30,7 +45,7 @@ static struct MHD_Response *make(const struct reply *r)
 
 int reply_send(struct conns *cs, struct conn *c, const struct reply *r)
 {
-    struct MHD_Response *response = make(r);
+    struct MHD_Response *response = make(r, cs->conf);
     if (response == NULL) {
         conn_cut(cs, c, false);
         return -ENOMEM;
@@ -42,8 +57,15 @@ int reply_send(struct conns *cs, struct conn *c, const struct reply *r)
     return taken ? 0 : -ENOMEM;
 }
 
-struct MHD_Response *reply_body(const struct reply_form *form, char *bytes, size_t len,
-                                void (*done)(void *arg), void *arg)
+static bool add_policy(struct MHD_Response *r, const char *policy)
+{
+    return add_header(r, "Content-Security-Policy", policy) &&
+           add_header(r, "Referrer-Policy", "no-referrer") &&
+           add_header(r, "Cache-Control", "no-store");
+}
+
+struct MHD_Response *reply_body(const struct conns *cs, const struct reply_form *form, char *bytes,
+                                size_t len, void (*done)(void *arg), void *arg)
 {
     struct MHD_Response *response =
         MHD_create_response_from_buffer_with_free_callback_cls(len, bytes, done, arg);
@@ -53,7 +75,9 @@ struct MHD_Response *reply_body(const struct reply_form *form, char *bytes, size
     }
     if (add_header(response, "Content-Type", form->type) &&
         add_header(response, "X-Content-Type-Options", "nosniff") &&
+        add_configured(response, cs->conf) &&
         (!form->gzip || add_header(response, "Content-Encoding", "gzip")) &&
+        (form->policy == NULL || add_policy(response, form->policy)) &&
         (!form->negotiated || add_header(response, "Vary", "Accept, Accept-Encoding"))) {
         return response;
     }

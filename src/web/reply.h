@@ -2,7 +2,8 @@
 /*
  * reply: from an answer in words to a response on its way.
  *
- * Shape:   every response says X-Content-Type-Options: nosniff; none names the server.
+ * Shape:   every response says X-Content-Type-Options: nosniff, and what the web configuration in force adds;
+ *          none names the server.
  * Threads: the web thread only.
  * Memory:  texts are copied.
  */
@@ -24,6 +25,8 @@ struct reply {
     const char *allow; // value of Allow, or NULL
     bool close;        // the connection ends with it
     bool retry;        // says Retry-After: 1
+    bool authenticate; // says WWW-Authenticate: Basic
+    bool bare;         // without the headers of the web configuration
 };
 
 // Sends it; at once, or when the connection is suspended by resuming it. Returns 0; or -ENOMEM, and
@@ -33,14 +36,15 @@ int reply_send(struct conns *cs, struct conn *c, const struct reply *r);
 // What a response with a body of its own says of it.
 struct reply_form {
     const char *type;
-    bool gzip;       // the body is compressed
-    bool negotiated; // other requests may get another form
+    bool gzip;          // the body is compressed
+    bool negotiated;    // other requests may get another form
+    const char *policy; // Content-Security-Policy, of what is shown at once and not kept; or NULL
 };
 
 // A response with a body of `len` bytes, sent from where they are. `done(arg)` is called once: when
 // the last connection is through with them, or before NULL is returned (no memory).
-struct MHD_Response *reply_body(const struct reply_form *form, char *bytes, size_t len,
-                                void (*done)(void *arg), void *arg);
+struct MHD_Response *reply_body(const struct conns *cs, const struct reply_form *form, char *bytes,
+                                size_t len, void (*done)(void *arg), void *arg);
 
 // Sends a response (takes it) at once. Returns 0; or -ENOMEM, and the connection must end.
 int reply_give(struct conns *cs, struct conn *c, struct MHD_Response *response);

@@ -39,10 +39,16 @@ static bool is_readiness(const char *path)
     return is(path, "/readyz") || is(path, "/-/ready");
 }
 
+// What is shown under a path, or NULL.
+static const struct view_form *view_of(const char *path)
+{
+    return is(path, "/") ? &page_form : is(path, "/status") ? &status_json_form : NULL;
+}
+
 bool routes_is_taken(const char *path)
 {
-    return is(path, "/") || is(path, PATH_RELOAD) || is_health(path) || is_readiness(path) ||
-           sd_handles(path);
+    return view_of(path) != NULL || is(path, PATH_RELOAD) || is_health(path) ||
+           is_readiness(path) || sd_handles(path);
 }
 
 static bool answer(struct routes *r, struct conn *c, const struct reply *reply)
@@ -166,8 +172,8 @@ static bool handle_path(struct routes *r, struct conn *c, const char *method)
     if (is(c->path, r->telemetry_path)) {
         return handle_metrics(r, c);
     }
-    if (is(c->path, "/")) {
-        scrape_add_page(r->scrape, c);
+    if (view_of(c->path) != NULL) {
+        scrape_add_view(r->scrape, c, view_of(c->path));
         return true;
     }
     if (is_health(c->path)) {
@@ -202,5 +208,12 @@ bool routes_handle(struct routes *r, struct conn *c, const char *method, const c
         *upload_size = 0;
         return c->discarded <= ROUTES_BODY_DROP;
     }
-    return handle_path(r, c, method);
+    switch (gate_ask(r->gate, c)) {
+    case GATE_OPEN:
+        return handle_path(r, c, method);
+    case GATE_ANSWERED:
+        return true;
+    default:
+        return false;
+    }
 }

@@ -10,6 +10,7 @@
 #ifndef VE_WEB_ROUTES_H
 #define VE_WEB_ROUTES_H
 
+#include "web/gate.h"
 #include "web/reload.h"
 #include "web/scrape.h"
 #include "web/sd.h"
@@ -22,6 +23,7 @@ struct routes {
     bool lifecycle;
     struct scrape *scrape;
     struct reload *reload;
+    struct gate *gate;
     struct sd *sd;
     struct conns *conns;
     struct stats *stats;

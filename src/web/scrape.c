@@ -9,8 +9,6 @@
 #include <microhttpd.h>
 #include <stdio.h>
 
-#define TYPE_PAGE "text/html; charset=utf-8"
-
 static const struct reply too_many = {
     .status = MHD_HTTP_SERVICE_UNAVAILABLE, .text = "too many scrapes at once\n", .retry = true};
 static const struct reply too_late = {
@@ -27,13 +25,13 @@ static void wait_for_rendering(struct scrape *s, struct conn *c)
 void scrape_add(struct scrape *s, struct conn *c, struct web_filter *filter)
 {
     c->filter = filter;
-    c->page = false;
+    c->view = NULL;
     wait_for_rendering(s, c);
 }
 
-void scrape_add_page(struct scrape *s, struct conn *c)
+void scrape_add_view(struct scrape *s, struct conn *c, const struct view_form *form)
 {
-    c->page = true;
+    c->view = form;
     c->form = (struct negotiated){.kind = NEGOTIATE_NONE};
     c->deadline_ns = UINT64_MAX;
     wait_for_rendering(s, c);
@@ -60,11 +58,9 @@ struct rendering {
 
 static int render(struct scrape *s, const struct conn *c, struct buf *out)
 {
-    if (c->page) {
-        struct web_page page;
-        page_begin(&page, out, s->version, s->telemetry_path);
-        s->backend->page(s->backend->ctx, &page);
-        page_end(&page);
+    if (c->view != NULL) {
+        struct view view = {.out = out, .form = c->view, .telemetry_path = s->telemetry_path};
+        s->backend->view(s->backend->ctx, &view);
     } else {
         int r = s->backend->render(s->backend->ctx, c->filter, negotiated_is_open(&c->form), out);
         if (r < 0) {
@@ -76,7 +72,7 @@ static int render(struct scrape *s, const struct conn *c, struct buf *out)
 
 static bool same(const struct conn *a, const struct conn *b)
 {
-    return a->page == b->page && a->form.kind == b->form.kind &&
+    return a->view == b->view && a->form.kind == b->form.kind &&
            a->form.escaping == b->form.escaping && query_filter_same(a->filter, b->filter);
 }
 
@@ -95,14 +91,17 @@ static void refuse(struct scrape *s, struct conn *c, const struct reply *why)
     reply_send(s->conns, c, why);
 }
 
-static struct MHD_Response *plain_response(struct rendering *r, const struct conn *c)
+static struct MHD_Response *plain_response(struct scrape *s, struct rendering *r,
+                                           const struct conn *c)
 {
     if (r->plain == NULL && r->bytes.p != NULL) {
-        const struct reply_form form = {.type = c->page ? TYPE_PAGE : negotiated_type(&c->form),
-                                        .negotiated = !c->page};
+        const struct reply_form form = {.type = c->view != NULL ? c->view->type
+                                                                : negotiated_type(&c->form),
+                                        .policy = c->view != NULL ? c->view->policy : NULL,
+                                        .negotiated = c->view == NULL};
         struct body *body = r->body;
         r->body = NULL;
-        r->plain = reply_body(&form, body->buf.p, body->buf.len, body_release, body);
+        r->plain = reply_body(s->conns, &form, body->buf.p, body->buf.len, body_release, body);
         r->bytes.p = r->plain != NULL ? r->bytes.p : NULL;
     }
     return r->plain;
@@ -130,7 +129,7 @@ static struct MHD_Response *packed_response(struct scrape *s, struct rendering *
         const struct reply_form form = {
             .type = negotiated_type(&c->form), .gzip = true, .negotiated = true};
         body_seal(body);
-        r->packed = reply_body(&form, body->buf.p, body->buf.len, body_release, body);
+        r->packed = reply_body(s->conns, &form, body->buf.p, body->buf.len, body_release, body);
     }
     return r->packed;
 }
@@ -144,7 +143,7 @@ static void answer(struct scrape *s, struct rendering *r, struct conn *c)
 {
     struct MHD_Response *response = c->form.gzip ? packed_response(s, r, c) : NULL;
     if (response == NULL) {
-        response = plain_response(r, c);
+        response = plain_response(s, r, c);
     }
     if (response == NULL) {
         answer_failed(s, c, -ENOMEM);
@@ -154,7 +153,7 @@ static void answer(struct scrape *s, struct rendering *r, struct conn *c)
         refuse(s, c, &too_late);
         return;
     }
-    if (!c->page) {
+    if (c->view == NULL) {
         stats_scrape(s->stats,
                      negotiated_is_open(&c->form) ? WEB_FORMAT_OPENMETRICS : WEB_FORMAT_TEXT,
                      clock_mono_ns() - c->arrived_ns);

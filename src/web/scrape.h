@@ -5,8 +5,8 @@
  * Shape:   libmicrohttpd's round only collects requests; scrape_serve, after the round, renders.
  *          So a rendering begins after the arrival of all that it answers, and those that came
  *          during it find the next one. One rendering serves those that want it compressed and those
- *          that do not, and is not sent to whom it comes too late for. The landing page goes the same way, since it too costs a
- *          walk and memory.
+ *          that do not, and is not sent to whom it comes too late for. The page and
+ *          /status go the same way, since they too cost a walk and memory.
  * Bounds:  max_requests whose rendering is being sent. Those that wait cost no more than their
  *          connection, and wait for a place for SCRAPE_WAIT_MS at most. No new rendering beyond
  *          SCRAPE_HELD_MAX bytes that are not yet sent.
@@ -30,7 +30,6 @@ struct scrape {
     const struct web_backend *backend;
     struct conns *conns;
     struct stats *stats;
-    const char *version;
     const char *telemetry_path;
     unsigned max_requests;
     struct bodies bodies; // as rendered
@@ -42,8 +41,8 @@ struct scrape {
 // `filter` (NULL: all). Its form and its deadline are set before.
 void scrape_add(struct scrape *s, struct conn *c, struct web_filter *filter);
 
-// The same for the landing page.
-void scrape_add_page(struct scrape *s, struct conn *c);
+// The same for a view.
+void scrape_add_view(struct scrape *s, struct conn *c, const struct view_form *form);
 
 // Renders for those that wait, as far as there is room.
 void scrape_serve(struct scrape *s);

@@ -28,6 +28,7 @@ struct sd_list {
     struct buf out;
     const char *component; // NULL: all
     const char *address;
+    const char *scheme; // as this list is asked for
     size_t n;
 };
 
@@ -80,7 +81,7 @@ void sd_target(struct sd_list *list, const char *component, const char *instance
     text_json(out, list->address, strlen(list->address));
     buf_str(out, "],\"labels\":{\"__metrics_path__\":");
     text_json(out, path.p, path.len);
-    buf_str(out, ",\"__scheme__\":\"http\",\"instance\":");
+    buf_addf(out, ",\"__scheme__\":\"%s\",\"instance\":", list->scheme);
     text_json(out, instance, len);
     buf_str(out, ",\"__meta_virtrigaud_component\":");
     text_json(out, component, strlen(component));
@@ -129,7 +130,7 @@ static int send_list(struct sd *sd, struct conn *c, struct sd_list *list)
     *body = (struct sd_body){.sd = sd, .text = list->out};
     sd->held += body->text.cap;
     struct MHD_Response *response =
-        reply_body(&json, body->text.p, body->text.len, body_sent, body);
+        reply_body(sd->conns, &json, body->text.p, body->text.len, body_sent, body);
     if (response == NULL) {
         return reply_send(sd->conns, c, &no_memory);
     }
@@ -138,7 +139,9 @@ static int send_list(struct sd *sd, struct conn *c, struct sd_list *list)
 
 static int answer_list(struct sd *sd, struct conn *c)
 {
-    struct sd_list list = {.address = sd->external_address, .out.max = SD_HELD_MAX};
+    struct sd_list list = {.address = sd->external_address,
+                           .scheme = c->tls != NULL ? "https" : "http",
+                           .out.max = SD_HELD_MAX};
     if (list.address == NULL) {
         list.address = MHD_lookup_connection_value(c->mhd, MHD_HEADER_KIND, "Host");
     }

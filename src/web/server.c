@@ -30,6 +30,22 @@ static struct conn *conn_of(struct MHD_Connection *mhd)
     return info->socket_context;
 }
 
+// Prepares the handshake of a connection that begins with one.
+static bool secure(struct server *s, struct conn *c)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    if (info == NULL || info->tls_session == NULL) {
+        return true;
+    }
+    if (s->guard == NULL || s->guard->tls == NULL ||
+        tls_attach(s->guard->tls, info->tls_session) < 0) {
+        return false;
+    }
+    c->tls = tls_ref(s->guard->tls);
+    return true;
+}
+
 static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
                           enum MHD_ConnectionNotificationCode code)
 {
@@ -38,11 +54,14 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
         const union MHD_ConnectionInfo *info =
             MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
         *context = conn_open(&s->conns, mhd, info->connect_fd);
-        if (*context == NULL) {
+        if (*context == NULL || !secure(s, *context)) {
             shutdown(info->connect_fd, SHUT_RDWR);
         }
     } else if (*context != NULL) {
+        struct tls *tls = ((struct conn *)*context)->tls;
+        gate_leave(*context);
         conn_close(&s->conns, *context);
+        tls_unref(tls);
         *context = NULL;
     }
 }
@@ -106,20 +125,24 @@ static void listeners_watch(struct server *s, bool on)
 }
 
 // Not strict: 0.9.75 then answers a missing Host with two heads in a row; head.c does it better.
-static int start_mhd(struct server *s)
+static int start_mhd(struct server *s, bool tls, struct MHD_Daemon **ret)
 {
     unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME;
+    struct MHD_OptionItem more[] = {
+        {tls ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END, 0, tls_no_certificate()},
+        {MHD_OPTION_END, 0, NULL}};
+    flags |= tls ? MHD_USE_TLS : 0;
     unsigned most = (unsigned)s->conns.limit + 2 * SERVER_ACCEPTS; // with those cut and not yet met
-    s->mhd = MHD_start_daemon(flags, 0, NULL, NULL, on_request, s, MHD_OPTION_CONNECTION_LIMIT,
-                              most, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SERVER_MEMORY,
-                              MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_STRICT_FOR_CLIENT, 0,
-                              MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
-                              MHD_OPTION_URI_LOG_CALLBACK, on_target, s,
-                              MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_END);
-    if (s->mhd == NULL) {
+    *ret = MHD_start_daemon(flags, 0, NULL, NULL, on_request, s, MHD_OPTION_CONNECTION_LIMIT, most,
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SERVER_MEMORY,
+                            MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_STRICT_FOR_CLIENT, 0,
+                            MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
+                            MHD_OPTION_URI_LOG_CALLBACK, on_target, s, MHD_OPTION_NOTIFY_COMPLETED,
+                            on_completed, s, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+    if (*ret == NULL) {
         return errno > 0 ? -errno : -ENOMEM;
     }
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(s->mhd, MHD_DAEMON_INFO_EPOLL_FD);
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(*ret, MHD_DAEMON_INFO_EPOLL_FD);
     return info != NULL ? watch(s, info->epoll_fd, TAG_MHD) : -ENOTSUP;
 }
 
@@ -145,10 +168,32 @@ static void adopt(struct server *s)
     }
 }
 
+static void adopt_guard(struct server *s)
+{
+    struct guard *guard = atomic_exchange(&s->next_guard, NULL);
+    if (guard != NULL) {
+        guard_free(s->guard);
+        s->guard = guard;
+        s->conns.conf = guard->conf;
+        s->gate.full_ns = 0;
+    }
+}
+
+void server_guard(struct server *s, struct guard *guard)
+{
+    guard_free(atomic_exchange(&s->next_guard, guard));
+    server_wake(s);
+}
+
 void server_change(struct server *s, struct server_live *live)
 {
     server_live_free(atomic_exchange(&s->next, live));
     server_wake(s);
+}
+
+static void wake_server(void *server)
+{
+    server_wake(server);
 }
 
 int server_init(struct server *s)
@@ -161,6 +206,8 @@ int server_init(struct server *s)
     s->scrape.stats = s->routes.stats = &s->stats;
     s->routes.scrape = &s->scrape;
     s->routes.reload = &s->reload;
+    s->routes.gate = &s->gate;
+    s->gate.conns = &s->conns;
     s->routes.sd = &s->sd;
     s->sd.conns = &s->conns;
     s->wake = -1;
@@ -174,15 +221,23 @@ int server_init(struct server *s)
     if (s->epoll < 0 || s->wake < 0) {
         return -errno;
     }
-    r = watch(s, s->wake, TAG_WAKE);
-    return r < 0 ? r : start_mhd(s);
+    r = login_new(&s->gate.login, wake_server, s);
+    r = r == 0 ? watch(s, s->wake, TAG_WAKE) : r;
+    r = r == 0 ? start_mhd(s, false, &s->plain) : r;
+    return r == 0 && tls_is_there() ? start_mhd(s, true, &s->secure) : r;
 }
 
 void server_destroy(struct server *s)
 {
-    if (s->mhd != NULL) {
-        MHD_stop_daemon(s->mhd);
+    login_free(s->gate.login);
+    struct MHD_Daemon *daemons[] = {s->plain, s->secure};
+    for (size_t i = 0; i < 2; i++) {
+        if (daemons[i] != NULL) {
+            MHD_stop_daemon(daemons[i]);
+        }
     }
+    guard_free(atomic_exchange(&s->next_guard, NULL));
+    guard_free(s->guard);
     if (s->epoll >= 0) {
         close(s->epoll);
     }
@@ -233,15 +288,29 @@ static void accept_some(struct server *s, const struct listener *l)
             close(fd);
             continue;
         }
-        MHD_add_connection(s->mhd, fd, (struct sockaddr *)&addr, len);
+        bool tls = s->guard != NULL && s->guard->tls != NULL;
+        MHD_add_connection(tls ? s->secure : s->plain, fd, (struct sockaddr *)&addr, len);
+    }
+}
+
+static bool is_pending(struct MHD_Daemon *mhd)
+{
+    MHD_UNSIGNED_LONG_LONG ms;
+    return mhd != NULL && MHD_get_timeout(mhd, &ms) == MHD_YES && ms == 0;
+}
+
+static void run_mhd(struct server *s)
+{
+    MHD_run(s->plain);
+    if (s->secure != NULL) {
+        MHD_run(s->secure);
     }
 }
 
 // How long to sleep, in milliseconds as epoll_wait wants them.
 static int patience(struct server *s)
 {
-    MHD_UNSIGNED_LONG_LONG mhd_ms;
-    if (s->conns.resumed || (MHD_get_timeout(s->mhd, &mhd_ms) == MHD_YES && mhd_ms == 0)) {
+    if (s->conns.resumed || is_pending(s->plain) || is_pending(s->secure)) {
         return 0;
     }
     uint64_t at = conns_deadline(&s->conns);
@@ -294,7 +363,7 @@ static void wait_and_accept(struct server *s)
 static bool serve(struct server *s)
 {
     s->conns.resumed = false;
-    MHD_run(s->mhd);
+    run_mhd(s);
     s->conns.now_ms = clock_mono_ms();
     conns_sample(&s->conns);
     if (atomic_load(&s->stopping) && s->stop_ms == 0) {
@@ -305,6 +374,7 @@ static bool serve(struct server *s)
         s->paused_ms = 0;
         listeners_watch(s, s->stop_ms == 0);
     }
+    gate_serve(&s->gate);
     scrape_serve(&s->scrape);
     reload_serve(&s->reload, s->stop_ms != 0);
     conns_expire(&s->conns);
@@ -317,12 +387,14 @@ static bool serve(struct server *s)
 
 void server_run(struct server *s)
 {
+    adopt_guard(s);
     listeners_watch(s, true);
     do {
         wait_and_accept(s);
         adopt(s);
+        adopt_guard(s);
         atomic_fetch_add_explicit(&s->rounds, 1, memory_order_relaxed);
     } while (serve(s));
     cut_all(s);
-    MHD_run(s->mhd); // meets the cuts, and resumes what was suspended
+    run_mhd(s); // meets the cuts, and resumes what was suspended
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * server: the loop of the web thread. It accepts connections itself, so that it decides who
- * gives way, and gives them to one libmicrohttpd daemon, whose epoll descriptor it watches
- * beside the listening sockets.
+ * gives way, and gives them to libmicrohttpd, whose epoll descriptors it watches beside the
+ * listening sockets: one daemon of it has the connections with TLS, one those without.
  *
  * Shape:   a round is: wait, accept, let libmicrohttpd read and write, answer what waits, cut
  *          what is late. It sleeps until the next deadline and not less.
@@ -12,6 +12,7 @@
 #ifndef VE_WEB_SERVER_H
 #define VE_WEB_SERVER_H
 
+#include "web/guard.h"
 #include "web/listen.h"
 #include "web/routes.h"
 
@@ -34,8 +35,9 @@ struct server_live {
 };
 
 struct server {
-    struct MHD_Daemon *mhd;
-    int epoll;                  // watches `mhd`, `wake` and the listeners
+    struct MHD_Daemon *plain;   // has the connections without TLS,
+    struct MHD_Daemon *secure;  // and those with it; NULL in a build without
+    int epoll;                  // watches both, `wake` and the listeners
     int wake;                   // eventfd
     struct listener *listeners; // borrowed
     size_t n_listeners;
@@ -43,8 +45,11 @@ struct server {
     struct stats stats;
     struct scrape scrape;
     struct reload reload;
+    struct gate gate;
     struct sd sd;
     struct routes routes;
+    struct guard *guard;                // in force, may be NULL; of the web thread
+    _Atomic(struct guard *) next_guard; // likewise from the next round on
     struct server_live *live;           // in force; of the web thread
     _Atomic(struct server_live *) next; // to be in force from the next round on
     bool listening;                     // the listeners are in `epoll`
@@ -63,6 +68,8 @@ void server_run(struct server *s);
 
 // Hands new settings over (takes them): they hold from the loop's next round on. Any thread.
 void server_change(struct server *s, struct server_live *live);
+// The same with a web configuration.
+void server_guard(struct server *s, struct guard *guard);
 void server_live_free(struct server_live *live);
 
 // Makes the loop go round.

@@ -11,7 +11,6 @@
 
 struct web {
     struct web_backend backend;
-    char *version;
     struct listener *listeners;
     size_t n_listeners;
     struct server server;
@@ -76,7 +75,6 @@ static int open_server(struct web *w, const struct web_settings *settings, struc
     s->listeners = w->listeners;
     s->n_listeners = w->n_listeners;
     s->scrape.backend = s->routes.backend = s->sd.backend = &w->backend;
-    s->scrape.version = w->version;
     s->next = live_of(settings);
     if (s->next == NULL) {
         return -ENOMEM;
@@ -102,7 +100,6 @@ static void free_parts(struct web *w)
         listen_close(&w->listeners[i]);
     }
     free(w->listeners);
-    free(w->version);
     free(w);
 }
 
@@ -116,9 +113,8 @@ int web_open(struct web **ret, const struct web_settings *settings,
         return r < 0 ? r : -ENOMEM;
     }
     w->backend = *backend;
-    w->version = strdup(settings->version);
     w->listeners = calloc(settings->n_addresses + settings->n_fds + 1, sizeof *w->listeners);
-    if (w->version == NULL || w->listeners == NULL) {
+    if (w->listeners == NULL) {
         close_fds(settings);
         r = -ENOMEM;
     } else {
@@ -148,10 +144,12 @@ static void *thread_main(void *arg)
 
 int web_start(struct web *w)
 {
-    // Signals are the main thread's; SIGPIPE of a write to a gone peer is nobody's.
+    // Signals are the main thread's; SIGPIPE of a write to a gone peer is nobody's. SIGBUS is that of whoever reads
+    // what cannot be read (series/arena.h).
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
+    sigdelset(&all, SIGBUS);
     int r = pthread_sigmask(SIG_SETMASK, &all, &before);
     if (r != 0) {
         return -r;
@@ -186,6 +184,11 @@ int web_change(struct web *w, const struct web_settings *settings, struct buf *w
     }
     server_change(&w->server, live);
     return 0;
+}
+
+void web_guard(struct web *w, struct guard *guard)
+{
+    server_guard(&w->server, guard);
 }
 
 void web_poke(struct web *w)

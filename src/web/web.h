@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * web: the HTTP side. Scrapes, health, reload and the landing page, on any number of addresses.
+ * web: the HTTP side. Scrapes, health, reload, the page and /status, on any number of addresses.
  *
  * Shape:   one thread with one loop serves all addresses through libmicrohttpd. What it shows
  *          comes from a backend of functions, all called on that thread.
@@ -26,9 +26,10 @@
 #define VE_WEB_WEB_H
 
 #include "base/buf.h"
-#include "web/page.h"
+#include "web/guard.h"
 #include "web/query.h"
 #include "web/stats.h"
+#include "web/view.h"
 
 struct web;
 struct sd_list;
@@ -44,7 +45,6 @@ struct web_settings {
     size_t n_fds;   // they come after the addresses in web_port's count
     const char *telemetry_path;   // starts with '/'; not one of the other paths
     const char *external_address; // host[:port] of what /sd names, or NULL: the request's Host
-    const char *version;          // shown on the page
     bool lifecycle;               // POST /-/reload is allowed
     unsigned max_requests;        // scrapes in flight, from 1
 };
@@ -68,8 +68,8 @@ struct web_backend {
     // when it is not known, -ENOMEM.
     int (*source)(void *ctx, const char *component, const char *instance, struct buf *out);
 
-    // Adds the landing page's rows with page_metric.
-    void (*page)(void *ctx, struct web_page *page);
+    // Writes a view from view_begin to view_end.
+    void (*view)(void *ctx, struct view *view);
 
     // Whether /readyz says 200.
     bool (*ready)(void *ctx);
@@ -90,6 +90,10 @@ int web_start(struct web *w);
 // Puts telemetry_path, external_address, lifecycle and max_requests of these settings in force, for requests that come from
 // now on. Any thread. Returns 0; -EINVAL with a line in `why`; -ENOMEM; then nothing changes.
 int web_change(struct web *w, const struct web_settings *settings, struct buf *why);
+
+// Puts a web configuration in force (takes it), for requests and handshakes that come from now on; without any
+// everybody may ask for everything, without TLS. Any thread, between web_open and web_free.
+void web_guard(struct web *w, struct guard *guard);
 
 // The TCP port of address i (after the addresses: of the fds); 0 for a Unix socket.
 unsigned web_port(const struct web *w, size_t i);

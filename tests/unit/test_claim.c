@@ -265,6 +265,23 @@ START_TEST(without_memory_for_a_mark_a_claim_fails)
 }
 END_TEST
 
+// Another worker left the same marks after the remover's last look, and goes to look the series up again.
+START_TEST(a_series_that_went_is_looked_up_again_though_it_has_the_marks)
+{
+    static const char *const metrics[] = {"aged_total", "owned"};
+    struct series_store *store = begin();
+    for (size_t m = 0; m < 2; m++) {
+        struct table *t = unit_table(store, metrics[m]);
+        struct series *s = unit_add(t, "a=\"1\"");
+        ck_assert_int_eq(claim_series(t, &unit_hand, s, &one), 0);
+        atomic_store(&s->state, SERIES_DEAD);
+        ck_assert_int_eq(claim_series(t, &unit_hand, s, &one), -ESTALE);
+        atomic_store(&s->state, SERIES_LIVE);
+    }
+    end(store);
+}
+END_TEST
+
 UNIT_MAIN("claim", a_claim_leaves_the_source_s_mark, a_claim_of_a_metric_with_a_ttl_leaves_its_time,
           a_claim_of_an_owned_metric_leaves_the_life_s_mark,
           a_source_s_new_info_series_replaces_the_old_one,
@@ -272,4 +289,5 @@ UNIT_MAIN("claim", a_claim_leaves_the_source_s_mark, a_claim_of_a_metric_with_a_
           of_two_info_series_of_one_line_the_last_stays,
           two_lines_that_drop_each_other_s_info_series_do_not_both_lose,
           a_series_that_went_is_looked_up_again, a_claimer_waits_for_what_the_remover_decides,
+          a_series_that_went_is_looked_up_again_though_it_has_the_marks,
           without_memory_for_a_mark_a_claim_fails)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "catalog_unit.h"
 
-#include "series/key.h"
+#include "../../src/series/key.c"
 
 static const char three_labels[] = "metrics:\n"
                                    "  - {name: m, type: gauge, help: h, component: any,\n"
@@ -162,7 +162,36 @@ START_TEST(a_hash_is_of_the_bytes_and_the_length)
 }
 END_TEST
 
+START_TEST(keys_that_collide_do_not_collide_in_another_process)
+{
+    enum { BUCKETS = 1024, KEYS = 100 };
+    char keys[KEYS][16];
+    size_t sizes[] = {8, 300};
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        // A text of each length that the hash treats in its own way.
+        char text[300];
+        memset(text, 'x', sizeof text);
+        size_t n = 0;
+        for (unsigned i = 0; n < KEYS; i++) {
+            snprintf(text, 9, "%08x", i);
+            text[8] = 'x';
+            if (key_hash(text, sizes[s]) % BUCKETS == 0) {
+                memcpy(keys[n++], text, 8);
+            }
+        }
+        draw();
+        size_t still = 0;
+        for (size_t i = 0; i < KEYS; i++) {
+            memcpy(text, keys[i], 8);
+            still += key_hash(text, sizes[s]) % BUCKETS == 0;
+        }
+        ck_assert_uint_lt(still, KEYS / 5);
+    }
+}
+END_TEST
+
 UNIT_MAIN("key", a_key_is_the_label_text_of_the_exposition,
           a_metric_without_labels_has_the_empty_key, split_values_are_still_escaped,
           unescaping_undoes_what_escaping_did, any_values_survive_the_way_into_a_key_and_back,
-          a_hash_is_of_the_bytes_and_the_length)
+          a_hash_is_of_the_bytes_and_the_length,
+          keys_that_collide_do_not_collide_in_another_process)

@@ -122,7 +122,6 @@ START_TEST(many_addresses_are_served_at_once)
                                     .fds = &passed,
                                     .n_fds = 1,
                                     .telemetry_path = "/metrics",
-                                    .version = "1",
                                     .max_requests = 40};
     struct web_backend backend = fake_backend(&f);
     struct buf why = BUF_INIT;
@@ -175,7 +174,6 @@ START_TEST(settings_that_cannot_work_are_refused)
                                         .fds = &not_listening,
                                         .n_fds = cases[i].result < 0,
                                         .telemetry_path = cases[i].path,
-                                        .version = "1",
                                         .max_requests = cases[i].max_requests};
         struct web_backend backend = fake_backend(&f);
         struct buf why = BUF_INIT;

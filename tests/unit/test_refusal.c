@@ -18,7 +18,7 @@ static void put(uint64_t line)
     static const struct source src = {.component = 2, .instance_len = 3, .instance = "vc1xxx"};
     char detail[32];
     snprintf(detail, sizeof detail, "detail %llu", (unsigned long long)line);
-    refusal_put(&ring, &src, &who, line, REJECT_bad_op, "m", detail);
+    refusal_put(&ring, &src, &who, line, REJECT_bad_op, "m", detail, (struct slice){0});
 }
 
 static void check_taken(uint64_t line)
@@ -89,11 +89,38 @@ START_TEST(the_longest_texts_fit)
     memset(src.instance, 'i', sizeof src.instance);
     memset(detail, 'd', sizeof detail - 1);
     detail[sizeof detail - 1] = '\0';
-    refusal_put(&ring, &src, &who, 0, REJECT_bad_op, "m", detail);
+    refusal_put(&ring, &src, &who, 0, REJECT_bad_op, "m", detail, (struct slice){0});
     struct refusal e;
     ck_assert(refusal_take(&ring, &e));
     ck_assert_uint_eq(strlen(e.instance), CONTROL_MAX_NAME);
     ck_assert_uint_eq(strlen(e.detail), sizeof e.detail - 1);
+}
+END_TEST
+
+START_TEST(the_text_of_a_line_is_kept_when_it_is_asked_for)
+{
+    static const struct source src = {0};
+    static char text[65536];
+    struct refusal e;
+    memset(text, 'x', sizeof text);
+    memcpy(text, "\0\xff", 2);
+    refusal_put(&ring, &src, &who, 1, REJECT_bad_utf8, "", "", (struct slice){text, 9});
+    ck_assert(refusal_take(&ring, &e));
+    ck_assert_uint_eq(e.text_len, 0);
+    ck_assert_uint_eq(e.line_len, 9);
+    ring.texts = true;
+    refusal_put(&ring, &src, &who, 1, REJECT_bad_utf8, "", "", (struct slice){text, 9});
+    refusal_put(&ring, &src, &who, 2, REJECT_too_long, "", "", (struct slice){text, sizeof text});
+    refusal_put(&ring, &src, &who, 3, REJECT_bad_control, "", "", (struct slice){0});
+    ck_assert(refusal_take(&ring, &e));
+    ck_assert_uint_eq(e.text_len, 9);
+    ck_assert_int_eq(memcmp(e.text, text, 9), 0);
+    ck_assert(refusal_take(&ring, &e));
+    ck_assert_uint_eq(e.text_len, REFUSAL_TEXT);
+    ck_assert_uint_eq(e.line_len, sizeof text);
+    ck_assert_int_eq(memcmp(e.text, text, REFUSAL_TEXT), 0);
+    ck_assert(refusal_take(&ring, &e));
+    ck_assert_uint_eq(e.text_len, 0);
 }
 END_TEST
 
@@ -134,4 +161,5 @@ END_TEST
 
 UNIT_MAIN("refusal", what_was_put_is_taken_in_order, what_finds_no_room_is_counted,
           the_counters_may_wrap, the_longest_texts_fit,
+          the_text_of_a_line_is_kept_when_it_is_asked_for,
           a_reader_beside_the_writer_sees_whole_entries_and_misses_none_uncounted)

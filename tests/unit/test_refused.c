@@ -43,6 +43,7 @@ uint64_t played_missed(const struct ingest *in)
 }
 
 static struct refused refused;
+static struct recent recent;
 
 static void setup(void)
 {
@@ -50,6 +51,7 @@ static void setup(void)
     ck_assert_int_eq(pipe2(ends, O_NONBLOCK), 0);
     ck_assert_int_ge(dup2(ends[1], STDERR_FILENO), 0);
     reader = ends[0];
+    recent_open(&recent);
     log_setup(LOG_LEVEL_INFO, LOG_FORMAT_LOGFMT);
 }
 
@@ -62,7 +64,7 @@ static void tick(unsigned n, uint64_t now_ms, const char *expected)
     static struct catalog c = {.n_components = 2};
     memcpy(c.components, components, sizeof components);
     waiting = n;
-    refused_tick(&refused, NULL, &c, now_ms);
+    refused_tick(&refused, &recent, NULL, &c, now_ms);
     char said[4096];
     struct buf cut = BUF_INIT;
     ssize_t len = read(reader, said, sizeof said - 1);

@@ -351,6 +351,28 @@ START_TEST(more_sessions_than_the_limit_allows_now_leave_the_latest)
 }
 END_TEST
 
+START_TEST(a_session_whose_record_was_lost_is_forgotten_and_its_connection_fenced)
+{
+    open_all(LIMIT);
+    struct session_name n = name(1, "provider", "s", "a");
+    struct session *e;
+    make_at("b", 5);
+    session_make(sessions, &hand, &n, 5, REAL, &e);
+    uint64_t claim = session_claim(sessions, e, 7);
+    ck_assert_int_eq(session_try(sessions, e, claim), SESSION_HELD);
+    memset(e->record, 0, record_size(e->record)); // a page of zeroes
+    sessions_mend(sessions);
+    ck_assert(session_is_fenced(e, claim));
+    ck_assert_str_eq(woken, "7 ");
+    ck_assert(!is_known("a") && is_known("b"));
+    ck_assert_int_eq(make_at("a", 6), 0);
+    session_leave(sessions, e, claim);
+    sessions_tick(sessions, 6);
+    ck_assert_uint_eq(sessions_known(sessions), 2);
+    close_all();
+}
+END_TEST
+
 enum { THREADS = 4, ROUNDS = 3000, NAMES = 3 };
 
 static _Atomic unsigned at_once[NAMES];
@@ -418,4 +440,5 @@ UNIT_MAIN("session", sessions_are_told_apart_by_user_component_instance_and_id,
           sessions_are_known_to_the_next_process, a_clock_that_was_set_back_makes_nobody_silent,
           records_that_make_no_sense_are_left_out,
           more_sessions_than_the_limit_allows_now_leave_the_latest,
+          a_session_whose_record_was_lost_is_forgotten_and_its_connection_fenced,
           nobody_holds_a_session_beside_another_one)

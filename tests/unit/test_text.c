@@ -195,6 +195,7 @@ START_TEST(json_strings_are_escaped)
         {BYTES("\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80"), "\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\""},
         {BYTES("\xc2\x80\xc2\x9b\xc2\xa0"), "\"\\u0080\\u009b\xc2\xa0\""},
         {BYTES("\xe2\x80\xa7\xe2\x80\xa8\xe2\x80\xa9"), "\"\xe2\x80\xa7\\u2028\\u2029\""},
+        {BYTES("\xe2\x80\xae\xd8\x9c\xf3\xa0\x81\x81"), "\"\\u202e\\u061c\xf3\xa0\x81\x81\""},
         {BYTES("a\xff"
                "b"),
          "\"a\xef\xbf\xbd"
@@ -204,6 +205,46 @@ START_TEST(json_strings_are_escaped)
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         check_appended(text_json, table[i].bytes, table[i].len, table[i].expected);
+    }
+}
+END_TEST
+
+START_TEST(a_character_is_read_with_its_code_point)
+{
+    static const struct {
+        const char *bytes;
+        size_t len, n;
+        uint32_t code;
+    } table[] = {
+        {BYTES("\0"), 1, 0},
+        {BYTES("az"), 1, 'a'},
+        {BYTES("\xc3\xa4"), 2, 0xe4},
+        {BYTES("\xe2\x80\xae"), 3, 0x202e},
+        {BYTES("\xf4\x8f\xbf\xbf"), 4, 0x10ffff},
+        {BYTES("\xf4\x90\x80\x80"), 0, 77},
+        {BYTES("\xc3"), 0, 77},
+        {BYTES("\x80"), 0, 77},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        uint32_t code = 77;
+        ck_assert_uint_eq(text_char(table[i].bytes, table[i].len, &code), table[i].n);
+        ck_assert_uint_eq(code, table[i].code);
+    }
+}
+END_TEST
+
+START_TEST(hidden_are_the_characters_that_change_what_stands_around_them)
+{
+    static const uint32_t hidden[] = {0,      0x1f,   0x7f,   0x9f,    0xad,   0x61c,
+                                      0x200b, 0x200f, 0x2028, 0x202e,  0x2060, 0x2069,
+                                      0x206f, 0xfeff, 0xfffb, 0xe0001, 0xe007f};
+    static const uint32_t shown[] = {0x20,   0x7e,   0xa0,   0xe9,   0x200a,  0x2010,
+                                     0x202f, 0x2070, 0x6f22, 0xfffd, 0x1f600, 0x10ffff};
+    for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++) {
+        ck_assert_msg(text_is_hidden(hidden[i]), "U+%04X", hidden[i]);
+    }
+    for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++) {
+        ck_assert_msg(!text_is_hidden(shown[i]), "U+%04X", shown[i]);
     }
 }
 END_TEST
@@ -341,7 +382,8 @@ UNIT_MAIN("text", utf8_is_told_at_every_place_of_a_text,
           utf8_is_each_character_in_its_shortest_form, a_cut_is_between_characters,
           the_nearest_word_is_a_likely_slip,
           of_words_as_near_the_first_is_taken_and_a_nearer_one_beats_it,
-          endless_words_are_near_to_nothing, json_strings_are_escaped,
+          endless_words_are_near_to_nothing, a_character_is_read_with_its_code_point,
+          hidden_are_the_characters_that_change_what_stands_around_them, json_strings_are_escaped,
           any_bytes_become_a_json_string_of_good_utf8, html_is_safe_in_elements_and_attributes,
           path_segments_are_percent_encoded, label_values_and_help_escape_no_more_than_needed,
           a_star_stands_for_any_run, many_stars_take_no_endless_time, names_are_those_of_prometheus)

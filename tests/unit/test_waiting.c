@@ -231,11 +231,8 @@ START_TEST(a_reload_can_be_forbidden)
 {
     static const char *const addresses[] = {"127.0.0.1:0"};
     struct fake f = {.is_ready = true};
-    struct web_settings settings = {.addresses = addresses,
-                                    .n_addresses = 1,
-                                    .telemetry_path = "/m",
-                                    .version = "1",
-                                    .max_requests = 1};
+    struct web_settings settings = {
+        .addresses = addresses, .n_addresses = 1, .telemetry_path = "/m", .max_requests = 1};
     struct web_backend backend = fake_backend(&f);
     struct buf why = BUF_INIT;
     ck_assert_int_eq(web_open(&f.web, &settings, &backend, &why), 0);

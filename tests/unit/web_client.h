@@ -60,10 +60,16 @@ static inline int fake_render(void *ctx, const struct web_filter *filter, bool o
     return f->render_result;
 }
 
-static inline void fake_page(void *ctx, struct web_page *page)
+static inline void fake_view(void *ctx, struct view *view)
 {
     (void)ctx;
-    page_metric(page, "a_total", "counter", 3, "help <x>");
+    const struct view_facts facts = {.version = "1.2.3", .revision = "r"};
+    const struct view_metric metric = {.name = "a_total", .type = "counter", .help = "help <x>"};
+    view_begin(view, &facts);
+    view_part(view, VIEW_METRIC);
+    view_metric(view, &metric);
+    view_part_end(view, VIEW_METRIC);
+    view_end(view);
 }
 
 static inline bool fake_ready(void *ctx)
@@ -86,7 +92,7 @@ static inline struct web_backend fake_backend(struct fake *f)
                                 .thread_start = fake_thread_start,
                                 .thread_stop = fake_thread_stop,
                                 .render = fake_render,
-                                .page = fake_page,
+                                .view = fake_view,
                                 .ready = fake_ready,
                                 .reload = fake_reload};
 }
@@ -98,7 +104,6 @@ static inline void fake_start(struct fake *f, unsigned max_requests)
     struct web_settings settings = {.addresses = addresses,
                                     .n_addresses = 1,
                                     .telemetry_path = "/metrics",
-                                    .version = "1.2.3",
                                     .lifecycle = true,
                                     .max_requests = max_requests};
     struct web_backend backend = fake_backend(f);

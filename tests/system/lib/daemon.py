@@ -42,12 +42,13 @@ class Daemon:
         self.process = None
         self.port = None
         self.ended = False  # by the test
+        self.patience = 10  # seconds until it must be ready
 
     def __enter__(self):
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
-            check.until("the daemon is ready", lambda: self.process.poll() is not None or "msg=ready" in self.log())
+            check.until("the daemon is ready", lambda: self.process.poll() is not None or "msg=ready" in self.log(), self.patience)
             check.holds(f"the daemon does not start: {self.log()}", self.process.poll() is None)
         except BaseException:
             self.kill()

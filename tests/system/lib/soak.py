@@ -93,6 +93,7 @@ class Sender:
         self.torment, self.component, self.who = torment, component, who
         self.rng = random.Random(f"{seed} {who}")
         self.tally, self.saved = Tally(), Tally()  # what is left after a loss
+        self.saved_ident = None  # of the session that is left
         self.sent = self.gone = self.breaks = 0
         self.going, self.resting, self.ends = threading.Event(), threading.Event(), False
         self.trouble = None
@@ -118,6 +119,14 @@ class Sender:
         self.resting.clear()
         self.going.clear()
 
+    def save(self):
+        """What it has sent so far is safe; all that comes may be taken back by the next loss."""
+        self.saved, self.saved_ident = copy.deepcopy(self.tally), self.ident
+
+    def forget(self):
+        """Nothing is safe."""
+        self.saved, self.saved_ident = Tally(), None
+
     def end(self):
         self.ends = True
         self.thread.join(60)
@@ -128,7 +137,7 @@ class SessionSender(Sender):
     """A session that breaks off where it likes."""
 
     def __init__(self, *what):
-        self.client, self.epoch, self.syncs = None, 0, 0
+        self.client, self.epoch = None, 0
         self.kept = collections.deque()  # (line, effect) that may not have been dealt with
         self.begin_session()
         super().__init__(*what)
@@ -164,6 +173,8 @@ class SessionSender(Sender):
                     self.epoch < epoch)
         self.gone += self.tally.applied + self.tally.rejected + self.tally.lost
         self.tally = copy.deepcopy(self.saved)
+        if self.ident != self.saved_ident:
+            self.tally.lost += self.lost  # this hello has told it anew
         self.gone -= self.tally.applied + self.tally.rejected + self.tally.lost
         for _ in range(self.written):
             self.kept.popleft()
@@ -238,7 +249,7 @@ class EmitSender(Sender):
     """Feeds virtrigaud-emit, and looks at its account when it has ended. Rests before anything can be lost."""
 
     def __init__(self, *what):
-        self.process, self.effects = None, []
+        self.process, self.effects, self.ident = None, [], None
         super().__init__(*what)
 
     def work(self):
@@ -330,11 +341,12 @@ def series(shown):
             for k, v in f.samples.items()}
 
 
-def compare(shown, senders, past):
-    """All that a scrape shows is what the lines came to, to the last one; `past`: accounts of what came before."""
-    wanted, accounts = {}, copy.deepcopy(past)
+def compare(shown, senders):
+    """All that a scrape shows is what the lines came to, to the last one."""
+    wanted, accounts = {}, {}
     for s in senders:
         wanted.update(s.tally.values)
+        accounts.setdefault(s.component, [0, 0, 0])
         for i, n in enumerate((s.tally.applied, s.tally.rejected, s.tally.lost)):
             accounts[s.component][i] += n
     found = series(shown)

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * webconf: the file of --web.config.file, in the format of Prometheus' exporter-toolkit.
+ *
+ * Shape:   webconf_parse reads the YAML; webconf_load the file, and the certificates and keys that it names,
+ *          whose relative paths count from its folder. Whether certificates fit is web/tls's to say.
+ * Rule:    an unknown key is a problem that names the nearest known one.
+ * Bounds:  those of catalog/yaml.h; WEBCONF_… below; 1 MiB for each file of certificates.
+ * Threads: read-only once loaded.
+ * Memory:  returns new; webconf_free wipes the key and gives all back.
+ * Source:  exporter-toolkit, docs/web-configuration.md.
+ */
+#ifndef VE_WEB_WEBCONF_H
+#define VE_WEB_WEBCONF_H
+
+#include "base/err.h"
+#include "web/bcrypt.h"
+#include "web/priority.h"
+#include "web/watch.h"
+
+enum {
+    WEBCONF_USERS = 1000,
+    WEBCONF_SANS = 1000,
+    WEBCONF_HEADERS = 5,
+    WEBCONF_TEXT = 4096,       // bytes of a header's value, a path, a name
+    WEBCONF_PEM = 1 << 20,     // bytes of a file of certificates
+    WEBCONF_BURST = 100000,    // of the rate limit
+    WEBCONF_INTERVAL_S = 86400 // of the rate limit, at most
+};
+
+enum webconf_client_auth {
+    WEBCONF_CLIENT_NONE,         // no certificate is asked for
+    WEBCONF_CLIENT_REQUEST,      // asked for, and neither needed nor looked at
+    WEBCONF_CLIENT_REQUIRE,      // needed, and not looked at
+    WEBCONF_CLIENT_VERIFY_GIVEN, // good if there is one
+    WEBCONF_CLIENT_VERIFY        // needed, and good
+};
+
+// A certificate, key or CA: text from a file or from the configuration itself.
+struct webconf_pem {
+    char *path; // of the file, or NULL
+    char *text; // NULL: none
+    unsigned line;
+    unsigned column; // where the configuration names it
+};
+
+struct webconf_tls {
+    bool on;
+    struct webconf_pem cert;
+    struct webconf_pem key;
+    struct webconf_pem ca; // of clients; none: those that the system trusts
+    enum webconf_client_auth client_auth;
+    char **sans; // names of which a client's certificate must have one; none: any will do
+    size_t n_sans;
+    struct priority priority;
+    unsigned line; // of the section
+    unsigned column;
+};
+
+struct webconf_header {
+    const char *name; // lives forever
+    char *value;
+};
+
+struct webconf_user {
+    char *name;
+    char *hash; // of bcrypt
+};
+
+struct webconf {
+    char *file;
+    struct webconf_tls tls;
+    struct webconf_header headers[WEBCONF_HEADERS];
+    size_t n_headers;
+    struct webconf_user *users;
+    size_t n_users;
+    uint64_t interval_ns; // between requests; 0: no limit
+    uint64_t burst;       // requests at once
+};
+
+// Reads bytes as the file of that name; reads no other file. Returns 0; -EINVAL with the problems in errs; -ENOMEM.
+int webconf_parse(struct webconf **ret, const char *file, const char *bytes, size_t len,
+                  struct errs *errs);
+
+// Reads the file and what it names. `seen` is emptied first and then holds all that was looked at, also
+// after a failure. Returns 0; -EINVAL with the problems in errs; -ENOMEM.
+int webconf_load(struct webconf **ret, const char *file, struct watch *seen, struct errs *errs);
+
+void webconf_free(struct webconf *c);
+
+#endif

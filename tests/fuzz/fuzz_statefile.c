@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * fuzz_statefile: a state file, as a list of changes to a good one. A change has 12 bytes: what is changed, which
+ * record, where (2 bytes), and a value (8 bytes). Whatever is restored must have its grammar as an exposition.
+ */
+#include "exposition.h"
+#include "house.h"
+#include "ingest/source_state.h"
+#include "series/redo.h"
+#include "series/statefile.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { CHANGE = 12, MOST = 64, SLACK = 256 << 10, LIMIT = 300, LIMIT_PER_METRIC = 40 };
+
+enum kind {
+    CHANGE_BYTE,   // of a record, which then does not check out
+    CHANGE_RECORD, // of a record, which is published again
+    CHANGE_REDO,   // a word of a record, by one more of the first lane's redo list
+    CHANGE_HEADER,
+    CHANGE_WORD, // anywhere
+    CHANGE_SIZE, // of the file
+    CHANGES,
+};
+
+static const char lines[] =
+    "{\"hello\":{\"component\":\"provider\",\"instance\":\"vc1\",\"session\":\"s\",\"lost\":3}}\n"
+    "{\"event\":\"rpc\",\"labels\":{\"provider_type\":\"vsphere\",\"method\":\"Clone\",\"code\":"
+    "\"OK\"},"
+    "\"value\":0.84}\n"
+    "{\"metric\":\"virtrigaud_provider_tasks_inflight\",\"labels\":{\"provider_type\":\"a\","
+    "\"provider\":\"b\"},\"value\":2}\n"
+    "{\"metric\":\"virtrigaud_errors_total\",\"labels\":{\"reason\":\"a\\\"\\\\b\",\"component\":"
+    "\"provider\"},\"value\":1.5}\n"
+    "{\"event\":\"task_started\",\"labels\":{\"provider_type\":\"a\",\"provider\":\"c\"}}\n"
+    "{\"metric\":\"nothing\"}\n";
+
+static struct record_image base; // a good one, scanned
+
+static void talk(struct house *h)
+{
+    int fds[2];
+    house_must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0, "no socket");
+    struct connection *c = connection_new(fds[0], h->p);
+    house_must(c != NULL && send(fds[1], lines, sizeof lines - 1, 0) > 0, "no room");
+    shutdown(fds[1], SHUT_WR);
+    while (!c->closing) {
+        house_must(connection_read(c, h->p, h->ingest->workers[0].input) >= 0, "a broken read");
+        house_must(connection_flush(c) == 0, "a broken flush");
+    }
+    connection_free(c, h->p);
+    close(fds[1]);
+}
+
+static void make_base(void)
+{
+    struct house h;
+    struct arena_hand hand = {0};
+    house_open(&h, NULL, LIMIT, LIMIT_PER_METRIC);
+    sources_bind(h.sources, h.store, &hand);
+    talk(&h);
+    sources_save(h.sources);
+    struct arena *arena = h.store->share.arena;
+    base.size = arena_used(arena);
+    base.base = calloc(1, base.size + SLACK);
+    house_must(base.base != NULL, "no memory");
+    memcpy(base.base, arena_base(arena), base.size);
+    house_close(&h);
+    atomic_store(&layout_of(base.base)->phase, LAYOUT_RUNNING);
+    enum statefile_found found;
+    house_must(statefile_look(&base, &found) == 0 && found == STATEFILE_GOOD && base.n > 5,
+               "the base is no state file");
+}
+
+static void change(char *bytes, uint64_t *size, const uint8_t *data)
+{
+    uint64_t value;
+    memcpy(&value, data + 4, sizeof value);
+    uint32_t handle = base.handles[data[1] % base.n];
+    struct record *r = record_at(bytes, handle);
+    uint64_t at = data[2] | (uint64_t)data[3] << 8;
+    char *in_record = (char *)r + at % record_size(record_at(base.base, handle));
+    struct redo_area *redo = layout_redo(bytes, 0);
+    switch ((enum kind)(data[0] % CHANGES)) {
+    case CHANGE_BYTE:
+        *in_record = (char)value;
+        break;
+    case CHANGE_RECORD:
+        *in_record = (char)value;
+        if (r->lanes <= RECORD_MAX_LANES && r->payload <= RECORD_MAX_PAYLOAD) {
+            record_publish(bytes, handle);
+        }
+        break;
+    case CHANGE_REDO:
+        redo->words[redo->marked % REDO_WORDS].at = (uint64_t)(in_record - bytes) & ~(uint64_t)7;
+        redo->words[redo->marked % REDO_WORDS].value = value;
+        redo->marked = redo->marked % REDO_WORDS + 1;
+        break;
+    case CHANGE_HEADER:
+        bytes[at % sizeof(struct layout)] = (char)value;
+        break;
+    case CHANGE_WORD:
+        memcpy(bytes + (at << 8 | data[1]) * 8 % base.size, &value, sizeof value);
+        break;
+    case CHANGE_SIZE:
+        *size = value % (base.size + 1);
+        break;
+    case CHANGES:
+        break;
+    }
+}
+
+static void restore(struct record_image *image, bool whole)
+{
+    struct house h;
+    struct arena_hand hand = {0};
+    struct sources_past *past = NULL;
+    struct restored done = {0};
+    const char *line = "";
+    house_open(&h, NULL, LIMIT, LIMIT_PER_METRIC);
+    sources_bind(h.sources, h.store, &hand);
+    house_must(sources_restore(h.sources, image, &hand, h.p->now_ms, &past) == 0, "no memory");
+    struct restore_marks marks = sources_past_marks(past);
+    house_must(restore_series(h.store, image, &marks, &done) == 0, "no memory");
+    house_must(!whole || (done.series > 4 && image->damaged == 0), "a good file is not taken over");
+    sources_past_free(past);
+    ingest_restore(h.ingest, image, h.p->now_ms, h.p->now_real_ms);
+    talk(&h);
+    const char *wrong = exposition_check(house_text_all(&h), &line);
+    if (wrong != NULL) {
+        fprintf(stderr, "%s: %.300s\n", wrong, line);
+        abort();
+    }
+    house_close(&h);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (base.base == NULL) {
+        make_base();
+    }
+    struct record_image image = {.size = base.size};
+    char *room = malloc(base.size + SLACK);
+    house_must(room != NULL, "no memory");
+    memcpy(room, base.base, base.size + SLACK);
+    for (size_t at = 0; at + CHANGE <= size && at < (size_t)MOST * CHANGE; at += CHANGE) {
+        change(room, &image.size, data + at);
+    }
+    // Memory of just the file's size, so that a read beyond it is seen.
+    image.base = malloc(image.size > 0 ? image.size : 1);
+    house_must(image.base != NULL, "no memory");
+    memcpy(image.base, room, image.size);
+    free(room);
+    enum statefile_found found;
+    house_must(statefile_look(&image, &found) == 0, "no memory");
+    if (found == STATEFILE_GOOD) {
+        restore(&image, size < CHANGE);
+    }
+    record_scan_free(&image);
+    free(image.base);
+    return 0;
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * image: what a killed process leaves, taken from the arena of a house that still stands.
+ */
+#ifndef VE_TESTS_IMAGE_H
+#define VE_TESTS_IMAGE_H
+
+#include "house.h"
+#include "ingest/source_state.h"
+#include "series/redo.h"
+#include "series/restore.h"
+
+// The arena's bytes in memory of their own. Not scanned yet.
+static inline struct record_image image_of(const struct house *h)
+{
+    struct record_image image = {.size = arena_used(h->store->share.arena)};
+    image.base = malloc(image.size);
+    house_must(image.base != NULL, "no memory");
+    memcpy(image.base, h->store->share.base, image.size);
+    image.seed = layout_of(image.base)->seed;
+    image.life_from = layout_of(image.base)->life_from;
+    return image;
+}
+
+static inline void image_free(struct record_image *image)
+{
+    record_scan_free(image);
+    free(image->base);
+    image->base = NULL;
+}
+
+// Everything that the daemon does with an image at its start.
+static inline struct restored image_restore(struct house *h, struct record_image *image)
+{
+    struct restored done = {0};
+    struct sources_past *past = NULL;
+    struct arena_hand hand = {0};
+    sources_bind(h->sources, h->store, &hand);
+    for (unsigned lane = 0; !image->power_cut && lane < LAYOUT_LANES; lane++) {
+        redo_replay(layout_redo(image->base, lane), image->base, ARENA_RESERVED, image->size);
+    }
+    house_must(record_scan(image) == 0, "no memory");
+    house_must(sources_restore(h->sources, image, &hand, h->p->now_ms, &past) == 0, "no memory");
+    struct restore_marks marks = sources_past_marks(past);
+    house_must(restore_series(h->store, image, &marks, &done) == 0, "no memory");
+    ingest_restore(h->ingest, image, h->p->now_ms, h->p->now_real_ms);
+    sources_past_free(past);
+    return done;
+}
+
+#endif

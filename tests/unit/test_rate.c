@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "series_unit.h"
+
+static const char catalog[] =
+    "metrics:\n"
+    "  - {name: g, type: gauge, help: h, component: any, labels: [a]}\n"
+    "  - {name: c_total, type: counter, help: h, component: any, labels: [a]}\n"
+    "  - {name: h_seconds, type: histogram, help: h, component: any, labels: [a], buckets: [1, "
+    "2]}\n";
+
+static struct rates rates;
+static struct series_store *store;
+
+static void begin(void)
+{
+    rcu_join();
+    rates = (struct rates){0};
+    store = unit_store(catalog, 100000, 100000);
+}
+
+static void end(void)
+{
+    schema_close(store);
+    rcu_part();
+}
+
+static void check_rate(const char *metric, double expected)
+{
+    double rate = -1;
+    ck_assert_msg(rate_read(&unit_table(store, metric)->rate, &rate), "%s has no rate", metric);
+    ck_assert_double_eq(rate, expected);
+}
+
+static void check_unknown(const char *metric)
+{
+    double rate;
+    ck_assert(!rate_read(&unit_table(store, metric)->rate, &rate));
+}
+
+static struct cell_counter *counter(const char *key)
+{
+    struct table *t = unit_table(store, "c_total");
+    return table_cell(t, &unit_hand, unit_add(t, key));
+}
+
+START_TEST(a_rate_is_that_between_two_readings)
+{
+    begin();
+    struct table *h = unit_table(store, "h_seconds");
+    struct cell_counter *a = counter("a=\"1\"");
+    struct cell_counter *b = counter("a=\"2\"");
+    struct cell_histogram *c = table_cell(h, &unit_hand, unit_add(h, "a=\"1\""));
+    unit_add(unit_table(store, "g"), "a=\"1\"");
+    cell_count(a, 1000);
+    rates_tick(&rates, store, 50000);
+    check_unknown("c_total");
+    cell_count(a, 30);
+    cell_count(b, 0.5);
+    cell_observe(c, 0, 1);
+    cell_observe(c, 2, 5);
+    rates_tick(&rates, store, 50000 + RATE_ROUND_MS - 1);
+    check_unknown("c_total");
+    rates_tick(&rates, store, 50000 + RATE_ROUND_MS);
+    check_rate("c_total", 3.05);
+    check_rate("h_seconds", 0.2);
+    check_unknown("g");
+    rates_tick(&rates, store, 50000 + 2 * RATE_ROUND_MS);
+    check_rate("c_total", 0);
+    end();
+}
+END_TEST
+
+START_TEST(a_rate_is_not_known_where_series_went)
+{
+    begin();
+    cell_count(counter("a=\"1\""), 5);
+    rates_tick(&rates, store, 50000);
+    cell_count(counter("a=\"2\""), 100);
+    struct table *t = unit_table(store, "c_total");
+    rcu_enter();
+    ck_assert(table_remove(t, unit_find(t, "a=\"1\"")));
+    rcu_leave();
+    rates_tick(&rates, store, 60000);
+    check_unknown("c_total");
+    rates_tick(&rates, store, 70000);
+    check_rate("c_total", 0);
+    end();
+}
+END_TEST
+
+START_TEST(many_series_take_several_ticks)
+{
+    enum { SERIES = 2 * RATE_SLOTS + 1 };
+    begin();
+    struct cell_counter *last = NULL;
+    for (unsigned i = 0; i < SERIES; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "a=\"%u\"", i);
+        last = counter(key);
+        cell_count(last, 1);
+    }
+    for (uint64_t now_ms = 50000; now_ms < 53000; now_ms += 1000) {
+        ck_assert_int_eq(now_ms > 50000, rates.under_way);
+        rates_tick(&rates, store, now_ms);
+    }
+    ck_assert(!rates.under_way);
+    cell_count(last, 40);
+    rates_tick(&rates, store, 60000);
+    rates_tick(&rates, store, 61000);
+    check_unknown("c_total");
+    rates_tick(&rates, store, 62000);
+    check_rate("c_total", 4);
+    end();
+}
+END_TEST
+
+START_TEST(a_table_that_outlives_a_reload_goes_on)
+{
+    begin();
+    struct cell_counter *a = counter("a=\"1\"");
+    struct schema_settings settings = {.limit = 1000, .limit_per_metric = 1000};
+    struct schema_change change;
+    rates_tick(&rates, store, 50000);
+    cell_count(a, 10);
+    ck_assert_int_eq(schema_reload(store, load_text(catalog), &settings, &change), 0);
+    rates_tick(&rates, store, 55000);
+    check_rate("c_total", 2);
+    end();
+}
+END_TEST
+
+UNIT_MAIN("rate", a_rate_is_that_between_two_readings, a_rate_is_not_known_where_series_went,
+          many_series_take_several_ticks, a_table_that_outlives_a_reload_goes_on)

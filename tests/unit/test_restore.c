@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/clock.h"
+#include "image.h"
+#include "ingest/source_table.h"
+#include "unit.h"
+
+static const char catalog[] =
+    "labels:\n  o: {values: [a, b], closed: true}\n"
+    "metrics:\n"
+    "  - {name: c_total, type: counter, help: h, component: any, labels: [x]}\n"
+    "  - {name: g, type: gauge, help: h, component: any, labels: [x]}\n"
+    "  - {name: s, type: histogram, help: h, component: any, labels: [x], buckets: [1, 2]}\n"
+    "  - {name: owned, type: gauge, help: h, component: any, labels: [x], owner: source}\n"
+    "  - {name: aged, type: gauge, help: h, component: any, labels: [x], ttl: 1h}\n"
+    "  - {name: pre_total, type: counter, help: h, component: any, labels: [x, o], precreate: "
+    "true, ttl: 1h}\n";
+
+static struct house old;
+static struct house h;
+static struct arena_hand hand;
+static struct record_image image;
+
+static void open_both(void)
+{
+    house_open(&old, catalog, 1000, 1000);
+    rcu_part(); // each house joins
+    house_open(&h, catalog, 1000, 1000);
+    hand = (struct arena_hand){0};
+    sources_bind(old.sources, old.store, &hand);
+}
+
+static void say(struct house *to, const char *metric, const char *x, double value)
+{
+    char line[256];
+    snprintf(line, sizeof line, "{\"metric\":\"%s\",\"labels\":{\"x\":\"%s\"},\"value\":%g}",
+             metric, x, value);
+    ck_assert_msg(house_line(to, line).kind == EVENT_APPLIED, "%s", line);
+}
+
+// A source with a connection, which speaks from now on.
+static struct source *enter(struct house *in, const char *name)
+{
+    uint32_t life;
+    struct source *src = source_enter(in->sources, &hand, COMPONENT_PROVIDER,
+                                      (struct slice){name, strlen(name)}, in->p->now_ms, &life);
+    in->origin.claimant.base = source_base(in->sources, src);
+    in->origin.claimant.life = life;
+    return src;
+}
+
+static struct restored restore(void)
+{
+    image = image_of(&old);
+    return image_restore(&h, &image);
+}
+
+static void end(void)
+{
+    image_free(&image);
+    house_close(&old);
+    rcu_join();
+    house_close(&h);
+}
+
+static void fill(struct house *to)
+{
+    say(to, "c_total", "one", 2);
+    say(to, "c_total", "two", 0.25);
+    say(to, "g", "with \\\"quotes\\\" and \\\\", -7.5);
+    say(to, "s", "one", 1.5);
+    say(to, "s", "one", 100);
+    say(to, "aged", "one", 1);
+}
+
+START_TEST(what_was_there_is_there_again_in_the_same_order)
+{
+    open_both();
+    fill(&old);
+    house_line(&old, "{");
+    char *before = strdup(house_text_all(&old));
+    struct restored done = restore();
+    ck_assert_uint_eq(done.series, 5);
+    ck_assert_uint_eq(image.damaged, 0);
+    ck_assert_str_eq(house_text_all(&h), before);
+    // It goes on from there.
+    fill(&old);
+    fill(&h);
+    free(before);
+    before = strdup(house_text_all(&old));
+    ck_assert_str_eq(house_text_all(&h), before);
+    free(before);
+    end();
+}
+END_TEST
+
+START_TEST(a_series_that_was_never_shown_is_not_there)
+{
+    open_both();
+    struct table *t = schema_current(old.store)->families[0].table;
+    struct series *s;
+    struct series_hand own = {0};
+    rcu_enter();
+    ck_assert_int_eq(table_make(t, &own, "x=\"1\"", 5, 1, TABLE_WITHIN, &s), 1);
+    ck_assert_int_eq(table_make(t, &own, "x=\"2\"", 5, 2, TABLE_WITHIN, &s), 1);
+    table_show(t, s);
+    ck_assert_int_eq(table_make(t, &own, "x=\"3\"", 5, 3, TABLE_WITHIN, &s), 1);
+    table_show(t, s);
+    table_remove(t, s);
+    table_show(t, s);
+    table_publish(t, s); // too late
+    rcu_leave();
+    restore();
+    ck_assert_str_eq(house_samples(&h), "c_total{x=\"2\"} 0\n");
+    end();
+}
+END_TEST
+
+START_TEST(of_two_series_with_one_key_the_younger_stays)
+{
+    for (int younger = 0; younger < 2; younger++) {
+        open_both();
+        say(&old, "g", "one", 1);
+        say(&old, "g", "two", 2);
+        const struct table *t = schema_current(old.store)->families[1].table;
+        for (uint32_t i = 0; i < 2; i++) {
+            // Both become "one", as a page from another time may say.
+            struct series *s = table_at(t, i);
+            memcpy((char *)(uintptr_t)record_text(s->record), "x=\"one\"", 7);
+            s->record->created_ms = i == (uint32_t)younger ? 2000 : 1000;
+            record_publish(t->share->base, atomic_load(&s->handle));
+        }
+        restore();
+        ck_assert_str_eq(house_samples(&h), younger == 0 ? "g{x=\"one\"} 1\n" : "g{x=\"one\"} 2\n");
+        ck_assert_uint_eq(image.damaged, 1);
+        end();
+    }
+}
+END_TEST
+
+// What a key may not be, though its check fits.
+START_TEST(a_key_that_is_none_of_the_metric_is_left_out)
+{
+    static const char *const keys[] = {"x=\"\"aaaa",
+                                       "y=\"aaaa\"",
+                                       "x=\"aaaa,",
+                                       "x=\"aa\"aa",
+                                       "x=\"a\naa\"",
+                                       "x=\"aaa\\\"",
+                                       "x=\"a\\aa\"",
+                                       "x=\"a\xff"
+                                       "aa\"",
+                                       "xx=\"aaa\"",
+                                       "x='aaaa'"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        open_both();
+        say(&old, "g", "aaaa", 1);
+        say(&old, "g", "good", 1);
+        struct series *s = table_at(schema_current(old.store)->families[1].table, 0);
+        ck_assert_uint_eq(s->record->text_len, strlen(keys[i]));
+        memcpy((char *)(uintptr_t)record_text(s->record), keys[i], strlen(keys[i]));
+        record_publish(old.store->share.base, atomic_load(&s->handle));
+        restore();
+        ck_assert_str_eq(house_samples(&h), "g{x=\"good\"} 1\n");
+        ck_assert_uint_eq(image.damaged, 1);
+        end();
+    }
+}
+END_TEST
+
+START_TEST(numbers_that_cannot_be_count_as_nothing)
+{
+    open_both();
+    fill(&old);
+    struct family *f = schema_current(old.store)->families;
+    char *base = old.store->share.base;
+    struct cell_counter *c = record_cell_made(base, table_at(f[0].table, 0)->record, 0);
+    struct cell_counter *other = record_cell_made(base, table_at(f[0].table, 1)->record, 0);
+    struct cell_histogram *s = record_cell_made(base, table_at(f[2].table, 0)->record, 0);
+    atomic_store(&c->whole, CELL_WHOLE_MAX + 1);
+    atomic_store(&other->rest, -1);
+    atomic_store(&s->sum, (double)INFINITY);
+    atomic_store(series_gauge(table_at(f[1].table, 0)), (double)NAN);
+    restore();
+    ck_assert_uint_eq(image.damaged, 4);
+    ck_assert_str_eq(house_samples(&h), "c_total{x=\"one\"} 0\n"
+                                        "c_total{x=\"two\"} 0\n"
+                                        "g{x=\"with \\\"quotes\\\" and \\\\\"} 0\n"
+                                        "s_bucket{x=\"one\",le=\"1\"} 0\n"
+                                        "s_bucket{x=\"one\",le=\"2\"} 1\n"
+                                        "s_bucket{x=\"one\",le=\"+Inf\"} 2\n"
+                                        "s_sum{x=\"one\"} 0\n"
+                                        "s_count{x=\"one\"} 2\n"
+                                        "aged{x=\"one\"} 1\n");
+    end();
+}
+END_TEST
+
+START_TEST(owned_series_wait_for_their_source_and_go_without_it)
+{
+    open_both();
+    struct source *one = enter(&old, "one");
+    say(&old, "owned", "one", 1);
+    enter(&old, "two");
+    say(&old, "owned", "two", 2);
+    say(&old, "owned", "both", 3);
+    enter(&old, "one");
+    say(&old, "owned", "both", 3);
+    atomic_store(&one->heard_real, 123456);
+    sources_save(old.sources);
+    restore();
+    ck_assert_str_eq(house_samples(&h),
+                     "owned{x=\"one\"} 1\nowned{x=\"two\"} 2\nowned{x=\"both\"} 3\n");
+    uint32_t at = 0;
+    const struct source *src = sources_next(h.sources, &at);
+    ck_assert_str_eq(src->instance, "one");
+    ck_assert_uint_eq(src->heard_real, 123456);
+    ck_assert(!source_connected(src));
+    // One comes back and says what it had; the other does not.
+    h.p->now_ms += 20000;
+    sources_tick(h.sources, h.store, h.p->now_ms);
+    uint32_t life;
+    source_return(h.sources, &hand, COMPONENT_PROVIDER, (struct slice){"one", 3}, h.p->now_ms,
+                  &life);
+    ck_assert_uint_eq(life, (uint32_t)(src->life >> 32));
+    h.p->now_ms += SOURCE_GRACE_MS;
+    sources_tick(h.sources, h.store, h.p->now_ms);
+    ck_assert_str_eq(house_samples(&h), "owned{x=\"one\"} 1\nowned{x=\"both\"} 3\n");
+    end();
+}
+END_TEST
+
+START_TEST(an_owned_series_whose_lives_are_forgotten_is_that_of_those_who_set_it)
+{
+    open_both();
+    enter(&old, "one");
+    say(&old, "owned", "early", 1);
+    for (int i = 0; i < 6; i++) { // more lives than are written down
+        source_leave(old.sources, &old.sources->at[old.origin.claimant.base - 1], old.p->now_ms);
+        enter(&old, "one");
+    }
+    say(&old, "owned", "late", 2);
+    restore();
+    ck_assert_str_eq(house_samples(&h), "owned{x=\"early\"} 1\nowned{x=\"late\"} 2\n");
+    h.p->now_ms += SOURCE_GRACE_MS;
+    sources_tick(h.sources, h.store, h.p->now_ms);
+    ck_assert_str_eq(house_samples(&h), "");
+    end();
+}
+END_TEST
+
+START_TEST(an_owned_series_of_nobody_who_is_known_is_left_out)
+{
+    open_both();
+    struct source *src = enter(&old, "one");
+    say(&old, "owned", "one", 1);
+    source_unrecord(old.sources, src);
+    restore();
+    ck_assert_str_eq(house_samples(&h), "");
+    const struct table *t = schema_current(h.store)->families[3].table;
+    ck_assert_uint_eq(atomic_load(&t->account->expired), 1);
+    ck_assert_uint_eq(atomic_load(&t->count), 0);
+    end();
+}
+END_TEST
+
+static bool kept_by_none(void *ctx, const struct table *t, const struct series *s)
+{
+    return sources_keep(ctx, t, s);
+}
+
+START_TEST(ages_go_on_also_on_another_boot)
+{
+    static const struct {
+        uint32_t saved_s; // monotonic second of the update in the file
+        uint32_t shift_s;
+        uint32_t now_s;
+        bool goes;
+    } cases[] = {
+        {1000, 0, 1000 + 3599, false},
+        {1000, 0, 1000 + 3600, true},
+        // Updated 3000 s before the file's end at 5000; this boot began 10 s ago.
+        {2000, 10u - 5000u, 10 + 599, false},
+        {2000, 10u - 5000u, 10 + 600, true},
+        {5000, 10u - 5000u, 10, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        open_both();
+        say(&old, "aged", "one", 1);
+        atomic_store(series_touched(table_at(schema_current(old.store)->families[4].table, 0)),
+                     cases[i].saved_s);
+        image = image_of(&old);
+        image.shift_s = cases[i].shift_s;
+        image_restore(&h, &image);
+        expire_old(h.store, cases[i].now_s, kept_by_none, h.sources);
+        ck_assert_msg((*house_samples(&h) == '\0') == cases[i].goes, "case %zu", i);
+        end();
+    }
+}
+END_TEST
+
+START_TEST(zero_series_wait_for_the_source_that_named_them)
+{
+    open_both();
+    struct source *src = enter(&old, "one");
+    static char x[] = "x";
+    static char v[] = "v";
+    struct event_defaults labels = {.n = 1, .names = {x}, .values = {v}};
+    rcu_enter();
+    event_precreate(old.p->reader, &labels, &old.origin, source_named(old.sources, src));
+    rcu_leave();
+    restore();
+    const char *both = "pre_total{x=\"v\",o=\"a\"} 0\npre_total{x=\"v\",o=\"b\"} 0\n";
+    uint32_t long_after = (uint32_t)(clock_mono_ms() / 1000) + 7200;
+    sources_tick(h.sources, h.store, h.p->now_ms + SOURCE_GRACE_MS - 1);
+    expire_old(h.store, long_after, kept_by_none, h.sources);
+    ck_assert_str_eq(house_samples(&h), both);
+    uint32_t life;
+    src = source_enter(h.sources, &hand, COMPONENT_PROVIDER, (struct slice){"one", 3}, h.p->now_ms,
+                       &life);
+    sources_tick(h.sources, h.store, h.p->now_ms + SOURCE_GRACE_MS);
+    expire_old(h.store, long_after, kept_by_none, h.sources);
+    ck_assert_str_eq(house_samples(&h), both);
+    source_leave(h.sources, src, h.p->now_ms);
+    expire_old(h.store, long_after, kept_by_none, h.sources);
+    ck_assert_str_eq(house_samples(&h), "");
+    end();
+}
+END_TEST
+
+START_TEST(a_forget_finds_what_its_source_set_before_the_restart)
+{
+    open_both();
+    enter(&old, "other"); // so that numbers differ
+    enter(&old, "one");
+    say(&old, "g", "one", 1);
+    enter(&old, "two");
+    say(&old, "g", "two", 1);
+    source_unrecord(old.sources, &old.sources->at[CATALOG_MAX_COMPONENTS]);
+    restore();
+    const struct table *t = schema_current(h.store)->families[1].table;
+    uint32_t at = 0;
+    for (const struct source *src; (src = sources_next(h.sources, &at)) != NULL;) {
+        for (uint32_t i = 0; i < 2; i++) {
+            size_t len;
+            const char *key = series_text(table_at(t, i), &len);
+            ck_assert_int_eq(marks_has(t->share->base, series_marks(table_at(t, i)),
+                                       source_base(h.sources, src)),
+                             strncmp(key + 3, src->instance, 3) == 0);
+        }
+    }
+    end();
+}
+END_TEST
+
+UNIT_MAIN("restore", what_was_there_is_there_again_in_the_same_order,
+          a_series_that_was_never_shown_is_not_there, of_two_series_with_one_key_the_younger_stays,
+          a_key_that_is_none_of_the_metric_is_left_out, numbers_that_cannot_be_count_as_nothing,
+          owned_series_wait_for_their_source_and_go_without_it,
+          an_owned_series_whose_lives_are_forgotten_is_that_of_those_who_set_it,
+          an_owned_series_of_nobody_who_is_known_is_left_out, ages_go_on_also_on_another_boot,
+          zero_series_wait_for_the_source_that_named_them,
+          a_forget_finds_what_its_source_set_before_the_restart)
