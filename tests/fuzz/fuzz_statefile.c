@@ -15,6 +15,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { CHANGE = 12, MOST = 64, SLACK = 256 << 10, LIMIT = 300, LIMIT_PER_METRIC = 40 };
+#define WEEKS_MS ((uint64_t)14 * 24 * 3600 * 1000)
 
 enum kind {
     CHANGE_BYTE,   // of a record, which then does not check out
@@ -55,6 +56,13 @@ static void talk(struct house *h)
     close(fds[1]);
 }
 
+static int compare(const void *a, const void *b)
+{
+    const uint32_t *x = a;
+    const uint32_t *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
 static void make_base(void)
 {
     struct house h;
@@ -73,6 +81,7 @@ static void make_base(void)
     enum statefile_found found;
     house_must(statefile_look(&base, &found) == 0 && found == STATEFILE_GOOD && base.n > 5,
                "the base is no state file");
+    qsort(base.handles, base.n, sizeof *base.handles, compare); // as they stand in the file
 }
 
 static void change(char *bytes, uint64_t *size, const uint8_t *data)
@@ -113,13 +122,22 @@ static void change(char *bytes, uint64_t *size, const uint8_t *data)
     }
 }
 
+static void check(struct house *h)
+{
+    const char *line = "";
+    const char *wrong = exposition_check(house_text_all(h), &line);
+    if (wrong != NULL) {
+        fprintf(stderr, "%s: %.300s\n", wrong, line);
+        abort();
+    }
+}
+
 static void restore(struct record_image *image, bool whole)
 {
     struct house h;
     struct arena_hand hand = {0};
     struct sources_past *past = NULL;
     struct restored done = {0};
-    const char *line = "";
     house_open(&h, NULL, LIMIT, LIMIT_PER_METRIC);
     sources_bind(h.sources, h.store, &hand);
     house_must(sources_restore(h.sources, image, &hand, h.p->now_ms, &past) == 0, "no memory");
@@ -129,11 +147,12 @@ static void restore(struct record_image *image, bool whole)
     sources_past_free(past);
     ingest_restore(h.ingest, image, h.p->now_ms, h.p->now_real_ms);
     talk(&h);
-    const char *wrong = exposition_check(house_text_all(&h), &line);
-    if (wrong != NULL) {
-        fprintf(stderr, "%s: %.300s\n", wrong, line);
-        abort();
-    }
+    check(&h);
+    // All of it can go again.
+    h.p->now_ms += WEEKS_MS;
+    sources_tick(h.sources, h.store, h.p->now_ms);
+    expire_reclaim(h.store);
+    check(&h);
     house_close(&h);
 }
 
