@@ -221,22 +221,36 @@ static struct memo_entry *find_usable(struct memo *m, struct event_reader *r,
     return e;
 }
 
-// The one place where a remembered line changes series: directly or, in a session, by way of its redo record.
-static void apply(const struct event_reader *r, const struct memo_entry *e, double number,
-                  const struct event_ledger *ledger)
+static void *target_of(char *base, const struct memo_update *u)
+{
+    return (char *)arena_at(base, u->cell) + u->behind * sizeof(double);
+}
+
+// The one place where a remembered line changes series
+static void apply(const struct event_reader *r, const struct memo_entry *e, double number)
 {
     char *base = r->store->share.base;
     const struct family *families = r->schema->families;
     for (const struct memo_update *u = e->updates; u < e->updates + e->n; u++) {
         const struct family *f = &families[u->family];
-        void *target = (char *)arena_at(base, u->cell) + u->behind * sizeof(double);
         double v = u->takes_number ? number : u->constant;
-        if (ledger == NULL) {
-            line_apply(f->table, u->op, target, f->metric->bounds, v);
-        } else {
-            line_note(ledger->redo, f->table, u->op, target, f->metric->bounds, v);
-        }
+        line_apply(f->table, u->op, target_of(base, u), f->metric->bounds, v);
     }
+}
+
+// and, in a session, has its redo record change them: apart, so that the loop above stays short.
+static __attribute__((noinline)) void apply_in_session(const struct event_reader *r,
+                                                       const struct memo_entry *e, double number,
+                                                       struct event_ledger *ledger)
+{
+    char *base = r->store->share.base;
+    const struct family *families = r->schema->families;
+    for (const struct memo_update *u = e->updates; u < e->updates + e->n; u++) {
+        const struct family *f = &families[u->family];
+        double v = u->takes_number ? number : u->constant;
+        line_note(ledger->redo, f->table, u->op, target_of(base, u), f->metric->bounds, v);
+    }
+    event_settle(ledger, ledger->applied);
 }
 
 size_t memo_apply(struct memo *m, struct event_reader *r, const struct event_origin *origin,
@@ -253,9 +267,10 @@ size_t memo_apply(struct memo *m, struct event_reader *r, const struct event_ori
         if (e == NULL) {
             return i;
         }
-        apply(r, e, number, origin->ledger);
         if (origin->ledger != NULL) {
-            event_settle(origin->ledger, origin->ledger->applied);
+            apply_in_session(r, e, number, origin->ledger);
+        } else {
+            apply(r, e, number);
         }
         e->used = true;
     }

@@ -14,6 +14,9 @@ enum { STEPS = 16 };
 // for the memory would else replace each other before they are seen again.
 enum { WISHES = 8 };
 
+// A memory this large is most likely told to be so for as many lines, each of which is looked for somewhere else.
+enum { HUGE_PAGES = 64 << 20 };
+
 static_assert(sizeof(struct memo_bucket) == 64, "a cache line");
 static_assert(sizeof(struct memo_update) == 24, "no holes");
 static_assert(sizeof(struct memo_entry) == 40, "no holes");
@@ -41,6 +44,9 @@ int memo_new(struct memo **ret, uint64_t bytes)
     if (at == MAP_FAILED) {
         free(m);
         return -ENOMEM;
+    }
+    if (m->bytes >= HUGE_PAGES) {
+        madvise(at, m->bytes, MADV_HUGEPAGE); // only makes it faster, where the system allows it
     }
     m->buckets = (struct memo_bucket *)(void *)at;
     m->sights = (uint16_t *)(void *)(at + index);

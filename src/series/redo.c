@@ -49,7 +49,8 @@ static struct redo_word *find(const struct redo *r, uint64_t at)
     return NULL;
 }
 
-void redo_note(struct redo *r, _Atomic uint64_t *word, uint64_t value)
+// The note on a word; of one that is new it holds what the word is.
+static struct redo_word *note(struct redo *r, const _Atomic uint64_t *word)
 {
     uint64_t at = place_of(r, word);
     struct redo_word *w = find(r, at);
@@ -57,8 +58,14 @@ void redo_note(struct redo *r, _Atomic uint64_t *word, uint64_t value)
         assert(r->n < REDO_WORDS);
         w = &r->area->words[r->n++];
         store(&w->at, at);
+        store(&w->value, load(word));
     }
-    store(&w->value, value);
+    return w;
+}
+
+void redo_note(struct redo *r, _Atomic uint64_t *word, uint64_t value)
+{
+    store(&note(r, word)->value, value);
 }
 
 uint64_t redo_look(const struct redo *r, const _Atomic uint64_t *word)
@@ -69,17 +76,17 @@ uint64_t redo_look(const struct redo *r, const _Atomic uint64_t *word)
 
 void redo_count(struct redo *r, _Atomic uint64_t *word, uint64_t n)
 {
-    redo_note(r, word, redo_look(r, word) + n);
+    struct redo_word *w = note(r, word);
+    store(&w->value, load(&w->value) + n);
 }
 
 // A copy of the cell is updated as any cell is; what that changes is noted.
 void redo_counter(struct redo *r, struct cell_counter *c, double v)
 {
     uint64_t whole = redo_look(r, &c->whole);
-    uint64_t rest = redo_look(r, word_of(&c->rest));
     struct cell_counter copy;
     atomic_init(&copy.whole, whole);
-    atomic_init(&copy.rest, double_of(rest));
+    atomic_init(&copy.rest, double_of(redo_look(r, word_of(&c->rest))));
     cell_count(&copy, v);
     if (load(&copy.whole) != whole) {
         redo_note(r, &c->whole, load(&copy.whole));
@@ -91,8 +98,8 @@ void redo_counter(struct redo *r, struct cell_counter *c, double v)
 void redo_histogram(struct redo *r, struct cell_histogram *c, size_t bucket, double v)
 {
     // The sum goes first, as in cell_observe.
-    double sum = double_of(redo_look(r, word_of(&c->sum))) + v;
-    redo_note(r, word_of(&c->sum), bits_of(sum));
+    struct redo_word *sum = note(r, word_of(&c->sum));
+    store(&sum->value, bits_of(double_of(load(&sum->value)) + v));
     redo_count(r, &c->counts[bucket], 1);
 }
 
