@@ -151,6 +151,7 @@ int statefile_begin(struct statefile *f, struct arena *a)
 
 int statefile_abandon(struct statefile *f, struct arena *a)
 {
+    bool torn = arena_torn(a);
     int rc = arena_detach(a);
     if (rc < 0) {
         return rc;
@@ -164,7 +165,7 @@ int statefile_abandon(struct statefile *f, struct arena *a)
     f->held = f->own;
     f->own = -1;
     f->settled = false;
-    f->aside = true;
+    f->aside = torn; // of what was lost there may be more in the file
     return 0;
 }
 
