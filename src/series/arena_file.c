@@ -29,7 +29,12 @@ static int map(struct arena *a, int fd, uint64_t step)
 {
     void *p = mmap(step_at(a, step), ARENA_STEP, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
                    (off_t)(step * ARENA_STEP));
-    return p == MAP_FAILED ? -errno : 0;
+    if (p == MAP_FAILED) {
+        return -errno;
+    }
+    // All pages at once, which costs a third of one fault for each. Kernels before 5.14 do not know it.
+    madvise(p, ARENA_STEP, MADV_POPULATE_WRITE);
+    return 0;
 }
 
 int arena_map_file(struct arena *a, int fd, uint64_t step)

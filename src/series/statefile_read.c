@@ -66,6 +66,7 @@ static int copy_file(int fd, struct record_image *image, uint64_t *ret_unread)
         free(block);
         return -ENOMEM;
     }
+    madvise(room, image->size, MADV_HUGEPAGE); // read once, all over
     image->base = room;
     *ret_unread = copy_bytes(fd, image->base, image->size, block);
     free(block);
