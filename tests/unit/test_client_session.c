@@ -464,11 +464,11 @@ START_TEST(no_call_waits_for_a_daemon_that_does_not_read)
         send_number(c, i);
         longest = ms() - before > longest ? ms() - before : longest;
     }
-    ck_assert_uint_lt(longest, 200);
+    ck_assert_uint_lt(longest, 1000);
     ck_assert_uint_gt(client_stats(c).lost, 0);
     f.deaf = false;
     struct client_stats s;
-    ck_assert_int_eq(client_close(c, 10000, &s), 0);
+    ck_assert_int_eq(client_close(c, 60000, &s), 0);
     fake_stop(&f);
     expect_account(&f, &s);
     fake_free(&f);
