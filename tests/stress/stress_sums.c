@@ -145,9 +145,10 @@ int main(void)
     struct work *w = calloc(1, sizeof *w);
     struct table_share share = {0};
     rcu_join();
-    stress_share(&share, WRITERS, 2 * KEYS);
-    w->counters = stress_table(&share, METRIC_COUNTER, KEYS);
-    w->histograms = stress_table(&share, METRIC_HISTOGRAM, KEYS);
+    // Two that make one key hold two places for a moment.
+    stress_share(&share, WRITERS, 2 * (KEYS + WRITERS));
+    w->counters = stress_table(&share, METRIC_COUNTER, KEYS + WRITERS);
+    w->histograms = stress_table(&share, METRIC_HISTOGRAM, KEYS + WRITERS);
     w->updates = stress_scaled(3000000);
     w->writing = WRITERS;
     stress_run(WRITERS + WALKERS, run, w);

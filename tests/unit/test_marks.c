@@ -215,7 +215,9 @@ START_TEST(a_set_is_read_from_a_file_and_what_does_not_check_out_is_not_in_it)
     image.size = (uint64_t)(uint32_t)set * ARENA_GRANULE + sizeof *wide;
     ck_assert_uint_eq(read_back(&image, &set, 1), 0);
     for (int i = 0; i < 64; i++) {
-        read_back(&image, &(_Atomic uint64_t){set ^ (uint64_t)1 << i}, 1);
+        _Atomic uint64_t flipped;
+        atomic_init(&flipped, set ^ (uint64_t)1 << i);
+        read_back(&image, &flipped, 1);
     }
     image.size = ARENA_STEP;
     drop(&set);

@@ -53,8 +53,9 @@ static const char *const HELLOS[] = {
     "",
     "{\"hello\":{\"component\":\"manager\"}}\n",
     "{\"hello\":{\"component\":\"provider\",\"instance\":\"i\",\"labels\":{\"x\":\"X\"}}}\n",
-    "{\"hello\":{\"component\":\"provider\",\"instance\":\"j\",\"labels\":{\"x\":\"X\"},\"lost\":3}"
-    "}\n",
+    ("{\"hello\":{\"component\":\"provider\",\"instance\":\"j\",\"labels\":{\"x\":\"X\"},\"lost\":"
+     "3}"
+     "}\n"),
     "{\"hello\":{\"component\":\"provider\",\"instance\":\"k\",\"session\":\"s\"}}\n",
 };
 

@@ -147,8 +147,8 @@ START_TEST(a_key_that_is_none_of_the_metric_is_left_out)
                                        "x=\"a\naa\"",
                                        "x=\"aaa\\\"",
                                        "x=\"a\\aa\"",
-                                       "x=\"a\xff"
-                                       "aa\"",
+                                       ("x=\"a\xff"
+                                        "aa\""),
                                        "xx=\"aaa\"",
                                        "x='aaaa'"};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
