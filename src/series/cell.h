@@ -65,29 +65,39 @@ static inline void cell_count(struct cell_counter *c, double v)
     atomic_store_explicit(&c->rest, rest + v, memory_order_relaxed);
 }
 
-// The bucket of a value: the first bound that is not below it. No step hangs on the value, since no branch on it could
-// be foreseen; once few bounds are left, they are counted.
-static inline size_t cell_bucket(const double *bounds, size_t n, double v)
+enum { CELL_BOUNDS = 8 };
+
+// How many of that many bounds are below the value.
+static inline size_t cell_below(const double *bounds, double v)
 {
     typedef double pair __attribute__((vector_size(16)));
     typedef int64_t two __attribute__((vector_size(16)));
+    const pair value = {v, v};
+    pair at[CELL_BOUNDS / 2];
+    memcpy(at, bounds, sizeof at);
+    two below = (value > at[0]) + (value > at[1]) + (value > at[2]) + (value > at[3]); // -1 each
+    return (size_t) - (below[0] + below[1]);
+}
+
+// The bucket of a value: the first bound that is not below it. Hardly a step hangs on the value, since no branch on it
+// could be foreseen; once few bounds are left, they are counted.
+static inline size_t cell_bucket(const double *bounds, size_t n, double v)
+{
     const double *at = bounds;
-    if (n == 0) {
-        return 0;
-    }
-    for (; n > 32; n -= n / 2) {
+    for (; n > 2 * CELL_BOUNDS; n -= n / 2) {
         at += n / 2 & -(size_t)(v > at[n / 2 - 1]);
     }
     size_t before = (size_t)(at - bounds);
-    const pair value = {v, v};
-    two below = {0, 0};
-    for (; n > 1; n -= 2, at += 2) {
-        pair two_bounds;
-        memcpy(&two_bounds, at, sizeof two_bounds);
-        below -= value > two_bounds;
+    if (n < CELL_BOUNDS) {
+        for (; n > 0; n--) {
+            before += v > *at++;
+        }
+        return before;
     }
-    size_t last = (size_t)(v > at[(ptrdiff_t)n - 1]) & n; // of an odd number
-    return before + (size_t)(below[0] + below[1]) + last;
+    // The first ones and the last ones, which may overlap.
+    size_t first = cell_below(at, v);
+    size_t last = cell_below(at + n - CELL_BOUNDS, v);
+    return before + (first < CELL_BOUNDS ? first : n - CELL_BOUNDS + last);
 }
 
 static inline void cell_observe(struct cell_histogram *c, size_t bucket, double v)

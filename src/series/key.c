@@ -11,17 +11,15 @@
 #include <xxhash.h>
 
 // Of key_hash, in this process. Whoever does not know it cannot choose keys that collide.
-static struct {
-    uint64_t seed;
-    unsigned char secret[XXH3_SECRET_DEFAULT_SIZE]; // made of it, for long texts
-} secret;
+static unsigned char secret[XXH3_SECRET_DEFAULT_SIZE];
 
 __attribute__((constructor)) static void draw(void)
 {
-    if (getrandom(&secret.seed, sizeof secret.seed, GRND_NONBLOCK) != sizeof secret.seed) {
-        secret.seed = clock_mono_ns() * 0x9E3779B97F4A7C15u ^ (uint64_t)getpid();
+    uint64_t seed;
+    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed) {
+        seed = clock_mono_ns() * 0x9E3779B97F4A7C15u ^ (uint64_t)getpid();
     }
-    XXH3_generateSecret_fromSeed(secret.secret, secret.seed);
+    XXH3_generateSecret_fromSeed(secret, seed);
 }
 
 void key_build(struct buf *out, const struct metric *m, const struct slice *values)
@@ -39,8 +37,7 @@ void key_build(struct buf *out, const struct metric *m, const struct slice *valu
 
 uint64_t key_hash(const char *text, size_t len)
 {
-    return XXH3_64bits_withSecretandSeed(text, len, secret.secret, sizeof secret.secret,
-                                         secret.seed);
+    return XXH3_64bits_withSecret(text, len, secret, sizeof secret);
 }
 
 uint64_t key_hash_with(const void *bytes, size_t len, uint64_t seed)
