@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A connection's bytes to lines.
+// A connection's bytes, read and dealt with line by line.
+#include "ingest/cut.h"
 #include "ingest/fence.h"
 #include "ingest/identity.h"
 #include "series/rcu.h"
@@ -22,19 +23,6 @@ static void end_skipping(struct connection *c, struct protocol *p)
     if (c->session != NULL) {
         connection_too_long(c, p, (struct slice){0}); // its beginning is gone
     }
-}
-
-// The next complete lines of the bytes, EVENT_LINES at most; returns how many.
-static size_t cut_lines(const char *at, const char *end, struct event_line *ret)
-{
-    size_t n = 0;
-    const char *newline;
-    while (n < EVENT_LINES && (newline = memchr(at, '\n', (size_t)(end - at))) != NULL) {
-        ret[n].at = at;
-        ret[n++].len = (uint32_t)(newline - at);
-        at = newline + 1;
-    }
-    return n;
 }
 
 // Deals with the complete lines of the bytes; returns where the incomplete rest begins.
