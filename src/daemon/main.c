@@ -67,6 +67,7 @@
  * event/labels           the checks of its labels
  * event/exemplar         the checks of its exemplar, and its text
  * event/number           JSON numbers where they are read for every line
+ * event/number_tail      the same from a line's end
  * event/permit           what the lines of one origin may push, and how much
  * event/memo             lines that were seen before need not be parsed again
  * event/memo_store       where the memo keeps them
@@ -95,7 +96,8 @@
  * ingest/reply           the lines that go back to a client
  * ingest/fence           one connection at a time for a session
  * ingest/connection      one client: lines to replies
- * ingest/input           its bytes to lines
+ * ingest/input           its bytes, read and dealt with line by line
+ * ingest/cut             bytes to lines
  * ingest/datagram        lines without a connection
  * ingest/connect         how connections come to workers and leave
  * ingest/worker          one ingest thread

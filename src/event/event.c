@@ -92,7 +92,8 @@ static void apply_plan(struct event_reader *r)
 {
     for (size_t i = 0; i < r->n_plan; i++) {
         const struct planned *p = &r->plan[i];
-        line_apply(p->family->table, p->op, target_of(p), p->family->metric->bounds, p->value);
+        const struct metric *m = p->family->metric;
+        line_apply(m, line_step(m, p->op), target_of(p), p->value);
     }
     count_folds(r);
     show_made(r);
@@ -106,8 +107,8 @@ static void apply_in_session(struct event_reader *r, struct event_ledger *ledger
 {
     for (size_t i = 0; i < r->n_plan; i++) {
         const struct planned *p = &r->plan[i];
-        line_note(ledger->redo, p->family->table, p->op, target_of(p), p->family->metric->bounds,
-                  p->value);
+        const struct metric *m = p->family->metric;
+        line_note(ledger->redo, m, line_step(m, p->op), target_of(p), p->value);
         if (p->made && p->op == UPDATE_SET) {
             cell_set(series_gauge(p->series), p->value);
         }

@@ -55,44 +55,51 @@ struct event_reader {
     uint32_t made[LINE_CHAINS]; // chains of the series that this line made: place in `plan` + 1
 };
 
-// Does one update: `target` is the lane's cell of a counter or histogram, or the gauge; `bounds` the histogram's.
-static inline void line_apply(const struct table *t, enum update_op op, void *target,
-                              const double *bounds, double v)
+// What an update does to its target: the lane's cell of a counter or histogram, or the gauge.
+enum line_step { STEP_COUNT, STEP_OBSERVE, STEP_SET, STEP_ADD };
+
+static inline enum line_step line_step(const struct metric *m, enum update_op op)
 {
-    switch (t->type) {
-    case METRIC_COUNTER:
+    return m->type == METRIC_COUNTER     ? STEP_COUNT
+           : m->type == METRIC_HISTOGRAM ? STEP_OBSERVE
+           : op == UPDATE_SET            ? STEP_SET
+                                         : STEP_ADD;
+}
+
+static inline void line_apply(const struct metric *m, enum line_step step, void *target, double v)
+{
+    switch (step) {
+    case STEP_COUNT:
         cell_count(target, v);
         break;
-    case METRIC_HISTOGRAM:
-        cell_observe(target, cell_bucket(bounds, t->n_bounds, v), v);
+    case STEP_OBSERVE:
+        cell_observe(target, cell_bucket(m->bounds, m->n_bounds, v), v);
         break;
-    case METRIC_GAUGE:
-        if (op == UPDATE_SET) {
-            cell_set(target, v);
-        } else {
-            cell_add(target, v);
-        }
+    case STEP_SET:
+        cell_set(target, v);
+        break;
+    case STEP_ADD:
+        cell_add(target, v);
         break;
     }
 }
 
 // The same by way of a redo record.
-static inline void line_note(struct redo *redo, const struct table *t, enum update_op op,
-                             void *target, const double *bounds, double v)
+static inline void line_note(struct redo *redo, const struct metric *m, enum line_step step,
+                             void *target, double v)
 {
-    switch (t->type) {
-    case METRIC_COUNTER:
+    switch (step) {
+    case STEP_COUNT:
         redo_counter(redo, target, v);
         break;
-    case METRIC_HISTOGRAM:
-        redo_histogram(redo, target, cell_bucket(bounds, t->n_bounds, v), v);
+    case STEP_OBSERVE:
+        redo_histogram(redo, target, cell_bucket(m->bounds, m->n_bounds, v), v);
         break;
-    case METRIC_GAUGE:
-        if (op == UPDATE_SET) {
-            redo_set(redo, target, v);
-        } else {
-            redo_add(redo, target, v);
-        }
+    case STEP_SET:
+        redo_set(redo, target, v);
+        break;
+    case STEP_ADD:
+        redo_add(redo, target, v);
         break;
     }
 }

@@ -62,62 +62,46 @@ static bool same_bytes(const char *a, const char *b, size_t len)
     return i == len;
 }
 
-static bool matches(struct memo_entry *e, const struct event_reader *r,
-                    const struct event_origin *origin, const struct event_line *line)
+static inline bool matches(struct memo_entry *e, const struct event_origin *origin, uint64_t shape,
+                           const struct event_line *line)
 {
-    size_t behind = line->len - line->number_to;
     const char *bytes = memo_bytes(e);
-    return e->hash == line->hash && e->prefix == line->number_from && e->suffix == behind &&
-           e->has_number == memo_has_number(line) && e->context == origin->context &&
-           e->generation == (uint32_t)r->schema->generation &&
-           memcmp(bytes, line->at, e->prefix) == 0 &&
-           same_bytes(bytes + e->prefix, line->at + line->number_to, behind); // a brace or two
+    uint64_t other = (e->hash ^ line->hash) | (e->context ^ origin->context) | (e->shape ^ shape);
+    return other == 0 && memcmp(bytes, line->at, line->number_from) == 0 &&
+           same_bytes(bytes + line->number_from, line->at + line->number_to,
+                      line->len - line->number_to); // a brace or two
 }
 
-static struct memo_entry *find(struct memo *m, const struct event_reader *r,
-                               const struct event_origin *origin, const struct event_line *line)
+// Looks at all places where the line's entry may be.
+static __attribute__((noinline)) struct memo_entry *search(struct memo *m,
+                                                           const struct event_origin *origin,
+                                                           uint64_t shape,
+                                                           const struct event_line *line)
 {
-    if (line->looked == m->changes && line->entry != 0 &&
-        matches(memo_at(m, line->entry), r, origin, line)) {
-        return memo_at(m, line->entry);
-    }
     const struct memo_bucket *b = memo_bucket_of(m, line->hash);
     for (uint64_t places = memo_places(b, line->hash); places != 0;) {
         unsigned i = memo_next_place(&places);
-        if (i < MEMO_WAYS && b->entries[i] != 0 &&
-            matches(memo_at(m, b->entries[i]), r, origin, line)) {
+        if (b->entries[i] != 0 && matches(memo_at(m, b->entries[i]), origin, shape, line)) {
             return memo_at(m, b->entries[i]);
         }
     }
     return NULL;
 }
 
-static void fetch_entry(const struct memo *m, struct event_line *line)
+static inline struct memo_entry *find(struct memo *m, const struct event_reader *r,
+                                      const struct event_origin *origin,
+                                      const struct event_line *line)
 {
-    const struct memo_bucket *b = memo_bucket_of(m, line->hash);
-    uint64_t places = memo_places(b, line->hash);
-    unsigned i = places != 0 ? memo_next_place(&places) : MEMO_WAYS;
-    line->entry = i < MEMO_WAYS ? b->entries[i] : 0;
-    const char *e = (const char *)memo_at(m, line->entry); // of no entry: in vain
-    __builtin_prefetch(e);
-    __builtin_prefetch(e + 64);
-    __builtin_prefetch(e + 128);
-    __builtin_prefetch(e + 192);
+    uint64_t shape = memo_shape(r->schema, line);
+    bool there = line->looked == m->changes && line->entry != 0 &&
+                 matches(memo_at(m, line->entry), origin, shape, line);
+    return there ? memo_at(m, line->entry) : search(m, origin, shape, line);
 }
 
-static void fetch_cells(const struct memo *m, char *base, const struct event_line *line)
-{
-    const struct memo_entry *e = memo_at(m, line->entry);
-    if (line->entry != 0 && e->n > 0) {
-        // Of most lines these are all.
-        const char *first = arena_at(base, e->updates[0].cell);
-        const char *last = arena_at(base, e->updates[e->n - 1].cell);
-        __builtin_prefetch(first, 1);
-        __builtin_prefetch(last, 1);
-        __builtin_prefetch(last + 64, 1);
-    }
-}
-
+/*
+ * Three steps, each over all lines, so that what one has asked for is there when the next one needs it. The fetches
+ * stand in here because a function that does nothing else has no effect for the compiler, which drops it.
+ */
 void memo_look(struct memo *m, const struct event_reader *r, const struct event_origin *origin,
                struct event_line *lines, size_t n)
 {
@@ -133,10 +117,24 @@ void memo_look(struct memo *m, const struct event_reader *r, const struct event_
         }
     }
     for (size_t i = 0; i < n; i++) {
-        fetch_entry(m, &lines[i]);
+        lines[i].entry = memo_likely(m, lines[i].hash);
+        const char *e = (const char *)memo_at(m, lines[i].entry); // of no entry: in vain
+        __builtin_prefetch(e);
+        __builtin_prefetch(e + 64);
+        __builtin_prefetch(e + 128);
+        __builtin_prefetch(e + 192);
     }
+    const char *base = r->store->share.base;
     for (size_t i = 0; i < n; i++) {
-        fetch_cells(m, r->store->share.base, &lines[i]);
+        const struct memo_entry *e = memo_at(m, lines[i].entry);
+        if (lines[i].entry != 0 && e->n > 0) {
+            // Of most lines these are all.
+            const char *first = base + (size_t)e->updates[0].cell * ARENA_GRANULE;
+            const char *last = base + (size_t)e->updates[e->n - 1].cell * ARENA_GRANULE;
+            __builtin_prefetch(first, 1);
+            __builtin_prefetch(last, 1);
+            __builtin_prefetch(last + 64, 1);
+        }
     }
 }
 
@@ -152,17 +150,23 @@ static struct series *series_of(const struct event_reader *r, const struct memo_
     return same ? s : NULL;
 }
 
-// Whether the updates' series are those that were remembered.
-static bool lives(const struct event_reader *r, struct memo_entry *e)
+// Whether the updates' series are those that were remembered, after some series were removed.
+static __attribute__((noinline)) bool still_lives(const struct event_reader *r,
+                                                  struct memo_entry *e, uint64_t removals)
 {
-    uint64_t removals = atomic_load_explicit(&r->store->share.removals, memory_order_acquire);
-    for (unsigned i = 0; removals != e->removals && i < e->n; i++) {
+    for (unsigned i = 0; i < e->n; i++) {
         if (series_of(r, &e->updates[i]) == NULL) {
             return false;
         }
     }
     e->removals = removals;
     return true;
+}
+
+static inline bool lives(const struct event_reader *r, struct memo_entry *e)
+{
+    uint64_t removals = atomic_load_explicit(&r->store->share.removals, memory_order_acquire);
+    return e->removals == removals || still_lives(r, e, removals);
 }
 
 // Claims what must be claimed whenever it is updated. Returns false when a series is gone.
@@ -226,29 +230,30 @@ static void *target_of(char *base, const struct memo_update *u)
     return (char *)arena_at(base, u->cell) + u->behind * sizeof(double);
 }
 
-// The one place where a remembered line changes series
+static double value_of(const struct memo_update *u, double number)
+{
+    return u->takes_number ? number : u->constant;
+}
+
+// Here a remembered line changes its series.
 static void apply(const struct event_reader *r, const struct memo_entry *e, double number)
 {
     char *base = r->store->share.base;
-    const struct family *families = r->schema->families;
     for (const struct memo_update *u = e->updates; u < e->updates + e->n; u++) {
-        const struct family *f = &families[u->family];
-        double v = u->takes_number ? number : u->constant;
-        line_apply(f->table, u->op, target_of(base, u), f->metric->bounds, v);
+        const struct metric *m = r->schema->families[u->family].metric;
+        line_apply(m, u->step, target_of(base, u), value_of(u, number));
     }
 }
 
-// and, in a session, has its redo record change them: apart, so that the loop above stays short.
+// The same in a session, whose redo record changes them: apart, so that the loop above stays short.
 static __attribute__((noinline)) void apply_in_session(const struct event_reader *r,
                                                        const struct memo_entry *e, double number,
                                                        struct event_ledger *ledger)
 {
     char *base = r->store->share.base;
-    const struct family *families = r->schema->families;
     for (const struct memo_update *u = e->updates; u < e->updates + e->n; u++) {
-        const struct family *f = &families[u->family];
-        double v = u->takes_number ? number : u->constant;
-        line_note(ledger->redo, f->table, u->op, target_of(base, u), f->metric->bounds, v);
+        const struct metric *m = r->schema->families[u->family].metric;
+        line_note(ledger->redo, m, u->step, target_of(base, u), value_of(u, number));
     }
     event_settle(ledger, ledger->applied);
 }
@@ -272,7 +277,9 @@ size_t memo_apply(struct memo *m, struct event_reader *r, const struct event_ori
         } else {
             apply(r, e, number);
         }
-        e->used = true;
+        if (!e->used) { // else its cache line stays as it is
+            e->used = true;
+        }
     }
     return n;
 }

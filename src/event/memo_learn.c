@@ -75,7 +75,7 @@ static struct memo_update update_of(const struct event_reader *r, const struct p
         .slot = p->series->record->slot,
         .uses = atomic_load_explicit(&p->series->uses, memory_order_relaxed),
         .family = (uint16_t)(p->family - r->schema->families),
-        .op = (uint8_t)p->op,
+        .step = (uint8_t)line_step(p->family->metric, p->op),
         .takes_number = takes_number,
     };
 }
@@ -84,18 +84,17 @@ static void fill(struct memo_entry *e, const struct event_reader *r, const struc
                  const bool *takes_number)
 {
     e->context = r->origin->context;
-    e->generation = (uint32_t)r->schema->generation;
+    e->shape = memo_shape(r->schema, line);
     e->removals = MEMO_UNKNOWN;
-    e->prefix = (uint16_t)line->number_from;
-    e->suffix = (uint16_t)(line->len - line->number_to);
     e->has_number = memo_has_number(line);
     e->n = (uint8_t)r->n_plan;
     for (size_t i = 0; i < r->n_plan; i++) {
         e->updates[i] = update_of(r, &r->plan[i], takes_number[i]);
         e->claims |= table_claims(r->plan[i].family->table);
     }
-    memcpy(memo_bytes(e), line->at, e->prefix);
-    memcpy(memo_bytes(e) + e->prefix, line->at + line->number_to, e->suffix);
+    memcpy(memo_bytes(e), line->at, line->number_from);
+    memcpy(memo_bytes(e) + line->number_from, line->at + line->number_to,
+           line->len - line->number_to);
 }
 
 static bool may_learn(const struct event_reader *r, size_t len)

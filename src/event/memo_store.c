@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 
 // Of the memory, one byte in so many goes to the index and to the sights.
-enum { INDEX_SHARE = 16, SIGHT_SHARE = 64 };
+enum { INDEX_SHARE = 16, SIGHT_SHARE = 32 };
 // Entries that are looked at for one that is to be written.
 enum { STEPS = 16 };
 // Of the lines for which others must go, one in so many gets their room: lines that come in turn and are too many
@@ -18,6 +18,7 @@ enum { WISHES = 8 };
 enum { HUGE_PAGES = 64 << 20 };
 
 static_assert(sizeof(struct memo_bucket) == 64, "a cache line");
+static_assert(sizeof(struct memo_sights) == 64, "a cache line");
 static_assert(sizeof(struct memo_update) == 24, "no holes");
 static_assert(sizeof(struct memo_entry) == 40, "no holes");
 
@@ -35,7 +36,7 @@ int memo_new(struct memo **ret, uint64_t bytes)
     bytes =
         bytes > (uint64_t)UINT32_MAX * MEMO_GRANULE ? (uint64_t)UINT32_MAX * MEMO_GRANULE : bytes;
     m->n_buckets = bytes / INDEX_SHARE / sizeof *m->buckets + 1;
-    m->n_sights = (bytes / SIGHT_SHARE / 64 + 1) * 64 / sizeof *m->sights;
+    m->n_sights = bytes / SIGHT_SHARE / sizeof *m->sights + 1;
     size_t index = m->n_buckets * sizeof *m->buckets;
     size_t sights = m->n_sights * sizeof *m->sights;
     m->bytes = index + sights > bytes ? index + sights : bytes;
@@ -49,7 +50,7 @@ int memo_new(struct memo **ret, uint64_t bytes)
         madvise(at, m->bytes, MADV_HUGEPAGE); // only makes it faster, where the system allows it
     }
     m->buckets = (struct memo_bucket *)(void *)at;
-    m->sights = (uint16_t *)(void *)(at + index);
+    m->sights = (struct memo_sights *)(void *)(at + index);
     m->ring = at + index + sights;
     m->end = (uint32_t)((m->bytes - index - sights) / MEMO_GRANULE);
     m->head = m->tail = 1;
@@ -67,18 +68,24 @@ void memo_free(struct memo *m)
 
 bool memo_seen(struct memo *m, uint64_t hash)
 {
-    uint16_t *sight = &m->sights[((uint32_t)hash * m->n_sights) >> 32];
-    uint16_t mark = (uint16_t)(hash >> 48) | 1;
-    bool seen = *sight == mark;
-    *sight = mark;
-    return seen;
+    struct memo_sights *s = &m->sights[((uint32_t)hash * m->n_sights) >> 32];
+    uint32_t mark = (uint32_t)(hash >> 32) | 1;
+    for (unsigned i = 0; i < MEMO_SIGHTS; i++) {
+        if (s->marks[i] == mark) {
+            return true;
+        }
+    }
+    s->marks[m->sighted++ % MEMO_SIGHTS] = mark;
+    return false;
 }
 
 static void set_tag(struct memo_bucket *b, unsigned place, uint64_t hash)
 {
-    unsigned shift = place % 4 * 16;
-    b->tags[place / 4] &= ~((uint64_t)0xFFFF << shift);
-    b->tags[place / 4] |= (hash & 0xFFFF) << shift;
+    if (place < 8) {
+        b->tags[place] = (uint16_t)hash;
+    } else {
+        b->more_tags[place - 8] = (uint16_t)hash;
+    }
 }
 
 // The place in the index of an entry that is not gone.

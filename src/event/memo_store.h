@@ -14,6 +14,8 @@
 #include "event/line.h"
 #include "event/memo.h"
 
+#include <assert.h>
+
 enum { MEMO_MAX_UPDATES = 16, MEMO_WAYS = 10, MEMO_GRANULE = 16 };
 
 // One update of a remembered line.
@@ -23,7 +25,7 @@ struct memo_update {
     uint32_t slot;   // of the series in its table
     uint32_t uses;   // of the slot
     uint16_t family; // of the schema
-    uint8_t op;      // enum update_op
+    uint8_t step;    // enum line_step
     bool takes_number : 1;
     bool behind : 1; // the gauge stands 8 bytes behind the handle's place
 };
@@ -34,12 +36,10 @@ struct memo_update {
 struct memo_entry {
     uint64_t hash; // event_line's
     uint64_t context;
+    uint64_t shape;    // memo_shape
     uint64_t removals; // of all tables, when its series were last known to live; or MEMO_UNKNOWN
-    uint32_t generation;
-    uint16_t prefix; // bytes before the number
-    uint16_t suffix;
-    uint16_t size; // in the ring, granules
-    uint8_t n;     // updates
+    uint16_t size;     // in the ring, granules
+    uint8_t n;         // updates
     bool has_number : 1;
     bool claims : 1; // a series of it must be claimed whenever it is updated
     bool used : 1;   // since it was written
@@ -47,16 +47,28 @@ struct memo_entry {
     struct memo_update updates[];
 };
 
+// Half a cache line, so that they are compared at once.
+typedef uint16_t memo_tags __attribute__((vector_size(16)));
+
 // One cache line: the entries whose hashes fall together.
 struct memo_bucket {
-    uint64_t tags[3]; // four a word, of 16 bits each
+    memo_tags tags; // the lowest bits of the first ones' hashes
+    uint16_t more_tags[MEMO_WAYS - 8];
     uint32_t entries[MEMO_WAYS];
+} __attribute__((aligned(64)));
+
+enum { MEMO_SIGHTS = 16 };
+
+// One cache line: of what was seen and falls together, a part of the hash each. What comes new takes any place, for
+// lines that come in turn and are too many for one would else never be found.
+struct memo_sights {
+    uint32_t marks[MEMO_SIGHTS];
 } __attribute__((aligned(64)));
 
 struct memo {
     struct memo_bucket *buckets;
     uint64_t n_buckets;
-    uint16_t *sights; // what was seen once, by a part of its hash
+    struct memo_sights *sights;
     uint64_t n_sights;
     char *ring;
     size_t bytes;     // of all three
@@ -66,6 +78,7 @@ struct memo {
     uint32_t wrap;    // 0, or the end of the entries above `tail`, since the head has begun anew
     size_t n;         // entries in the ring, gone ones too
     uint64_t wishes;  // for room that was not there
+    uint64_t sighted; // lines that were not seen before
     uint64_t changes; // entries that were moved, dropped or added
 };
 
@@ -84,27 +97,32 @@ static inline struct memo_bucket *memo_bucket_of(const struct memo *m, uint64_t 
     return &m->buckets[((hash >> 32) * m->n_buckets) >> 32];
 }
 
-/*
- * The places of the bucket that may hold an entry of this hash, as bits: place i has bit (i % 4) * 16 + i / 4. In
- * each word the lowest bit that is set is right, a higher one may be wrong.
- */
+// The places of the bucket that may hold an entry of this hash, as bits: place i has bit (i % 4) * 16 + i / 4.
 static inline uint64_t memo_places(const struct memo_bucket *b, uint64_t hash)
 {
-    const uint64_t ones = 0x0001000100010001;
-    const uint64_t tag = (hash & 0xFFFF) * ones;
-    uint64_t a = b->tags[0] ^ tag;
-    uint64_t c = b->tags[1] ^ tag;
-    uint64_t d = b->tags[2] ^ tag;
-    return ((a - ones) & ~a & ones << 15) >> 15 | ((c - ones) & ~c & ones << 15) >> 14 |
-           ((d - ones) & ~d & ones << 15) >> 13;
+    static_assert(MEMO_WAYS == 10, "two more tags");
+    uint16_t tag = (uint16_t)hash;
+    memo_tags same = (memo_tags)(b->tags == tag);
+    uint64_t fours[2];
+    memcpy(fours, &same, sizeof fours);
+    return (fours[0] & 0x0001000100010001) | (fours[1] & 0x0002000200020002) |
+           (uint64_t)(b->more_tags[0] == tag) << 2 | (uint64_t)(b->more_tags[1] == tag) << 18;
 }
 
-// Takes the next place out of the bits. It may be MEMO_WAYS or more: then it is none.
+// Takes the next place out of the bits.
 static inline unsigned memo_next_place(uint64_t *places)
 {
     unsigned bit = (unsigned)__builtin_ctzll(*places);
     *places &= *places - 1;
     return bit % 16 * 4 + bit / 16;
+}
+
+// The entry that most likely is the one of a line of this hash; 0: none.
+static inline uint32_t memo_likely(const struct memo *m, uint64_t hash)
+{
+    const struct memo_bucket *b = memo_bucket_of(m, hash);
+    uint64_t places = memo_places(b, hash);
+    return places != 0 ? b->entries[memo_next_place(&places)] : 0;
 }
 
 // Finds the line's number.
@@ -113,6 +131,13 @@ void memo_split(struct event_line *line);
 static inline bool memo_has_number(const struct event_line *line)
 {
     return line->number_from < line->number_to;
+}
+
+// The catalogue's generation, and how long the line is before its number and behind it. Only a line that has a number
+// has something behind it.
+static inline uint64_t memo_shape(const struct schema *s, const struct event_line *line)
+{
+    return s->generation << 32 | line->number_from << 16 | (line->len - line->number_to);
 }
 
 // Whether a line of this hash was seen before; if not, it is now.
