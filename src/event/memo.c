@@ -118,7 +118,8 @@ void memo_look(struct memo *m, const struct event_reader *r, const struct event_
     }
     for (size_t i = 0; i < n; i++) {
         lines[i].entry = memo_likely(m, lines[i].hash);
-        const char *e = (const char *)memo_at(m, lines[i].entry); // of no entry: in vain
+        const char *e = (const char *)memo_at(m, lines[i].entry);
+        e = lines[i].entry != 0 ? e : (const char *)memo_sights_of(m, lines[i].hash);
         __builtin_prefetch(e);
         __builtin_prefetch(e + 64);
         __builtin_prefetch(e + 128);

@@ -68,15 +68,16 @@ void memo_free(struct memo *m)
 
 bool memo_seen(struct memo *m, uint64_t hash)
 {
-    struct memo_sights *s = &m->sights[((uint32_t)hash * m->n_sights) >> 32];
+    struct memo_sights *s = memo_sights_of(m, hash);
     uint32_t mark = (uint32_t)(hash >> 32) | 1;
+    uint32_t seen = 0;
     for (unsigned i = 0; i < MEMO_SIGHTS; i++) {
-        if (s->marks[i] == mark) {
-            return true;
-        }
+        seen |= s->marks[i] == mark;
     }
-    s->marks[m->sighted++ % MEMO_SIGHTS] = mark;
-    return false;
+    if (seen == 0) {
+        s->marks[m->sighted++ % MEMO_SIGHTS] = mark;
+    }
+    return seen != 0;
 }
 
 static void set_tag(struct memo_bucket *b, unsigned place, uint64_t hash)

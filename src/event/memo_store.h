@@ -125,6 +125,11 @@ static inline uint32_t memo_likely(const struct memo *m, uint64_t hash)
     return places != 0 ? b->entries[memo_next_place(&places)] : 0;
 }
 
+static inline struct memo_sights *memo_sights_of(const struct memo *m, uint64_t hash)
+{
+    return &m->sights[((uint32_t)hash * m->n_sights) >> 32];
+}
+
 // Finds the line's number.
 void memo_split(struct event_line *line);
 

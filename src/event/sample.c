@@ -146,6 +146,16 @@ static enum reject not_allowed(const struct label *l, struct slice value, struct
                        l->name, (int)(value.len > 64 ? 64 : value.len), value.p);
 }
 
+// The value of a label of the update's metric. What the event's label has let through is not looked up once more in the
+// same definition.
+static struct slice value_for(const struct sample *s, const struct update *up,
+                              const struct metric *m, size_t label)
+{
+    struct slice value = s->set.values[up->map[label]];
+    const struct label_def *def = m->labels[label].def;
+    return def == s->set.declared[up->map[label]].def ? value : labels_value(def, value);
+}
+
 static enum reject check_allowed(const struct catalog *c, struct sample *s, struct event_verdict *v)
 {
     for (size_t i = 0; i < s->set.n; i++) {
@@ -158,11 +168,11 @@ static enum reject check_allowed(const struct catalog *c, struct sample *s, stru
         }
     }
     for (size_t u = 0; s->event != NULL && u < s->event->n_updates; u++) {
-        const struct metric *m = &c->metrics[s->event->updates[u].metric];
+        const struct update *up = &s->event->updates[u];
+        const struct metric *m = &c->metrics[up->metric];
         for (size_t i = 0; s->matched[u] && i < m->n_labels; i++) {
-            struct slice value = s->set.values[s->event->updates[u].map[i]];
-            if (labels_value(m->labels[i].def, value).p == NULL) {
-                return not_allowed(&m->labels[i], value, v);
+            if (value_for(s, up, m, i).p == NULL) {
+                return not_allowed(&m->labels[i], s->set.values[up->map[i]], v);
             }
         }
     }
@@ -267,7 +277,7 @@ static enum reject plan_event(struct event_reader *r, struct sample *s, int inde
         const struct family *f = &r->schema->families[up->metric];
         struct slice values[CATALOG_MAX_LABELS];
         for (size_t i = 0; i < f->metric->n_labels; i++) {
-            values[i] = labels_value(f->metric->labels[i].def, s->set.values[up->map[i]]);
+            values[i] = value_for(s, up, f->metric, i);
         }
         struct planned p = {.op = up->op,
                             .value = up->op == UPDATE_ADD ? up->by : s->number,
