@@ -16,6 +16,21 @@ static const uint8_t AT_END[256] = {
     ['}'] = BEHIND,    [' '] = BEHIND,    ['\t'] = BEHIND,   ['\r'] = BEHIND,
 };
 
+// The same for any number, which is read later, and for none. What is behind it begins at `to`.
+static __attribute__((noinline)) void split_slowly(struct event_line *line, uint32_t to)
+{
+    const unsigned char *at = (const unsigned char *)line->at;
+    uint32_t from = to;
+    while (from > 0 && AT_END[at[from - 1]] == IN_NUMBER) {
+        from--;
+    }
+    bool starts = from < to && (at[from] == '-' || (unsigned)(at[from] - '0') < 10);
+    bool number = starts && to < line->len; // else what ends here may go on
+    line->number_known = false;
+    line->number_from = number ? from : line->len;
+    line->number_to = number ? to : line->len;
+}
+
 /*
  * The number is the last thing before closing braces and blanks. A letter e at its beginning belongs to the
  * text before it ("true", "false"): then there is no number.
@@ -27,22 +42,16 @@ void memo_split(struct event_line *line)
     while (to > 0 && AT_END[at[to - 1]] == BEHIND) {
         to--;
     }
-    bool before_more = to < line->len; // else what ends here may go on
-    size_t short_len =
-        before_more && to >= NUMBER_TAIL ? number_tail(line->at + to, &line->number) : 0;
-    line->number_known = short_len > 0;
-    if (line->number_known) {
-        line->number_from = to - (uint32_t)short_len;
-        line->number_to = to;
-        return;
+    if (to < line->len && to >= NUMBER_TAIL) {
+        size_t len = number_tail(line->at + to, &line->number);
+        if (len > 0) {
+            line->number_known = true;
+            line->number_from = to - (uint32_t)len;
+            line->number_to = to;
+            return;
+        }
     }
-    uint32_t from = to;
-    while (from > 0 && AT_END[at[from - 1]] == IN_NUMBER) {
-        from--;
-    }
-    bool number = from < to && before_more && (at[from] == '-' || (unsigned)(at[from] - '0') < 10);
-    line->number_from = number ? from : line->len;
-    line->number_to = number ? to : line->len;
+    split_slowly(line, to);
 }
 
 // The bytes before the number and what else the meaning hangs on.
@@ -99,8 +108,9 @@ static inline struct memo_entry *find(struct memo *m, const struct event_reader 
 }
 
 /*
- * Three steps, each over all lines, so that what one has asked for is there when the next one needs it. The fetches
- * stand in here because a function that does nothing else has no effect for the compiler, which drops it.
+ * Steps, each over all lines, so that what one has asked for is there when the next one needs it, and that many lines
+ * are at the same step where it takes a chain of instructions. The fetches stand in here because a function that does
+ * nothing else has no effect for the compiler, which drops it.
  */
 void memo_look(struct memo *m, const struct event_reader *r, const struct event_origin *origin,
                struct event_line *lines, size_t n)
@@ -112,6 +122,11 @@ void memo_look(struct memo *m, const struct event_reader *r, const struct event_
         line->hash = 0;
         if (line->len <= MEMO_MAX_LINE) {
             memo_split(line);
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct event_line *line = &lines[i];
+        if (line->len <= MEMO_MAX_LINE) {
             line->hash = hash_of(r, origin, line);
             __builtin_prefetch(memo_bucket_of(m, line->hash));
         }

@@ -67,15 +67,23 @@ static inline void cell_count(struct cell_counter *c, double v)
 
 enum { CELL_BOUNDS = 8 };
 
-// How many of that many bounds are below the value.
-static inline size_t cell_below(const double *bounds, double v)
+typedef double cell_pair __attribute__((vector_size(16)));
+typedef int64_t cell_two __attribute__((vector_size(16)));
+
+// -1 for each of the two bounds that is below the value.
+static inline cell_two cell_below_two(const double *bounds, cell_pair v)
 {
-    typedef double pair __attribute__((vector_size(16)));
-    typedef int64_t two __attribute__((vector_size(16)));
-    const pair value = {v, v};
-    pair at[CELL_BOUNDS / 2];
-    memcpy(at, bounds, sizeof at);
-    two below = (value > at[0]) + (value > at[1]) + (value > at[2]) + (value > at[3]); // -1 each
+    cell_pair two;
+    memcpy(&two, bounds, sizeof two);
+    return v > two;
+}
+
+// How many of CELL_BOUNDS bounds are below the value.
+static inline size_t cell_below(const double *bounds, double value)
+{
+    const cell_pair v = {value, value};
+    cell_two below = cell_below_two(bounds, v) + cell_below_two(bounds + 2, v) +
+                     cell_below_two(bounds + 4, v) + cell_below_two(bounds + 6, v);
     return (size_t) - (below[0] + below[1]);
 }
 
@@ -94,10 +102,11 @@ static inline size_t cell_bucket(const double *bounds, size_t n, double v)
         }
         return before;
     }
-    // The first ones and the last ones, which may overlap.
+    // The first ones, and if all of them are below it the last ones, which may overlap.
     size_t first = cell_below(at, v);
-    size_t last = cell_below(at + n - CELL_BOUNDS, v);
-    return before + (first < CELL_BOUNDS ? first : n - CELL_BOUNDS + last);
+    size_t last = n - CELL_BOUNDS + cell_below(at + n - CELL_BOUNDS, v);
+    size_t all = -(first / CELL_BOUNDS);
+    return before + ((first & ~all) | (last & all));
 }
 
 static inline void cell_observe(struct cell_histogram *c, size_t bucket, double v)
