@@ -12,12 +12,12 @@ def warm(server, *files):
         server.send(path, f"--passes={TIMES_SEEN}")
 
 
-def compare(bench, row, measured, *besides):
-    """Repeats: the one that the row is about, then each beside it. Each is (name, function that gives what
-    Serving.send gives)."""
+def compare(bench, row, measured, *besides, times=1):
+    """Repeats, so many times as often as usual: the one that the row is about, then each beside it. Each is (name,
+    function that gives what Serving.send gives)."""
     wall = {name: [] for name, _ in [measured, *besides]}
     row.beside = {name: [] for name, _ in besides}
-    for _ in range(bench.repeats):
+    for _ in range(bench.repeats * times):
         for name, send in [measured, *besides]:
             sent = send()
             values = row.values if name == measured[0] else row.beside[name]
@@ -46,8 +46,9 @@ def memo_note(row, before, after):
         row.notes.append(f"{misses / (hits + misses):.0%} of the lines were not in the memo")
 
 
-def stream(bench, name, title, series, *, lines, memo_size=None, sent=1_500_000, send=("--chunk=65536",)):
-    """A row of the stream socket with one worker, beside the floor; `sent` lines in each repetition."""
+def stream(bench, name, title, series, *, lines, memo_size=None, sent=1_500_000, send=("--chunk=65536",), times=1):
+    """A row of the stream socket with one worker, beside the floor; `sent` lines in each repetition, of which there
+    are so many times as many as usual."""
     passes = max(1, sent // (4 if bench.quick else 1) // lines)
     heads = bench.loads.heads(series)
     load = bench.loads.mix(series, lines) if series <= 10000 else bench.loads.uniform(series, lines)
@@ -57,7 +58,8 @@ def stream(bench, name, title, series, *, lines, memo_size=None, sent=1_500_000,
         warm(daemon, heads)
         warm(floor, heads)
         before = memo(daemon)
-        compare(bench, row, ("daemon", lambda: daemon.send(load, *flags)), ("floor", lambda: floor.send(load, *flags)))
+        compare(bench, row, ("daemon", lambda: daemon.send(load, *flags)), ("floor", lambda: floor.send(load, *flags)),
+                times=times)
         memo_note(row, before, memo(daemon))
         made = daemon.value("virtrigaud_exporter_series")
     row.more["series"] = made
@@ -67,7 +69,7 @@ def stream(bench, name, title, series, *, lines, memo_size=None, sent=1_500_000,
 
 @measures("stream-1k")
 def stream_1k(bench):
-    row = stream(bench, "stream-1k", "stream, 1 k series, one worker", 1000, lines=100_000)
+    row = stream(bench, "stream-1k", "stream, 1 k series, one worker", 1000, lines=100_000, times=5)
     row.at_most(2.5, "floor")
     row.target("≥ 8 million events per CPU second", 1 / row.value >= 8e6)
     row.notes.insert(0, f"{1 / row.value / 1e6:.2f} million per CPU second")
@@ -77,7 +79,7 @@ def stream_1k(bench):
 @measures("stream-1k-4")
 def stream_1k_4(bench):
     yield stream(bench, "stream-1k-4", "the same over four connections", 1000, lines=100_000,
-                 send=("--chunk=65536", "--connections=4"))
+                 send=("--chunk=65536", "--connections=4"), times=3)
 
 
 @measures("stream-100k")
