@@ -19,7 +19,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum { READ = 65536, EVENTS = 64, BURST = 64, TAIL = sizeof TOOL_SYNC - 1, HEAD = 4096 };
@@ -37,12 +36,7 @@ static size_t body_len;
 
 static int listen_unix(const char *path, int type)
 {
-    struct sockaddr_un sa = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof sa.sun_path) {
-        errno = ENAMETOOLONG;
-        tool_die(path);
-    }
-    memcpy(sa.sun_path, path, strlen(path));
+    struct sockaddr_un sa = tool_address(path);
     int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
     if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof sa) < 0 ||
         (type == SOCK_STREAM && listen(fd, 64) < 0)) {

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -80,7 +79,7 @@ uint64_t tool_count_lines(struct tool_text t)
     return lines;
 }
 
-int tool_connect(const char *path, int type)
+struct sockaddr_un tool_address(const char *path)
 {
     struct sockaddr_un sa = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof sa.sun_path) {
@@ -88,6 +87,12 @@ int tool_connect(const char *path, int type)
         tool_die(path);
     }
     memcpy(sa.sun_path, path, strlen(path));
+    return sa;
+}
+
+int tool_connect(const char *path, int type)
+{
+    struct sockaddr_un sa = tool_address(path);
     int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
     if (fd < 0 || connect(fd, (struct sockaddr *)&sa, sizeof sa) < 0) {
         tool_die(path);

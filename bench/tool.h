@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/un.h>
 
 // What a connection says first, so that the daemon tracks it as it tracks real components.
 #define TOOL_HELLO "{\"hello\":{\"component\":\"manager\",\"instance\":\"bench\"}}\n"
@@ -28,6 +29,7 @@ uint64_t tool_number(const char *text, uint64_t max);
 // The whole file, in memory.
 struct tool_text tool_read(const char *path);
 uint64_t tool_count_lines(struct tool_text t);
+struct sockaddr_un tool_address(const char *path);
 // A connected Unix socket of this type.
 int tool_connect(const char *path, int type);
 void tool_write(int fd, const char *p, size_t len);

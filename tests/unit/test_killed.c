@@ -2,13 +2,9 @@
 // A daemon killed between any two instructions of its lines: what the arena's file holds then is what the next
 // process counts on. A child deals with the lines, stopped after each instruction.
 #include "dialogue.h"
-#include "unit.h"
+#include "stepped.h"
 
-#include <sched.h>
-#include <signal.h>
 #include <sys/mman.h>
-#include <sys/ptrace.h>
-#include <sys/wait.h>
 
 static const char CATALOG[] =
     "labels:\n"
@@ -182,33 +178,9 @@ static void open_all(void)
     }
 }
 
-// A child that is stopped before it reads what was sent. Both share a CPU, since they take turns all the time.
-static pid_t start_child(void)
+static void read_what_was_sent(void)
 {
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(sched_getcpu(), &one);
-    sched_setaffinity(0, sizeof one, &one);
-    pid_t child = fork();
-    if (child == 0) {
-        ptrace(PTRACE_TRACEME, 0, NULL, NULL);
-        raise(SIGSTOP);
-        dialogue_read(&d);
-        _exit(0);
-    }
-    int status;
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert(WIFSTOPPED(status));
-    return child;
-}
-
-static bool step(pid_t child)
-{
-    int status;
-    ck_assert_int_eq(ptrace(PTRACE_SINGLESTEP, child, NULL, NULL), 0);
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert(WIFSTOPPED(status) || (WIFEXITED(status) && WEXITSTATUS(status) == 0));
-    return WIFSTOPPED(status);
+    dialogue_read(&d);
 }
 
 // Whether the child has changed the redo page or what stands behind the fixed part; keeps what it is now.
@@ -230,13 +202,13 @@ START_TEST(each_line_of_a_session_counts_whole_or_not_at_all)
     size_t size = arena_used(h.store->share.arena);
     char *before = malloc(size);
     char *left = malloc(size);
-    pid_t child = start_child();
+    pid_t child = stepped_start(read_what_was_sent);
     unsigned counted = 0;
     unsigned moments = 0;
     unsigned steps = 0;
     unsigned marked = 0; // with a line that only its record knows whole
     memcpy(before, base, size);
-    while (step(child)) {
+    while (stepped_step(child)) {
         steps++;
         if (!changed(before, base, size)) {
             continue;

@@ -3,16 +3,12 @@
 // memory holds then is what a kill at that place leaves.
 #include "series/redo.h"
 
-#include "unit.h"
+#include "stepped.h"
 
 #include <errno.h>
 #include <float.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/ptrace.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 enum { WORDS = 64, BUCKETS = 4 };
 
@@ -139,31 +135,10 @@ static void do_line(void)
     redo_commit(&redo);
 }
 
-// A child that does two lines, stopped before its first instruction of them.
-static pid_t start_child(void)
+static void do_two_lines(void)
 {
-    pid_t child = fork();
-    if (child == 0) {
-        ptrace(PTRACE_TRACEME, 0, NULL, NULL);
-        raise(SIGSTOP);
-        do_line();
-        do_line();
-        _exit(0);
-    }
-    int status;
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert(WIFSTOPPED(status));
-    return child;
-}
-
-// Lets the child do one instruction. Returns whether it lives.
-static bool step(pid_t child)
-{
-    int status;
-    ck_assert_int_eq(ptrace(PTRACE_SINGLESTEP, child, NULL, NULL), 0);
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert(WIFSTOPPED(status) || (WIFEXITED(status) && WEXITSTATUS(status) == 0));
-    return WIFSTOPPED(status);
+    do_line();
+    do_line();
 }
 
 START_TEST(a_kill_between_any_two_instructions_leaves_a_line_whole)
@@ -176,13 +151,13 @@ START_TEST(a_kill_between_any_two_instructions_leaves_a_line_whole)
         memcpy(&wanted[lines], shelf, sizeof *shelf);
     }
     memset(shelf, 0, sizeof *shelf);
-    pid_t child = start_child();
+    pid_t child = stepped_start(do_two_lines);
     unsigned marked = 0; // moments at which only the record knew the whole of a line
     unsigned moments = 0;
     int lines = 0;
     static struct shelf before;
     memcpy(&before, shelf, sizeof before);
-    while (step(child)) {
+    while (stepped_step(child)) {
         if (memcmp(&before, shelf, sizeof before) == 0) {
             continue;
         }
