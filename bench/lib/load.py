@@ -76,9 +76,12 @@ def value(kind, rng):
 
 
 def write(path, lines):
-    """Under another name first, so that a run that is cut off leaves no half of a file."""
+    """Under another name first, so that a run that is cut off leaves no half of a file. It is on the disk afterwards, so
+    that the system does not write it while something is measured."""
     with open(path + ".new", "w", encoding="utf-8") as f:
         f.writelines(lines)
+        f.flush()
+        os.fsync(f.fileno())
     os.rename(path + ".new", path)
     return path
 
