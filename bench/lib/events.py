@@ -13,11 +13,11 @@ def warm(server, *files):
 
 
 def compare(bench, row, measured, *besides, times=1):
-    """Repeats, so many times as often as usual: the one that the row is about, then each beside it. Each is (name,
+    """Repeats, when there is time so many times as often as usual: the one that the row is about, then each beside it. Each is (name,
     function that gives what Serving.send gives)."""
     wall = {name: [] for name, _ in [measured, *besides]}
     row.beside = {name: [] for name, _ in besides}
-    for _ in range(bench.repeats * times):
+    for _ in range(bench.repeats if bench.quick else bench.repeats * times):
         for name, send in [measured, *besides]:
             sent = send()
             values = row.values if name == measured[0] else row.beside[name]

@@ -64,7 +64,7 @@ static struct tail tail_before(const char *end)
     unsigned n = (unsigned)__builtin_clz(others);
     bool point = (end[-1 - (int)n] == '.') & (n < 16);
     unsigned fraction = n & -(unsigned)point;
-    n += (unsigned)__builtin_clz(others << ((n + 1) % 32)) & -(unsigned)point;
+    n += (unsigned)__builtin_clz(others << (n + 1) | 1) & -(unsigned)point; // 1: for clz
     // What stands before the point moves up by one.
     __m128i behind = last(point ? fraction : 16);
     bytes =
