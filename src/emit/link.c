@@ -52,6 +52,7 @@ static void break_off(struct client *c, int error)
     close(c->fd);
     c->fd = -1;
     c->error = c->error == -EPERM ? -EPERM : error;
+    c->unheard = c->unheard || (!c->ready && !c->fresh);
     c->ready = c->reader.skip = false;
     c->control_at = c->control_len = c->reader.len = 0;
     c->doubt = c->sync_waits = false;
@@ -80,6 +81,7 @@ static void renew_session(struct client *c)
     c->sessions++;
     c->fresh = true;
     break_off(c, -ECONNRESET);
+    c->unheard = false;
     if (at_once) {
         c->retry_at = link_now_ms();
     }
@@ -157,7 +159,8 @@ static void resume(struct client *c, const struct wire_reply *r)
 {
     uint64_t acknowledged = c->base + c->applied + c->rejected;
     uint64_t most = c->fresh ? 0 : link_unanswered(c);
-    if ((!r->known && !c->fresh) || r->applied < acknowledged || r->applied - acknowledged > most) {
+    bool forgotten = (!r->known && !c->fresh) || (c->unheard && r->applied == 0 && most > 0);
+    if (forgotten || r->applied < acknowledged || r->applied - acknowledged > most) {
         c->doubt = true;
         return;
     }
@@ -170,7 +173,7 @@ static void resume(struct client *c, const struct wire_reply *r)
     c->base = r->applied;
     c->origin = c->queue.first;
     c->sync_at = link_now_ms();
-    c->fresh = false;
+    c->fresh = c->unheard = false;
     c->ready = true;
 }
 

@@ -9,7 +9,8 @@
  *          sync or the next hello says that it was dealt with; then it is written again from there on. Of an answer
  *          that cannot be (an unknown session, a position before what was acknowledged or after what was written,
  *          another count of lines than ours) the way out is the same: a new session, and what was written and not
- *          acknowledged is lost.
+ *          acknowledged is lost. So it is of a position of 0 after an answer that was never read: that may have said
+ *          that the session, with lines in it, was forgotten.
  * Threads: one at a time. Memory: client.c allocates and frees. Errors: -errno in `error`.
  */
 #ifndef VE_EMIT_LINK_H
@@ -50,6 +51,7 @@ struct client {
     uint64_t random[2];  // begins the ID; not both 0
     uint64_t sessions;   // the last one's number, which ends it
     bool fresh;          // its hello was never answered
+    bool unheard;        // the answer to a later hello of it was never read
     uint64_t lost_other; // of stats.lost: what former sessions have told
     uint64_t base;       // its position when the connection began
 

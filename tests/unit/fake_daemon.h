@@ -52,6 +52,7 @@ struct fake {
     atomic_uint total_applied;  // of all sessions
     atomic_uint total_rejected; // of all sessions
     atomic_bool forget;         // the next hello finds no session
+    atomic_uint swallow;        // so many hellos are dealt with, and the connection closed without an answer
     atomic_int drift;           // added to the position in the next hello's answer
     atomic_int drift_sync;      // added to `applied` in the next sync's answer
     unsigned die_one_in; // lines after one of so many the connection is closed, its replies unsent
@@ -181,6 +182,10 @@ static bool fake_line(struct fake *f, int fd, const char *line, size_t len)
     f->log_len += len;
     f->log[f->log_len] = '\0';
     bool dies = f->die_one_in > 0 && unit_random(&f->random) % f->die_one_in == 0;
+    if (f->swallow > 0 && strncmp(line, "{\"hello\":", 9) == 0) {
+        f->swallow--;
+        dies = true;
+    }
     f->mute = f->silent || dies;
     if (strncmp(line, "{\"hello\":", 9) == 0) {
         on = fake_hello(f, fd, line);

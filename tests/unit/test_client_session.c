@@ -494,6 +494,33 @@ START_TEST(what_a_silent_daemon_got_is_unknown_and_the_rest_lost)
 }
 END_TEST
 
+START_TEST(what_a_session_got_that_was_forgotten_unheard_is_lost_and_not_sent_again)
+{
+    struct fake f = {0};
+    fake_start(&f);
+    struct client *c = open_client(&f, 0, 5000);
+    ck_assert_int_eq(client_connect(c, 5000), 0);
+    for (unsigned i = 0; i < 10; i++) {
+        ck_assert_int_eq(send_number(c, i), 0);
+    }
+    while (f.total_applied < 10) { // no sync was answered
+        usleep(1000);
+    }
+    fake_stop(&f);
+    f.forget = true;
+    f.swallow = 1;
+    fake_listen(&f);
+    ck_assert_int_eq(send_number(c, 10), 0);
+    ck_assert_int_eq(client_sync(c, 20000), -ECONNRESET);
+    struct client_stats s;
+    ck_assert_int_eq(client_close(c, 5000, &s), 0);
+    fake_stop(&f);
+    expect_dealt(&f, 11);
+    ck_assert_uint_eq(s.lost, 10);
+    fake_free(&f);
+}
+END_TEST
+
 START_TEST(whatever_breaks_whenever_every_line_is_dealt_with_once)
 {
     uint64_t seed = unit_seed();
@@ -572,5 +599,6 @@ UNIT_MAIN("client_session", a_session_needs_a_hello,
           a_refused_hello_ends_a_sync_and_keeps_the_lines, refusals_name_the_line_across_breaks,
           refusals_are_numbered_as_sent, no_call_waits_for_a_daemon_that_does_not_read,
           what_a_silent_daemon_got_is_unknown_and_the_rest_lost,
+          what_a_session_got_that_was_forgotten_unheard_is_lost_and_not_sent_again,
           whatever_breaks_whenever_every_line_is_dealt_with_once,
           under_forgetting_and_breaks_the_accounts_agree)
