@@ -52,9 +52,10 @@ struct fake {
     atomic_uint total_applied;  // of all sessions
     atomic_uint total_rejected; // of all sessions
     atomic_bool forget;         // the next hello finds no session
-    atomic_uint swallow;        // so many hellos are dealt with, and the connection closed without an answer
-    atomic_int drift;           // added to the position in the next hello's answer
-    atomic_int drift_sync;      // added to `applied` in the next sync's answer
+    atomic_uint
+        swallow;      // so many hellos are dealt with, and the connection closed without an answer
+    atomic_int drift; // added to the position in the next hello's answer
+    atomic_int drift_sync; // added to `applied` in the next sync's answer
     unsigned die_one_in; // lines after one of so many the connection is closed, its replies unsent
     uint64_t random;     // state, for that
     int listener;
