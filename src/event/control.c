@@ -13,17 +13,29 @@ static const char *const KEYS[] = {
     [CONTROL_FORGET] = "forget",
 };
 
+static bool is_command(const char *key)
+{
+    bool found = false;
+    for (size_t i = 0; i < sizeof KEYS / sizeof KEYS[0]; i++) {
+        found |= strcmp(key, KEYS[i]) == 0;
+    }
+    return found;
+}
+
 bool control_is(json_t *object)
 {
-    if (json_object_get(object, "metric") != NULL || json_object_get(object, "event") != NULL) {
-        return false; // a sample, whatever else stands in it
-    }
-    for (size_t i = 0; i < sizeof KEYS / sizeof KEYS[0]; i++) {
-        if (json_object_get(object, KEYS[i]) != NULL) {
-            return true;
+    bool control = false;
+    const char *key;
+    size_t len;
+    json_t *value;
+    json_object_keylen_foreach(object, key, len, value)
+    {
+        if (json_key_is(key, len, "metric") || json_key_is(key, len, "event")) {
+            return false; // a sample, whatever else stands in it
         }
+        control |= is_command(key);
     }
-    return false;
+    return control;
 }
 
 static enum reject bad(struct event_verdict *v, const char *text)

@@ -13,6 +13,9 @@
 #include "event/json_memory.h"
 #include "event/reject.h"
 
+#include <stdbool.h>
+#include <string.h>
+
 typedef struct json_t json_t; // jansson's
 
 enum { JSON_REFUSAL_TEXT = 160 };
@@ -27,6 +30,12 @@ struct json_refusal {
 // where one is needed.
 json_t *json_line(struct json_memory *memory, const char *line, size_t len, struct buf *scratch,
                   struct json_refusal *ret);
+
+// Whether an object's key, as jansson gives it, is this word.
+static inline bool json_key_is(const char *key, size_t len, const char *word)
+{
+    return len == strlen(word) && memcmp(key, word, strlen(word)) == 0;
+}
 
 // The bytes of the value in a line {"key":value} that json_line accepted and that has this one key.
 void json_raw_value(const char *line, size_t len, const char **ret, size_t *ret_len);

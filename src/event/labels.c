@@ -25,6 +25,16 @@ static void take_defaults(struct labels *l, const struct event_defaults *default
     }
 }
 
+void labels_begin(struct labels *l, const struct label *declared, size_t n)
+{
+    l->declared = declared;
+    l->n = n;
+    for (size_t i = 0; i < n; i++) {
+        l->is[i] = LABEL_ABSENT;
+        l->by_default[i] = l->wanted[i] = false;
+    }
+}
+
 enum reject labels_gather(struct labels *l, json_t *object, const struct event_defaults *defaults,
                           struct event_verdict *v)
 {

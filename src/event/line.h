@@ -127,7 +127,8 @@ enum reject line_refuse(struct event_verdict *v, enum reject reason, const char 
 enum reject sample_plan(struct event_reader *r, json_t *element, int index,
                         struct event_verdict *v);
 
-// labels.c: the checks of labels, one after the other over all labels.
+// labels.c: an element that may have these; then the checks of labels, one after the other over all labels.
+void labels_begin(struct labels *l, const struct label *declared, size_t n);
 enum reject labels_gather(struct labels *l, json_t *object, const struct event_defaults *defaults,
                           struct event_verdict *v);
 enum reject labels_check(struct labels *l, struct event_verdict *v);

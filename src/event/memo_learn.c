@@ -99,12 +99,11 @@ static void fill(struct memo_entry *e, const struct event_reader *r, const struc
 
 static bool may_learn(const struct event_reader *r, size_t len)
 {
-    if (len > MEMO_MAX_LINE || r->n_plan > MEMO_MAX_UPDATES || !json_is_object(r->root) ||
-        json_object_get(r->root, "exemplar") != NULL) {
+    if (len > MEMO_MAX_LINE || r->n_plan > MEMO_MAX_UPDATES || !json_is_object(r->root)) {
         return false;
     }
     for (size_t i = 0; i < r->n_plan; i++) {
-        if (!is_plain(r, &r->plan[i])) {
+        if (r->plan[i].exemplar != NULL || !is_plain(r, &r->plan[i])) {
             return false;
         }
     }

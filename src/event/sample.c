@@ -25,16 +25,17 @@ static enum reject read_fields(json_t *element, json_t **metric, json_t **event,
                                struct event_verdict *v)
 {
     const char *key;
+    size_t len;
     json_t *value;
-    json_object_foreach(element, key, value)
+    json_object_keylen_foreach(element, key, len, value)
     {
-        json_t **at = strcmp(key, "metric") == 0     ? metric
-                      : strcmp(key, "event") == 0    ? event
-                      : strcmp(key, "labels") == 0   ? &s->labels
-                      : strcmp(key, "value") == 0    ? &s->value
-                      : strcmp(key, "op") == 0       ? &s->op
-                      : strcmp(key, "exemplar") == 0 ? &s->exemplar
-                                                     : NULL;
+        json_t **at = json_key_is(key, len, "metric")     ? metric
+                      : json_key_is(key, len, "event")    ? event
+                      : json_key_is(key, len, "labels")   ? &s->labels
+                      : json_key_is(key, len, "value")    ? &s->value
+                      : json_key_is(key, len, "op")       ? &s->op
+                      : json_key_is(key, len, "exemplar") ? &s->exemplar
+                                                          : NULL;
         if (at == NULL) {
             return line_refuse(v, REJECT_unknown_field, "unknown key \"%.64s\"", key);
         }
@@ -63,12 +64,10 @@ static enum reject find_target(const struct catalog *c, json_t *metric, json_t *
     }
     if (metric != NULL) {
         s->metric = &c->metrics[at];
-        s->set.declared = s->metric->labels;
-        s->set.n = s->metric->n_labels;
+        labels_begin(&s->set, s->metric->labels, s->metric->n_labels);
     } else {
         s->event = &c->events[at];
-        s->set.declared = s->event->labels;
-        s->set.n = s->event->n_labels;
+        labels_begin(&s->set, s->event->labels, s->event->n_labels);
     }
     len = len < sizeof v->name ? len : sizeof v->name - 1;
     memcpy(v->name, text, len);
@@ -225,48 +224,67 @@ static bool stays_finite(struct event_reader *r, const struct planned *p)
     return isfinite(fabs(sum) + before);
 }
 
-static enum reject plan_update(struct event_reader *r, const struct family *f,
-                               const struct slice *values, struct planned *p,
-                               struct event_verdict *v)
+static bool make_room(struct event_reader *r)
 {
-    if (r->n_plan == r->cap_plan) {
-        size_t cap = r->cap_plan == 0 ? 64 : r->cap_plan * 2;
-        struct planned *grown = realloc(r->plan, cap * sizeof *grown);
-        if (grown == NULL) {
-            return out_of_memory(v);
-        }
-        r->plan = grown;
-        r->cap_plan = cap;
+    if (r->n_plan < r->cap_plan) {
+        return true;
     }
-    p->family = f;
-    p->key_at = r->keys.len;
+    size_t cap = r->cap_plan == 0 ? 64 : r->cap_plan * 2;
+    struct planned *grown = realloc(r->plan, cap * sizeof *grown);
+    if (grown == NULL) {
+        return false;
+    }
+    r->plan = grown;
+    r->cap_plan = cap;
+    return true;
+}
+
+static enum reject plan_update(struct event_reader *r, const struct sample *s,
+                               const struct family *f, const struct slice *values,
+                               enum update_op op, double value, int index, struct event_verdict *v)
+{
+    size_t key_at = r->keys.len;
     key_build(&r->keys, f->metric, values);
-    if (r->keys.failed) {
+    if (r->keys.failed || !make_room(r)) {
         return out_of_memory(v);
     }
-    p->key_len = r->keys.len - p->key_at;
-    const char *key = planned_key(r, p);
-    p->hash = key_hash(key, p->key_len);
-    p->series = table_find(f->table, key, p->key_len, p->hash);
+    const char *key = r->keys.len > key_at ? r->keys.p + key_at : "";
+    size_t key_len = r->keys.len - key_at;
+    uint64_t hash = key_hash(key, key_len);
+    struct planned *p = &r->plan[r->n_plan];
+    // All of it, since clearing it first would take longer than the rest.
+    *p = (struct planned){
+        .family = f,
+        .op = op,
+        .value = value,
+        .key_at = key_at,
+        .key_len = key_len,
+        .hash = hash,
+        .series = table_find(f->table, key, key_len, hash),
+        .cell = NULL,
+        .element = index,
+        .exemplar = s->exemplar,
+        .made = false,
+        .folded = false,
+        .chained = false,
+        .next_made = 0,
+    };
     if (!stays_finite(r, p)) {
         return line_refuse(v, REJECT_bad_value, "the sum would not be finite");
     }
-    r->plan[r->n_plan++] = *p;
+    r->n_plan++;
     return REJECT_NONE;
 }
 
-static enum reject plan_metric(struct event_reader *r, struct sample *s, int index,
+static enum reject plan_metric(struct event_reader *r, const struct sample *s, int index,
                                struct event_verdict *v)
 {
     const struct family *f = &r->schema->families[s->metric - r->schema->catalog->metrics];
-    struct planned p = {.op = s->metric_op,
-                        .value = s->has_number ? s->number : 1,
-                        .element = index,
-                        .exemplar = s->exemplar};
-    return plan_update(r, f, s->set.values, &p, v);
+    double value = s->has_number ? s->number : 1;
+    return plan_update(r, s, f, s->set.values, s->metric_op, value, index, v);
 }
 
-static enum reject plan_event(struct event_reader *r, struct sample *s, int index,
+static enum reject plan_event(struct event_reader *r, const struct sample *s, int index,
                               struct event_verdict *v)
 {
     for (size_t u = 0; u < s->event->n_updates; u++) {
@@ -279,11 +297,8 @@ static enum reject plan_event(struct event_reader *r, struct sample *s, int inde
         for (size_t i = 0; i < f->metric->n_labels; i++) {
             values[i] = value_for(s, up, f->metric, i);
         }
-        struct planned p = {.op = up->op,
-                            .value = up->op == UPDATE_ADD ? up->by : s->number,
-                            .element = index,
-                            .exemplar = s->exemplar};
-        enum reject reason = plan_update(r, f, values, &p, v);
+        double value = up->op == UPDATE_ADD ? up->by : s->number;
+        enum reject reason = plan_update(r, s, f, values, up->op, value, index, v);
         if (reason != REJECT_NONE) {
             return reason;
         }
@@ -342,7 +357,12 @@ static enum reject check_permit(const struct event_reader *r, size_t planned_fro
 
 enum reject sample_plan(struct event_reader *r, json_t *element, int index, struct event_verdict *v)
 {
-    struct sample s = {0};
+    struct sample s; // most of it is set once it is known how much there is
+    s.labels = s.value = s.op = s.exemplar = NULL;
+    s.metric = NULL;
+    s.event = NULL;
+    s.number = 0;
+    s.has_number = false;
     json_t *metric = NULL;
     json_t *event = NULL;
     const struct catalog *c = r->schema->catalog;
