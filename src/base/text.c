@@ -286,14 +286,15 @@ static const char *escape_label_value(char c)
 
 void text_label_value(struct buf *out, const char *s, size_t len)
 {
+    static const bool escaped[256] = {['"'] = true, ['\\'] = true, ['\n'] = true};
     size_t plain = 0;
-    while (plain < len && s[plain] != '"' && s[plain] != '\\' && s[plain] != '\n') {
+    while (plain < len && !escaped[(unsigned char)s[plain]]) {
         plain++;
     }
     buf_add(out, s, plain);
-    s += plain;
-    len -= plain;
-    add_escaped(out, s, len, escape_label_value);
+    if (plain < len) {
+        add_escaped(out, s + plain, len - plain, escape_label_value);
+    }
 }
 
 static bool is_letter(char c)
