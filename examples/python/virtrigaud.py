@@ -53,6 +53,7 @@ class Client:
 
         # The thread's own.
         self._session, self._fresh = secrets.token_hex(16), True
+        self._unheard = False  # the answer to the session's last hello was not read
         self._position = 0  # the session's, of the first line of the queue
         self._open = 0  # lines of the queue that were sent and not acknowledged
         self._told = 0  # of `lost`, what was acknowledged
@@ -135,12 +136,14 @@ class Client:
 
     def _greet(self, s, replies):
         hello = self._hello | {"session": self._session}
+        unheard, self._unheard = self._unheard, not self._fresh
         s.sendall(json.dumps({"hello": hello}).encode() + b"\n")
         answer = self._reply(replies, "hello")["hello"]
         passed = answer["applied"] - self._position
-        if not (answer["known"] or self._fresh) or not 0 <= passed <= self._open:
+        forgotten = unheard and self._open > 0 and answer["applied"] == 0  # it may be, for all that we know
+        if forgotten or not (answer["known"] or self._fresh) or not 0 <= passed <= self._open:
             raise _Doubt
-        self._fresh = False
+        self._fresh = self._unheard = False
         self._applied = self._rejected = 0  # of this connection
         self._settle(unknown=passed)
         self._open = 0

@@ -25,6 +25,7 @@ var errDoubt = errors.New("virtrigaud: the session is over")
 type link struct {
 	session    string
 	fresh      bool   // the session's hello was never answered
+	unheard    bool   // the answer to the session's last hello was not read
 	position   uint64 // the session's, of the first line of the queue
 	open       int    // lines of the queue that were sent and not acknowledged
 	told       uint64 // of Lost, what was acknowledged
@@ -114,6 +115,8 @@ func (c *Client) converse() error {
 
 func (c *Client) greet() error {
 	l := &c.link
+	unheard := l.unheard
+	l.unheard = !l.fresh
 	hello := spellHello(helloBody{c.config.Component, c.config.Instance, c.config.Labels, l.session, 0})
 	answer, err := l.ask(hello, func(r *reply) bool { return r.Hello != nil || r.Error != "" })
 	if err != nil {
@@ -124,10 +127,11 @@ func (c *Client) greet() error {
 		return errors.New("virtrigaud: hello: " + answer.Error)
 	}
 	at := answer.Hello.Applied
-	if (!answer.Hello.Known && !l.fresh) || at < l.position || at-l.position > uint64(l.open) {
+	forgotten := unheard && l.open > 0 && at == 0 // it may be, for all that we know
+	if forgotten || (!answer.Hello.Known && !l.fresh) || at < l.position || at-l.position > uint64(l.open) {
 		return errDoubt
 	}
-	l.fresh = false
+	l.fresh, l.unheard = false, false
 	c.settle(0, 0, at-l.position)
 	l.open = 0
 	return nil

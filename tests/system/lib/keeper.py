@@ -20,6 +20,7 @@ class Keeper:
         self.hellos = []
         self.die_one_in = 0  # lines
         self.forget = False  # the sessions, at the next hello
+        self.ends = []  # (kind, forget): control lines to come after which a connection ends without an answer
         self.listener = None
         self.running = threading.Event()  # cleared: stands still
         self.running.set()
@@ -70,13 +71,19 @@ class Keeper:
                     with self.lock:
                         alive = s in self.connections and text.endswith(b"\n")
                         reply = self.deal(text, state) if alive else None
-                    if not alive or (self.die_one_in and random.randrange(self.die_one_in) == 0):
+                    if not alive or self.is_end(text) or (self.die_one_in and random.randrange(self.die_one_in) == 0):
                         self.end(s)
                         return
                     if reply is not None:
                         s.sendall(json.dumps(reply).encode() + b"\n")
             except OSError:
                 pass
+
+    def is_end(self, text):
+        if not self.ends or not text.startswith(b'{"%s"' % self.ends[0][0].encode()):
+            return False
+        self.forget |= self.ends.pop(0)[1]
+        return True
 
     def deal(self, text, state):
         if not CONTROL.match(text):
