@@ -19,6 +19,7 @@ struct sample {
     bool matched[CATALOG_MAX_UPDATES]; // the event's updates whose conditions hold
     double number;                     // the value
     bool has_number;
+    int index; // of the batch's element, or -1
 };
 
 static enum reject read_fields(json_t *element, json_t **metric, json_t **event, struct sample *s,
@@ -241,16 +242,13 @@ static bool make_room(struct event_reader *r)
 
 static enum reject plan_update(struct event_reader *r, const struct sample *s,
                                const struct family *f, const struct slice *values,
-                               enum update_op op, double value, int index, struct event_verdict *v)
+                               enum update_op op, double value, struct event_verdict *v)
 {
     size_t key_at = r->keys.len;
     key_build(&r->keys, f->metric, values);
     if (r->keys.failed || !make_room(r)) {
         return out_of_memory(v);
     }
-    const char *key = r->keys.len > key_at ? r->keys.p + key_at : "";
-    size_t key_len = r->keys.len - key_at;
-    uint64_t hash = key_hash(key, key_len);
     struct planned *p = &r->plan[r->n_plan];
     // All of it, since clearing it first would take longer than the rest.
     *p = (struct planned){
@@ -258,17 +256,20 @@ static enum reject plan_update(struct event_reader *r, const struct sample *s,
         .op = op,
         .value = value,
         .key_at = key_at,
-        .key_len = key_len,
-        .hash = hash,
-        .series = table_find(f->table, key, key_len, hash),
+        .key_len = r->keys.len - key_at,
+        .hash = 0,
+        .series = NULL,
         .cell = NULL,
-        .element = index,
+        .element = s->index,
         .exemplar = s->exemplar,
         .made = false,
         .folded = false,
         .chained = false,
         .next_made = 0,
     };
+    const char *key = planned_key(r, p);
+    p->hash = key_hash(key, p->key_len);
+    p->series = table_find(f->table, key, p->key_len, p->hash);
     if (!stays_finite(r, p)) {
         return line_refuse(v, REJECT_bad_value, "the sum would not be finite");
     }
@@ -276,15 +277,15 @@ static enum reject plan_update(struct event_reader *r, const struct sample *s,
     return REJECT_NONE;
 }
 
-static enum reject plan_metric(struct event_reader *r, const struct sample *s, int index,
+static enum reject plan_metric(struct event_reader *r, const struct sample *s,
                                struct event_verdict *v)
 {
     const struct family *f = &r->schema->families[s->metric - r->schema->catalog->metrics];
     double value = s->has_number ? s->number : 1;
-    return plan_update(r, s, f, s->set.values, s->metric_op, value, index, v);
+    return plan_update(r, s, f, s->set.values, s->metric_op, value, v);
 }
 
-static enum reject plan_event(struct event_reader *r, const struct sample *s, int index,
+static enum reject plan_event(struct event_reader *r, const struct sample *s,
                               struct event_verdict *v)
 {
     for (size_t u = 0; u < s->event->n_updates; u++) {
@@ -298,7 +299,7 @@ static enum reject plan_event(struct event_reader *r, const struct sample *s, in
             values[i] = value_for(s, up, f->metric, i);
         }
         double value = up->op == UPDATE_ADD ? up->by : s->number;
-        enum reject reason = plan_update(r, s, f, values, up->op, value, index, v);
+        enum reject reason = plan_update(r, s, f, values, up->op, value, v);
         if (reason != REJECT_NONE) {
             return reason;
         }
@@ -363,6 +364,7 @@ enum reject sample_plan(struct event_reader *r, json_t *element, int index, stru
     s.event = NULL;
     s.number = 0;
     s.has_number = false;
+    s.index = index;
     json_t *metric = NULL;
     json_t *event = NULL;
     const struct catalog *c = r->schema->catalog;
@@ -386,7 +388,7 @@ enum reject sample_plan(struct event_reader *r, json_t *element, int index, stru
         (reason = check_value(&s, v)) != REJECT_NONE) {
         return reason;
     }
-    reason = s.metric != NULL ? plan_metric(r, &s, index, v) : plan_event(r, &s, index, v);
+    reason = s.metric != NULL ? plan_metric(r, &s, v) : plan_event(r, &s, v);
     if (reason != REJECT_NONE || (reason = check_exemplar(r, &s, planned_from, v)) != REJECT_NONE) {
         return reason;
     }

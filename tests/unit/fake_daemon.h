@@ -5,7 +5,7 @@
  *
  * Rules:   a metric or event whose name starts with no_such is refused, and so is what is no object.
  * Sessions: kept over fake_stop and fake_listen, as by a daemon with a state file. `dealt` is what was dealt with.
- * Threads: settings before fake_start; `log` and the counters after fake_stop, or through fake_wait.
+ * Threads: settings before fake_start; `log` and `dealt` after fake_stop; what is atomic at any time.
  */
 #ifndef VE_TESTS_FAKE_DAEMON_H
 #define VE_TESTS_FAKE_DAEMON_H
@@ -52,10 +52,9 @@ struct fake {
     atomic_uint total_applied;  // of all sessions
     atomic_uint total_rejected; // of all sessions
     atomic_bool forget;         // the next hello finds no session
-    atomic_uint
-        swallow;      // so many hellos are dealt with, and the connection closed without an answer
-    atomic_int drift; // added to the position in the next hello's answer
-    atomic_int drift_sync; // added to `applied` in the next sync's answer
+    atomic_uint swallow;        // hellos to come that are dealt with and not answered
+    atomic_int drift;           // added to the position in the next hello's answer
+    atomic_int drift_sync;      // added to `applied` in the next sync's answer
     unsigned die_one_in; // lines after one of so many the connection is closed, its replies unsent
     uint64_t random;     // state, for that
     int listener;
