@@ -19,13 +19,14 @@
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
 enum {
-    CATALOG_MAX_LABELS = 16,      // labels of one metric or event
-    CATALOG_MAX_METRICS = 1000,   //
-    CATALOG_MAX_EVENTS = 1000,    //
-    CATALOG_MAX_UPDATES = 16,     // updates of one event
-    CATALOG_MAX_BOUNDS = 128,     // bounds of one histogram, +Inf aside
-    CATALOG_MAX_VALUES = 1000,    // known values of one label, and aliases of one label
-    CATALOG_MAX_COMPONENTS = 16,  // "unknown" among them
+    CATALOG_MAX_LABELS = 16,     // labels of one metric or event
+    CATALOG_MAX_METRICS = 1000,  //
+    CATALOG_MAX_EVENTS = 1000,   //
+    CATALOG_MAX_UPDATES = 16,    // updates of one event
+    CATALOG_MAX_BOUNDS = 128,    // bounds of one histogram, +Inf aside
+    CATALOG_BOUNDS_PAD = 16,     // more +Inf behind them, so that as many can be looked at together
+    CATALOG_MAX_VALUES = 1000,   // known values of one label, and aliases of one label
+    CATALOG_MAX_COMPONENTS = 16, // "unknown" among them
     CATALOG_MAX_LABEL_VALUE = 256 // bytes of a label's value
 };
 
@@ -74,7 +75,7 @@ struct metric {
     size_t n_labels;
     struct label *labels; // in exposition order
     size_t n_bounds;
-    double *bounds;        // histograms: ascending, finite, +Inf left out
+    double *bounds;        // histograms: ascending and finite, then CATALOG_BOUNDS_PAD of +Inf
     char *bounds_name;     // the list that it names, or NULL when it has its own or none
     uint64_t series_limit; // 0: the default of the configuration
     uint64_t ttl_ms;       // 0: none

@@ -2,6 +2,8 @@
 #include "base/text.h"
 #include "catalog/loader.h"
 
+#include <math.h>
+
 bool read_bounds(struct loader *l, const struct at *at, const struct yaml_node *list, double **ret,
                  size_t *ret_n)
 {
@@ -16,8 +18,11 @@ bool read_bounds(struct loader *l, const struct at *at, const struct yaml_node *
         problem(l, at, list->items[CATALOG_MAX_BOUNDS], "more than %d bounds", CATALOG_MAX_BOUNDS);
         return false;
     }
-    double *bounds = loader_alloc(l, list->n, sizeof *bounds);
+    double *bounds = loader_alloc(l, list->n + CATALOG_BOUNDS_PAD, sizeof *bounds);
     bool good = bounds != NULL;
+    for (size_t i = 0; i < CATALOG_BOUNDS_PAD && bounds != NULL; i++) {
+        bounds[list->n + i] = INFINITY;
+    }
     for (size_t i = 0; i < list->n && bounds != NULL; i++) {
         struct at here = at_item(at, i);
         if (!read_number(l, &here, list->items[i], &bounds[i])) {

@@ -92,8 +92,7 @@ static void apply_plan(struct event_reader *r)
 {
     for (size_t i = 0; i < r->n_plan; i++) {
         const struct planned *p = &r->plan[i];
-        const struct metric *m = p->family->metric;
-        line_apply(m, line_step(m, p->op), target_of(p), p->value);
+        line_apply(p->family, line_step(p->family->metric, p->op), target_of(p), p->value);
     }
     count_folds(r);
     show_made(r);
@@ -107,8 +106,8 @@ static void apply_in_session(struct event_reader *r, struct event_ledger *ledger
 {
     for (size_t i = 0; i < r->n_plan; i++) {
         const struct planned *p = &r->plan[i];
-        const struct metric *m = p->family->metric;
-        line_note(ledger->redo, m, line_step(m, p->op), target_of(p), p->value);
+        enum line_step step = line_step(p->family->metric, p->op);
+        line_note(ledger->redo, p->family, step, target_of(p), p->value);
         if (p->made && p->op == UPDATE_SET) {
             cell_set(series_gauge(p->series), p->value);
         }

@@ -97,7 +97,8 @@ void exemplar_note(struct event_reader *r, const struct planned *p)
     add_exemplar(&r->scratch, p->exemplar, p->value);
     if (!r->scratch.failed) {
         const struct metric *m = p->family->metric;
-        size_t bucket = cell_bucket(m->bounds, m->n_bounds, p->value); // 0 of a counter
+        bool histogram = m->type == METRIC_HISTOGRAM;
+        size_t bucket = histogram ? cell_bucket(m->bounds, m->n_bounds, p->value) : 0;
         exemplar_keep(t, p->series, bucket, r->scratch.p, r->scratch.len);
     }
 }

@@ -66,14 +66,14 @@ static inline enum line_step line_step(const struct metric *m, enum update_op op
                                          : STEP_ADD;
 }
 
-static inline void line_apply(const struct metric *m, enum line_step step, void *target, double v)
+static inline void line_apply(const struct family *f, enum line_step step, void *target, double v)
 {
     switch (step) {
     case STEP_COUNT:
         cell_count(target, v);
         break;
     case STEP_OBSERVE:
-        cell_observe(target, cell_bucket(m->bounds, m->n_bounds, v), v);
+        cell_observe(target, cell_bucket(f->metric->bounds, f->metric->n_bounds, v), v);
         break;
     case STEP_SET:
         cell_set(target, v);
@@ -85,7 +85,7 @@ static inline void line_apply(const struct metric *m, enum line_step step, void 
 }
 
 // The same by way of a redo record.
-static inline void line_note(struct redo *redo, const struct metric *m, enum line_step step,
+static inline void line_note(struct redo *redo, const struct family *f, enum line_step step,
                              void *target, double v)
 {
     switch (step) {
@@ -93,7 +93,7 @@ static inline void line_note(struct redo *redo, const struct metric *m, enum lin
         redo_counter(redo, target, v);
         break;
     case STEP_OBSERVE:
-        redo_histogram(redo, target, cell_bucket(m->bounds, m->n_bounds, v), v);
+        redo_histogram(redo, target, cell_bucket(f->metric->bounds, f->metric->n_bounds, v), v);
         break;
     case STEP_SET:
         redo_set(redo, target, v);

@@ -21,6 +21,8 @@
 #ifndef VE_SERIES_CELL_H
 #define VE_SERIES_CELL_H
 
+#include "catalog/catalog.h"
+
 #include <float.h>
 #include <math.h>
 #include <stdatomic.h>
@@ -51,21 +53,31 @@ static inline size_t cell_histogram_size(size_t n_bounds)
     return sizeof(struct cell_histogram) + (n_bounds + 1) * sizeof(uint64_t);
 }
 
+// Adds a whole number up to CELL_WHOLE_ADD_MAX. Returns whether that goes.
+static inline bool cell_count_whole(struct cell_counter *c, uint64_t add)
+{
+    uint64_t whole = atomic_load_explicit(&c->whole, memory_order_relaxed) + add;
+    if (whole > CELL_WHOLE_MAX) {
+        return false;
+    }
+    atomic_store_explicit(&c->whole, whole, memory_order_relaxed);
+    return true;
+}
+
+// Whether a number that is not negative can be added whole.
+static inline bool cell_is_whole(double v)
+{
+    return v <= CELL_WHOLE_ADD_MAX && (double)(int64_t)v == v;
+}
+
 static inline void cell_count(struct cell_counter *c, double v)
 {
-    if (v <= CELL_WHOLE_ADD_MAX) {
-        uint64_t add = (uint64_t)v;
-        uint64_t whole = atomic_load_explicit(&c->whole, memory_order_relaxed);
-        if ((double)add == v && whole + add <= CELL_WHOLE_MAX) {
-            atomic_store_explicit(&c->whole, whole + add, memory_order_relaxed);
-            return;
-        }
+    if (cell_is_whole(v) && cell_count_whole(c, (uint64_t)(int64_t)v)) {
+        return;
     }
     double rest = atomic_load_explicit(&c->rest, memory_order_relaxed);
     atomic_store_explicit(&c->rest, rest + v, memory_order_relaxed);
 }
-
-enum { CELL_BOUNDS = 8 };
 
 typedef double cell_pair __attribute__((vector_size(16)));
 typedef int64_t cell_two __attribute__((vector_size(16)));
@@ -78,35 +90,25 @@ static inline cell_two cell_below_two(const double *bounds, cell_pair v)
     return v > two;
 }
 
-// How many of CELL_BOUNDS bounds are below the value.
-static inline size_t cell_below(const double *bounds, double value)
+// -1 for each of eight bounds that is below the value, in two sums.
+static inline cell_two cell_below_eight(const double *bounds, cell_pair v)
 {
-    const cell_pair v = {value, value};
-    cell_two below = cell_below_two(bounds, v) + cell_below_two(bounds + 2, v) +
-                     cell_below_two(bounds + 4, v) + cell_below_two(bounds + 6, v);
-    return (size_t) - (below[0] + below[1]);
+    return cell_below_two(bounds, v) + cell_below_two(bounds + 2, v) +
+           cell_below_two(bounds + 4, v) + cell_below_two(bounds + 6, v);
 }
 
-// The bucket of a value: the first bound that is not below it. Hardly a step hangs on the value, since no branch on it
-// could be foreseen; once few bounds are left, they are counted.
+// The bucket of a value: the first of n bounds that is not below it. Behind them stand CATALOG_BOUNDS_PAD more that are
+// +Inf. Hardly a step hangs on the value, since no branch on it could be foreseen; once few bounds are left, they are
+// counted, and those behind them, which are not below it.
 static inline size_t cell_bucket(const double *bounds, size_t n, double v)
 {
     const double *at = bounds;
-    for (; n > 2 * CELL_BOUNDS; n -= n / 2) {
+    for (; n > CATALOG_BOUNDS_PAD; n -= n / 2) {
         at += n / 2 & -(size_t)(v > at[n / 2 - 1]);
     }
-    size_t before = (size_t)(at - bounds);
-    if (n < CELL_BOUNDS) {
-        for (; n > 0; n--) {
-            before += v > *at++;
-        }
-        return before;
-    }
-    // The first ones, and if all of them are below it the last ones, which may overlap.
-    size_t first = cell_below(at, v);
-    size_t last = n - CELL_BOUNDS + cell_below(at + n - CELL_BOUNDS, v);
-    size_t all = -(first / CELL_BOUNDS);
-    return before + ((first & ~all) | (last & all));
+    const cell_pair both = {v, v};
+    cell_two below = cell_below_eight(at, both) + cell_below_eight(at + 8, both);
+    return (size_t)(at - bounds) - (size_t)(below[0] + below[1]);
 }
 
 static inline void cell_observe(struct cell_histogram *c, size_t bucket, double v)

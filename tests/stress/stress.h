@@ -89,13 +89,20 @@ static inline void stress_share(struct table_share *share, unsigned lanes, uint6
     atomic_store(&share->limit, limit);
 }
 
+// With what stands behind them in a catalogue.
+static double stress_bounds[4 + CATALOG_BOUNDS_PAD] = {
+    1,        2,        4,        8,        INFINITY, INFINITY, INFINITY,
+    INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY,
+    INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY};
+
 static inline struct table *stress_table(struct table_share *share, enum metric_type type,
                                          uint64_t limit)
 {
-    static double bounds[] = {1, 2, 4, 8};
     static char name[] = "m";
-    struct metric m = {
-        .name = name, .type = type, .bounds = bounds, .n_bounds = type == METRIC_HISTOGRAM ? 4 : 0};
+    struct metric m = {.name = name,
+                       .type = type,
+                       .bounds = stress_bounds,
+                       .n_bounds = type == METRIC_HISTOGRAM ? 4 : 0};
     struct table *t = NULL;
     STRESS_CHECK(table_new(&t, share, &m, limit) == 0, "table");
     return t;

@@ -21,7 +21,6 @@ struct work {
 
 static void update(struct work *w, struct series_hand *hand, unsigned key, uint64_t r)
 {
-    static const double bounds[] = {1, 2, 4, 8};
     struct series *s;
     unsigned i = hand->lane;
     int made = stress_place(w->counters, hand, key, &s);
@@ -37,7 +36,7 @@ static void update(struct work *w, struct series_hand *hand, unsigned key, uint6
     made = stress_place(w->histograms, hand, key, &s);
     STRESS_CHECK(made >= 0, "error %d", made);
     double v = (double)(r >> 20 & 63) / 4;
-    size_t bucket = cell_bucket(bounds, 4, v);
+    size_t bucket = cell_bucket(stress_bounds, 4, v);
     cell_observe(table_cell(w->histograms, hand, s), bucket, v);
     table_show(w->histograms, s);
     w->buckets[i][key][bucket]++;

@@ -65,6 +65,23 @@ START_TEST(sums_are_exact)
 }
 END_TEST
 
+enum { MOST_BOUNDS = 128 };
+
+// Bounds with what stands behind them in a catalogue.
+struct padded {
+    double at[MOST_BOUNDS + CATALOG_BOUNDS_PAD];
+};
+
+static struct padded pad(const double *bounds, size_t n)
+{
+    struct padded p;
+    memcpy(p.at, bounds, n * sizeof *bounds);
+    for (size_t i = 0; i < CATALOG_BOUNDS_PAD; i++) {
+        p.at[n + i] = INFINITY;
+    }
+    return p;
+}
+
 // What cell_bucket must find, by looking at one bound after the other.
 static size_t bucket_by_looking(const double *bounds, size_t n, double v)
 {
@@ -77,9 +94,10 @@ static size_t bucket_by_looking(const double *bounds, size_t n, double v)
 
 static void expect_buckets(const double *bounds, size_t n, double v)
 {
+    struct padded p = pad(bounds, n);
     const double near[] = {v, nextafter(v, -DBL_MAX), nextafter(v, DBL_MAX), -v};
     for (size_t i = 0; i < sizeof near / sizeof near[0]; i++) {
-        ck_assert_msg(cell_bucket(bounds, n, near[i]) == bucket_by_looking(bounds, n, near[i]),
+        ck_assert_msg(cell_bucket(p.at, n, near[i]) == bucket_by_looking(bounds, n, near[i]),
                       "%.17g among %zu bounds", near[i], n);
     }
 }
@@ -95,8 +113,9 @@ START_TEST(a_value_falls_into_the_first_bucket_that_is_not_below_it)
         {-0.0, 2},     {0.0, 2},  {1e-300, 3}, {0.25, 3},   {0.2500001, 4},
         {1, 4},        {9.99, 5}, {10, 5},     {10.001, 6}, {DBL_MAX, 6},
     };
+    struct padded p = pad(bounds, 6);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        ck_assert_uint_eq(cell_bucket(bounds, 6, cases[i].v), cases[i].bucket);
+        ck_assert_uint_eq(cell_bucket(p.at, 6, cases[i].v), cases[i].bucket);
     }
 }
 END_TEST
@@ -104,8 +123,8 @@ END_TEST
 START_TEST(the_search_finds_what_looking_finds_for_any_number_of_bounds)
 {
     uint64_t seed = unit_seed() | 1;
-    for (size_t n = 0; n <= 128; n++) {
-        double bounds[128];
+    for (size_t n = 0; n <= MOST_BOUNDS; n++) {
+        double bounds[MOST_BOUNDS];
         double at = -(double)(unit_random(&seed) % 50);
         for (size_t i = 0; i < n; i++) {
             at += (double)(1 + unit_random(&seed) % 1000) / 64;
@@ -126,11 +145,12 @@ END_TEST
 START_TEST(an_observation_counts_in_one_bucket_and_in_the_sum)
 {
     static const double bounds[] = {1, 2, 4};
+    struct padded p = pad(bounds, 3);
     static const double observed[] = {0.5, 1, 1.5, 3, 4, 4.5, 100, -7};
     struct cell_histogram *c = calloc(1, cell_histogram_size(3));
     ck_assert_uint_eq(cell_histogram_size(3), 8 + 8 + 4 * 8);
     for (size_t i = 0; i < sizeof observed / sizeof observed[0]; i++) {
-        cell_observe(c, cell_bucket(bounds, 3, observed[i]), observed[i]);
+        cell_observe(c, cell_bucket(p.at, 3, observed[i]), observed[i]);
     }
     static const uint64_t want[] = {3, 1, 2, 2};
     for (size_t i = 0; i < 4; i++) {
