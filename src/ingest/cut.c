@@ -33,11 +33,11 @@ static size_t cut_blocks(const char **at, const char *end, struct event_line *re
     for (const char *block = from; n < EVENT_LINES && end - block >= BLOCK; block += BLOCK) {
         uint64_t left = newlines(block);
         do {
-            const char *next = block + __builtin_ctzll(left | (uint64_t)1 << 63) + 1;
+            size_t len = (size_t)(block + __builtin_ctzll(left | (uint64_t)1 << 63) - from);
             size_t is = left != 0;
             ret[n].at = from;
-            ret[n].len = (uint32_t)(next - 1 - from);
-            from += (size_t)(next - from) & -is;
+            ret[n].len = (uint32_t)len;
+            from += (len + 1) & -is;
             n += is;
             left &= left - 1;
         } while (__builtin_expect(left != 0, 0) && n < EVENT_LINES);
