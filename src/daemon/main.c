@@ -68,8 +68,10 @@
  * event/exemplar         the checks of its exemplar, and its text
  * event/number           JSON numbers where they are read for every line
  * event/number_tail      the same from a line's end
+ * event/line_hash        the hash by which the memo finds a line
  * event/permit           what the lines of one origin may push, and how much
  * event/memo             lines that were seen before need not be parsed again
+ * event/memo_split       where a line's number stands
  * event/memo_store       where the memo keeps them
  * event/memo_learn       how it comes to remember a line
  * event/context          numbers for what a line means besides its bytes

@@ -56,8 +56,9 @@ struct event_origin {
 struct event_line {
     const char *at;
     uint32_t len;
-    uint32_t number_from; // its number at the end; both `len` when there is none
-    uint32_t number_to;
+    uint16_t number_from; // its number at the end; both `len` when there is none
+    uint16_t number_to;
+    uint32_t shape;    // how long it is before its number and behind it; 0: too long for the memo
     uint32_t entry;    // of the memo, most likely the line's; 0: none
     bool number_known; // `number` is its value
     double number;
@@ -96,7 +97,7 @@ uint64_t event_context(struct event_reader *r, const struct event_origin *origin
 // but the lines' fields behind `len`.
 void event_look(struct event_reader *r, const struct event_origin *origin, struct event_line *lines,
                 size_t n);
-// Applies the lines of the beginning that are remembered, of those that event_look saw. Returns how many. None of them
+// Applies the lines of the beginning that are remembered, of those that one event_look saw. Returns how many. None of them
 // has a verdict to speak of; the next one is for event_judge.
 size_t event_remembered(struct event_reader *r, const struct event_origin *origin,
                         struct event_line *lines, size_t n);

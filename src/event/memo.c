@@ -2,109 +2,53 @@
 #include "event/memo.h"
 
 #include "event/line.h"
+#include "event/memo_split.h"
 #include "event/memo_store.h"
 #include "event/number.h"
 
 #include <math.h>
 
-// What may stand at a line's end: in a number, and behind it.
-enum { IN_NUMBER = 1, BEHIND = 2 };
-static const uint8_t AT_END[256] = {
-    ['0'] = IN_NUMBER, ['1'] = IN_NUMBER, ['2'] = IN_NUMBER, ['3'] = IN_NUMBER, ['4'] = IN_NUMBER,
-    ['5'] = IN_NUMBER, ['6'] = IN_NUMBER, ['7'] = IN_NUMBER, ['8'] = IN_NUMBER, ['9'] = IN_NUMBER,
-    ['.'] = IN_NUMBER, ['-'] = IN_NUMBER, ['+'] = IN_NUMBER, ['e'] = IN_NUMBER, ['E'] = IN_NUMBER,
-    ['}'] = BEHIND,    [' '] = BEHIND,    ['\t'] = BEHIND,   ['\r'] = BEHIND,
-};
-
-// The same for any number, which is read later, and for none. What is behind it begins at `to`.
-static __attribute__((noinline)) void split_slowly(struct event_line *line, uint32_t to)
+// The bytes behind the number: a brace or two.
+static inline bool same_behind(const char *a, const char *b, uint32_t len)
 {
-    const unsigned char *at = (const unsigned char *)line->at;
-    uint32_t from = to;
-    while (from > 0 && AT_END[at[from - 1]] == IN_NUMBER) {
-        from--;
-    }
-    bool starts = from < to && (at[from] == '-' || (unsigned)(at[from] - '0') < 10);
-    bool number = starts && to < line->len; // else what ends here may go on
-    line->number_known = false;
-    line->number_from = number ? from : line->len;
-    line->number_to = number ? to : line->len;
+    return len == 0 || (*a == *b && (len == 1 || memcmp(a, b, len) == 0));
 }
 
-/*
- * The number is the last thing before closing braces and blanks. A letter e at its beginning belongs to the
- * text before it ("true", "false"): then there is no number.
- */
-void memo_split(struct event_line *line)
-{
-    const unsigned char *at = (const unsigned char *)line->at;
-    uint32_t to = line->len;
-    while (to > 0 && AT_END[at[to - 1]] == BEHIND) {
-        to--;
-    }
-    if (to < line->len && to >= NUMBER_TAIL) {
-        size_t len = number_tail(line->at + to, &line->number);
-        if (len > 0) {
-            line->number_known = true;
-            line->number_from = to - (uint32_t)len;
-            line->number_to = to;
-            return;
-        }
-    }
-    split_slowly(line, to);
-}
-
-// The bytes before the number and what else the meaning hangs on.
-static uint64_t hash_of(const struct event_reader *r, const struct event_origin *origin,
-                        const struct event_line *line)
-{
-    return key_hash(line->at, line->number_from) ^ (origin->context * 0x9E3779B97F4A7C15u) ^
-           (r->schema->generation << 32);
-}
-
-static bool same_bytes(const char *a, const char *b, size_t len)
-{
-    size_t i = 0;
-    while (i < len && a[i] == b[i]) {
-        i++;
-    }
-    return i == len;
-}
-
-static inline bool matches(struct memo_entry *e, const struct event_origin *origin, uint64_t shape,
-                           const struct event_line *line)
+// Of all that is compared, the hash is not, since the bytes are.
+static inline bool matches(struct memo_entry *e, const struct event_line *line)
 {
     const char *bytes = memo_bytes(e);
-    uint64_t other = (e->hash ^ line->hash) | (e->context ^ origin->context) | (e->shape ^ shape);
-    return other == 0 && memcmp(bytes, line->at, line->number_from) == 0 &&
-           same_bytes(bytes + line->number_from, line->at + line->number_to,
-                      line->len - line->number_to); // a brace or two
+    return e->shape == line->shape && e->context == line->context &&
+           memcmp(bytes, line->at, line->number_from) == 0 &&
+           same_behind(bytes + line->number_from, line->at + line->number_to, memo_behind(line));
 }
 
 // Looks at all places where the line's entry may be.
 static __attribute__((noinline)) struct memo_entry *search(struct memo *m,
-                                                           const struct event_origin *origin,
-                                                           uint64_t shape,
                                                            const struct event_line *line)
 {
     const struct memo_bucket *b = memo_bucket_of(m, line->hash);
-    for (uint64_t places = memo_places(b, line->hash); places != 0;) {
+    for (uint32_t places = memo_places(b, line->hash); places != 0;) {
         unsigned i = memo_next_place(&places);
-        if (b->entries[i] != 0 && matches(memo_at(m, b->entries[i]), origin, shape, line)) {
+        if (b->entries[i] != 0 && matches(memo_at(m, b->entries[i]), line)) {
             return memo_at(m, b->entries[i]);
         }
     }
     return NULL;
 }
 
-static inline struct memo_entry *find(struct memo *m, const struct event_reader *r,
-                                      const struct event_origin *origin,
-                                      const struct event_line *line)
+// `fresh`: nothing has changed since memo_look.
+static inline struct memo_entry *find(struct memo *m, const struct event_line *line, bool fresh)
 {
-    uint64_t shape = memo_shape(r->schema, line);
-    bool there = line->looked == m->changes && line->entry != 0 &&
-                 matches(memo_at(m, line->entry), origin, shape, line);
-    return there ? memo_at(m, line->entry) : search(m, origin, shape, line);
+    bool there = fresh && line->entry != 0 && matches(memo_at(m, line->entry), line);
+    return there ? memo_at(m, line->entry) : search(m, line);
+}
+
+static void keep_up(struct memo *m, const struct event_reader *r)
+{
+    if (m->generation != r->schema->generation) {
+        memo_renew(m, r->schema->generation);
+    }
 }
 
 /*
@@ -115,24 +59,20 @@ static inline struct memo_entry *find(struct memo *m, const struct event_reader 
 void memo_look(struct memo *m, const struct event_reader *r, const struct event_origin *origin,
                struct event_line *lines, size_t n)
 {
+    keep_up(m, r);
     for (size_t i = 0; i < n; i++) {
-        struct event_line *line = &lines[i];
-        line->context = origin->context;
-        line->looked = m->changes;
-        line->hash = 0;
-        if (line->len <= MEMO_MAX_LINE) {
-            memo_split(line);
-        }
+        lines[i].context = origin->context;
+        lines[i].looked = m->changes;
+        memo_split(&lines[i]);
     }
     for (size_t i = 0; i < n; i++) {
         struct event_line *line = &lines[i];
-        if (line->len <= MEMO_MAX_LINE) {
-            line->hash = hash_of(r, origin, line);
-            __builtin_prefetch(memo_bucket_of(m, line->hash));
-        }
+        line->hash = line_hash(m->seeds, origin->context, line->at, line->number_from);
+        line->entry = memo_bucket_at(m, line->hash); // until the next step
+        __builtin_prefetch(&m->buckets[line->entry]);
     }
     for (size_t i = 0; i < n; i++) {
-        lines[i].entry = memo_likely(m, lines[i].hash);
+        lines[i].entry = memo_likely(&m->buckets[lines[i].entry], lines[i].hash);
         const char *e = (const char *)memo_at(m, lines[i].entry);
         e = lines[i].entry != 0 ? e : (const char *)memo_sights_of(m, lines[i].hash);
         __builtin_prefetch(e);
@@ -199,21 +139,19 @@ static bool claim(const struct event_reader *r, const struct event_origin *origi
     return true;
 }
 
-static bool read_number(const struct event_line *line, double *ret)
+// Whether a number that is not known yet, if the line has one, may be applied as the entry says.
+static __attribute__((noinline)) bool
+number_fits(const struct event_reader *r, const struct memo_entry *e, struct event_line *line)
 {
-    if (line->number_known) {
-        *ret = line->number;
+    if (!memo_has_number(line)) {
         return true;
     }
-    return number_read(line->at + line->number_from, line->number_to - line->number_from, ret);
-}
-
-static bool number_fits(const struct event_reader *r, const struct memo_entry *e, double v)
-{
-    if (fabs(v) > MEMO_MAX_NUMBER) {
+    uint32_t len = line->number_to - line->number_from;
+    if (!number_read(line->at + line->number_from, len, &line->number) ||
+        fabs(line->number) > MEMO_MAX_NUMBER) {
         return false;
     }
-    for (unsigned i = 0; v < 0 && i < e->n; i++) {
+    for (unsigned i = 0; line->number < 0 && i < e->n; i++) {
         if (e->updates[i].takes_number && table_of(r, &e->updates[i])->type == METRIC_COUNTER) {
             return false;
         }
@@ -221,24 +159,22 @@ static bool number_fits(const struct event_reader *r, const struct memo_entry *e
     return true;
 }
 
-// The entry of a line that may be applied as it says, and is paid for. Sets the line's number.
-static struct memo_entry *find_usable(struct memo *m, struct event_reader *r,
-                                      const struct event_origin *origin,
-                                      const struct event_line *line, double *ret)
+// Whether the line may be applied as its entry says; then it is paid for.
+static inline bool is_usable(struct event_reader *r, const struct event_origin *origin,
+                             struct memo_entry *e, struct event_line *line)
 {
-    struct memo_entry *e = find(m, r, origin, line);
-    if (e == NULL || (e->has_number && (!read_number(line, ret) || !number_fits(r, e, *ret)))) {
-        return NULL;
+    if (!line->number_known && !number_fits(r, e, line)) {
+        return false;
     }
-    r->limited = origin->permit != NULL && !permit_spend(origin->permit, origin->now_ms, 1);
-    if (r->limited) {
-        return NULL;
+    if (origin->permit != NULL && !permit_spend(origin->permit, origin->now_ms, 1)) {
+        r->limited = true;
+        return false;
     }
     if (!lives(r, e) || (e->claims && !claim(r, origin, e))) {
         permit_give_back(origin->permit, 1);
-        return NULL;
+        return false;
     }
-    return e;
+    return true;
 }
 
 static void *target_of(char *base, const struct memo_update *u)
@@ -252,12 +188,15 @@ static double value_of(const struct memo_update *u, double number)
 }
 
 // Here a remembered line changes its series.
-static void apply(const struct event_reader *r, const struct memo_entry *e, double number)
+static inline void apply(const struct event_reader *r, const struct memo_entry *e, double number)
 {
     char *base = r->store->share.base;
-    for (const struct memo_update *u = e->updates; u < e->updates + e->n; u++) {
-        const struct metric *m = r->schema->families[u->family].metric;
-        line_apply(m, u->step, target_of(base, u), value_of(u, number));
+    const struct family *families = r->schema->families;
+    for (const struct memo_update *u = e->updates, *end = u + e->n; u < end; u++) {
+        if (!u->whole ||
+            !cell_count_whole(arena_at(base, u->cell), (uint64_t)(int64_t)u->constant)) {
+            line_apply(&families[u->family], u->step, target_of(base, u), value_of(u, number));
+        }
     }
 }
 
@@ -267,9 +206,10 @@ static __attribute__((noinline)) void apply_in_session(const struct event_reader
                                                        struct event_ledger *ledger)
 {
     char *base = r->store->share.base;
-    for (const struct memo_update *u = e->updates; u < e->updates + e->n; u++) {
-        const struct metric *m = r->schema->families[u->family].metric;
-        line_note(ledger->redo, m, u->step, target_of(base, u), value_of(u, number));
+    const struct family *families = r->schema->families;
+    for (const struct memo_update *u = e->updates, *end = u + e->n; u < end; u++) {
+        line_note(ledger->redo, &families[u->family], u->step, target_of(base, u),
+                  value_of(u, number));
     }
     event_settle(ledger, ledger->applied);
 }
@@ -277,21 +217,21 @@ static __attribute__((noinline)) void apply_in_session(const struct event_reader
 size_t memo_apply(struct memo *m, struct event_reader *r, const struct event_origin *origin,
                   struct event_line *lines, size_t n)
 {
+    keep_up(m, r);
+    if (n > 0 && lines[0].context != origin->context) {
+        memo_look(m, r, origin, lines, n);
+    }
+    bool fresh = n > 0 && lines[0].looked == m->changes;
     for (size_t i = 0; i < n; i++) {
         struct event_line *line = &lines[i];
-        double number = 0;
-        if (line->context != origin->context) {
-            memo_look(m, r, origin, line, 1);
-        }
-        struct memo_entry *e =
-            line->len <= MEMO_MAX_LINE ? find_usable(m, r, origin, line, &number) : NULL;
-        if (e == NULL) {
+        struct memo_entry *e = find(m, line, fresh);
+        if (e == NULL || !is_usable(r, origin, e, line)) {
             return i;
         }
         if (origin->ledger != NULL) {
-            apply_in_session(r, e, number, origin->ledger);
+            apply_in_session(r, e, line->number, origin->ledger);
         } else {
-            apply(r, e, number);
+            apply(r, e, line->number);
         }
         if (!e->used) { // else its cache line stays as it is
             e->used = true;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How the memo comes to remember a line.
 #include "event/line.h"
+#include "event/memo_split.h"
 #include "event/memo_store.h"
 #include "event/number.h"
 
@@ -22,7 +23,7 @@ static bool other_line(struct event_reader *r, const struct event_line *line, do
     buf_clear(&r->probe);
     buf_add(&r->probe, line->at, line->number_from);
     buf_addf(&r->probe, "%.5f", other);
-    buf_add(&r->probe, line->at + line->number_to, line->len - line->number_to);
+    buf_add(&r->probe, line->at + line->number_to, memo_behind(line));
     return !r->probe.failed;
 }
 
@@ -77,6 +78,8 @@ static struct memo_update update_of(const struct event_reader *r, const struct p
         .family = (uint16_t)(p->family - r->schema->families),
         .step = (uint8_t)line_step(p->family->metric, p->op),
         .takes_number = takes_number,
+        .whole =
+            !takes_number && p->family->metric->type == METRIC_COUNTER && cell_is_whole(p->value),
     };
 }
 
@@ -84,22 +87,20 @@ static void fill(struct memo_entry *e, const struct event_reader *r, const struc
                  const bool *takes_number)
 {
     e->context = r->origin->context;
-    e->shape = memo_shape(r->schema, line);
+    e->shape = line->shape;
     e->removals = MEMO_UNKNOWN;
-    e->has_number = memo_has_number(line);
     e->n = (uint8_t)r->n_plan;
     for (size_t i = 0; i < r->n_plan; i++) {
         e->updates[i] = update_of(r, &r->plan[i], takes_number[i]);
         e->claims |= table_claims(r->plan[i].family->table);
     }
     memcpy(memo_bytes(e), line->at, line->number_from);
-    memcpy(memo_bytes(e) + line->number_from, line->at + line->number_to,
-           line->len - line->number_to);
+    memcpy(memo_bytes(e) + line->number_from, line->at + line->number_to, memo_behind(line));
 }
 
-static bool may_learn(const struct event_reader *r, size_t len)
+static bool may_learn(const struct event_reader *r, const struct event_line *line)
 {
-    if (len > MEMO_MAX_LINE || r->n_plan > MEMO_MAX_UPDATES || !json_is_object(r->root)) {
+    if (line->shape == 0 || r->n_plan > MEMO_MAX_UPDATES || !json_is_object(r->root)) {
         return false;
     }
     for (size_t i = 0; i < r->n_plan; i++) {
@@ -113,7 +114,7 @@ static bool may_learn(const struct event_reader *r, size_t len)
 void memo_learn(struct memo *m, struct event_reader *r, const struct event_line *line)
 {
     bool takes_number[MEMO_MAX_UPDATES] = {false};
-    if (!may_learn(r, line->len)) {
+    if (!may_learn(r, line)) {
         return;
     }
     size_t bytes = sizeof(struct memo_entry) + r->n_plan * sizeof(struct memo_update) + line->len -

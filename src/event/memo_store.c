@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "event/memo_store.h"
 
+#include "series/key.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -20,7 +22,7 @@ enum { HUGE_PAGES = 64 << 20 };
 static_assert(sizeof(struct memo_bucket) == 64, "a cache line");
 static_assert(sizeof(struct memo_sights) == 64, "a cache line");
 static_assert(sizeof(struct memo_update) == 24, "no holes");
-static_assert(sizeof(struct memo_entry) == 40, "no holes");
+static_assert(sizeof(struct memo_entry) == 32, "no holes");
 
 static uint32_t granules(size_t bytes)
 {
@@ -54,6 +56,9 @@ int memo_new(struct memo **ret, uint64_t bytes)
     m->ring = at + index + sights;
     m->end = (uint32_t)((m->bytes - index - sights) / MEMO_GRANULE);
     m->head = m->tail = 1;
+    for (unsigned i = 0; i < LINE_SEEDS; i++) {
+        m->seeds[i] = key_hash((const char *)&i, sizeof i);
+    }
     *ret = m;
     return 0;
 }
@@ -63,6 +68,19 @@ void memo_free(struct memo *m)
     if (m != NULL) {
         munmap(m->buckets, m->bytes);
         free(m);
+    }
+}
+
+void memo_renew(struct memo *m, uint64_t generation)
+{
+    m->generation = generation;
+    m->head = m->tail = 1;
+    m->wrap = 0;
+    m->n = 0;
+    m->changes++;
+    if (madvise(m->buckets, m->bytes, MADV_DONTNEED) <
+        0) { // which leaves zeros, but for locked memory
+        memset(m->buckets, 0, m->n_buckets * sizeof *m->buckets);
     }
 }
 
@@ -78,15 +96,6 @@ bool memo_seen(struct memo *m, uint64_t hash)
         s->marks[m->sighted++ % MEMO_SIGHTS] = mark;
     }
     return seen != 0;
-}
-
-static void set_tag(struct memo_bucket *b, unsigned place, uint64_t hash)
-{
-    if (place < 8) {
-        b->tags[place] = (uint16_t)hash;
-    } else {
-        b->more_tags[place - 8] = (uint16_t)hash;
-    }
 }
 
 // The place in the index of an entry that is not gone.
@@ -208,7 +217,7 @@ struct memo_entry *memo_add(struct memo *m, uint64_t hash, size_t bytes)
     uint32_t at = take(m, size);
     m->changes++;
     b->entries[place] = at;
-    set_tag(b, place, hash);
+    b->tags[place] = (uint8_t)hash;
     struct memo_entry *e = memo_at(m, at);
     *e = (struct memo_entry){.hash = hash, .size = (uint16_t)size};
     return e;

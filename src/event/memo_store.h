@@ -12,11 +12,14 @@
 #define VE_EVENT_MEMO_STORE_H
 
 #include "event/line.h"
+#include "event/line_hash.h"
 #include "event/memo.h"
 
-#include <assert.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
-enum { MEMO_MAX_UPDATES = 16, MEMO_WAYS = 10, MEMO_GRANULE = 16 };
+enum { MEMO_MAX_UPDATES = 16, MEMO_WAYS = 12, MEMO_TAGS = 16, MEMO_GRANULE = 16 };
 
 // One update of a remembered line.
 struct memo_update {
@@ -27,6 +30,7 @@ struct memo_update {
     uint16_t family; // of the schema
     uint8_t step;    // enum line_step
     bool takes_number : 1;
+    bool whole : 1;  // the constant, which is added to a counter
     bool behind : 1; // the gauge stands 8 bytes behind the handle's place
 };
 
@@ -36,24 +40,20 @@ struct memo_update {
 struct memo_entry {
     uint64_t hash; // event_line's
     uint64_t context;
-    uint64_t shape;    // memo_shape
     uint64_t removals; // of all tables, when its series were last known to live; or MEMO_UNKNOWN
+    uint32_t shape;    // event_line's
     uint16_t size;     // in the ring, granules
     uint8_t n;         // updates
-    bool has_number : 1;
-    bool claims : 1; // a series of it must be claimed whenever it is updated
-    bool used : 1;   // since it was written
-    bool gone : 1;   // the index does not know it any more
+    bool claims : 1;   // a series of it must be claimed whenever it is updated
+    bool used : 1;     // since it was written
+    bool gone : 1;     // the index does not know it any more
     struct memo_update updates[];
 };
 
-// Half a cache line, so that they are compared at once.
-typedef uint16_t memo_tags __attribute__((vector_size(16)));
-
 // One cache line: the entries whose hashes fall together.
 struct memo_bucket {
-    memo_tags tags; // the lowest bits of the first ones' hashes
-    uint16_t more_tags[MEMO_WAYS - 8];
+    uint8_t tags
+        [MEMO_TAGS]; // the lowest bits of the hash of the entry in each place; the last ones have no place
     uint32_t entries[MEMO_WAYS];
 } __attribute__((aligned(64)));
 
@@ -71,7 +71,9 @@ struct memo {
     struct memo_sights *sights;
     uint64_t n_sights;
     char *ring;
-    size_t bytes;     // of all three
+    size_t bytes;        // of all three
+    uint64_t generation; // of the catalogue that all entries are of
+    uint64_t seeds[LINE_SEEDS];
     uint32_t end;     // of the ring, granules; it begins at 1, so that 0 is no entry
     uint32_t head;    // where the next entry goes
     uint32_t tail;    // the oldest entry
@@ -92,36 +94,43 @@ static inline char *memo_bytes(struct memo_entry *e)
     return (char *)&e->updates[e->n];
 }
 
-static inline struct memo_bucket *memo_bucket_of(const struct memo *m, uint64_t hash)
+static inline uint32_t memo_bucket_at(const struct memo *m, uint64_t hash)
 {
-    return &m->buckets[((hash >> 32) * m->n_buckets) >> 32];
+    return (uint32_t)(((hash >> 32) * m->n_buckets) >> 32);
 }
 
-// The places of the bucket that may hold an entry of this hash, as bits: place i has bit (i % 4) * 16 + i / 4.
-static inline uint64_t memo_places(const struct memo_bucket *b, uint64_t hash)
+static inline struct memo_bucket *memo_bucket_of(const struct memo *m, uint64_t hash)
 {
-    static_assert(MEMO_WAYS == 10, "two more tags");
-    uint16_t tag = (uint16_t)hash;
-    memo_tags same = (memo_tags)(b->tags == tag);
-    uint64_t fours[2];
-    memcpy(fours, &same, sizeof fours);
-    return (fours[0] & 0x0001000100010001) | (fours[1] & 0x0002000200020002) |
-           (uint64_t)(b->more_tags[0] == tag) << 2 | (uint64_t)(b->more_tags[1] == tag) << 18;
+    return &m->buckets[memo_bucket_at(m, hash)];
+}
+
+// The places of the bucket that may hold an entry of this hash, as bits.
+static inline uint32_t memo_places(const struct memo_bucket *b, uint64_t hash)
+{
+    uint32_t same = 0;
+#ifdef __SSE2__
+    __m128i tags = _mm_load_si128((const void *)b->tags);
+    same = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(tags, _mm_set1_epi8((char)hash)));
+#else
+    for (unsigned i = 0; i < MEMO_WAYS; i++) {
+        same |= (uint32_t)(b->tags[i] == (uint8_t)hash) << i;
+    }
+#endif
+    return same & ((1U << MEMO_WAYS) - 1);
 }
 
 // Takes the next place out of the bits.
-static inline unsigned memo_next_place(uint64_t *places)
+static inline unsigned memo_next_place(uint32_t *places)
 {
-    unsigned bit = (unsigned)__builtin_ctzll(*places);
+    unsigned place = (unsigned)__builtin_ctz(*places);
     *places &= *places - 1;
-    return bit % 16 * 4 + bit / 16;
+    return place;
 }
 
 // The entry that most likely is the one of a line of this hash; 0: none.
-static inline uint32_t memo_likely(const struct memo *m, uint64_t hash)
+static inline uint32_t memo_likely(const struct memo_bucket *b, uint64_t hash)
 {
-    const struct memo_bucket *b = memo_bucket_of(m, hash);
-    uint64_t places = memo_places(b, hash);
+    uint32_t places = memo_places(b, hash);
     return places != 0 ? b->entries[memo_next_place(&places)] : 0;
 }
 
@@ -130,21 +139,8 @@ static inline struct memo_sights *memo_sights_of(const struct memo *m, uint64_t 
     return &m->sights[((uint32_t)hash * m->n_sights) >> 32];
 }
 
-// Finds the line's number.
-void memo_split(struct event_line *line);
-
-static inline bool memo_has_number(const struct event_line *line)
-{
-    return line->number_from < line->number_to;
-}
-
-// The catalogue's generation, and how long the line is before its number and behind it. Only a line that has a number
-// has something behind it.
-static inline uint64_t memo_shape(const struct schema *s, const struct event_line *line)
-{
-    return s->generation << 32 | line->number_from << 16 | (line->len - line->number_to);
-}
-
+// Forgets everything that is not of this generation of the catalogue, which is a later one if it is not the same.
+void memo_renew(struct memo *m, uint64_t generation);
 // Whether a line of this hash was seen before; if not, it is now.
 bool memo_seen(struct memo *m, uint64_t hash);
 // Makes room for an entry of that many bytes, for which others may have to go. Returns whether there is room.

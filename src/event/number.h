@@ -18,11 +18,4 @@ bool number_is(const char *at, size_t len);
 // byte that cannot belong to a number must stand behind them. Returns whether they are one.
 bool number_read(const char *at, size_t len, double *ret);
 
-enum { NUMBER_TAIL = 40 };
-
-// Reads the number that ends just before `end` if it is a short one: at most 15 digits, no sign, no exponent.
-// NUMBER_TAIL bytes must be readable before `end`. Returns how long it is; 0 when what stands there is no number or
-// not so short, which is for number_read to say.
-size_t number_tail(const char *end, double *ret);
-
 #endif

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "event/memo_split.h"
 #include "event/memo_store.h"
 #include "event/number.h"
 #include "expose/family.h"

@@ -27,7 +27,7 @@ static bool is_whole(const struct memo_entry *e)
 static struct memo_entry *find(const struct memo *m, uint64_t hash)
 {
     const struct memo_bucket *b = memo_bucket_of(m, hash);
-    for (uint64_t places = memo_places(b, hash); places != 0;) {
+    for (uint32_t places = memo_places(b, hash); places != 0;) {
         unsigned i = memo_next_place(&places);
         if (b->entries[i] != 0 && memo_at(m, b->entries[i])->hash == hash) {
             return memo_at(m, b->entries[i]);
@@ -203,8 +203,29 @@ START_TEST(what_comes_in_turn_is_seen_again_although_much_comes_between)
 }
 END_TEST
 
+START_TEST(another_generation_begins_with_nothing)
+{
+    struct memo *m;
+    ck_assert_int_eq(memo_new(&m, 100000), 0);
+    size_t held[2] = {0};
+    for (uint64_t generation = 0; generation < 2; generation++) {
+        memo_renew(m, generation);
+        uint64_t random = 5;
+        for (int i = 0; i < 1000; i++) {
+            uint64_t hash = unit_random(&random) * 0x9E3779B97F4A7C15;
+            ck_assert(find(m, hash) == NULL && !memo_seen(m, hash));
+            held[generation] += add(m, hash, 200);
+        }
+        check_all(m);
+    }
+    ck_assert(held[0] > 100 && held[0] == held[1]);
+    memo_free(m);
+}
+END_TEST
+
 UNIT_MAIN("memo_store", what_is_added_is_found_whole_until_it_goes,
           what_is_in_use_stays_whatever_else_comes,
           lines_that_collide_replace_each_other_and_no_one_in_use,
           what_is_larger_than_all_memory_finds_no_room, a_line_is_seen_before_at_its_second_sight,
-          what_comes_in_turn_is_seen_again_although_much_comes_between)
+          what_comes_in_turn_is_seen_again_although_much_comes_between,
+          another_generation_begins_with_nothing)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "event/number.h"
+#include "event/number_tail.h"
 
 #include "unit.h"
 
