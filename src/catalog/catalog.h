@@ -56,6 +56,8 @@ struct label_def {
 // A label of a metric or of an event.
 struct label {
     char *name;
+    size_t name_len;
+    char *opening;               // the name, then =", as it begins in a series' key
     const struct label_def *def; // never NULL
 };
 

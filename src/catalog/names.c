@@ -6,14 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-// FNV-1a. The names in a table are the administrator's, so nobody else can make them collide.
+// Eight bytes at a time, as FNV-1a does with one. The names in a table are the administrator's, so nobody else can make
+// them collide.
 static uint64_t hash(const char *name, size_t len)
 {
-    uint64_t h = 14695981039346656037u;
-    for (size_t i = 0; i < len; i++) {
-        h = (h ^ (unsigned char)name[i]) * 1099511628211u;
+    uint64_t h = 14695981039346656037u ^ len;
+    for (size_t i = 0; i < len; i += sizeof(uint64_t)) {
+        uint64_t word = 0;
+        memcpy(&word, name + i, len - i < sizeof word ? len - i : sizeof word);
+        h = (h ^ word) * 0x9E3779B97F4A7C15u;
+        h ^= h >> 32;
     }
-    return h ^ h >> 32;
+    return h;
 }
 
 // The slot that holds the name, or the empty one where it belongs.

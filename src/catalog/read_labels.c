@@ -215,8 +215,15 @@ static bool read_label(struct loader *l, const struct at *at, const struct yaml_
         }
     }
     ret->name = loader_strdup(l, name->text);
+    ret->name_len = strlen(name->text);
+    ret->opening = loader_alloc(l, ret->name_len + sizeof "=\"", 1);
     ret->def = find_def(l, at, item);
-    return l->problems == problems && ret->name != NULL && ret->def != NULL;
+    if (l->problems > problems || ret->name == NULL || ret->opening == NULL || ret->def == NULL) {
+        return false;
+    }
+    memcpy(ret->opening, ret->name, ret->name_len);
+    memcpy(ret->opening + ret->name_len, "=\"", sizeof "=\"");
+    return true;
 }
 
 void read_labels(struct loader *l, const struct at *at, const struct yaml_node *m, bool refuse_le,

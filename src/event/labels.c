@@ -3,10 +3,10 @@
 
 #include <jansson.h>
 
-static int position(const struct labels *l, const char *name)
+static int position(const struct labels *l, const char *name, size_t len)
 {
     for (size_t i = 0; i < l->n; i++) {
-        if (strcmp(l->declared[i].name, name) == 0) {
+        if (l->declared[i].name_len == len && memcmp(l->declared[i].name, name, len) == 0) {
             return (int)i;
         }
     }
@@ -16,7 +16,7 @@ static int position(const struct labels *l, const char *name)
 static void take_defaults(struct labels *l, const struct event_defaults *defaults)
 {
     for (size_t d = 0; defaults != NULL && d < defaults->n; d++) {
-        int at = position(l, defaults->names[d]);
+        int at = position(l, defaults->names[d], strlen(defaults->names[d]));
         if (at >= 0 && l->is[at] == LABEL_ABSENT) {
             l->values[at] = (struct slice){defaults->values[d], strlen(defaults->values[d])};
             l->is[at] = LABEL_TEXT;
@@ -38,14 +38,13 @@ void labels_begin(struct labels *l, const struct label *declared, size_t n)
 enum reject labels_gather(struct labels *l, json_t *object, const struct event_defaults *defaults,
                           struct event_verdict *v)
 {
-    const char *key;
-    json_t *value;
-    json_object_foreach(object, key, value)
-    {
-        int at = position(l, key);
+    for (void *i = json_object_iter(object); i != NULL; i = json_object_iter_next(object, i)) {
+        const char *key = json_object_iter_key(i);
+        int at = position(l, key, json_object_iter_key_len(i));
         if (at < 0) {
             return line_refuse(v, REJECT_unknown_label, "label \"%.64s\" is not declared", key);
         }
+        const json_t *value = json_object_iter_value(i);
         l->is[at] = LABEL_NO_STRING;
         if (json_is_string(value)) {
             l->values[at] = (struct slice){json_string_value(value), json_string_length(value)};

@@ -28,8 +28,7 @@ void key_build(struct buf *out, const struct metric *m, const struct slice *valu
         if (i > 0) {
             buf_char(out, ',');
         }
-        buf_str(out, m->labels[i].name);
-        buf_add(out, "=\"", 2);
+        buf_add(out, m->labels[i].opening, m->labels[i].name_len + 2);
         text_label_value(out, values[i].p, values[i].len);
         buf_char(out, '"');
     }
@@ -49,7 +48,7 @@ void key_split(const struct metric *m, const char *text, struct slice *ret_value
 {
     const char *at = text;
     for (size_t i = 0; i < m->n_labels; i++) {
-        at += strlen(m->labels[i].name) + 2;
+        at += m->labels[i].name_len + 2;
         const char *end = at;
         while (*end != '"') {
             end += *end == '\\' ? 2 : 1;
@@ -82,7 +81,7 @@ bool key_is_good(const struct metric *m, const char *text, size_t len)
     size_t at = 0;
     for (size_t i = 0; i < m->n_labels; i++) {
         const char *name = m->labels[i].name;
-        size_t name_len = strlen(name);
+        size_t name_len = m->labels[i].name_len;
         if (i > 0 && (at == len || text[at++] != ',')) {
             return false;
         }
