@@ -85,6 +85,30 @@ bool text_is_utf8(const char *s, size_t len)
     return true;
 }
 
+// A bit for each of eight bytes that is above 127; also one for some byte when any is NUL.
+static uint64_t unusual(const char *s)
+{
+    uint64_t eight;
+    memcpy(&eight, s, sizeof eight);
+    return (eight | (eight - 0x0101010101010101)) & 0x8080808080808080;
+}
+
+bool text_is_plain(const char *s, size_t len)
+{
+    size_t i = 0;
+    uint64_t found = 0;
+    for (; i + 32 <= len; i += 32) {
+        found |= unusual(s + i) | unusual(s + i + 8) | unusual(s + i + 16) | unusual(s + i + 24);
+    }
+    for (; i + 8 <= len; i += 8) {
+        found |= unusual(s + i);
+    }
+    for (; i < len; i++) {
+        found |= (unsigned char)(s[i] - 1) > 126; // NUL becomes 255
+    }
+    return found == 0;
+}
+
 size_t text_cut(const char *s, size_t len, size_t max)
 {
     if (len <= max) {

@@ -15,6 +15,9 @@
 // U+10FFFF).
 bool text_is_utf8(const char *s, size_t len);
 
+// Whether the bytes are ASCII and none of them is NUL, which is told faster than anything else about them.
+bool text_is_plain(const char *s, size_t len);
+
 // The bytes of the well-formed character that the text (not empty) begins with, 1 to 4, and its code point; 0
 // when it begins with none.
 size_t text_char(const char *s, size_t len, uint32_t *ret);

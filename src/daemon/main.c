@@ -64,6 +64,7 @@
  * event/event            one line, judged and applied
  * event/line             the insides that the files of event/ share
  * event/sample           plans the updates of one sample or event
+ * event/plan             the plan of a line
  * event/labels           the checks of its labels
  * event/exemplar         the checks of its exemplar, and its text
  * event/number           JSON numbers where they are read for every line

@@ -59,7 +59,7 @@ struct event_line {
     uint16_t number_from; // its number at the end; both `len` when there is none
     uint16_t number_to;
     uint32_t shape;    // how long it is before its number and behind it; 0: too long for the memo
-    uint32_t entry;    // of the memo, most likely the line's; 0: none
+    uint32_t entry;    // of the memo, most likely the line's; 0: it has none
     bool number_known; // `number` is its value
     double number;
     uint64_t looked;  // what the memo had changed by then

@@ -143,11 +143,13 @@ static json_t *load_line(const char *line, size_t len, struct buf *scratch, json
 json_t *json_line(struct json_memory *memory, const char *line, size_t len, struct buf *scratch,
                   struct json_refusal *ret)
 {
-    if (!text_is_utf8(line, len)) {
-        return refuse(ret, REJECT_bad_utf8, -1, "not well-formed UTF-8");
-    }
-    if (memchr(line, 0, len) != NULL) {
-        return refuse(ret, REJECT_bad_json, -1, "a NUL byte");
+    if (!text_is_plain(line, len)) {
+        if (!text_is_utf8(line, len)) {
+            return refuse(ret, REJECT_bad_utf8, -1, "not well-formed UTF-8");
+        }
+        if (memchr(line, 0, len) != NULL) {
+            return refuse(ret, REJECT_bad_json, -1, "a NUL byte");
+        }
     }
     json_error_t err;
     json_error_t twice;

@@ -14,21 +14,21 @@ struct json_chunk {
 
 static _Thread_local struct json_memory *present; // NULL: malloc
 
-// A chunk with room for `size`, each larger than the one before.
-static int add_chunk(struct json_memory *m, size_t size)
+// Adds a chunk with room for `size`, each larger than the one before, and takes that.
+static __attribute__((noinline)) void *take_from_new_chunk(struct json_memory *m, size_t size)
 {
     size_t want = m->chunks != NULL ? m->chunks->size * 2 : CHUNK;
     want = size > want - ALIGN ? size + ALIGN : want;
     struct json_chunk *c = malloc(want);
     if (c == NULL) {
-        return -1;
+        return NULL;
     }
     c->next = m->chunks;
     c->size = want;
     m->chunks = c;
-    m->at = (char *)c + ALIGN;
+    m->at = (char *)c + ALIGN + size;
     m->end = (char *)c + want;
-    return 0;
+    return (char *)c + ALIGN;
 }
 
 static void *take(size_t size)
@@ -38,8 +38,8 @@ static void *take(size_t size)
         return malloc(size);
     }
     size = (size + ALIGN - 1) / ALIGN * ALIGN;
-    if ((size_t)(m->end - m->at) < size && add_chunk(m, size) < 0) {
-        return NULL;
+    if ((size_t)(m->end - m->at) < size) {
+        return take_from_new_chunk(m, size);
     }
     void *piece = m->at;
     m->at += size;

@@ -138,6 +138,19 @@ struct slice labels_value(const struct label_def *def, struct slice value);
 // What a line is told that the permit's bucket has no room for.
 enum reject line_limited(const struct event_reader *r, struct event_verdict *v);
 
+// What an update does, but for its series.
+struct plan_update {
+    const struct family *family;
+    enum update_op op;
+    double value;
+    int element;      // as in struct planned
+    json_t *exemplar; // likewise
+};
+
+// plan.c: adds an update of the series with these label values to the plan.
+enum reject plan_add(struct event_reader *r, const struct plan_update *u,
+                     const struct slice *values, struct event_verdict *v);
+
 // exemplar.c
 enum reject exemplar_check(json_t *exemplar, struct event_verdict *v);
 // Keeps the exemplar of an update that was applied, if it has one and its series may.

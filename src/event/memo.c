@@ -30,7 +30,7 @@ static __attribute__((noinline)) struct memo_entry *search(struct memo *m,
     const struct memo_bucket *b = memo_bucket_of(m, line->hash);
     for (uint32_t places = memo_places(b, line->hash); places != 0;) {
         unsigned i = memo_next_place(&places);
-        if (b->entries[i] != 0 && matches(memo_at(m, b->entries[i]), line)) {
+        if (matches(memo_at(m, b->entries[i]), line)) {
             return memo_at(m, b->entries[i]);
         }
     }
@@ -40,7 +40,10 @@ static __attribute__((noinline)) struct memo_entry *search(struct memo *m,
 // `fresh`: nothing has changed since memo_look.
 static inline struct memo_entry *find(struct memo *m, const struct event_line *line, bool fresh)
 {
-    bool there = fresh && line->entry != 0 && matches(memo_at(m, line->entry), line);
+    if (fresh && line->entry == 0) {
+        return NULL;
+    }
+    bool there = fresh && matches(memo_at(m, line->entry), line);
     return there ? memo_at(m, line->entry) : search(m, line);
 }
 
@@ -75,10 +78,11 @@ void memo_look(struct memo *m, const struct event_reader *r, const struct event_
         lines[i].entry = memo_likely(&m->buckets[lines[i].entry], lines[i].hash);
         const char *e = (const char *)memo_at(m, lines[i].entry);
         e = lines[i].entry != 0 ? e : (const char *)memo_sights_of(m, lines[i].hash);
+        size_t more = lines[i].entry != 0 ? 64 : 0; // of the sights, one line of the cache is all
         __builtin_prefetch(e);
-        __builtin_prefetch(e + 64);
-        __builtin_prefetch(e + 128);
-        __builtin_prefetch(e + 192);
+        __builtin_prefetch(e + more);
+        __builtin_prefetch(e + 2 * more);
+        __builtin_prefetch(e + 3 * more);
     }
     const char *base = r->store->share.base;
     for (size_t i = 0; i < n; i++) {

@@ -98,16 +98,15 @@ bool memo_seen(struct memo *m, uint64_t hash)
     return seen != 0;
 }
 
-// The place in the index of an entry that is not gone.
-static uint32_t *place_of(const struct memo *m, const struct memo_entry *e, uint32_t at)
+// The place in its bucket of an entry that is not gone.
+static unsigned place_of(const struct memo_bucket *b, uint32_t at)
 {
-    struct memo_bucket *b = memo_bucket_of(m, e->hash);
     unsigned i = 0;
     while (b->entries[i] != at) {
         i++;
         assert(i < MEMO_WAYS);
     }
-    return &b->entries[i];
+    return i;
 }
 
 static bool fits(const struct memo *m, uint32_t size)
@@ -160,16 +159,18 @@ static void turn(struct memo *m)
     if (e->gone) {
         return;
     }
-    uint32_t *place = place_of(m, e, from);
+    struct memo_bucket *b = memo_bucket_of(m, e->hash);
+    unsigned place = place_of(b, from);
     if (!e->used) {
-        *place = 0;
+        b->entries[place] = 0;
+        b->tags[place] = 0;
         return;
     }
     e->used = false;
     uint32_t size = e->size;
     uint32_t to = take(m, size); // it fits, at least where it was
     memmove(memo_at(m, to), e, (size_t)size * MEMO_GRANULE);
-    *place = to;
+    b->entries[place] = to;
 }
 
 bool memo_room(struct memo *m, size_t bytes)
@@ -217,7 +218,7 @@ struct memo_entry *memo_add(struct memo *m, uint64_t hash, size_t bytes)
     uint32_t at = take(m, size);
     m->changes++;
     b->entries[place] = at;
-    b->tags[place] = (uint8_t)hash;
+    b->tags[place] = memo_tag(hash);
     struct memo_entry *e = memo_at(m, at);
     *e = (struct memo_entry){.hash = hash, .size = (uint16_t)size};
     return e;

@@ -52,8 +52,8 @@ struct memo_entry {
 
 // One cache line: the entries whose hashes fall together.
 struct memo_bucket {
-    uint8_t tags
-        [MEMO_TAGS]; // the lowest bits of the hash of the entry in each place; the last ones have no place
+    // memo_tag of the entry in each place, or 0; the last ones have no place.
+    uint8_t tags[MEMO_TAGS];
     uint32_t entries[MEMO_WAYS];
 } __attribute__((aligned(64)));
 
@@ -104,16 +104,22 @@ static inline struct memo_bucket *memo_bucket_of(const struct memo *m, uint64_t 
     return &m->buckets[memo_bucket_at(m, hash)];
 }
 
-// The places of the bucket that may hold an entry of this hash, as bits.
+static inline uint8_t memo_tag(uint64_t hash)
+{
+    uint8_t tag = (uint8_t)hash;
+    return (uint8_t)(tag + (tag == 0));
+}
+
+// The places of the bucket that may hold an entry of this hash, as bits; all of them have one.
 static inline uint32_t memo_places(const struct memo_bucket *b, uint64_t hash)
 {
     uint32_t same = 0;
 #ifdef __SSE2__
     __m128i tags = _mm_load_si128((const void *)b->tags);
-    same = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(tags, _mm_set1_epi8((char)hash)));
+    same = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(tags, _mm_set1_epi8((char)memo_tag(hash))));
 #else
     for (unsigned i = 0; i < MEMO_WAYS; i++) {
-        same |= (uint32_t)(b->tags[i] == (uint8_t)hash) << i;
+        same |= (uint32_t)(b->tags[i] == memo_tag(hash)) << i;
     }
 #endif
     return same & ((1U << MEMO_WAYS) - 1);
@@ -127,7 +133,7 @@ static inline unsigned memo_next_place(uint32_t *places)
     return place;
 }
 
-// The entry that most likely is the one of a line of this hash; 0: none.
+// The entry that most likely is the one of a line of this hash; 0: there is none.
 static inline uint32_t memo_likely(const struct memo_bucket *b, uint64_t hash)
 {
     uint32_t places = memo_places(b, hash);

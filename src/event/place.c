@@ -35,19 +35,11 @@ static struct series *made_before(const struct event_reader *r, const struct tab
     return NULL;
 }
 
-static int find_or_make(struct event_reader *r, struct planned *p, struct slice key, uint64_t hash,
-                        enum table_place place)
+// Makes the series, unless somebody else just did.
+static int make(struct event_reader *r, struct planned *p, struct slice key, uint64_t hash,
+                enum table_place place)
 {
-    struct table *t = p->family->table;
-    p->series = made_before(r, t, key.p, key.len, hash);
-    if (p->series == NULL) {
-        p->series = table_find(t, key.p, key.len, hash);
-    }
-    p->made = false;
-    if (p->series != NULL) {
-        return 0;
-    }
-    int rc = table_make(t, r->hand, key.p, key.len, hash, place, &p->series);
+    int rc = table_make(p->family->table, r->hand, key.p, key.len, hash, place, &p->series);
     p->made = rc > 0;
     if (p->made && !p->chained) {
         uint32_t *chain = &r->made[hash % LINE_CHAINS];
@@ -67,7 +59,12 @@ static int fold(struct event_reader *r, struct planned *p)
         return -ENOSPC;
     }
     struct slice key = {r->scratch.p, r->scratch.len};
-    int rc = find_or_make(r, p, key, key_hash(key.p, key.len), TABLE_BEYOND);
+    uint64_t hash = key_hash(key.p, key.len);
+    p->series = made_before(r, t, key.p, key.len, hash);
+    if (p->series == NULL) {
+        p->series = table_find(t, key.p, key.len, hash);
+    }
+    int rc = p->series != NULL ? 0 : make(r, p, key, hash, TABLE_BEYOND);
     // While planning nobody knew that the value would come here.
     if (rc == 0 && !isfinite(table_magnitude(t, p->series) + r->huge)) {
         return -ERANGE;
@@ -76,16 +73,21 @@ static int fold(struct event_reader *r, struct planned *p)
     return rc;
 }
 
-static int find_make_or_fold(struct event_reader *r, struct planned *p)
+static int make_or_fold(struct event_reader *r, struct planned *p)
 {
     struct slice key = {planned_key(r, p), p->key_len};
-    int rc = find_or_make(r, p, key, p->hash, TABLE_WITHIN);
+    p->made = false;
+    p->series = made_before(r, p->family->table, key.p, key.len, p->hash);
+    if (p->series != NULL) {
+        return 0;
+    }
+    int rc = make(r, p, key, p->hash, TABLE_WITHIN);
     return rc == -ENOSPC ? fold(r, p) : rc;
 }
 
 /*
- * The series was looked up while planning, or is looked up here; either way it may be removed before it is
- * claimed. Then it is looked up again, so that no update goes to a series that nobody shows.
+ * The series was found while planning, or is made here; either way it may be removed before it is claimed. Then it is
+ * made once more, so that no update goes to a series that nobody shows.
  */
 enum reject place_planned(struct event_reader *r, struct planned *p, struct event_verdict *v)
 {
@@ -93,8 +95,7 @@ enum reject place_planned(struct event_reader *r, struct planned *p, struct even
     int rc = 0;
     do {
         if (p->series == NULL || rc == -ESTALE) {
-            p->series = NULL;
-            rc = find_make_or_fold(r, p);
+            rc = make_or_fold(r, p);
         }
         if (rc == -ERANGE) {
             return line_refuse(v, REJECT_bad_value, "the sum would not be finite");

@@ -2,7 +2,6 @@
 #include "event/line.h"
 
 #include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -25,11 +24,9 @@ struct sample {
 static enum reject read_fields(json_t *element, json_t **metric, json_t **event, struct sample *s,
                                struct event_verdict *v)
 {
-    const char *key;
-    size_t len;
-    json_t *value;
-    json_object_keylen_foreach(element, key, len, value)
-    {
+    for (void *i = json_object_iter(element); i != NULL; i = json_object_iter_next(element, i)) {
+        const char *key = json_object_iter_key(i);
+        size_t len = json_object_iter_key_len(i);
         json_t **at = json_key_is(key, len, "metric")     ? metric
                       : json_key_is(key, len, "event")    ? event
                       : json_key_is(key, len, "labels")   ? &s->labels
@@ -40,7 +37,7 @@ static enum reject read_fields(json_t *element, json_t **metric, json_t **event,
         if (at == NULL) {
             return line_refuse(v, REJECT_unknown_field, "unknown key \"%.64s\"", key);
         }
-        *at = value;
+        *at = json_object_iter_value(i);
     }
     if ((*metric == NULL) == (*event == NULL)) {
         return line_refuse(v, REJECT_unknown_field, "exactly one of metric and event is wanted");
@@ -201,88 +198,13 @@ static enum reject check_value(struct sample *s, struct event_verdict *v)
     return REJECT_NONE;
 }
 
-static enum reject out_of_memory(struct event_verdict *v)
-{
-    return line_refuse(v, REJECT_series_limit, "out of memory");
-}
-
-// Whether adding the planned value, and what else the line adds anywhere, keeps the sum finite.
-static bool stays_finite(struct event_reader *r, const struct planned *p)
-{
-    if (p->op == UPDATE_SET) {
-        r->huge += fabs(p->value); // an `add` may follow
-        return true;
-    }
-    const struct table *t = p->family->table;
-    double sum = p->value;
-    if (p->series != NULL && t->type == METRIC_GAUGE) {
-        sum += atomic_load_explicit(series_gauge(p->series), memory_order_relaxed);
-    } else if (p->series != NULL) {
-        sum = fabs(sum) + table_magnitude(t, p->series);
-    }
-    double before = r->huge;
-    r->huge += fabs(p->value);
-    return isfinite(fabs(sum) + before);
-}
-
-static bool make_room(struct event_reader *r)
-{
-    if (r->n_plan < r->cap_plan) {
-        return true;
-    }
-    size_t cap = r->cap_plan == 0 ? 64 : r->cap_plan * 2;
-    struct planned *grown = realloc(r->plan, cap * sizeof *grown);
-    if (grown == NULL) {
-        return false;
-    }
-    r->plan = grown;
-    r->cap_plan = cap;
-    return true;
-}
-
-static enum reject plan_update(struct event_reader *r, const struct sample *s,
-                               const struct family *f, const struct slice *values,
-                               enum update_op op, double value, struct event_verdict *v)
-{
-    size_t key_at = r->keys.len;
-    key_build(&r->keys, f->metric, values);
-    if (r->keys.failed || !make_room(r)) {
-        return out_of_memory(v);
-    }
-    struct planned *p = &r->plan[r->n_plan];
-    // All of it, since clearing it first would take longer than the rest.
-    *p = (struct planned){
-        .family = f,
-        .op = op,
-        .value = value,
-        .key_at = key_at,
-        .key_len = r->keys.len - key_at,
-        .hash = 0,
-        .series = NULL,
-        .cell = NULL,
-        .element = s->index,
-        .exemplar = s->exemplar,
-        .made = false,
-        .folded = false,
-        .chained = false,
-        .next_made = 0,
-    };
-    const char *key = planned_key(r, p);
-    p->hash = key_hash(key, p->key_len);
-    p->series = table_find(f->table, key, p->key_len, p->hash);
-    if (!stays_finite(r, p)) {
-        return line_refuse(v, REJECT_bad_value, "the sum would not be finite");
-    }
-    r->n_plan++;
-    return REJECT_NONE;
-}
-
 static enum reject plan_metric(struct event_reader *r, const struct sample *s,
                                struct event_verdict *v)
 {
     const struct family *f = &r->schema->families[s->metric - r->schema->catalog->metrics];
-    double value = s->has_number ? s->number : 1;
-    return plan_update(r, s, f, s->set.values, s->metric_op, value, v);
+    struct plan_update update = {f, s->metric_op, s->has_number ? s->number : 1, s->index,
+                                 s->exemplar};
+    return plan_add(r, &update, s->set.values, v);
 }
 
 static enum reject plan_event(struct event_reader *r, const struct sample *s,
@@ -299,7 +221,8 @@ static enum reject plan_event(struct event_reader *r, const struct sample *s,
             values[i] = value_for(s, up, f->metric, i);
         }
         double value = up->op == UPDATE_ADD ? up->by : s->number;
-        enum reject reason = plan_update(r, s, f, values, up->op, value, v);
+        struct plan_update update = {f, up->op, value, s->index, s->exemplar};
+        enum reject reason = plan_add(r, &update, values, v);
         if (reason != REJECT_NONE) {
             return reason;
         }

@@ -29,7 +29,7 @@ static struct memo_entry *find(const struct memo *m, uint64_t hash)
     const struct memo_bucket *b = memo_bucket_of(m, hash);
     for (uint32_t places = memo_places(b, hash); places != 0;) {
         unsigned i = memo_next_place(&places);
-        if (b->entries[i] != 0 && memo_at(m, b->entries[i])->hash == hash) {
+        if (memo_at(m, b->entries[i])->hash == hash) {
             return memo_at(m, b->entries[i]);
         }
     }

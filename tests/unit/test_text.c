@@ -378,6 +378,25 @@ START_TEST(names_are_those_of_prometheus)
 }
 END_TEST
 
+START_TEST(plain_is_what_holds_neither_nul_nor_more_than_ascii)
+{
+    enum { LEN = 100 };
+    char text[LEN];
+    memset(text, 'x', LEN);
+    for (size_t len = 0; len <= LEN; len++) {
+        ck_assert(text_is_plain(text, len));
+        for (size_t at = 0; at < len; at++) {
+            for (int c = 0; c < 256; c++) {
+                text[at] = (char)c;
+                ck_assert_msg(text_is_plain(text, len) == (c > 0 && c < 128), "%d at %zu of %zu", c,
+                              at, len);
+            }
+            text[at] = 'x';
+        }
+    }
+}
+END_TEST
+
 UNIT_MAIN("text", utf8_is_told_at_every_place_of_a_text,
           utf8_is_each_character_in_its_shortest_form, a_cut_is_between_characters,
           the_nearest_word_is_a_likely_slip,
@@ -386,4 +405,5 @@ UNIT_MAIN("text", utf8_is_told_at_every_place_of_a_text,
           hidden_are_the_characters_that_change_what_stands_around_them, json_strings_are_escaped,
           any_bytes_become_a_json_string_of_good_utf8, html_is_safe_in_elements_and_attributes,
           path_segments_are_percent_encoded, label_values_and_help_escape_no_more_than_needed,
-          a_star_stands_for_any_run, many_stars_take_no_endless_time, names_are_those_of_prometheus)
+          a_star_stands_for_any_run, many_stars_take_no_endless_time, names_are_those_of_prometheus,
+          plain_is_what_holds_neither_nul_nor_more_than_ascii)
