@@ -8,6 +8,9 @@
 
 #include <math.h>
 
+// Entries that stand in the CPU's caches anyway, with all that they lead to.
+enum { FEW = 4096 };
+
 // The bytes behind the number: a brace or two.
 static inline bool same_behind(const char *a, const char *b, uint32_t len)
 {
@@ -54,15 +57,23 @@ static void keep_up(struct memo *m, const struct event_reader *r)
     }
 }
 
-/*
- * Steps, each over all lines, so that what one has asked for is there when the next one needs it, and that many lines
- * are at the same step where it takes a chain of instructions. The fetches stand in here because a function that does
- * nothing else has no effect for the compiler, which drops it.
- */
-void memo_look(struct memo *m, const struct event_reader *r, const struct event_origin *origin,
-               struct event_line *lines, size_t n)
+// Inlined by force, since a function that only fetches has no effect for the compiler, which drops it.
+#define STEP static inline __attribute__((always_inline)) void
+
+// Sets the line's likely entry, and fetches its beginning or where it is asked for if there is none. Returns that.
+static inline __attribute__((always_inline)) const char *likely(const struct memo *m,
+                                                                struct event_line *line)
 {
-    keep_up(m, r);
+    line->entry = memo_likely(&m->buckets[line->entry], line->hash);
+    const char *e = (const char *)memo_at(m, line->entry);
+    e = line->entry != 0 ? e : (const char *)memo_sights_of(m, line->hash);
+    __builtin_prefetch(e);
+    return e;
+}
+
+STEP split_and_hash(const struct memo *m, const struct event_origin *origin,
+                    struct event_line *lines, size_t n)
+{
     for (size_t i = 0; i < n; i++) {
         lines[i].context = origin->context;
         lines[i].looked = m->changes;
@@ -74,17 +85,24 @@ void memo_look(struct memo *m, const struct event_reader *r, const struct event_
         line->entry = memo_bucket_at(m, line->hash); // until the next step
         __builtin_prefetch(&m->buckets[line->entry]);
     }
+}
+
+STEP find_few(const struct memo *m, struct event_line *lines, size_t n)
+{
     for (size_t i = 0; i < n; i++) {
-        lines[i].entry = memo_likely(&m->buckets[lines[i].entry], lines[i].hash);
-        const char *e = (const char *)memo_at(m, lines[i].entry);
-        e = lines[i].entry != 0 ? e : (const char *)memo_sights_of(m, lines[i].hash);
-        size_t more = lines[i].entry != 0 ? 64 : 0; // of the sights, one line of the cache is all
-        __builtin_prefetch(e);
+        likely(m, &lines[i]);
+    }
+}
+
+STEP find_many(const struct memo *m, const char *base, struct event_line *lines, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const char *e = likely(m, &lines[i]);
+        size_t more = lines[i].entry != 0 ? 64 : 0;
         __builtin_prefetch(e + more);
         __builtin_prefetch(e + 2 * more);
         __builtin_prefetch(e + 3 * more);
     }
-    const char *base = r->store->share.base;
     for (size_t i = 0; i < n; i++) {
         const struct memo_entry *e = memo_at(m, lines[i].entry);
         if (lines[i].entry != 0 && e->n > 0) {
@@ -95,6 +113,22 @@ void memo_look(struct memo *m, const struct event_reader *r, const struct event_
             __builtin_prefetch(last, 1);
             __builtin_prefetch(last + 64, 1);
         }
+    }
+}
+
+/*
+ * Steps, each over all lines, so that what one has asked for is there when the next one needs it, and that many lines
+ * are at the same step where it takes a chain of instructions.
+ */
+void memo_look(struct memo *m, const struct event_reader *r, const struct event_origin *origin,
+               struct event_line *lines, size_t n)
+{
+    keep_up(m, r);
+    split_and_hash(m, origin, lines, n);
+    if (m->n <= FEW) {
+        find_few(m, lines, n);
+    } else {
+        find_many(m, r->store->share.base, lines, n);
     }
 }
 
