@@ -26,7 +26,9 @@ static inline struct line_hash line_hash_add(struct line_hash h, const char *blo
     uint64_t words[2];
     memcpy(words, block, sizeof words);
     unsigned __int128 product = (unsigned __int128)(h.a ^ words[0]) * (h.b ^ words[1]);
-    return (struct line_hash){(uint64_t)product, (uint64_t)(product >> 64)};
+    h = (struct line_hash){(uint64_t)product, (uint64_t)(product >> 64)};
+    __asm__("" : "+r"(h.a), "+r"(h.b)); // else the compiler moves them to and fro
+    return h;
 }
 
 static inline struct line_hash line_hash_span(struct line_hash h, const char *bytes, size_t len)

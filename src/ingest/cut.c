@@ -4,21 +4,33 @@
 #include <string.h>
 
 #ifdef __SSE2__
-#include <emmintrin.h>
+#include <immintrin.h>
 
 enum { BLOCK = 64 };
 
-static uint64_t newlines_in_16(const char *at)
+// Which of a block's bytes are newlines: a bit for each.
+typedef uint64_t newlines_fn(const char *block);
+
+static inline __attribute__((always_inline)) uint64_t in_16(const char *at)
 {
     __m128i bytes = _mm_loadu_si128((const void *)at);
     return (uint64_t)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\n')));
 }
 
-// Which of the block's bytes are newlines: a bit for each.
-static uint64_t newlines(const char *block)
+static inline __attribute__((always_inline)) uint64_t newlines_sse2(const char *block)
 {
-    return newlines_in_16(block) | newlines_in_16(block + 16) << 16 |
-           newlines_in_16(block + 32) << 32 | newlines_in_16(block + 48) << 48;
+    return in_16(block) | in_16(block + 16) << 16 | in_16(block + 32) << 32 |
+           in_16(block + 48) << 48;
+}
+
+static inline __attribute__((always_inline, target("avx2"))) uint64_t
+newlines_avx2(const char *block)
+{
+    const __m256i newline = _mm256_set1_epi8('\n');
+    __m256i first = _mm256_loadu_si256((const void *)block);
+    __m256i second = _mm256_loadu_si256((const void *)(block + 32));
+    return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(first, newline)) |
+           (uint64_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(second, newline)) << 32;
 }
 
 /*
@@ -26,7 +38,8 @@ static uint64_t newlines(const char *block)
  * newline cannot be foreseen, and one wrong guess for each line costs more than all of this; but it seldom has two. So
  * one is taken in any case, and counts if it is there.
  */
-static size_t cut_blocks(const char **at, const char *end, struct event_line *ret)
+static inline __attribute__((always_inline)) size_t
+cut_blocks(const char **at, const char *end, struct event_line *ret, newlines_fn *newlines)
 {
     size_t n = 0;
     const char *from = *at;
@@ -45,8 +58,20 @@ static size_t cut_blocks(const char **at, const char *end, struct event_line *re
     *at = from;
     return n;
 }
+
+static __attribute__((target("avx2"))) size_t cut_avx2(const char **at, const char *end,
+                                                       struct event_line *ret)
+{
+    return cut_blocks(at, end, ret, newlines_avx2);
+}
+
+static size_t cut_whole_blocks(const char **at, const char *end, struct event_line *ret)
+{
+    return __builtin_cpu_supports("avx2") ? cut_avx2(at, end, ret)
+                                          : cut_blocks(at, end, ret, newlines_sse2);
+}
 #else
-static size_t cut_blocks(const char **at, const char *end, struct event_line *ret)
+static size_t cut_whole_blocks(const char **at, const char *end, struct event_line *ret)
 {
     (void)at;
     (void)end;
@@ -55,9 +80,9 @@ static size_t cut_blocks(const char **at, const char *end, struct event_line *re
 }
 #endif
 
-size_t cut_lines(const char *at, const char *end, struct event_line *ret)
+// Adds the lines behind the n that are cut, byte by byte.
+static size_t cut_rest(const char *at, const char *end, struct event_line *ret, size_t n)
 {
-    size_t n = cut_blocks(&at, end, ret);
     const char *newline;
     while (n < EVENT_LINES && (newline = memchr(at, '\n', (size_t)(end - at))) != NULL) {
         ret[n].at = at;
@@ -65,4 +90,10 @@ size_t cut_lines(const char *at, const char *end, struct event_line *ret)
         at = newline + 1;
     }
     return n;
+}
+
+size_t cut_lines(const char *at, const char *end, struct event_line *ret)
+{
+    size_t n = cut_whole_blocks(&at, end, ret);
+    return cut_rest(at, end, ret, n);
 }
