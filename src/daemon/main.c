@@ -70,6 +70,7 @@
  * event/number           JSON numbers where they are read for every line
  * event/number_tail      the same from a line's end
  * event/line_hash        the hash by which the memo finds a line
+ * event/line_span        how the bytes of a usual line are gone through, and compared
  * event/permit           what the lines of one origin may push, and how much
  * event/memo             lines that were seen before need not be parsed again
  * event/memo_split       where a line's number stands

@@ -58,13 +58,11 @@ struct event_line {
     uint32_t len;
     uint16_t number_from; // its number at the end; both `len` when there is none
     uint16_t number_to;
-    uint32_t shape;    // how long it is before its number and behind it; 0: too long for the memo
+    uint32_t shape;    // of its bytes, as the memo compares it; 0: too long for that
     uint32_t entry;    // of the memo, most likely the line's; 0: it has none
     bool number_known; // `number` is its value
     double number;
-    uint64_t looked;  // what the memo had changed by then
-    uint64_t context; // of the origin that it was looked at for
-    uint64_t hash;    // of that and the bytes before the number
+    uint64_t hash; // of the origin's context and the bytes before the number
 };
 
 enum event_kind { EVENT_APPLIED, EVENT_REFUSED, EVENT_CONTROL };

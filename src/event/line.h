@@ -66,6 +66,11 @@ static inline enum line_step line_step(const struct metric *m, enum update_op op
                                          : STEP_ADD;
 }
 
+static inline void line_observe(const struct family *f, void *cell, double v)
+{
+    cell_observe(cell, cell_bucket(f->metric->bounds, f->metric->n_bounds, v), v);
+}
+
 static inline void line_apply(const struct family *f, enum line_step step, void *target, double v)
 {
     switch (step) {
@@ -73,7 +78,7 @@ static inline void line_apply(const struct family *f, enum line_step step, void 
         cell_count(target, v);
         break;
     case STEP_OBSERVE:
-        cell_observe(target, cell_bucket(f->metric->bounds, f->metric->n_bounds, v), v);
+        line_observe(f, target, v);
         break;
     case STEP_SET:
         cell_set(target, v);

@@ -11,6 +11,8 @@
 #ifndef VE_EVENT_LINE_HASH_H
 #define VE_EVENT_LINE_HASH_H
 
+#include "event/line_span.h"
+
 #include <stdint.h>
 #include <string.h>
 
@@ -31,10 +33,10 @@ static inline struct line_hash line_hash_add(struct line_hash h, const char *blo
     return h;
 }
 
-static inline struct line_hash line_hash_span(struct line_hash h, const char *bytes, size_t len)
+static inline struct line_hash line_hash_span(struct line_hash h, const char *bytes)
 {
-#pragma GCC unroll 8
-    for (size_t i = 0; i < len; i += LINE_BLOCK) {
+#pragma GCC unroll 4
+    for (size_t i = 0; i < LINE_SPAN; i += LINE_BLOCK) {
         h = line_hash_add(h, bytes + i);
     }
     return h;
@@ -44,23 +46,22 @@ static __attribute__((noinline)) struct line_hash line_hash_any(struct line_hash
                                                                 const char *bytes, size_t len)
 {
     char rest[LINE_BLOCK] = {0};
-    size_t whole = len & -(size_t)LINE_BLOCK;
-    memcpy(rest, bytes + whole, len - whole);
-    return line_hash_add(line_hash_span(h, bytes, whole), rest);
+    for (; len >= LINE_BLOCK; len -= LINE_BLOCK, bytes += LINE_BLOCK) {
+        h = line_hash_add(h, bytes);
+    }
+    memcpy(rest, bytes, len);
+    return line_hash_add(h, rest);
 }
 
-/*
- * Of bytes, and a number that means something besides. Most lines are of a few lengths, which come in any order: each
- * guess at the end of a loop over them would be wrong. So there are two cases, which read some of the bytes twice.
- */
+// Of bytes, and a number that means something besides.
 static inline uint64_t line_hash(const uint64_t *seeds, uint64_t besides, const char *bytes,
                                  size_t len)
 {
     struct line_hash h = {seeds[0] ^ besides, seeds[1] ^ len};
-    if (len > 64 && len <= 128) {
-        h = line_hash_span(line_hash_span(h, bytes, 64), bytes + len - 64, 64);
-    } else if (len > 128 && len <= 256) {
-        h = line_hash_span(line_hash_span(h, bytes, 128), bytes + len - 128, 128);
+    if (line_is_usual(len)) {
+        h = line_hash_span(h, bytes);
+        h = line_hash_span(h, bytes + line_middle(len));
+        h = line_hash_span(h, bytes + len - LINE_SPAN);
     } else {
         h = line_hash_any(h, bytes, len);
     }

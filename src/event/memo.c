@@ -2,6 +2,7 @@
 #include "event/memo.h"
 
 #include "event/line.h"
+#include "event/line_span.h"
 #include "event/memo_split.h"
 #include "event/memo_store.h"
 #include "event/number.h"
@@ -11,19 +12,15 @@
 // Entries that stand in the CPU's caches anyway, with all that they lead to.
 enum { FEW = 4096 };
 
-// The bytes behind the number: a brace or two.
-static inline bool same_behind(const char *a, const char *b, uint32_t len)
-{
-    return len == 0 || (*a == *b && (len == 1 || memcmp(a, b, len) == 0));
-}
-
 // Of all that is compared, the hash is not, since the bytes are.
-static inline bool matches(struct memo_entry *e, const struct event_line *line)
+static inline bool matches(const struct memo *m, struct memo_entry *e,
+                           const struct event_line *line)
 {
     const char *bytes = memo_bytes(e);
-    return e->shape == line->shape && e->context == line->context &&
-           memcmp(bytes, line->at, line->number_from) == 0 &&
-           same_behind(bytes + line->number_from, line->at + line->number_to, memo_behind(line));
+    return e->shape == line->shape && e->context == m->context &&
+           line_same(bytes, line->at, line->number_from) &&
+           (memo_shape_behind(line->shape) < 2 || // then the shape holds all of it
+            memcmp(bytes + line->number_from, line->at + line->number_to, memo_behind(line)) == 0);
 }
 
 // Looks at all places where the line's entry may be.
@@ -33,7 +30,7 @@ static __attribute__((noinline)) struct memo_entry *search(struct memo *m,
     const struct memo_bucket *b = memo_bucket_of(m, line->hash);
     for (uint32_t places = memo_places(b, line->hash); places != 0;) {
         unsigned i = memo_next_place(&places);
-        if (matches(memo_at(m, b->entries[i]), line)) {
+        if (matches(m, memo_at(m, b->entries[i]), line)) {
             return memo_at(m, b->entries[i]);
         }
     }
@@ -46,7 +43,7 @@ static inline struct memo_entry *find(struct memo *m, const struct event_line *l
     if (fresh && line->entry == 0) {
         return NULL;
     }
-    bool there = fresh && matches(memo_at(m, line->entry), line);
+    bool there = fresh && matches(m, memo_at(m, line->entry), line);
     return there ? memo_at(m, line->entry) : search(m, line);
 }
 
@@ -75,8 +72,6 @@ STEP split_and_hash(const struct memo *m, const struct event_origin *origin,
                     struct event_line *lines, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        lines[i].context = origin->context;
-        lines[i].looked = m->changes;
         memo_split(&lines[i]);
     }
     for (size_t i = 0; i < n; i++) {
@@ -124,6 +119,8 @@ void memo_look(struct memo *m, const struct event_reader *r, const struct event_
                struct event_line *lines, size_t n)
 {
     keep_up(m, r);
+    m->looked = m->changes;
+    m->context = origin->context;
     split_and_hash(m, origin, lines, n);
     if (m->n <= FEW) {
         find_few(m, lines, n);
@@ -231,8 +228,10 @@ static inline void apply(const struct event_reader *r, const struct memo_entry *
     char *base = r->store->share.base;
     const struct family *families = r->schema->families;
     for (const struct memo_update *u = e->updates, *end = u + e->n; u < end; u++) {
-        if (!u->whole ||
-            !cell_count_whole(arena_at(base, u->cell), (uint64_t)(int64_t)u->constant)) {
+        void *cell = arena_at(base, u->cell);
+        if (u->step == STEP_OBSERVE) {
+            line_observe(&families[u->family], cell, value_of(u, number));
+        } else if (!u->whole || !cell_count_whole(cell, (uint64_t)(int64_t)u->constant)) {
             line_apply(&families[u->family], u->step, target_of(base, u), value_of(u, number));
         }
     }
@@ -256,10 +255,10 @@ size_t memo_apply(struct memo *m, struct event_reader *r, const struct event_ori
                   struct event_line *lines, size_t n)
 {
     keep_up(m, r);
-    if (n > 0 && lines[0].context != origin->context) {
+    if (m->context != origin->context) {
         memo_look(m, r, origin, lines, n);
     }
-    bool fresh = n > 0 && lines[0].looked == m->changes;
+    bool fresh = m->looked == m->changes;
     for (size_t i = 0; i < n; i++) {
         struct event_line *line = &lines[i];
         struct memo_entry *e = find(m, line, fresh);

@@ -31,5 +31,6 @@ void memo_split_slowly(struct event_line *line)
     bool number = starts && to < line->len; // else what ends here may go on
     line->number_from = (uint16_t)(number ? from : line->len);
     line->number_to = (uint16_t)(number ? to : line->len);
-    line->shape = memo_shape(line->number_from, line->len - line->number_to);
+    uint32_t behind = line->len - line->number_to;
+    line->shape = memo_shape(line->number_from, behind, behind > 0 ? line->at[line->number_to] : 0);
 }

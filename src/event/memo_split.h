@@ -14,6 +14,8 @@
 #include "event/memo.h"
 #include "event/number_tail.h"
 
+#include <assert.h>
+
 static inline bool memo_has_number(const struct event_line *line)
 {
     return line->number_from < line->number_to;
@@ -25,9 +27,17 @@ static inline uint32_t memo_behind(const struct event_line *line)
     return line->len - line->number_to;
 }
 
-static inline uint32_t memo_shape(uint32_t before, uint32_t behind)
+// How many bytes stand before the number and behind it, and the first of those behind it (0 if there is none): of most
+// lines, that is all of them.
+static inline uint32_t memo_shape(uint32_t before, uint32_t behind, char first)
 {
-    return before << 16 | behind;
+    static_assert(MEMO_MAX_LINE < 1 << 12, "room for a length");
+    return before << 20 | behind << 8 | (unsigned char)first;
+}
+
+static inline uint32_t memo_shape_behind(uint32_t shape)
+{
+    return shape >> 8 & 0xFFF;
 }
 
 // Of any line; leaves the number to be read later.
@@ -45,7 +55,7 @@ static inline void memo_split(struct event_line *line)
             line->number_known = true;
             line->number_from = (uint16_t)from;
             line->number_to = (uint16_t)to;
-            line->shape = memo_shape(from, 1);
+            line->shape = memo_shape(from, 1, '}');
             return;
         }
     }

@@ -82,6 +82,8 @@ struct memo {
     uint64_t wishes;  // for room that was not there
     uint64_t sighted; // lines that were not seen before
     uint64_t changes; // entries that were moved, dropped or added
+    uint64_t looked;  // `changes` when lines were looked at last
+    uint64_t context; // for which they were
 };
 
 static inline struct memo_entry *memo_at(const struct memo *m, uint32_t entry)

@@ -97,15 +97,18 @@ static inline cell_two cell_below_eight(const double *bounds, cell_pair v)
            cell_below_two(bounds + 4, v) + cell_below_two(bounds + 6, v);
 }
 
-// The bucket of a value: the first of n bounds that is not below it. Behind them stand CATALOG_BOUNDS_PAD more that are
-// +Inf. Hardly a step hangs on the value, since no branch on it could be foreseen; once few bounds are left, they are
-// counted, and those behind them, which are not below it.
+// The bucket of a value: the first of n bounds (1 at least) that is not below it. Behind them stand CATALOG_BOUNDS_PAD more
+// that are +Inf. Hardly a step hangs on the value or on how many bounds there are, since no branch on either could be
+// foreseen: of up to twice CATALOG_BOUNDS_PAD bounds one half is left out, and as many as may then be below the value are
+// counted with those behind them, which are not.
 static inline size_t cell_bucket(const double *bounds, size_t n, double v)
 {
     const double *at = bounds;
-    for (; n > CATALOG_BOUNDS_PAD; n -= n / 2) {
-        at += n / 2 & -(size_t)(v > at[n / 2 - 1]);
-    }
+    do {
+        size_t half = (n + 1) / 2;
+        at += half & -(size_t)(v > at[half - 1]);
+        n = half;
+    } while (n > CATALOG_BOUNDS_PAD);
     const cell_pair both = {v, v};
     cell_two below = cell_below_eight(at, both) + cell_below_eight(at + 8, both);
     return (size_t)(at - bounds) - (size_t)(below[0] + below[1]);

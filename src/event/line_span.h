@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * line_span: how the bytes of a usual line are gone through, and compared.
+ *
+ * Lines are of a few lengths, which come in any order, so that each guess at the end of a loop over their bytes would
+ * be wrong. The bytes before the number of most are 64 to 192: three spans of 64, at the beginning, in the middle and
+ * at the end, hold all of them, some twice.
+ *
+ * Threads: pure functions.
+ */
+#ifndef VE_EVENT_LINE_SPAN_H
+#define VE_EVENT_LINE_SPAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { LINE_SPAN = 64 };
+
+static inline bool line_is_usual(size_t len)
+{
+    return len - LINE_SPAN <= 2 * LINE_SPAN;
+}
+
+// Where the middle span of a usual line begins.
+static inline size_t line_middle(size_t len)
+{
+    return (len - LINE_SPAN) / 2;
+}
+
+typedef uint64_t line_two __attribute__((vector_size(16)));
+
+// Bits are set where the spans differ.
+static inline line_two line_difference(const char *a, const char *b)
+{
+    line_two all = {0};
+#pragma GCC unroll 4
+    for (size_t i = 0; i < LINE_SPAN; i += sizeof(line_two)) {
+        line_two x;
+        line_two y;
+        memcpy(&x, a + i, sizeof x);
+        memcpy(&y, b + i, sizeof y);
+        all |= x ^ y;
+    }
+    return all;
+}
+
+static inline bool line_same(const char *a, const char *b, size_t len)
+{
+    if (!line_is_usual(len)) {
+        return memcmp(a, b, len) == 0;
+    }
+    size_t middle = line_middle(len);
+    size_t last = len - LINE_SPAN;
+    line_two all = line_difference(a, b) | line_difference(a + middle, b + middle) |
+                   line_difference(a + last, b + last);
+    return (all[0] | all[1]) == 0;
+}
+
+#endif
