@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/text.h"
 
-enum { NEAREST_MAX = 128 }; // bytes of a word that may still be a slip of the pen
-
 static const char hex_lower[] = "0123456789abcdef";
 static const char hex_upper[] = "0123456789ABCDEF";
 
@@ -120,61 +118,6 @@ size_t text_cut(const char *s, size_t len, size_t max)
         }
     }
     return max;
-}
-
-static unsigned least(unsigned a, unsigned b)
-{
-    return a < b ? a : b;
-}
-
-// Edits (insert, delete, replace, swap of neighbours) between two words of at most NEAREST_MAX
-// bytes.
-static unsigned distance(const char *a, size_t la, const char *b, size_t lb)
-{
-    unsigned rows[3][NEAREST_MAX + 1];
-    unsigned *before = rows[0], *last = rows[1], *row = rows[2];
-    for (size_t j = 0; j <= lb; j++) {
-        last[j] = (unsigned)j;
-    }
-    for (size_t i = 1; i <= la; i++) {
-        row[0] = (unsigned)i;
-        for (size_t j = 1; j <= lb; j++) {
-            unsigned d = least(last[j], row[j - 1]) + 1;
-            d = least(d, last[j - 1] + (a[i - 1] != b[j - 1]));
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
-                d = least(d, before[j - 2] + 1);
-            }
-            row[j] = d;
-        }
-        unsigned *spare = before;
-        before = last;
-        last = row;
-        row = spare;
-    }
-    return last[lb];
-}
-
-const char *text_nearest(const char *word, const char *const *words, size_t n)
-{
-    size_t len = strnlen(word, NEAREST_MAX + 1);
-    if (len > NEAREST_MAX) {
-        return NULL;
-    }
-    unsigned limit = len < 6 ? 1 : (unsigned)len / 3;
-    const char *best = NULL;
-    for (size_t i = 0; i < n; i++) {
-        size_t other = strnlen(words[i], NEAREST_MAX + 1);
-        size_t apart = other > len ? other - len : len - other;
-        if (other > NEAREST_MAX || apart > limit) {
-            continue;
-        }
-        unsigned d = distance(word, len, words[i], other);
-        if (d < limit || (d == limit && best == NULL)) {
-            best = words[i];
-            limit = d;
-        }
-    }
-    return best;
 }
 
 // The letter of the short escape of a character, or 0.
@@ -308,13 +251,41 @@ static const char *escape_label_value(char c)
     return c == '"' ? "\\\"" : escape_help(c);
 }
 
-void text_label_value(struct buf *out, const char *s, size_t len)
+// A bit for each of the eight bytes that is this one; bits above the first one mean nothing.
+static uint64_t bytes_like(uint64_t eight, char c)
+{
+    uint64_t other = eight ^ 0x0101010101010101 * (unsigned char)c;
+    return (other - 0x0101010101010101) & ~other & 0x8080808080808080;
+}
+
+// Whether one of eight bytes is to be escaped in a label value.
+static bool is_escaped_among(const char *s)
+{
+    uint64_t eight;
+    memcpy(&eight, s, sizeof eight);
+    return (bytes_like(eight, '"') | bytes_like(eight, '\\') | bytes_like(eight, '\n')) != 0;
+}
+
+// How many bytes of the beginning hold nothing to be escaped: all, or some.
+static size_t plain_before(const char *s, size_t len)
 {
     static const bool escaped[256] = {['"'] = true, ['\\'] = true, ['\n'] = true};
     size_t plain = 0;
+    while (len - plain >= 8 && !is_escaped_among(s + plain)) {
+        plain += 8;
+    }
+    if (len >= 8 && len - plain < 8 && !is_escaped_among(s + len - 8)) {
+        return len; // of the last eight, some were looked at before
+    }
     while (plain < len && !escaped[(unsigned char)s[plain]]) {
         plain++;
     }
+    return plain;
+}
+
+void text_label_value(struct buf *out, const char *s, size_t len)
+{
+    size_t plain = plain_before(s, len);
     buf_add(out, s, plain);
     if (plain < len) {
         add_escaped(out, s + plain, len - plain, escape_label_value);

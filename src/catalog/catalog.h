@@ -24,6 +24,7 @@ enum {
     CATALOG_MAX_EVENTS = 1000,   //
     CATALOG_MAX_UPDATES = 16,    // updates of one event
     CATALOG_MAX_BOUNDS = 128,    // bounds of one histogram, +Inf aside
+    CATALOG_OPENING = 32,        // bytes that are there of a label's opening, if it has not more
     CATALOG_BOUNDS_PAD = 16,     // more +Inf behind them, so that as many can be looked at together
     CATALOG_MAX_VALUES = 1000,   // known values of one label, and aliases of one label
     CATALOG_MAX_COMPONENTS = 16, // "unknown" among them
@@ -57,7 +58,8 @@ struct label_def {
 struct label {
     char *name;
     size_t name_len;
-    char *opening;               // the name, then =", as it begins in a series' key
+    // The name, then =", as it begins in a series' key. CATALOG_OPENING bytes can be read.
+    char *opening;
     const struct label_def *def; // never NULL
 };
 

@@ -216,7 +216,7 @@ static bool read_label(struct loader *l, const struct at *at, const struct yaml_
     }
     ret->name = loader_strdup(l, name->text);
     ret->name_len = strlen(name->text);
-    ret->opening = loader_alloc(l, ret->name_len + sizeof "=\"", 1);
+    ret->opening = loader_alloc(l, ret->name_len + CATALOG_OPENING, 1);
     ret->def = find_def(l, at, item);
     if (l->problems > problems || ret->name == NULL || ret->opening == NULL || ret->def == NULL) {
         return false;

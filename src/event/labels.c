@@ -3,10 +3,15 @@
 
 #include <jansson.h>
 
+static bool is_named(const struct label *l, const char *name, size_t len)
+{
+    return l->name_len == len && memcmp(l->name, name, len) == 0;
+}
+
 static int position(const struct labels *l, const char *name, size_t len)
 {
     for (size_t i = 0; i < l->n; i++) {
-        if (l->declared[i].name_len == len && memcmp(l->declared[i].name, name, len) == 0) {
+        if (is_named(&l->declared[i], name, len)) {
             return (int)i;
         }
     }
@@ -38,9 +43,13 @@ void labels_begin(struct labels *l, const struct label *declared, size_t n)
 enum reject labels_gather(struct labels *l, json_t *object, const struct event_defaults *defaults,
                           struct event_verdict *v)
 {
+    size_t next = 0; // most senders keep to the declared order
     for (void *i = json_object_iter(object); i != NULL; i = json_object_iter_next(object, i)) {
         const char *key = json_object_iter_key(i);
-        int at = position(l, key, json_object_iter_key_len(i));
+        size_t len = json_object_iter_key_len(i);
+        bool in_order = next < l->n && is_named(&l->declared[next], key, len);
+        int at = in_order ? (int)next : position(l, key, len);
+        next = (size_t)at + 1;
         if (at < 0) {
             return line_refuse(v, REJECT_unknown_label, "label \"%.64s\" is not declared", key);
         }

@@ -397,6 +397,35 @@ START_TEST(plain_is_what_holds_neither_nul_nor_more_than_ascii)
 }
 END_TEST
 
+// What is to be escaped may stand anywhere in a value of any length, alone or twice.
+START_TEST(label_values_are_escaped_wherever_it_is_needed)
+{
+    enum { LEN = 40 };
+    char text[LEN + 1];
+    for (size_t len = 1; len <= LEN; len++) {
+        for (size_t a = 0; a < len; a++) {
+            for (size_t b = 0; b < len; b++) {
+                memset(text, 'x', len);
+                text[a] = '"';
+                text[b] = '\n';
+                char *exact = malloc(len);
+                memcpy(exact, text, len);
+                struct buf got = BUF_INIT;
+                struct buf want = BUF_INIT;
+                text_label_value(&got, exact, len);
+                for (size_t i = 0; i < len; i++) {
+                    buf_str(&want, text[i] == '"' ? "\\\"" : text[i] == '\n' ? "\\n" : "x");
+                }
+                ck_assert_str_eq(buf_string(&got), buf_string(&want));
+                buf_free(&got);
+                buf_free(&want);
+                free(exact);
+            }
+        }
+    }
+}
+END_TEST
+
 UNIT_MAIN("text", utf8_is_told_at_every_place_of_a_text,
           utf8_is_each_character_in_its_shortest_form, a_cut_is_between_characters,
           the_nearest_word_is_a_likely_slip,
@@ -406,4 +435,5 @@ UNIT_MAIN("text", utf8_is_told_at_every_place_of_a_text,
           any_bytes_become_a_json_string_of_good_utf8, html_is_safe_in_elements_and_attributes,
           path_segments_are_percent_encoded, label_values_and_help_escape_no_more_than_needed,
           a_star_stands_for_any_run, many_stars_take_no_endless_time, names_are_those_of_prometheus,
-          plain_is_what_holds_neither_nul_nor_more_than_ascii)
+          plain_is_what_holds_neither_nul_nor_more_than_ascii,
+          label_values_are_escaped_wherever_it_is_needed)
