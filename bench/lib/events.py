@@ -173,10 +173,10 @@ def parsed(bench, path):
 def unseen(bench):
     row = Row("unseen", "lines never seen before, of 1 k known series", "ns")
     again = Row("learned", "the same lines a second time, which makes the memo learn them", "ns")
-    n = 20_000 if bench.quick else 100_000
+    n = 20_000 if bench.quick else 40_000
     with Daemon(bench) as daemon:
         warm(daemon, bench.loads.heads(1000))
-        for path in bench.loads.unseen(1000, n, bench.repeats):
+        for path in bench.loads.unseen(1000, n, 3 * bench.repeats):
             for r in (row, again):
                 r.values.append(daemon.send(path)["cpu"] / n)
                 r.beside.setdefault("jansson", []).append(parsed(bench, path))
