@@ -12,8 +12,8 @@
  *   - a hit compares all bytes; what is no JSON number in the number's place is a miss, and so is what the
  *     parser might refuse for its value: a negative number for a counter, or one so large that a sum could
  *     cease to be finite;
- *   - the key holds what else the meaning hangs on: the catalogue's generation and the origin's context (its
- *     default labels, its source and what that may push); the permit's rate is asked for at every hit;
+ *   - the key holds what else the meaning hangs on, the origin's context (its default labels, its source and what
+ *     that may push); the permit's rate is asked for at every hit; another catalogue empties the memo;
  *   - an entry does not outlive its series: each removal raises a count, and an entry
  *     that has not seen the present count looks at its series first. What must be claimed (owned series, and
  *     those with a ttl) is claimed at every hit;
