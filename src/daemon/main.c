@@ -12,7 +12,7 @@
  * base/num               numbers to text and back
  * base/num_pow10         the powers of ten that num needs
  * base/siphash           a keyed hash
- * base/text              UTF-8, JSON, HTML and label text; nearest words
+ * base/text              UTF-8, JSON, HTML and label text
  * base/text_nearest      words that were most likely meant
  *
  * catalog/catalog        what may exist: metrics, labels, events; look-up

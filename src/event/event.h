@@ -95,11 +95,12 @@ uint64_t event_context(struct event_reader *r, const struct event_origin *origin
 // but the lines' fields behind `len`.
 void event_look(struct event_reader *r, const struct event_origin *origin, struct event_line *lines,
                 size_t n);
-// Applies the lines of the beginning that are remembered, of those that one event_look saw. Returns how many. None of them
-// has a verdict to speak of; the next one is for event_judge.
+// Applies the lines of the beginning that are remembered, of those that the last event_look saw. Returns how many. None
+// of them has a verdict to speak of; the next one is for event_judge.
 size_t event_remembered(struct event_reader *r, const struct event_origin *origin,
                         struct event_line *lines, size_t n);
-// Judges and applies one line that event_look saw, for this origin or another one (len <= EVENT_MAX_LINE, not blank).
+// Judges and applies one line that the last event_look saw, for this origin or another one (len <= EVENT_MAX_LINE, not
+// blank).
 void event_judge(struct event_reader *r, const struct event_origin *origin, struct event_line *line,
                  struct event_verdict *ret);
 // Both for a single line.

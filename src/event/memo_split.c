@@ -14,6 +14,7 @@ void memo_split_slowly(struct event_line *line)
 {
     const unsigned char *at = (const unsigned char *)line->at;
     line->number_known = false;
+    line->number = 0;
     line->number_from = line->number_to = 0;
     line->shape = 0;
     if (line->len > MEMO_MAX_LINE) {

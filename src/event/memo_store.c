@@ -78,8 +78,8 @@ void memo_renew(struct memo *m, uint64_t generation)
     m->wrap = 0;
     m->n = 0;
     m->changes++;
-    if (madvise(m->buckets, m->bytes, MADV_DONTNEED) <
-        0) { // which leaves zeros, but for locked memory
+    bool zeroed = madvise(m->buckets, m->bytes, MADV_DONTNEED) == 0;
+    if (!zeroed) { // the memory is locked
         memset(m->buckets, 0, m->n_buckets * sizeof *m->buckets);
     }
 }
