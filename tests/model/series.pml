@@ -149,7 +149,7 @@ inline release(s)
 	state[s] = FREE
 }
 
-inline find_or_make(s)
+inline place_planned(s)
 {
 	made = false;
 	ok = false;
@@ -159,7 +159,7 @@ inline find_or_make(s)
 		s = found_in_index;
 		if
 		:: s != NONE -> usable(s)
-		:: else ->
+		:: true -> // not found, or found gone before, and not looked for again
 			atomic { count++; prepare(fresh) };
 			do
 			:: atomic {
@@ -205,7 +205,7 @@ proctype worker(byte me; byte life)
 
 	enter(me);
 	do
-	:: find_or_make(s);
+	:: place_planned(s);
 	   claim(s);
 	   if
 	   :: ok -> break
