@@ -32,7 +32,8 @@ struct event_reader;
 
 enum { MEMO_MAX_LINE = 1024 };
 
-// Above this a number goes the slow way, which keeps sums finite; below it no sum can overflow.
+// Above this a number goes the slow way, wherever in the line it stands: that keeps sums finite. Below it no sum can
+// overflow.
 #define MEMO_MAX_NUMBER 1e15
 
 // Room for `bytes`, all included. Returns 0, -ENOMEM.

@@ -6,6 +6,7 @@
 #include "event/number.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -104,7 +105,8 @@ static bool may_learn(const struct event_reader *r, const struct event_line *lin
         return false;
     }
     for (size_t i = 0; i < r->n_plan; i++) {
-        if (r->plan[i].exemplar != NULL || !is_plain(r, &r->plan[i])) {
+        const struct planned *p = &r->plan[i];
+        if (p->exemplar != NULL || !is_plain(r, p) || fabs(p->value) > MEMO_MAX_NUMBER) {
             return false;
         }
     }

@@ -393,7 +393,34 @@ START_TEST(the_number_is_cut_out_at_the_end_only)
 }
 END_TEST
 
+// It is accepted twice, since its series is made anew in between. A third time the sum would not be finite.
+START_TEST(a_number_that_may_end_sums_is_not_remembered_wherever_it_stands)
+{
+    static const char line[] =
+        "{\"value\":1e308,\"event\":\"done\",\"labels\":{\"x\":\"a\",\"outcome\":\"success\"}}";
+    struct side s;
+    struct event_verdict v;
+    struct event_origin origin = {.claimant = {.base = 1, .life = 101}};
+    rcu_join();
+    open_side(&s, 1 << 20);
+    rcu_enter();
+    for (int sight = 1; sight <= 2; sight++) {
+        struct control_forget all = {0};
+        event_forget(s.reader, &all, &origin);
+        event_line(s.reader, &origin, line, sizeof line - 1, &v);
+        ck_assert_int_eq(v.kind, EVENT_APPLIED);
+    }
+    event_line(s.reader, &origin, line, sizeof line - 1, &v);
+    ck_assert_int_eq(v.kind, EVENT_REFUSED);
+    ck_assert_str_eq(v.detail, "the sum would not be finite");
+    rcu_leave();
+    close_side(&s);
+    rcu_part();
+}
+END_TEST
+
 UNIT_MAIN("memo", remembering_changes_no_series_and_no_refusal,
           too_little_memory_for_all_lines_changes_nothing_either, numbers_read_as_strtod_reads_them,
           random_decimals_read_as_strtod_reads_them, a_line_is_remembered_at_its_third_sight,
-          the_number_is_cut_out_at_the_end_only)
+          the_number_is_cut_out_at_the_end_only,
+          a_number_that_may_end_sums_is_not_remembered_wherever_it_stands)
