@@ -56,7 +56,8 @@ struct event_origin {
 struct event_line {
     const char *at;
     uint32_t len;
-    uint16_t number_from; // its number at the end; both `len` when there is none
+    uint16_t
+        number_from; // its number at the end; both `len` when there is none, 0 when the line is too long
     uint16_t number_to;
     uint32_t shape;    // of its bytes, as the memo compares it; 0: too long for that
     uint32_t entry;    // of the memo, most likely the line's; 0: it has none

@@ -44,23 +44,8 @@ static inline __m128i number_block(const char *end)
 // The bits of a block's last n bytes.
 static inline __m128i number_last(size_t n)
 {
-    static const uint8_t ones[2 * NUMBER_BLOCK] = {[NUMBER_BLOCK] = 255,
-                                                   255,
-                                                   255,
-                                                   255,
-                                                   255,
-                                                   255,
-                                                   255,
-                                                   255,
-                                                   255,
-                                                   255,
-                                                   255,
-                                                   255,
-                                                   255,
-                                                   255,
-                                                   255,
-                                                   255};
-    return number_load(ones + n);
+    static const uint64_t ones[] = {0, 0, UINT64_MAX, UINT64_MAX};
+    return number_load((const char *)ones + n);
 }
 
 // The value of sixteen digits: pairs of them, then fours, then eights.
