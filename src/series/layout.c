@@ -64,7 +64,38 @@ bool layout_is_of_this_boot(const char *base)
     return now[0] != '\0' && memcmp(now, l.boot, sizeof now) == 0;
 }
 
-uint64_t layout_digest(const char *base, uint64_t size)
+uint64_t layout_span(uint64_t size)
 {
-    return size > ARENA_PAGE ? key_hash_with(base + ARENA_PAGE, size - ARENA_PAGE, ORDER) : 0;
+    uint64_t pages = (size + ARENA_PAGE - 1) / ARENA_PAGE;
+    return pages == 0 ? ARENA_PAGE : (pages + LAYOUT_SUMS - 1) / LAYOUT_SUMS * ARENA_PAGE;
+}
+
+uint64_t layout_sum(const char *base, uint64_t size, uint64_t span)
+{
+    uint64_t bytes = layout_span(size);
+    uint64_t from = span * bytes < LAYOUT_REDO_AT ? LAYOUT_REDO_AT : span * bytes;
+    uint64_t to = (span + 1) * bytes < size ? (span + 1) * bytes : size;
+    return from < to ? key_hash_with(base + from, to - from, span) : 0;
+}
+
+uint64_t layout_digest(const char *base)
+{
+    struct layout l;
+    memcpy(&l, base, sizeof l);
+    uint64_t figures[2] = {atomic_load(&l.mono_ms), l.size};
+    return key_hash_with(base + LAYOUT_SUMS_AT, LAYOUT_REDO_AT - LAYOUT_SUMS_AT,
+                         key_hash_with(figures, sizeof figures, ORDER));
+}
+
+void layout_close(char *base, uint64_t size)
+{
+    struct layout *l = layout_of(base);
+    uint64_t bytes = layout_span(size);
+    for (uint64_t i = 0; i * bytes < size; i++) {
+        layout_sums(base)[i] = layout_sum(base, size, i);
+    }
+    l->size = size;
+    atomic_store(&l->mono_ms, clock_mono_ms());
+    l->digest = layout_digest(base);
+    atomic_store(&l->phase, LAYOUT_CLEAN);
 }

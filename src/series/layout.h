@@ -2,8 +2,10 @@
 /*
  * layout: what stands at fixed places at the beginning of every arena, and so of every state file.
  *
- * Shape:   the header in the first page; from LAYOUT_REDO_AT one page per lane for its redo record. All numbers
- *          in the order of bytes of the machine, which the header tells.
+ * Shape:   the header in the first page; behind it the sums of a file that was closed; from LAYOUT_REDO_AT one page
+ *          per lane for its redo record. All numbers in the order of bytes of the machine, which the header tells.
+ * Sums:    numbers change in place and have no check of their own. So a clean end leaves a hash of each span, which
+ *          is some pages: what stands in a span that fails it is not believed (series/record).
  * Threads: the fixed part is written before anybody else sees the arena. The rest is the main thread's, but
  *          for the redo pages: each is its lane's.
  */
@@ -15,8 +17,10 @@
 #include <stdatomic.h>
 
 enum {
-    LAYOUT_VERSION = 1, // raised with any change to what stands in the file
+    LAYOUT_VERSION = 2, // raised with any change to what stands in the file
+    LAYOUT_SUMS_AT = ARENA_PAGE,
     LAYOUT_REDO_AT = 64 << 10,
+    LAYOUT_SUMS = (LAYOUT_REDO_AT - LAYOUT_SUMS_AT) / 8, // at most
     LAYOUT_REDO_SIZE = ARENA_PAGE,
     LAYOUT_LANES = 64,
     LAYOUT_BOOT = 40,
@@ -42,7 +46,7 @@ struct layout {
     uint32_t spare2;          //
     _Atomic uint64_t mono_ms; // CLOCK_MONOTONIC when it was last looked at
     uint64_t size;            // CLEAN: bytes that are in use
-    uint64_t digest;          // CLEAN: of the bytes behind the first page
+    uint64_t digest;          // CLEAN: of the sums, and of mono_ms and size
 };
 
 static inline struct layout *layout_of(char *base)
@@ -62,7 +66,17 @@ void layout_init(char *base, uint32_t life_from);
 bool layout_is_good(const char *base);
 // Whether it is of this boot, so that the kernel still has all that was written.
 bool layout_is_of_this_boot(const char *base);
-// The digest of what stands behind the first page.
-uint64_t layout_digest(const char *base, uint64_t size);
+// Bytes of a span of an arena of that size: whole pages, as few as LAYOUT_SUMS spans allow.
+uint64_t layout_span(uint64_t size);
+// The sum of the span with that number, as far as it reaches into [LAYOUT_REDO_AT, size).
+uint64_t layout_sum(const char *base, uint64_t size, uint64_t span);
+static inline uint64_t *layout_sums(char *base)
+{
+    return (uint64_t *)(void *)(base + LAYOUT_SUMS_AT);
+}
+// The digest of the header's figures and of the sums.
+uint64_t layout_digest(const char *base);
+// Writes size, sums and digest of an arena of which `size` bytes are in use, and calls it clean.
+void layout_close(char *base, uint64_t size);
 
 #endif

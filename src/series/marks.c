@@ -249,7 +249,8 @@ static const void *piece_of(const struct record_image *image, uint32_t handle, s
 {
     uint64_t at = (uint64_t)handle * ARENA_GRANULE;
     if (handle == 0 || at > image->size || size > image->size - at ||
-        *(const uint64_t *)(const void *)(image->base + at) != own) {
+        *(const uint64_t *)(const void *)(image->base + at) != own ||
+        !record_image_trusts(image, at, size)) {
         return NULL;
     }
     return image->base + at;

@@ -149,6 +149,18 @@ static bool lies_right(uint64_t at, uint64_t bytes, uint64_t size)
            (in_page == 0 || in_page + bytes <= ARENA_PAGE);
 }
 
+bool record_image_trusts(const struct record_image *image, uint64_t at, uint64_t bytes)
+{
+    bool good = true;
+    if (image->span == 0) {
+        return true;
+    }
+    for (uint64_t i = at / image->span; good && i * image->span < at + bytes; i++) {
+        good = i < LAYOUT_SUMS && (image->good[i / 64] >> i % 64 & 1) != 0;
+    }
+    return good;
+}
+
 enum look { LOOK_NOTHING, LOOK_DAMAGED, LOOK_RECORD };
 
 // What stands at a place, of whose bytes nothing is known.
@@ -163,7 +175,7 @@ static enum look look_at(const struct record_image *image, uint64_t at)
         return LOOK_NOTHING;
     }
     if (check == check_of(r, (uint32_t)(at / ARENA_GRANULE), image->seed)) {
-        return LOOK_RECORD;
+        return record_image_trusts(image, at, record_size(r)) ? LOOK_RECORD : LOOK_DAMAGED;
     }
     return check > UINT32_MAX ? LOOK_DAMAGED : LOOK_NOTHING;
 }
@@ -259,7 +271,7 @@ const void *record_image_cell(struct record_image *image, uint32_t handle, unsig
     if (lies_right(at, size, image->size)) {
         memcpy(&tag, image->base + at, sizeof tag);
     }
-    if (tag != tag_of(r, handle, lane, image->seed)) {
+    if (tag != tag_of(r, handle, lane, image->seed) || !record_image_trusts(image, at, size)) {
         image->damaged++;
         return NULL;
     }

@@ -8,7 +8,8 @@
  *          pretend to be a record. It is 0 until the record is published, and again from when it is
  *          withdrawn: what a kill leaves half made was never there. Words and cells may change at any time.
  *          A cell begins with a tag, a keyed word of its record and lane: after a power cut its page may be
- *          older than its record's, and hold what was there before.
+ *          older than its record's, and hold what was there before. Of a file that was closed, what stands in a
+ *          span that is not what it was (layout) is nothing, since numbers have no check.
  * Order:   make, fill in, record_publish. A line of a session publishes the series that it made before it
  *          marks its redo record, since replaying does not publish (table_publish).
  * Threads: record_new, record_cell: with the thread's own hand. publish and withdraw: any; of two that do
@@ -129,7 +130,12 @@ struct record_image {
     size_t n;
     size_t first[RECORD_KINDS + 1]; // where each kind begins in them
     uint64_t damaged;               // records and cells that do not check out
+    uint64_t span;                  // bytes; 0: the file was not closed, and tells nothing of them
+    uint64_t good[LAYOUT_SUMS / 64]; // bits: which spans are what they were
 };
+
+// Whether the bytes are what they were when the file was closed, as far as it tells.
+bool record_image_trusts(const struct record_image *image, uint64_t at, uint64_t bytes);
 
 // Finds the records. Reads base, size and seed. Returns 0, -ENOMEM.
 int record_scan(struct record_image *image);

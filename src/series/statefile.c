@@ -211,11 +211,7 @@ int statefile_finish(struct statefile *f, struct arena *a)
     if (rc < 0) {
         return rc;
     }
-    struct layout *l = layout_of(arena_base(a));
-    l->size = arena_used(a);
-    l->digest = layout_digest(arena_base(a), l->size);
-    atomic_store(&l->mono_ms, clock_mono_ms());
-    atomic_store(&l->phase, LAYOUT_CLEAN);
+    layout_close(arena_base(a), arena_used(a));
     return fsync(f->own) < 0 ? -errno : 0;
 }
 

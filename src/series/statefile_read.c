@@ -82,6 +82,25 @@ void statefile_forget(struct record_image *image)
     }
 }
 
+// Notes which spans of a file that was closed are what they were. The file may be cut, and its header wrong: then no span
+// fits its sum.
+static void check_sums(struct record_image *image)
+{
+    const struct layout *l = layout_of(image->base);
+    const uint64_t most = (uint64_t)UINT32_MAX * ARENA_GRANULE;
+    uint64_t size = l->size < most ? l->size : most;
+    image->span = layout_span(size);
+    bool whole = layout_digest(image->base) == l->digest;
+    for (uint64_t i = 0, from = 0; from < size; from = ++i * image->span) {
+        uint64_t to = from + image->span < size ? from + image->span : size;
+        bool good = to <= image->size &&
+                    layout_sum(image->base, size, i) == layout_sums(image->base)[i];
+        image->good[i / 64] |= (uint64_t)good << i % 64;
+        whole = whole && good;
+    }
+    image->damaged += !whole;
+}
+
 // What the header says of an image whose header is good.
 static void judge(struct record_image *image)
 {
@@ -95,8 +114,8 @@ static void judge(struct record_image *image)
         image->shift_s =
             (uint32_t)(clock_mono_ms() / 1000) - (uint32_t)(atomic_load(&l->mono_ms) / 1000);
     }
-    if (clean && (l->size > image->size || layout_digest(image->base, l->size) != l->digest)) {
-        image->damaged++;
+    if (clean) {
+        check_sums(image);
     }
 }
 
