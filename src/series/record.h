@@ -128,9 +128,9 @@ struct record_image {
     uint32_t shift_s;   // makes a monotonic second of the file one of this boot, modulo 2^32
     uint32_t *handles;  // of records, by kind and ascending
     size_t n;
-    size_t first[RECORD_KINDS + 1]; // where each kind begins in them
-    uint64_t damaged;               // records and cells that do not check out
-    uint64_t span;                  // bytes; 0: the file was not closed, and tells nothing of them
+    size_t first[RECORD_KINDS + 1];  // where each kind begins in them
+    uint64_t damaged;                // records and cells that do not check out
+    uint64_t span;                   // bytes; 0: the file was not closed, and tells nothing of them
     uint64_t good[LAYOUT_SUMS / 64]; // bits: which spans are what they were
 };
 

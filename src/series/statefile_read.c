@@ -93,8 +93,8 @@ static void check_sums(struct record_image *image)
     bool whole = layout_digest(image->base) == l->digest;
     for (uint64_t i = 0, from = 0; from < size; from = ++i * image->span) {
         uint64_t to = from + image->span < size ? from + image->span : size;
-        bool good = to <= image->size &&
-                    layout_sum(image->base, size, i) == layout_sums(image->base)[i];
+        bool good =
+            to <= image->size && layout_sum(image->base, size, i) == layout_sums(image->base)[i];
         image->good[i / 64] |= (uint64_t)good << i % 64;
         whole = whole && good;
     }

@@ -310,8 +310,12 @@ enum { HOLE = 256 << 20 };
 START_TEST(spans_cover_an_arena_of_any_size)
 {
     const uint64_t most = (uint64_t)UINT32_MAX * ARENA_GRANULE;
-    const uint64_t sizes[] = {0, 1, ARENA_PAGE, (uint64_t)LAYOUT_SUMS * ARENA_PAGE,
-                              (uint64_t)LAYOUT_SUMS * ARENA_PAGE + 1, most};
+    const uint64_t sizes[] = {0,
+                              1,
+                              ARENA_PAGE,
+                              (uint64_t)LAYOUT_SUMS * ARENA_PAGE,
+                              (uint64_t)LAYOUT_SUMS * ARENA_PAGE + 1,
+                              most};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         uint64_t span = layout_span(sizes[i]);
         ck_assert_uint_gt(span, 0);
