@@ -78,7 +78,8 @@ int client_connect(struct client *c, unsigned timeout_ms)
         link_connect(c);
     }
     while (!c->ready) {
-        if (c->fd < 0 && c->error != -EAGAIN) {
+        bool again = c->error == -EAGAIN || c->error == -ECONNRESET || c->error == -EPIPE;
+        if (c->fd < 0 && !again) {
             return c->error;
         }
         if (link_now_ms() >= deadline) {
@@ -106,7 +107,8 @@ static bool wait_room(struct client *c, size_t len)
     return true;
 }
 
-int client_send_line(struct client *c, const char *line, size_t len)
+// Puts a line into the buffer.
+static int take_line(struct client *c, const char *line, size_t len)
 {
     if (wire_is_blank(line, len) || memchr(line, '\n', len) != NULL ||
         (c->sessions > 0 && wire_is_control(line, len))) {
@@ -121,8 +123,16 @@ int client_send_line(struct client *c, const char *line, size_t len)
         return -ENOBUFS;
     }
     queue_put(&c->queue, line, len);
-    link_turn(c, 0);
     return 0;
+}
+
+int client_send_line(struct client *c, const char *line, size_t len)
+{
+    int error = take_line(c, line, len);
+    if (error == 0) {
+        link_turn(c, 0);
+    }
+    return error;
 }
 
 int client_send(struct client *c, const struct wire_sample *sample)
@@ -142,7 +152,7 @@ int client_send_value(struct client *c, const struct wire_sample *sample, double
 
 static bool has_to_write(const struct client *c)
 {
-    return c->queue.head < c->queue.len || c->control_len > 0;
+    return queue_waits(&c->queue) || c->control_len > 0;
 }
 
 int client_work(struct client *c, unsigned timeout_ms)
@@ -212,6 +222,36 @@ int client_sync(struct client *c, unsigned timeout_ms)
             return -ETIMEDOUT;
         }
     } while (id == 0 || c->sync_seen < id);
+    return 0;
+}
+
+int client_apply(struct client *c, const struct wire_sample *sample, unsigned timeout_ms)
+{
+    char line[WIRE_LINE_MAX];
+    uint64_t deadline = link_now_ms() + timeout_ms;
+    struct client_stats before = c->stats;
+    int len = wire_line(line, sizeof line, sample);
+    int error = len < 0 ? len : c->sessions > 0 ? -EINVAL : take_line(c, line, (size_t)len);
+    if (error < 0) {
+        return error;
+    }
+    for (uint64_t id = 0; id == 0 || c->sync_seen < id;) {
+        if (c->ready && c->control_len == 0 && !c->sync_waits) {
+            link_queue_last_sync(c);
+            id = c->sync_id;
+        }
+        uint64_t now = link_now_ms();
+        link_turn(c, deadline);
+        if (c->stats.unknown != before.unknown) {
+            return -ECONNRESET;
+        }
+        if (c->fd < 0 && (now >= deadline || c->stats.refused != before.refused)) {
+            return c->error;
+        }
+        if (now >= deadline && (id == 0 || c->sync_seen < id)) {
+            return -ETIMEDOUT;
+        }
+    }
     return 0;
 }
 

@@ -83,8 +83,8 @@ struct client;
 // -EMSGSIZE (hello too long); -ENOMEM; -errno of getrandom.
 int client_open(struct client **ret, const struct client_config *config);
 
-// Connects at once, whatever the back-off says, and waits for the hello's answer. Returns 0; -errno
-// of connect; -EPERM when the hello was refused; -ECONNRESET; -ETIMEDOUT.
+// Connects at once, whatever the back-off says, and waits for the hello's answer, also from the next daemon
+// when one goes meanwhile. Returns 0; -errno of connect; -EPERM when the hello was refused; -ETIMEDOUT.
 int client_connect(struct client *c, unsigned timeout_ms);
 
 // Sends one sample or event. Returns 0 when it is sent or waits in the buffer; -ENOBUFS when it was
@@ -112,6 +112,11 @@ int client_wait(const struct client *c, struct pollfd *ret);
 // Returns 0; -ETIMEDOUT; -ECONNRESET when a connection broke meanwhile, in a session only when lines
 // were lost by that; -EPERM when a session's hello was refused.
 int client_sync(struct client *c, unsigned timeout_ms);
+
+// Sends one sample or event and waits until the daemon has dealt with it. What a daemon that stops has not taken goes to
+// the next one, within timeout_ms: line and sync are written together, and a stopping daemon either answers both or takes
+// neither. Not in a session. Returns as client_send and client_sync; -errno of connect when there is no daemon in the end.
+int client_apply(struct client *c, const struct wire_sample *sample, unsigned timeout_ms);
 
 struct client_stats client_stats(const struct client *c);
 

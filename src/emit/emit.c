@@ -35,23 +35,16 @@ static int unreached(const struct args *a, FILE *err, int error)
     return EMIT_UNREACHED;
 }
 
-// Sends one sample and waits for the daemon's verdict. Returns 0; -errno.
-static int try_sample(struct client *c, const struct args *a, const struct wire_sample *sample)
-{
-    int error = client_send(c, sample);
-    return error < 0 ? error : client_sync(c, a->timeout_ms);
-}
-
 static int send_sample(struct client *c, const struct args *a, struct verdict *v, FILE *err)
 {
-    int error = try_sample(c, a, &a->sample);
+    int error = client_apply(c, &a->sample, a->timeout_ms);
     struct verdict first = *v;
     bool either = a->kind == ARGS_EITHER && a->sample.op == NULL;
     if (error == 0 && either && v->n == 1 && strcmp(v->refusal.reason, "unknown_metric") == 0) {
         struct wire_sample event = a->sample;
         event.event = true;
         *v = (struct verdict){0};
-        error = try_sample(c, a, &event);
+        error = client_apply(c, &event, a->timeout_ms);
         if (error == 0 && v->n > 0 && strcmp(v->refusal.reason, "unknown_event") == 0) {
             pump_report(err, "refused", &first.refusal);
         }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -55,6 +56,7 @@ static void break_off(struct client *c, int error)
     c->unheard = c->unheard || (!c->ready && !c->fresh);
     c->ready = c->reader.skip = false;
     c->control_at = c->control_len = c->reader.len = 0;
+    c->control_last = false;
     c->doubt = c->sync_waits = false;
     c->lost_told = c->lost_known;
     if (has_session(c)) {
@@ -110,6 +112,13 @@ void link_queue_sync(struct client *c)
     c->synced = c->written + queue_is_torn(&c->queue); // it follows that line
     c->unsynced = 0;
     c->sync_at = link_now_ms();
+}
+
+void link_queue_last_sync(struct client *c)
+{
+    link_queue_sync(c);
+    c->control_last = true;
+    c->synced = c->written + c->queue.lines; // without a session those are the ones that wait
 }
 
 static void queue_hello(struct client *c)
@@ -264,15 +273,15 @@ static void read_replies(struct client *c)
     }
 }
 
-// The next bytes to write: control lines where a line of the queue has just ended, else lines.
+// The next bytes to write: control lines where a line of the queue has just ended, or all have, else lines.
 static size_t next_bytes(const struct client *c, const char **ret)
 {
     size_t control = c->control_len - c->control_at;
-    if (control > 0 && !queue_is_torn(&c->queue)) {
+    if (control > 0 && (c->control_last ? !queue_waits(&c->queue) : !queue_is_torn(&c->queue))) {
         *ret = c->control + c->control_at;
         return control;
     }
-    if (control > 0) {
+    if (control > 0 && !c->control_last) {
         return queue_rest_of_line(&c->queue, ret);
     }
     return c->ready ? queue_next(&c->queue, ret) : 0;
@@ -294,26 +303,41 @@ static uint64_t sync_due(const struct client *c)
 
 static void note_written(struct client *c, const char *p, size_t n)
 {
+    const char *waiting;
     if (p == c->control + c->control_at) {
         c->control_at += n;
     } else {
-        uint64_t lines = queue_wrote(&c->queue, n);
+        size_t most = queue_next(&c->queue, &waiting);
+        size_t of_lines = n < most ? n : most;
+        uint64_t lines = queue_wrote(&c->queue, of_lines);
+        c->control_at += n - of_lines;
         c->written += lines;
-        c->unsynced += n;
+        c->unsynced += of_lines;
         if (!has_session(c)) {
             queue_drop(&c->queue, lines);
         }
     }
     if (c->control_at == c->control_len) {
         c->control_at = c->control_len = 0;
+        c->control_last = false;
     }
+}
+
+// Writes bytes of next_bytes, and with all lines that wait the control lines that go behind them.
+static ssize_t send_some(const struct client *c, const char *p, size_t n)
+{
+    bool both = c->control_last && queue_waits(&c->queue);
+    struct iovec parts[2] = {{(char *)(uintptr_t)p, n},
+                             {c->control + c->control_at, c->control_len - c->control_at}};
+    struct msghdr m = {.msg_iov = parts, .msg_iovlen = both ? 2 : 1};
+    return sendmsg(c->fd, &m, MSG_NOSIGNAL);
 }
 
 static void write_lines(struct client *c)
 {
     const char *p;
     for (size_t n; (n = next_bytes(c, &p)) > 0;) {
-        ssize_t sent = send(c->fd, p, n, MSG_NOSIGNAL);
+        ssize_t sent = send_some(c, p, n);
         if (sent < 0 && (errno == EAGAIN || errno == EINTR)) {
             return;
         }

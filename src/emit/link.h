@@ -42,6 +42,7 @@ struct client {
                  // bytes
     size_t control_at;           // written of it
     size_t control_len;          // bytes in it
+    bool control_last;           // it goes behind all lines of the queue
     struct queue queue;          // lines
     struct stream_reader reader; // replies
     uint64_t retry_at;           // not to connect before
@@ -84,6 +85,9 @@ void link_connect(struct client *c);
 // Queues a sync, and a hello before it when `lost` has risen, unless control lines wait or a sync is
 // under way.
 void link_queue_sync(struct client *c);
+
+// The same behind all lines that wait, in one piece with their end, so that a daemon that stops has both or neither.
+void link_queue_last_sync(struct client *c);
 
 // Lines written to this connection, or to the session's last one, that were not acknowledged.
 uint64_t link_unanswered(const struct client *c);

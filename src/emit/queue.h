@@ -45,6 +45,12 @@ size_t queue_rest_of_line(const struct queue *q, const char **ret);
 // Notes that n of those bytes were written. Returns how many lines are complete by that.
 uint64_t queue_wrote(struct queue *q, size_t n);
 
+// Whether there is anything to be written.
+static inline bool queue_waits(const struct queue *q)
+{
+    return q->head < q->len;
+}
+
 // Whether head stands inside of a line.
 bool queue_is_torn(const struct queue *q);
 

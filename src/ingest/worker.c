@@ -200,20 +200,30 @@ static void look_at_sessions(struct worker *w)
     }
 }
 
-// Reads what stood in the connection's socket when the stop came, and no more.
-static void drain_connection(struct worker *w, struct connection *c)
+// Reads what stands in the connection's socket, and no more. Returns as connection_read.
+static int read_standing(struct worker *w, struct connection *c)
 {
     int left = 0;
-    if (ioctl(c->fd, FIONREAD, &left) < 0) {
-        left = 0;
-    }
-    do {
-        int n = c->closing ? 0 : connection_read(c, &w->protocol, w->input);
-        if (n <= 0) {
-            break;
-        }
+    int n = ioctl(c->fd, FIONREAD, &left) < 0 ? -errno : 1;
+    while (n > 0 && left > 0 && !c->closing && clock_mono_ms() < w->in->stop_at) {
+        n = connection_read(c, &w->protocol, w->input);
         left -= n;
-    } while (left > 0 && clock_mono_ms() < w->in->stop_at);
+    }
+    return n;
+}
+
+/*
+ * Reads what was there when the stop came, and the end if the client has ended. Then writing to the socket fails, and
+ * what was written before that is read too: so a client knows what nobody took, and may give it to the next daemon.
+ */
+static void drain_connection(struct worker *w, struct connection *c)
+{
+    int n = read_standing(w, c);
+    n = n < 0 || c->closing ? n : connection_read(c, &w->protocol, w->input);
+    shutdown(c->fd, SHUT_RD);
+    if (n >= 0) {
+        read_standing(w, c);
+    }
     connection_flush(c);
 }
 

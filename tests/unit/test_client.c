@@ -213,6 +213,49 @@ START_TEST(a_restarted_daemon_is_found_again)
 }
 END_TEST
 
+START_TEST(one_sample_outlives_the_daemon_that_did_not_take_it)
+{
+    struct fake f = {0};
+    struct client *c;
+    struct wire_sample s = {.name = "m", .value = "1"};
+    fake_name(&f);
+    struct client_config config = {.path = f.path};
+    ck_assert_int_eq(client_open(&c, &config), 0);
+    ck_assert_int_eq(client_apply(c, &s, 50), -ENOENT);
+    fake_listen(&f);
+    ck_assert_int_eq(client_apply(c, &s, 5000), 0); // both
+    ck_assert_uint_eq(client_stats(c).applied, 2);
+    fake_stop(&f);
+    fake_listen(&f);
+    ck_assert_int_eq(client_apply(c, &s, 5000), 0); // its connection fails
+    ck_assert_uint_eq(client_stats(c).applied, 3);
+    ck_assert_uint_eq(client_stats(c).unknown, 0);
+    ck_assert_int_eq(client_close(c, 0, NULL), 0);
+    fake_stop(&f);
+    ck_assert_str_eq(
+        f.log, "{\"metric\":\"m\",\"value\":1}\n{\"metric\":\"m\",\"value\":1}\n{\"sync\":1}\n"
+               "{\"metric\":\"m\",\"value\":1}\n{\"sync\":3}\n");
+    fake_free(&f);
+}
+END_TEST
+
+START_TEST(what_was_taken_and_not_answered_is_not_sent_again)
+{
+    struct fake f = {.die_one_in = 1};
+    struct client *c;
+    struct wire_sample s = {.name = "m", .value = "1"};
+    fake_start(&f);
+    struct client_config config = {.path = f.path};
+    ck_assert_int_eq(client_open(&c, &config), 0);
+    ck_assert_int_eq(client_apply(c, &s, 5000), -ECONNRESET);
+    ck_assert_uint_eq(client_stats(c).unknown, 1);
+    client_close(c, 0, NULL);
+    fake_stop(&f);
+    ck_assert_str_eq(f.log, "{\"metric\":\"m\",\"value\":1}\n");
+    fake_free(&f);
+}
+END_TEST
+
 START_TEST(replies_and_lines_in_pieces_of_one_byte_are_whole_in_the_end)
 {
     struct fake f = {.by_bytes = true};
@@ -299,6 +342,7 @@ UNIT_MAIN("client", every_kind_of_sample_arrives_as_written_here,
           a_reader_that_sleeps_holds_a_send_no_longer_than_asked,
           what_is_lost_while_connected_is_told_before_the_next_sync,
           every_line_is_accounted_for_when_the_daemon_breaks_off_again_and_again,
-          a_restarted_daemon_is_found_again,
+          a_restarted_daemon_is_found_again, one_sample_outlives_the_daemon_that_did_not_take_it,
+          what_was_taken_and_not_answered_is_not_sent_again,
           replies_and_lines_in_pieces_of_one_byte_are_whole_in_the_end, refusals_are_delivered,
           after_a_refused_hello_no_line_is_written, what_a_silent_daemon_got_is_unknown_in_the_end)
