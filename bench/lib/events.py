@@ -185,6 +185,18 @@ def unseen(bench):
     yield state_note(bench, again)
 
 
+@measures("planned")
+def planned(bench):
+    row = Row("planned", "lines never seen before, of 1 k known series, --events.memo-size=0", "ns")
+    n = 20_000 if bench.quick else 40_000
+    with Daemon(bench, memo=0) as daemon:
+        warm(daemon, bench.loads.heads(1000))
+        for path in bench.loads.unseen(1000, n, 3 * bench.repeats):
+            row.values.append(daemon.send(path)["cpu"] / n)
+            row.beside.setdefault("jansson", []).append(parsed(bench, path))
+    yield state_note(bench, row)
+
+
 @measures("anew")
 def anew(bench):
     row = Row("anew", "lines never seen before, each of a new series", "ns")

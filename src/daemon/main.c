@@ -77,6 +77,7 @@
  * event/memo_split       where a line's number stands
  * event/memo_store       where the memo keeps them
  * event/memo_learn       how it comes to remember a line
+ * event/spelling         the one way in which a line is written that says what others said
  * event/context          numbers for what a line means besides its bytes
  * event/place            finds, makes or folds the series of an update
  * event/precreate        zero series before anything happened

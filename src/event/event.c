@@ -4,6 +4,7 @@
 #include "event/json.h"
 #include "event/line.h"
 #include "event/memo.h"
+#include "event/spelling.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -45,6 +46,7 @@ void event_reader_free(struct event_reader *r)
         buf_free(&r->scratch);
         buf_free(&r->keys);
         buf_free(&r->probe);
+        buf_free(&r->spelling);
         free(r->plan);
         memo_free(r->memo);
         context_free(r);
@@ -238,6 +240,29 @@ static void refuse_batch(struct event_verdict *v)
     v->index = -1;
 }
 
+// A line whose bytes are new may say what another one said, and then is no more to be planned than that.
+static void judge_sample(struct event_reader *r, const struct event_line *line,
+                         struct event_verdict *ret)
+{
+    struct event_line spelling;
+    bool spelt = r->memo != NULL && !memo_is_seen(r->memo, line) && spelling_of(r, line, &spelling);
+    if (spelt && memo_apply_spelling(r->memo, r, r->origin, &spelling)) {
+        memo_note(r->memo, line);
+        ret->kind = EVENT_APPLIED;
+        return;
+    }
+    if (sample_plan(r, r->root, -1, ret) == REJECT_NONE) {
+        run_plan(r, ret);
+    }
+    if (r->memo == NULL || ret->kind != EVENT_APPLIED) {
+        return;
+    }
+    memo_learn(r->memo, r, line);
+    if (spelt && spelling.hash != line->hash && spelling_add_number(r, &spelling)) {
+        memo_learn(r->memo, r, &spelling);
+    }
+}
+
 static void parse_line(struct event_reader *r, const struct event_origin *origin,
                        const struct event_line *line, struct event_verdict *ret)
 {
@@ -272,12 +297,7 @@ static void parse_line(struct event_reader *r, const struct event_origin *origin
         }
         return;
     }
-    if (sample_plan(r, r->root, -1, ret) == REJECT_NONE) {
-        run_plan(r, ret);
-    }
-    if (r->memo != NULL && ret->kind == EVENT_APPLIED) {
-        memo_learn(r->memo, r, line);
-    }
+    judge_sample(r, line, ret);
 }
 
 int event_reader_memo(struct event_reader *r, uint64_t bytes)

@@ -41,6 +41,7 @@ struct event_reader {
     json_t *root;                      // in there; verdicts borrow from it
     struct buf scratch;                // for one step at a time
     struct buf probe;                  // a line that is tried and not applied
+    struct buf spelling;               // of the present line
     struct buf keys;                   // of all planned updates
     struct memo *memo;                 // NULL: none
     struct context *contexts;          // origins that were seen, in a ring

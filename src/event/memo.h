@@ -18,6 +18,8 @@
  *     that has not seen the present count looks at its series first. What must be claimed (owned series, and
  *     those with a ttl) is claimed at every hit;
  *   - folded updates are not remembered, since they end when there is room again;
+ *   - a line whose bytes are new may say what others said: then its spelling (spelling.h), which means the same,
+ *     is looked for too, and remembered at its second sight;
  *   - memory is bounded; what was not used lately is replaced (memo_store).
  *
  * Threads: one owner, inside an RCU section.
@@ -46,6 +48,14 @@ void memo_look(struct memo *m, const struct event_reader *r, const struct event_
 // Applies the lines of the beginning that are remembered. Returns how many.
 size_t memo_apply(struct memo *m, struct event_reader *r, const struct event_origin *origin,
                   struct event_line *lines, size_t n);
+
+// Whether the bytes of a line that memo_look saw were seen before, or could not be remembered anyhow.
+bool memo_is_seen(const struct memo *m, const struct event_line *line);
+// Notes that they were.
+void memo_note(struct memo *m, const struct event_line *line);
+// Applies a spelling, which memo_look has not seen, if it is remembered; after memo_apply for the same origin.
+bool memo_apply_spelling(struct memo *m, struct event_reader *r, const struct event_origin *origin,
+                         struct event_line *spelling);
 
 // After the line was parsed and applied as the reader's plan says: remembers it if it was seen before.
 void memo_learn(struct memo *m, struct event_reader *r, const struct event_line *line);

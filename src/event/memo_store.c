@@ -84,18 +84,28 @@ void memo_renew(struct memo *m, uint64_t generation)
     }
 }
 
-bool memo_seen(struct memo *m, uint64_t hash)
+static uint32_t mark_of(uint64_t hash)
 {
-    struct memo_sights *s = memo_sights_of(m, hash);
-    uint32_t mark = (uint32_t)(hash >> 32) | 1;
+    return (uint32_t)(hash >> 32) | 1;
+}
+
+bool memo_sighted(const struct memo *m, uint64_t hash)
+{
+    const struct memo_sights *s = memo_sights_of(m, hash);
     uint32_t seen = 0;
     for (unsigned i = 0; i < MEMO_SIGHTS; i++) {
-        seen |= s->marks[i] == mark;
-    }
-    if (seen == 0) {
-        s->marks[m->sighted++ % MEMO_SIGHTS] = mark;
+        seen |= s->marks[i] == mark_of(hash);
     }
     return seen != 0;
+}
+
+bool memo_seen(struct memo *m, uint64_t hash)
+{
+    bool seen = memo_sighted(m, hash);
+    if (!seen) {
+        memo_sights_of(m, hash)->marks[m->sighted++ % MEMO_SIGHTS] = mark_of(hash);
+    }
+    return seen;
 }
 
 // The place in its bucket of an entry that is not gone.

@@ -149,7 +149,9 @@ static inline struct memo_sights *memo_sights_of(const struct memo *m, uint64_t 
 
 // Forgets everything that is not of this generation of the catalogue, which is a later one if it is not the same.
 void memo_renew(struct memo *m, uint64_t generation);
-// Whether a line of this hash was seen before; if not, it is now.
+// Whether a line of this hash was seen before.
+bool memo_sighted(const struct memo *m, uint64_t hash);
+// The same; if not, it is now.
 bool memo_seen(struct memo *m, uint64_t hash);
 // Makes room for an entry of that many bytes, for which others may have to go. Returns whether there is room.
 bool memo_room(struct memo *m, size_t bytes);

@@ -124,6 +124,25 @@ static const char *const NUMBERS[] = {
     "3.0",
 };
 
+// Puts blanks into a line where they mean nothing. Returns its length.
+static int add_blanks(char *line, size_t size, uint64_t *random)
+{
+    char from[512];
+    size_t len = 0;
+    bool quoted = false;
+    memcpy(from, line, strlen(line) + 1);
+    for (const char *p = from; *p != '\0'; p++) {
+        quoted ^= *p == '"';
+        line[len++] = *p;
+        for (uint64_t n = unit_random(random) % 4;
+             !quoted && strchr("{,:}\"", *p) != NULL && n > 0 && len + strlen(p) + 1 < size; n--) {
+            line[len++] = n == 1 ? '\t' : ' ';
+        }
+    }
+    line[len] = '\0';
+    return (int)len;
+}
+
 static int write_line(char *out, size_t size, uint64_t *random)
 {
     const char *number = NUMBERS[unit_random(random) % (sizeof NUMBERS / sizeof NUMBERS[0])];
@@ -145,6 +164,9 @@ static int write_line(char *out, size_t size, uint64_t *random)
                              "{\"event\":\"done\",\"labels\":{\"outcome\":\"error\"},\"value\":%s}",
                              number);
 #pragma GCC diagnostic pop
+    if (unit_random(random) % 4 == 0) {
+        len = add_blanks(out, size, random);
+    }
     if (unit_random(random) % 50 == 0) {
         out[unit_random(random) % (size_t)len] = (char)unit_random(random);
     }
@@ -364,6 +386,64 @@ START_TEST(a_line_is_remembered_at_its_third_sight)
 }
 END_TEST
 
+START_TEST(a_line_that_says_what_others_said_is_planned_no_more)
+{
+    static const struct {
+        const char *line;
+        bool planned;
+        bool applied;
+    } lines[] = {
+        {"{\"event\":\"done\", \"labels\":{\"x\":\"a\",\"outcome\":\"ok\"},\"value\":1}", true,
+         true},
+        {"{\"event\":\"done\",  \"labels\":{\"x\":\"a\",\"outcome\":\"ok\"},\"value\":2}", true,
+         true},
+        {"{\"event\":\"done\",   \"labels\":{\"x\":\"a\",\"outcome\":\"ok\"},\"value\":3}", false,
+         true},
+        {"{\"value\":4e0,\"event\":\"done\",\"labels\":{\"x\":\"a\",\"outcome\":\"ok\"}}", false,
+         true},
+        {"{\"event\":\"done\",\"labels\":{\"x\":\"a\",\"outcome\":\"ok\"},\"value\": 5}", false,
+         true},
+        // What the parser may refuse, or what says more or something else, is its own.
+        {"{\"event\":\"done\",\"labels\":{ \"x\":\"a\",\"outcome\":\"ok\"},\"value\":1e16}", true,
+         true},
+        {"{\"event\":\"done\",\"labels\":{ \"x\":\"\\u0061\",\"outcome\":\"ok\"},\"value\":1}",
+         true, true},
+        {"{\"event\":\"done\",\"labels\":{ \"x\":\"a\",\"outcome\":\"error\"},\"value\":1}", true,
+         true},
+        {"{\"event\":\"done\",\"labels\":{ \"x\":\"a\",\"outcome\":\"ok\"}}", true, true},
+        {"{\"event\":\"done\", "
+         "\"op\":\"add\",\"labels\":{\"x\":\"a\",\"outcome\":\"ok\"},\"value\":1}",
+         false, false},
+        {"{\"event\":\"done\", \"labels\":{\"x\":\"a\",\"outcome\":\"ok\"},\"value\":\"1\"}", false,
+         false},
+        {"{\"event\":\"done\", \"labels\":{\"x\":\"a\",\"outcome\":\"ok\"},\"values\":1}", false,
+         false},
+        {"{\"event\":\"done\", \"labels\":{\"x\":\"a\",\"outcome\":\"ok\"},\"value\":1e400}", false,
+         false},
+    };
+    struct side s;
+    struct event_verdict v;
+    struct event_origin origin = {.claimant = {.base = 1, .life = 101}};
+    rcu_join();
+    open_side(&s, 1 << 20);
+    rcu_enter();
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        event_line(s.reader, &origin, lines[i].line, strlen(lines[i].line), &v);
+        ck_assert_msg((v.kind == EVENT_APPLIED) == lines[i].applied, "%s", lines[i].line);
+        ck_assert_msg((s.reader->n_plan > 0) == lines[i].planned, "%s", lines[i].line);
+        ck_assert(!v.remembered);
+    }
+    rcu_leave();
+    struct buf out = BUF_INIT;
+    expose(&s, &out);
+    ck_assert_ptr_nonnull(strstr(buf_string(&out), "a_total{x=\"a\",outcome=\"success\"} 8\n"));
+    ck_assert_ptr_nonnull(strstr(buf_string(&out), "c_seconds_count{x=\"a\"} 8\n"));
+    buf_free(&out);
+    close_side(&s);
+    rcu_part();
+}
+END_TEST
+
 START_TEST(the_number_is_cut_out_at_the_end_only)
 {
     static const struct {
@@ -422,5 +502,6 @@ END_TEST
 UNIT_MAIN("memo", remembering_changes_no_series_and_no_refusal,
           too_little_memory_for_all_lines_changes_nothing_either, numbers_read_as_strtod_reads_them,
           random_decimals_read_as_strtod_reads_them, a_line_is_remembered_at_its_third_sight,
+          a_line_that_says_what_others_said_is_planned_no_more,
           the_number_is_cut_out_at_the_end_only,
           a_number_that_may_end_sums_is_not_remembered_wherever_it_stands)
