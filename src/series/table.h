@@ -177,6 +177,8 @@ void table_reclaim(struct table *t);
 
 // The slot's series if it is exposed, or NULL.
 struct series *table_at(const struct table *t, uint32_t slot);
+// Asks for the memory that table_at is going to look at.
+void table_fetch(const struct table *t, uint32_t slot);
 uint32_t table_slots(const struct table *t);
 
 static inline const char *series_text(const struct series *s, size_t *ret_len)
