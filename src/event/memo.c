@@ -271,19 +271,6 @@ static __attribute__((noinline)) void apply_in_session(const struct event_reader
     event_settle(ledger, ledger->applied);
 }
 
-static inline void apply_line(const struct event_reader *r, const struct event_origin *origin,
-                              struct memo_entry *e, double number)
-{
-    if (origin->ledger != NULL) {
-        apply_in_session(r, e, number, origin->ledger);
-    } else {
-        apply(r, e, number);
-    }
-    if (!e->used) { // else its cache line stays as it is
-        e->used = true;
-    }
-}
-
 size_t memo_apply(struct memo *m, struct event_reader *r, const struct event_origin *origin,
                   struct event_line *lines, size_t n)
 {
@@ -298,7 +285,14 @@ size_t memo_apply(struct memo *m, struct event_reader *r, const struct event_ori
         if (e == NULL || !is_usable(r, origin, e, line)) {
             return i;
         }
-        apply_line(r, origin, e, line->number);
+        if (origin->ledger != NULL) {
+            apply_in_session(r, e, line->number, origin->ledger);
+        } else {
+            apply(r, e, line->number);
+        }
+        if (!e->used) { // else its cache line stays as it is
+            e->used = true;
+        }
     }
     return n;
 }
@@ -317,10 +311,6 @@ bool memo_apply_spelling(struct memo *m, struct event_reader *r, const struct ev
                          struct event_line *spelling)
 {
     spelling->hash = line_hash(m->seeds, m->context, spelling->at, spelling->number_from);
-    struct memo_entry *e = search(m, spelling);
-    if (e == NULL || !is_usable(r, origin, e, spelling)) {
-        return false;
-    }
-    apply_line(r, origin, e, spelling->number);
-    return true;
+    spelling->entry = memo_likely(memo_bucket_of(m, spelling->hash), spelling->hash);
+    return memo_apply(m, r, origin, spelling, 1) == 1;
 }
