@@ -169,17 +169,22 @@ def parsed(bench, path):
     return said["cpu"] / said["lines"]
 
 
+def send_unseen(bench, *rows, memo=None):
+    """Each part of the unseen lines goes to the daemon once for each row."""
+    n = 20_000 if bench.quick else 40_000
+    with Daemon(bench, memo=memo) as daemon:
+        warm(daemon, bench.loads.heads(1000))
+        for path in bench.loads.unseen(1000, n, 3 * bench.repeats):
+            for row in rows:
+                row.values.append(daemon.send(path)["cpu"] / n)
+                row.beside.setdefault("jansson", []).append(parsed(bench, path))
+
+
 @measures("unseen", "learned")
 def unseen(bench):
     row = Row("unseen", "lines never seen before, of 1 k known series", "ns")
     again = Row("learned", "the same lines a second time, which makes the memo learn them", "ns")
-    n = 20_000 if bench.quick else 40_000
-    with Daemon(bench) as daemon:
-        warm(daemon, bench.loads.heads(1000))
-        for path in bench.loads.unseen(1000, n, 3 * bench.repeats):
-            for r in (row, again):
-                r.values.append(daemon.send(path)["cpu"] / n)
-                r.beside.setdefault("jansson", []).append(parsed(bench, path))
+    send_unseen(bench, row, again)
     row.at_most(1.3, "jansson")
     yield state_note(bench, row)
     yield state_note(bench, again)
@@ -188,12 +193,7 @@ def unseen(bench):
 @measures("planned")
 def planned(bench):
     row = Row("planned", "lines never seen before, of 1 k known series, --events.memo-size=0", "ns")
-    n = 20_000 if bench.quick else 40_000
-    with Daemon(bench, memo=0) as daemon:
-        warm(daemon, bench.loads.heads(1000))
-        for path in bench.loads.unseen(1000, n, 3 * bench.repeats):
-            row.values.append(daemon.send(path)["cpu"] / n)
-            row.beside.setdefault("jansson", []).append(parsed(bench, path))
+    send_unseen(bench, row, memo=0)
     yield state_note(bench, row)
 
 

@@ -115,7 +115,8 @@ int client_sync(struct client *c, unsigned timeout_ms);
 
 // Sends one sample or event and waits until the daemon has dealt with it. What a daemon that stops has not taken goes to
 // the next one, within timeout_ms: line and sync are written together, and a stopping daemon either answers both or takes
-// neither. Not in a session. Returns as client_send and client_sync; -errno of connect when there is no daemon in the end.
+// neither. Not in a session. Returns as client_send and client_sync; -errno of connect when there is no daemon in the end,
+// and then the sample waits in the buffer as any other does.
 int client_apply(struct client *c, const struct wire_sample *sample, unsigned timeout_ms);
 
 struct client_stats client_stats(const struct client *c);

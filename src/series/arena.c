@@ -77,7 +77,7 @@ int arena_new(struct arena **ret, uint64_t max_bytes)
     if (a == NULL) {
         return -ENOMEM;
     }
-    const uint64_t most = (uint64_t)UINT32_MAX * ARENA_GRANULE / ARENA_STEP * ARENA_STEP;
+    const uint64_t most = ARENA_REACH / ARENA_STEP * ARENA_STEP;
     a->size = (max_bytes + ARENA_STEP - 1) / ARENA_STEP * ARENA_STEP;
     a->size = a->size > most ? most : a->size < ARENA_STEP ? ARENA_STEP : a->size;
     for (;;) {

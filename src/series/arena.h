@@ -34,6 +34,9 @@ enum {
     ARENA_STEP = 1 << 20,
 };
 
+// Bytes of the largest arena: what a handle reaches.
+#define ARENA_REACH ((uint64_t)UINT32_MAX * ARENA_GRANULE)
+
 struct arena;
 
 // One thread's way into the arena. Zero it before its first use.

@@ -54,8 +54,7 @@ static int copy_file(int fd, struct record_image *image, uint64_t *ret_unread)
     if (fstat(fd, &st) < 0) {
         return -errno;
     }
-    const uint64_t most = (uint64_t)UINT32_MAX * ARENA_GRANULE;
-    image->size = (uint64_t)st.st_size > most ? most : (uint64_t)st.st_size;
+    image->size = (uint64_t)st.st_size > ARENA_REACH ? ARENA_REACH : (uint64_t)st.st_size;
     if (image->size == 0) {
         return 0;
     }
@@ -87,8 +86,7 @@ void statefile_forget(struct record_image *image)
 static void check_sums(struct record_image *image)
 {
     const struct layout *l = layout_of(image->base);
-    const uint64_t most = (uint64_t)UINT32_MAX * ARENA_GRANULE;
-    uint64_t size = l->size < most ? l->size : most;
+    uint64_t size = l->size < ARENA_REACH ? l->size : ARENA_REACH;
     image->span = layout_span(size);
     bool whole = layout_digest(image->base) == l->digest;
     for (uint64_t i = 0, from = 0; from < size; from = ++i * image->span) {

@@ -360,29 +360,41 @@ START_TEST(random_decimals_read_as_strtod_reads_them)
 }
 END_TEST
 
+// One reader with a memo, and who sends it lines.
+static const struct event_origin ALONE = {.claimant = {.base = 1, .life = 101}};
+
+static void begin_alone(struct side *s)
+{
+    rcu_join();
+    open_side(s, 1 << 20);
+    rcu_enter();
+}
+
+static void end_alone(struct side *s)
+{
+    rcu_leave();
+    close_side(s);
+    rcu_part();
+}
+
 START_TEST(a_line_is_remembered_at_its_third_sight)
 {
     struct side s;
     struct event_verdict v;
     static const char line[] = "{\"metric\":\"b_total\",\"labels\":{\"x\":\"a\"},\"value\":2}";
-    struct event_origin origin = {.claimant = {.base = 1, .life = 101}};
-    rcu_join();
-    open_side(&s, 1 << 20);
-    rcu_enter();
+    begin_alone(&s);
     for (int sight = 1; sight <= 4; sight++) {
-        event_line(s.reader, &origin, line, sizeof line - 1, &v);
+        event_line(s.reader, &ALONE, line, sizeof line - 1, &v);
         ck_assert_int_eq(v.kind, EVENT_APPLIED);
         ck_assert_int_eq(v.remembered, sight > 2);
     }
-    rcu_leave();
     struct buf out = BUF_INIT;
     ck_assert_int_eq(family_write(&out, &(struct format){0}, &schema_current(s.store)->families[1]),
                      0);
     ck_assert_str_eq(buf_string(&out),
                      "# HELP b_total B.\n# TYPE b_total counter\nb_total{x=\"a\"} 8\n");
     buf_free(&out);
-    close_side(&s);
-    rcu_part();
+    end_alone(&s);
 }
 END_TEST
 
@@ -423,24 +435,19 @@ START_TEST(a_line_that_says_what_others_said_is_planned_no_more)
     };
     struct side s;
     struct event_verdict v;
-    struct event_origin origin = {.claimant = {.base = 1, .life = 101}};
-    rcu_join();
-    open_side(&s, 1 << 20);
-    rcu_enter();
+    begin_alone(&s);
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
-        event_line(s.reader, &origin, lines[i].line, strlen(lines[i].line), &v);
+        event_line(s.reader, &ALONE, lines[i].line, strlen(lines[i].line), &v);
         ck_assert_msg((v.kind == EVENT_APPLIED) == lines[i].applied, "%s", lines[i].line);
         ck_assert_msg((s.reader->n_plan > 0) == lines[i].planned, "%s", lines[i].line);
         ck_assert(!v.remembered);
     }
-    rcu_leave();
     struct buf out = BUF_INIT;
     expose(&s, &out);
     ck_assert_ptr_nonnull(strstr(buf_string(&out), "a_total{x=\"a\",outcome=\"success\"} 8\n"));
     ck_assert_ptr_nonnull(strstr(buf_string(&out), "c_seconds_count{x=\"a\"} 8\n"));
     buf_free(&out);
-    close_side(&s);
-    rcu_part();
+    end_alone(&s);
 }
 END_TEST
 
@@ -480,22 +487,17 @@ START_TEST(a_number_that_may_end_sums_is_not_remembered_wherever_it_stands)
         "{\"value\":1e308,\"event\":\"done\",\"labels\":{\"x\":\"a\",\"outcome\":\"success\"}}";
     struct side s;
     struct event_verdict v;
-    struct event_origin origin = {.claimant = {.base = 1, .life = 101}};
-    rcu_join();
-    open_side(&s, 1 << 20);
-    rcu_enter();
+    begin_alone(&s);
     for (int sight = 1; sight <= 2; sight++) {
         struct control_forget all = {0};
-        event_forget(s.reader, &all, &origin);
-        event_line(s.reader, &origin, line, sizeof line - 1, &v);
+        event_forget(s.reader, &all, &ALONE);
+        event_line(s.reader, &ALONE, line, sizeof line - 1, &v);
         ck_assert_int_eq(v.kind, EVENT_APPLIED);
     }
-    event_line(s.reader, &origin, line, sizeof line - 1, &v);
+    event_line(s.reader, &ALONE, line, sizeof line - 1, &v);
     ck_assert_int_eq(v.kind, EVENT_REFUSED);
     ck_assert_str_eq(v.detail, "the sum would not be finite");
-    rcu_leave();
-    close_side(&s);
-    rcu_part();
+    end_alone(&s);
 }
 END_TEST
 

@@ -286,6 +286,24 @@ START_TEST(a_file_that_is_damaged_is_kept_when_another_takes_its_place)
 }
 END_TEST
 
+START_TEST(spans_cover_an_arena_of_any_size)
+{
+    const uint64_t sizes[] = {0,
+                              1,
+                              ARENA_PAGE,
+                              (uint64_t)LAYOUT_SUMS * ARENA_PAGE,
+                              (uint64_t)LAYOUT_SUMS * ARENA_PAGE + 1,
+                              ARENA_REACH};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        uint64_t span = layout_span(sizes[i]);
+        ck_assert_uint_gt(span, 0);
+        ck_assert_uint_eq(span % ARENA_PAGE, 0);
+        ck_assert_uint_le(sizes[i], span * LAYOUT_SUMS);
+    }
+    ck_assert_uint_eq(layout_span((uint64_t)LAYOUT_SUMS * ARENA_PAGE), ARENA_PAGE);
+}
+END_TEST
+
 START_TEST(a_part_that_is_cut_off_is_missed)
 {
     begin();
@@ -306,25 +324,6 @@ enum { SANITISED = 1 };
 enum { SANITISED = 0 };
 #endif
 enum { HOLE = 256 << 20 };
-
-START_TEST(spans_cover_an_arena_of_any_size)
-{
-    const uint64_t most = (uint64_t)UINT32_MAX * ARENA_GRANULE;
-    const uint64_t sizes[] = {0,
-                              1,
-                              ARENA_PAGE,
-                              (uint64_t)LAYOUT_SUMS * ARENA_PAGE,
-                              (uint64_t)LAYOUT_SUMS * ARENA_PAGE + 1,
-                              most};
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        uint64_t span = layout_span(sizes[i]);
-        ck_assert_uint_gt(span, 0);
-        ck_assert_uint_eq(span % ARENA_PAGE, 0);
-        ck_assert_uint_le(sizes[i], span * LAYOUT_SUMS);
-    }
-    ck_assert_uint_eq(layout_span((uint64_t)LAYOUT_SUMS * ARENA_PAGE), ARENA_PAGE);
-}
-END_TEST
 
 START_TEST(a_hole_of_any_size_costs_no_memory)
 {
@@ -349,5 +348,5 @@ UNIT_MAIN("statefile", what_one_process_leaves_the_next_one_finds,
           of_the_first_file_of_all_there_is_no_other, a_file_is_one_process_s_at_every_moment,
           what_can_be_no_state_file_is_refused,
           a_file_that_is_damaged_is_kept_when_another_takes_its_place,
-          a_part_that_is_cut_off_is_missed, spans_cover_an_arena_of_any_size,
+          spans_cover_an_arena_of_any_size, a_part_that_is_cut_off_is_missed,
           a_hole_of_any_size_costs_no_memory)
