@@ -23,13 +23,13 @@ static bool wants(const void *filter, const char *name)
     return query_filter_has(filter, name);
 }
 
-static int render(void *daemon, const struct web_filter *filter, bool open, struct buf *out)
+static int render(void *daemon, const struct web_filter *filter, bool open, struct sink *sink)
 {
     struct daemon *d = daemon;
     struct expose_filter named = {.wants = wants, .ctx = filter};
     const struct expose_filter *shown = filter != NULL ? &named : NULL;
-    return open ? expose_openmetrics(out, d->store, &d->self, shown, atomic_load(&d->created))
-                : expose_text(out, d->store, &d->self, shown);
+    return open ? expose_openmetrics(sink, d->store, &d->self, shown, atomic_load(&d->created))
+                : expose_text(sink, d->store, &d->self, shown);
 }
 
 // A reload may have taken a source's component away.

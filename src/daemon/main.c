@@ -115,6 +115,7 @@
  * expose/family          a family of the catalogue with all its series
  * expose/gzip            bytes to a gzip stream
  * expose/gzip_none       the same without isa-l
+ * expose/sink            where an exposition goes: text, or gzip a piece at a time
  * expose/negotiate       from what a request accepts to the form of its answer
  * expose/process         what the kernel tells of this process
  * expose/self            the metrics about the exporter itself

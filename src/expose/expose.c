@@ -11,7 +11,7 @@ static bool wanted(const struct expose_filter *filter, const char *name)
     return filter == NULL || filter->wants(filter->ctx, name);
 }
 
-static int expose(struct buf *out, struct series_store *store, const struct self *self,
+static int expose(struct sink *sink, struct series_store *store, const struct self *self,
                   const struct format *format, const struct expose_filter *filter)
 {
     int rc = 0;
@@ -20,27 +20,27 @@ static int expose(struct buf *out, struct series_store *store, const struct self
     const struct schema *schema = schema_current(store);
     for (size_t i = 0; rc == 0 && i < schema->catalog->n_metrics; i++) {
         if (wanted(filter, schema->families[i].metric->name)) {
-            rc = family_write(out, format, &schema->families[i]);
+            rc = family_write(sink, format, &schema->families[i]);
         }
     }
     if (rc == 0) {
-        rc = self_write(out, format, schema, self, filter);
+        rc = self_write(sink->text, format, schema, self, filter);
     }
     rcu_leave();
-    format_end(out, format);
-    return rc < 0 || !out->failed ? rc : -ENOMEM;
+    format_end(sink->text, format);
+    return rc < 0 || !sink->text->failed ? rc : -ENOMEM;
 }
 
-int expose_text(struct buf *out, struct series_store *store, const struct self *self,
+int expose_text(struct sink *sink, struct series_store *store, const struct self *self,
                 const struct expose_filter *filter)
 {
     const struct format text = {.open = false};
-    return expose(out, store, self, &text, filter);
+    return expose(sink, store, self, &text, filter);
 }
 
-int expose_openmetrics(struct buf *out, struct series_store *store, const struct self *self,
+int expose_openmetrics(struct sink *sink, struct series_store *store, const struct self *self,
                        const struct expose_filter *filter, bool created)
 {
     const struct format open = {.open = true, .created = created};
-    return expose(out, store, self, &open, filter);
+    return expose(sink, store, self, &open, filter);
 }

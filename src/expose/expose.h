@@ -11,8 +11,8 @@
 #ifndef VE_EXPOSE_EXPOSE_H
 #define VE_EXPOSE_EXPOSE_H
 
-#include "base/buf.h"
 #include "expose/self.h"
+#include "expose/sink.h"
 #include "series/schema.h"
 
 // Which families to show. NULL: all.
@@ -21,11 +21,11 @@ struct expose_filter {
     const void *ctx;
 };
 
-// Appends the whole exposition. Returns 0, -ENOMEM (then `out` holds a part).
-int expose_text(struct buf *out, struct series_store *store, const struct self *self,
+// Writes the whole exposition and leaves it to the caller to end the sink. Returns 0, -ENOMEM (then a part is written).
+int expose_text(struct sink *sink, struct series_store *store, const struct self *self,
                 const struct expose_filter *filter);
 // The same as OpenMetrics; `created`: with when series began.
-int expose_openmetrics(struct buf *out, struct series_store *store, const struct self *self,
+int expose_openmetrics(struct sink *sink, struct series_store *store, const struct self *self,
                        const struct expose_filter *filter, bool created);
 
 #endif

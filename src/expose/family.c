@@ -34,9 +34,10 @@ static void write_series(struct buf *out, const struct format *format,
 }
 
 // One walk over the series.
-static void write_all(struct buf *out, const struct format *format, const struct stencil *stencil,
+static void write_all(struct sink *sink, const struct format *format, const struct stencil *stencil,
                       const struct family *f)
 {
+    struct buf *out = sink->text;
     const struct metric *m = f->metric;
     struct walk walk = walk_begin(f->table);
     const struct series *s = walk_next(&walk);
@@ -47,6 +48,7 @@ static void write_all(struct buf *out, const struct format *format, const struct
     }
     for (; s != NULL && !out->failed; s = walk_next(&walk)) {
         write_series(out, format, stencil, f->table, s);
+        sink_flow(sink);
     }
 }
 
@@ -55,7 +57,7 @@ static void write_all(struct buf *out, const struct format *format, const struct
  * new one. So a walk beside which something was removed is made again. Under removals without end the last
  * walk stands.
  */
-int family_write(struct buf *out, const struct format *format, const struct family *f)
+int family_write(struct sink *sink, const struct format *format, const struct family *f)
 {
     const struct metric *m = f->metric;
     const struct stencil_family family = {.name = m->name,
@@ -65,15 +67,15 @@ int family_write(struct buf *out, const struct format *format, const struct fami
                                           .n_bounds = m->n_bounds};
     struct stencil stencil;
     stencil_make(&stencil, format, &family);
-    size_t from = out->len;
-    for (int walks = 0; walks < WALKS_MOST && !out->failed; walks++) {
+    sink_mark(sink);
+    for (int walks = 1; !sink->text->failed; walks++) {
         uint64_t removals = atomic_load(&f->table->removals);
-        out->len = from;
-        write_all(out, format, &stencil, f);
-        if (atomic_load(&f->table->removals) == removals) {
+        write_all(sink, format, &stencil, f);
+        if (atomic_load(&f->table->removals) == removals || walks == WALKS_MOST) {
             break;
         }
+        sink_back(sink);
     }
     stencil_free(&stencil);
-    return out->failed ? -ENOMEM : 0;
+    return sink->text->failed ? -ENOMEM : 0;
 }

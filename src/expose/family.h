@@ -8,9 +8,10 @@
 #define VE_EXPOSE_FAMILY_H
 
 #include "expose/format.h"
+#include "expose/sink.h"
 #include "series/schema.h"
 
 // Appends it; nothing when it has no series. 0 or -ENOMEM.
-int family_write(struct buf *out, const struct format *format, const struct family *f);
+int family_write(struct sink *sink, const struct format *format, const struct family *f);
 
 #endif

@@ -2,7 +2,6 @@
 #include "web/scrape.h"
 
 #include "base/clock.h"
-#include "expose/gzip.h"
 #include "web/reply.h"
 
 #include <errno.h>
@@ -48,31 +47,36 @@ static bool has_room(struct scrape *s)
     return s->conns->list[CONN_BODY].n < s->max_requests || conns_cut_stalled(s->conns);
 }
 
-// One rendering on its way to those who wait for the same. The bytes live until no response needs them.
-struct rendering {
-    struct body *body;  // NULL once a response has it
-    struct slice bytes; // p is NULL when they are gone
-    struct MHD_Response *plain;
-    struct MHD_Response *packed;
-};
-
-static int render(struct scrape *s, const struct conn *c, struct buf *out)
+static int write_view(struct scrape *s, const struct conn *c, struct buf *out)
 {
-    if (c->view != NULL) {
-        struct view view = {.out = out, .form = c->view, .telemetry_path = s->telemetry_path};
-        s->backend->view(s->backend->ctx, &view);
-    } else {
-        int r = s->backend->render(s->backend->ctx, c->filter, negotiated_is_open(&c->form), out);
-        if (r < 0) {
-            return r;
-        }
-    }
+    struct view view = {.out = out, .form = c->view, .telemetry_path = s->telemetry_path};
+    s->backend->view(s->backend->ctx, &view);
     return out->failed ? -ENOMEM : 0;
+}
+
+static int write_exposition(struct scrape *s, const struct conn *c, struct sink *sink)
+{
+    int r = s->backend->render(s->backend->ctx, c->filter, negotiated_is_open(&c->form), sink);
+    return r < 0 ? r : sink_end(sink);
+}
+
+static int write_plain(struct scrape *s, const struct conn *c, struct buf *out)
+{
+    struct sink sink = sink_text(out);
+    return c->view != NULL ? write_view(s, c, out) : write_exposition(s, c, &sink);
+}
+
+static int write_packed(struct scrape *s, const struct conn *c, struct buf *out)
+{
+    struct sink sink = sink_gzip(&s->piece, s->gzip, out);
+    int r = write_exposition(s, c, &sink);
+    buf_shrink(&s->piece, SCRAPE_PIECE_KEPT);
+    return r;
 }
 
 static bool same(const struct conn *a, const struct conn *b)
 {
-    return a->view == b->view && a->form.kind == b->form.kind &&
+    return a->view == b->view && a->form.kind == b->form.kind && a->form.gzip == b->form.gzip &&
            a->form.escaping == b->form.escaping && query_filter_same(a->filter, b->filter);
 }
 
@@ -91,47 +95,32 @@ static void refuse(struct scrape *s, struct conn *c, const struct reply *why)
     reply_send(s->conns, c, why);
 }
 
-static struct MHD_Response *plain_response(struct scrape *s, struct rendering *r,
-                                           const struct conn *c)
+// Whether it can be compressed for who wants that; else that one gets it plain.
+static bool can_pack(struct scrape *s, const struct conn *c)
 {
-    if (r->plain == NULL && r->bytes.p != NULL) {
-        const struct reply_form form = {.type = c->view != NULL ? c->view->type
-                                                                : negotiated_type(&c->form),
-                                        .policy = c->view != NULL ? c->view->policy : NULL,
-                                        .negotiated = c->view == NULL};
-        struct body *body = r->body;
-        r->body = NULL;
-        r->plain = reply_body(s->conns, &form, body->buf.p, body->buf.len, body_release, body);
-        r->bytes.p = r->plain != NULL ? r->bytes.p : NULL;
-    }
-    return r->plain;
+    return c->form.gzip && (s->gzip != NULL || gzip_new(&s->gzip) == 0);
 }
 
-// Fills a body with what the bytes are after gzip. NULL: no memory.
-static struct body *pack(struct scrape *s, struct slice bytes)
+// Renders what `c` wants. Returns 0, or -errno.
+static int render(struct scrape *s, const struct conn *c, struct MHD_Response **ret)
 {
-    struct body *body = NULL;
-    if (bytes.p != NULL && (s->gzip != NULL || gzip_new(&s->gzip) == 0)) {
-        body = body_take(&s->packed);
+    const bool view = c->view != NULL;
+    const struct reply_form form = {.type = view ? c->view->type : negotiated_type(&c->form),
+                                    .policy = view ? c->view->policy : NULL,
+                                    .gzip = can_pack(s, c),
+                                    .negotiated = !view};
+    struct body *body = body_take(form.gzip ? &s->packed : &s->bodies);
+    if (body == NULL) {
+        return -ENOMEM;
     }
-    if (body != NULL && gzip_add(s->gzip, &body->buf, bytes.p, bytes.len) < 0) {
+    int r = (form.gzip ? write_packed : write_plain)(s, c, &body->buf);
+    if (r < 0) {
         body_release(body);
-        body = NULL;
+        return r;
     }
-    return body;
-}
-
-static struct MHD_Response *packed_response(struct scrape *s, struct rendering *r,
-                                            const struct conn *c)
-{
-    struct body *body = r->packed == NULL ? pack(s, r->bytes) : NULL;
-    if (body != NULL) {
-        const struct reply_form form = {
-            .type = negotiated_type(&c->form), .gzip = true, .negotiated = true};
-        body_seal(body);
-        r->packed = reply_body(s->conns, &form, body->buf.p, body->buf.len, body_release, body);
-    }
-    return r->packed;
+    body_seal(body);
+    *ret = reply_body(s->conns, &form, body->buf.p, body->buf.len, body_release, body);
+    return *ret != NULL ? 0 : -ENOMEM;
 }
 
 static bool is_late(const struct conn *c)
@@ -139,16 +128,8 @@ static bool is_late(const struct conn *c)
     return c->deadline_ns != UINT64_MAX && clock_mono_ns() >= c->deadline_ns;
 }
 
-static void answer(struct scrape *s, struct rendering *r, struct conn *c)
+static void answer(struct scrape *s, struct MHD_Response *response, struct conn *c)
 {
-    struct MHD_Response *response = c->form.gzip ? packed_response(s, r, c) : NULL;
-    if (response == NULL) {
-        response = plain_response(s, r, c);
-    }
-    if (response == NULL) {
-        answer_failed(s, c, -ENOMEM);
-        return;
-    }
     if (is_late(c)) {
         refuse(s, c, &too_late);
         return;
@@ -161,40 +142,24 @@ static void answer(struct scrape *s, struct rendering *r, struct conn *c)
     reply_shared(s->conns, c, response);
 }
 
-static void rendering_end(struct rendering *r)
-{
-    if (r->body != NULL) {
-        body_release(r->body);
-    }
-    if (r->plain != NULL) {
-        MHD_destroy_response(r->plain);
-    }
-    if (r->packed != NULL) {
-        MHD_destroy_response(r->packed);
-    }
-}
-
 // Renders what the first in line wants, and answers all in line who want the same and for whom
 // there is room.
 static void serve_first(struct scrape *s)
 {
     struct conn *first = s->conns->list[CONN_SCRAPE].head;
-    struct rendering r = {.body = body_take(&s->bodies)};
-    int err = r.body != NULL ? render(s, first, &r.body->buf) : -ENOMEM;
+    struct MHD_Response *response;
+    int err = render(s, first, &response);
     if (err < 0) {
-        rendering_end(&r);
         answer_failed(s, first, err);
         return;
     }
-    body_seal(r.body);
-    r.bytes = (struct slice){r.body->buf.p != NULL ? r.body->buf.p : "", r.body->buf.len};
     for (struct conn *c = first, *next; c != NULL; c = next) {
         next = c->next;
         if (c == first || (same(c, first) && s->conns->list[CONN_BODY].n < s->max_requests)) {
-            answer(s, &r, c);
+            answer(s, response, c);
         }
     }
-    rendering_end(&r);
+    MHD_destroy_response(response);
 }
 
 static void refuse_late(struct scrape *s)
@@ -224,5 +189,6 @@ void scrape_destroy(struct scrape *s)
 {
     bodies_free(&s->bodies);
     bodies_free(&s->packed);
+    buf_free(&s->piece);
     gzip_free(s->gzip);
 }

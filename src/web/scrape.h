@@ -4,9 +4,9 @@
  *
  * Shape:   libmicrohttpd's round only collects requests; scrape_serve, after the round, renders.
  *          So a rendering begins after the arrival of all that it answers, and those that came
- *          during it find the next one. One rendering serves those that want it compressed and those
- *          that do not, and is not sent to whom it comes too late for. The page and
- *          /status go the same way, since they too cost a walk and memory.
+ *          during it find the next one. A rendering serves all that want the same in the same form,
+ *          and is not sent to whom it comes too late for. The page and /status go the same way,
+ *          since they too cost a walk and memory.
  * Bounds:  max_requests whose rendering is being sent. Those that wait cost no more than their
  *          connection, and wait for a place for SCRAPE_WAIT_MS at most. No new rendering beyond
  *          SCRAPE_HELD_MAX bytes that are not yet sent.
@@ -22,9 +22,11 @@
 
 // Longer than CONN_STALL_MS and a look at the progress: who came with a crowd of stalled ones gets
 // a place.
-enum { SCRAPE_WAIT_MS = 500, SCRAPE_HELD_MAX = 256 * 1024 * 1024 };
-
-struct gzip;
+enum {
+    SCRAPE_WAIT_MS = 500,
+    SCRAPE_HELD_MAX = 256 * 1024 * 1024,
+    SCRAPE_PIECE_KEPT = 2 * SINK_PIECE
+};
 
 struct scrape {
     const struct web_backend *backend;
@@ -33,7 +35,8 @@ struct scrape {
     const char *telemetry_path;
     unsigned max_requests;
     struct bodies bodies; // as rendered
-    struct bodies packed; // the same after gzip
+    struct bodies packed; // through gzip
+    struct buf piece;     // of text, on its way into gzip
     struct gzip *gzip;    // made when it is first wanted
 };
 

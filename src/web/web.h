@@ -26,6 +26,7 @@
 #define VE_WEB_WEB_H
 
 #include "base/buf.h"
+#include "expose/sink.h"
 #include "web/guard.h"
 #include "web/query.h"
 #include "web/stats.h"
@@ -56,10 +57,10 @@ struct web_backend {
     void (*thread_start)(void *ctx);
     void (*thread_stop)(void *ctx);
 
-    // Appends the exposition, as OpenMetrics when `open`, else in text format 0.0.4, of all families or of
-    // those that `filter` names (query_filter_has). Returns 0 or -errno; then, or when `out` failed, the
-    // scrape is answered with 500.
-    int (*render)(void *ctx, const struct web_filter *filter, bool open, struct buf *out);
+    // Writes the exposition, as OpenMetrics when `open`, else in text format 0.0.4, of all families or of
+    // those that `filter` names (query_filter_has). Returns 0 or -errno; then, or when the sink's text failed,
+    // the scrape is answered with 500.
+    int (*render)(void *ctx, const struct web_filter *filter, bool open, struct sink *sink);
 
     // Adds every source that is known with sd_target. It and the next may be NULL: none is known.
     void (*targets)(void *ctx, struct sd_list *list);

@@ -138,8 +138,9 @@ static inline bool house_wants_catalog(const void *ctx, const char *name)
 static inline const char *house_expose(struct house *h, bool (*wants)(const void *, const char *))
 {
     struct expose_filter filter = {.wants = wants};
+    struct sink sink = sink_text(&h->text);
     buf_clear(&h->text);
-    house_must(expose_text(&h->text, h->store, &h->self, &filter) == 0, "no memory");
+    house_must(expose_text(&sink, h->store, &h->self, &filter) == 0, "no memory");
     return buf_string(&h->text);
 }
 
@@ -147,9 +148,9 @@ static inline const char *house_open_text(struct house *h,
                                           bool (*wants)(const void *, const char *), bool created)
 {
     struct expose_filter filter = {.wants = wants};
+    struct sink sink = sink_text(&h->text);
     buf_clear(&h->text);
-    house_must(expose_openmetrics(&h->text, h->store, &h->self, &filter, created) == 0,
-               "no memory");
+    house_must(expose_openmetrics(&sink, h->store, &h->self, &filter, created) == 0, "no memory");
     return buf_string(&h->text);
 }
 

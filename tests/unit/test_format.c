@@ -159,7 +159,8 @@ START_TEST(a_full_buffer_says_so)
     for (size_t max = 1; max < whole; max++) {
         struct buf b = {.max = max};
         struct expose_filter filter = {.wants = house_wants_catalog};
-        ck_assert_int_lt(expose_text(&b, h.store, &h.self, &filter), 0);
+        struct sink sink = sink_text(&b);
+        ck_assert_int_lt(expose_text(&sink, h.store, &h.self, &filter), 0);
         ck_assert_uint_le(b.len, max);
         buf_free(&b);
     }

@@ -1,19 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "expose/gzip.c"
 
+#include "expose/sink.h"
+
 #include "unit.h"
 
-static void check_back(struct gzip *g, const char *bytes, size_t len)
+static struct gzip *gzip;
+
+static void begin(void)
 {
-    struct buf packed = BUF_INIT;
-    buf_str(&packed, "before");
-    ck_assert_int_eq(gzip_add(g, &packed, bytes, len), 0);
+    ck_assert(gzip_is_there());
+    ck_assert_int_eq(gzip_new(&gzip), 0);
+}
+
+static void check_stream(const char *packed, size_t packed_len, const char *bytes, size_t len)
+{
     char *back = malloc(len + 1);
     struct inflate_state z;
     isal_inflate_init(&z);
     z.crc_flag = ISAL_GZIP;
-    z.next_in = (uint8_t *)packed.p + 6;
-    z.avail_in = (uint32_t)(packed.len - 6);
+    z.next_in = (uint8_t *)(uintptr_t)packed;
+    z.avail_in = (uint32_t)packed_len;
     z.next_out = (uint8_t *)back;
     z.avail_out = (uint32_t)len + 1;
     ck_assert_int_eq(isal_inflate(&z), ISAL_DECOMP_OK);
@@ -22,44 +29,149 @@ static void check_back(struct gzip *g, const char *bytes, size_t len)
     ck_assert_uint_eq(z.total_out, len);
     ck_assert_mem_eq(back, bytes, len);
     free(back);
+}
+
+static void check_back(const char *bytes, size_t len, size_t piece)
+{
+    struct buf packed = BUF_INIT;
+    buf_str(&packed, "before");
+    gzip_begin(gzip);
+    for (size_t at = 0; at < len; at += piece) {
+        size_t some = len - at < piece ? len - at : piece;
+        ck_assert_int_eq(gzip_add(gzip, &packed, bytes + at, some), 0);
+    }
+    ck_assert_int_eq(gzip_end(gzip, &packed), 0);
+    check_stream(packed.p + 6, packed.len - 6, bytes, len);
     buf_free(&packed);
 }
 
 START_TEST(what_is_packed_comes_back)
 {
+    begin();
     static const size_t sizes[] = {0, 1, 100, OUT_STEP - 1, OUT_STEP, 3 * OUT_STEP + 7, 8 << 20};
     uint64_t state = unit_seed() | 1;
-    struct gzip *g = NULL;
-    ck_assert(gzip_is_there());
-    ck_assert_int_eq(gzip_new(&g), 0);
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         char *bytes = malloc(sizes[i] + 8);
         for (size_t k = 0; k < sizes[i]; k += 8) {
             uint64_t r = unit_random(&state);
             memcpy(bytes + k, &r, 8); // noise, which becomes longer
         }
-        check_back(g, bytes, sizes[i]);
+        check_back(bytes, sizes[i], sizes[i]);
+        check_back(bytes, sizes[i], 1 + sizes[i] / 3);
         for (size_t k = 0; k < sizes[i]; k++) {
             bytes[k] = "virtrigaud_queue_depth 1\n"[k % 25];
         }
-        check_back(g, bytes, sizes[i]);
+        check_back(bytes, sizes[i], sizes[i]);
+        check_back(bytes, sizes[i], 1 + sizes[i] / 50);
         free(bytes);
     }
-    gzip_free(g);
+    gzip_free(gzip);
 }
 END_TEST
 
 START_TEST(a_full_buffer_says_so)
 {
-    struct gzip *g = NULL;
+    begin();
     struct buf small = {.max = 1000};
-    ck_assert_int_eq(gzip_new(&g), 0);
-    ck_assert_int_eq(gzip_add(g, &small, "a", 1), -ENOMEM);
+    gzip_begin(gzip);
+    ck_assert_int_eq(gzip_add(gzip, &small, "a", 1), -ENOMEM);
     ck_assert(small.failed);
-    check_back(g, "a", 1);
+    check_back("a", 1, 1);
     buf_free(&small);
-    gzip_free(g);
+    gzip_free(gzip);
 }
 END_TEST
 
-UNIT_MAIN("gzip", what_is_packed_comes_back, a_full_buffer_says_so)
+// Something that repeats and something that does not.
+static void add_line(struct buf *b, uint64_t r)
+{
+    buf_addf(b, "virtrigaud_queue_depth{queue=\"%d\",more=\"%.*s\"} %llu\n", (int)(r % 7),
+             (int)(r % 200),
+             "................................................................................"
+             "................................................................................"
+             "........................................",
+             (unsigned long long)(r >> 40));
+}
+
+// A family of so many lines, both to the sink and to where it is kept as it should come back.
+static void write_family(struct sink *sink, struct buf *want, uint64_t *state, uint64_t lines)
+{
+    for (; lines > 0; lines--) {
+        uint64_t r = unit_random(state);
+        add_line(sink->text, r);
+        sink_flow(sink);
+        if (want != NULL) {
+            add_line(want, r);
+        }
+    }
+}
+
+START_TEST(what_is_taken_back_from_a_sink_is_not_in_the_stream)
+{
+    begin();
+    uint64_t state = unit_seed() | 1;
+    struct buf text = BUF_INIT;
+    struct buf packed = BUF_INIT;
+    struct buf want = BUF_INIT;
+    for (int turn = 0; turn < 30; turn++) {
+        struct sink sink = sink_gzip(&text, gzip, &packed);
+        for (int family = 0; family < 6; family++) {
+            uint64_t most = unit_random(&state) % 2 ? 20 : 10000;
+            sink_mark(&sink);
+            for (int backs = (int)(unit_random(&state) % 3); backs > 0; backs--) {
+                write_family(&sink, NULL, &state, unit_random(&state) % most);
+                sink_back(&sink);
+            }
+            write_family(&sink, &want, &state, unit_random(&state) % most);
+        }
+        ck_assert_int_eq(sink_end(&sink), 0);
+        check_stream(packed.p, packed.len, want.p, want.len);
+        buf_clear(&packed);
+        buf_clear(&want);
+        buf_clear(&text);
+    }
+    buf_free(&text);
+    buf_free(&packed);
+    buf_free(&want);
+    gzip_free(gzip);
+}
+END_TEST
+
+START_TEST(a_sink_holds_no_more_text_than_a_piece)
+{
+    begin();
+    uint64_t state = 1;
+    struct buf text = {.max = SINK_PIECE + 4096};
+    struct buf packed = BUF_INIT;
+    struct sink sink = sink_gzip(&text, gzip, &packed);
+    sink_mark(&sink);
+    write_family(&sink, NULL, &state, 50000);
+    ck_assert_int_eq(sink_end(&sink), 0);
+    ck_assert_uint_eq(text.len, 0);
+    buf_free(&text);
+    buf_free(&packed);
+    gzip_free(gzip);
+}
+END_TEST
+
+START_TEST(a_sink_without_room_says_so)
+{
+    begin();
+    for (size_t max = OUT_STEP - 1; max < 4 * OUT_STEP; max += OUT_STEP) {
+        uint64_t state = 1;
+        struct buf text = BUF_INIT;
+        struct buf packed = {.max = max};
+        struct sink sink = sink_gzip(&text, gzip, &packed);
+        sink_mark(&sink);
+        write_family(&sink, NULL, &state, 200000);
+        ck_assert_int_eq(sink_end(&sink), -ENOMEM);
+        buf_free(&text);
+        buf_free(&packed);
+    }
+    gzip_free(gzip);
+}
+END_TEST
+
+UNIT_MAIN("gzip", what_is_packed_comes_back, a_full_buffer_says_so,
+          what_is_taken_back_from_a_sink_is_not_in_the_stream,
+          a_sink_holds_no_more_text_than_a_piece, a_sink_without_room_says_so)

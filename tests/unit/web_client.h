@@ -43,9 +43,10 @@ static inline void fake_thread_stop(void *ctx)
 }
 
 static inline int fake_render(void *ctx, const struct web_filter *filter, bool open,
-                              struct buf *out)
+                              struct sink *sink)
 {
     struct fake *f = ctx;
+    struct buf *out = sink->text;
     unsigned number = ++f->renderings;
     for (size_t i = 0; filter != NULL && i < filter->n; i++) {
         buf_addf(out, "%s\n", filter->name[i]);
@@ -53,6 +54,7 @@ static inline int fake_render(void *ctx, const struct web_filter *filter, bool o
     buf_addf(out, "%srendering %u\n", open ? "open " : "", number);
     for (size_t i = 0; i < f->body / 16; i++) {
         buf_add(out, "padding padding\n", 16);
+        sink_flow(sink);
     }
     if (f->render_ms > 0) {
         usleep(f->render_ms * 1000);
