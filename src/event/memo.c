@@ -12,13 +12,18 @@
 // Entries that stand in the CPU's caches anyway, with all that they lead to.
 enum { FEW = 4096 };
 
+#define INLINED static inline __attribute__((always_inline))
+
+typedef bool same_fn(const char *a, const char *b, size_t len);
+typedef uint64_t hash_fn(const uint64_t *seeds, uint64_t besides, const char *bytes, size_t len);
+
 // Of all that is compared, the hash is not, since the bytes are.
-static inline bool matches(const struct memo *m, struct memo_entry *e,
-                           const struct event_line *line)
+INLINED bool matches(const struct memo *m, struct memo_entry *e, const struct event_line *line,
+                     same_fn *same)
 {
     const char *bytes = memo_bytes(e);
     return e->shape == line->shape && e->context == m->context &&
-           line_same(bytes, line->at, line->number_from) &&
+           same(bytes, line->at, line->number_from) &&
            (memo_shape_behind(line->shape) < 2 || // then the shape holds all of it
             memcmp(bytes + line->number_from, line->at + line->number_to, memo_behind(line)) == 0);
 }
@@ -30,7 +35,7 @@ static __attribute__((noinline)) struct memo_entry *search(struct memo *m,
     const struct memo_bucket *b = memo_bucket_of(m, line->hash);
     for (uint32_t places = memo_places(b, line->hash); places != 0;) {
         unsigned i = memo_next_place(&places);
-        if (matches(m, memo_at(m, b->entries[i]), line)) {
+        if (matches(m, memo_at(m, b->entries[i]), line, line_same)) {
             return memo_at(m, b->entries[i]);
         }
     }
@@ -38,14 +43,23 @@ static __attribute__((noinline)) struct memo_entry *search(struct memo *m,
 }
 
 // `fresh`: nothing has changed since memo_look.
-static inline struct memo_entry *find(struct memo *m, const struct event_line *line, bool fresh)
+INLINED struct memo_entry *find(struct memo *m, const struct event_line *line, bool fresh,
+                                same_fn *same)
 {
     if (fresh && line->entry == 0) {
         return NULL;
     }
-    bool there = fresh && matches(m, memo_at(m, line->entry), line);
+    bool there = fresh && matches(m, memo_at(m, line->entry), line, same);
     return there ? memo_at(m, line->entry) : search(m, line);
 }
+
+#ifdef LINE_WIDE
+#define WIDE static __attribute__((noinline, target("avx2,aes")))
+#else // nothing is wide then
+#define WIDE static
+#define line_same_wide line_same
+#define line_hash_wide line_hash
+#endif
 
 static void keep_up(struct memo *m, const struct event_reader *r)
 {
@@ -54,12 +68,8 @@ static void keep_up(struct memo *m, const struct event_reader *r)
     }
 }
 
-// Inlined by force, since a function that only fetches has no effect for the compiler, which drops it.
-#define STEP static inline __attribute__((always_inline)) void
-
 // Sets the line's likely entry, and fetches its beginning or where it is asked for if there is none. Returns that.
-static inline __attribute__((always_inline)) const char *likely(const struct memo *m,
-                                                                struct event_line *line)
+INLINED const char *likely(const struct memo *m, struct event_line *line)
 {
     line->entry = memo_likely(&m->buckets[line->entry], line->hash);
     const char *e = (const char *)memo_at(m, line->entry);
@@ -68,21 +78,23 @@ static inline __attribute__((always_inline)) const char *likely(const struct mem
     return e;
 }
 
-STEP split_and_hash(const struct memo *m, const struct event_origin *origin,
-                    struct event_line *lines, size_t n)
+// This and the next two steps are inlined by force also since a function that only fetches has no effect for the
+// compiler, which drops it.
+INLINED void split_and_hash(const struct memo *m, uint64_t context, struct event_line *lines,
+                            size_t n, hash_fn *hash)
 {
     for (size_t i = 0; i < n; i++) {
         memo_split(&lines[i]);
     }
     for (size_t i = 0; i < n; i++) {
         struct event_line *line = &lines[i];
-        line->hash = line_hash(m->seeds, origin->context, line->at, line->number_from);
+        line->hash = hash(m->seeds, context, line->at, line->number_from);
         line->entry = memo_bucket_at(m, line->hash); // until the next step
         __builtin_prefetch(&m->buckets[line->entry]);
     }
 }
 
-STEP find_few(const struct memo *m, struct event_line *lines, size_t n)
+INLINED void find_few(const struct memo *m, struct event_line *lines, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         likely(m, &lines[i]);
@@ -106,8 +118,8 @@ static __attribute__((noinline)) void fetch_claimed(const struct event_reader *r
     }
 }
 
-STEP find_many(const struct memo *m, const struct event_reader *r, struct event_line *lines,
-               size_t n)
+INLINED void find_many(const struct memo *m, const struct event_reader *r, struct event_line *lines,
+                       size_t n)
 {
     const char *base = r->store->share.base;
     for (size_t i = 0; i < n; i++) {
@@ -133,6 +145,34 @@ STEP find_many(const struct memo *m, const struct event_reader *r, struct event_
     }
 }
 
+INLINED void look(const struct memo *m, const struct event_reader *r, struct event_line *lines,
+                  size_t n, hash_fn *hash)
+{
+    split_and_hash(m, m->context, lines, n, hash);
+    if (m->n <= FEW) {
+        find_few(m, lines, n);
+    } else {
+        find_many(m, r, lines, n);
+    }
+}
+
+WIDE uint64_t hash_wide(const struct memo *m, const struct event_line *line)
+{
+    return line_hash_wide(m->seeds, m->context, line->at, line->number_from);
+}
+
+static uint64_t hash_of(const struct memo *m, const struct event_line *line)
+{
+    return m->wide ? hash_wide(m, line)
+                   : line_hash(m->seeds, m->context, line->at, line->number_from);
+}
+
+WIDE void look_wide(const struct memo *m, const struct event_reader *r, struct event_line *lines,
+                    size_t n)
+{
+    look(m, r, lines, n, line_hash_wide);
+}
+
 /*
  * Steps, each over all lines, so that what one has asked for is there when the next one needs it, and that many lines
  * are at the same step where it takes a chain of instructions.
@@ -143,11 +183,10 @@ void memo_look(struct memo *m, const struct event_reader *r, const struct event_
     keep_up(m, r);
     m->looked = m->changes;
     m->context = origin->context;
-    split_and_hash(m, origin, lines, n);
-    if (m->n <= FEW) {
-        find_few(m, lines, n);
+    if (m->wide) {
+        look_wide(m, r, lines, n);
     } else {
-        find_many(m, r, lines, n);
+        look(m, r, lines, n, line_hash);
     }
 }
 
@@ -171,7 +210,7 @@ static __attribute__((noinline)) bool still_lives(const struct event_reader *r,
     return true;
 }
 
-static inline bool lives(const struct event_reader *r, struct memo_entry *e)
+INLINED bool lives(const struct event_reader *r, struct memo_entry *e)
 {
     uint64_t removals = atomic_load_explicit(&r->store->share.removals, memory_order_acquire);
     return e->removals == removals || still_lives(r, e, removals);
@@ -215,8 +254,8 @@ number_fits(const struct event_reader *r, const struct memo_entry *e, struct eve
 }
 
 // Whether the line may be applied as its entry says; then it is paid for.
-static inline bool is_usable(struct event_reader *r, const struct event_origin *origin,
-                             struct memo_entry *e, struct event_line *line)
+INLINED bool is_usable(struct event_reader *r, const struct event_origin *origin,
+                       struct memo_entry *e, struct event_line *line)
 {
     if (!line->number_known && !number_fits(r, e, line)) {
         return false;
@@ -243,7 +282,7 @@ static double value_of(const struct memo_update *u, double number)
 }
 
 // Here a remembered line changes its series.
-static inline void apply(const struct event_reader *r, const struct memo_entry *e, double number)
+INLINED void apply(const struct event_reader *r, const struct memo_entry *e, double number)
 {
     char *base = r->store->share.base;
     const struct family *families = r->schema->families;
@@ -271,17 +310,15 @@ static __attribute__((noinline)) void apply_in_session(const struct event_reader
     event_settle(ledger, ledger->applied);
 }
 
-size_t memo_apply(struct memo *m, struct event_reader *r, const struct event_origin *origin,
-                  struct event_line *lines, size_t n)
+// Returns how many lines of the beginning are applied.
+INLINED size_t apply_lines(struct memo *m, struct event_reader *r,
+                           const struct event_origin *origin, struct event_line *lines, size_t n,
+                           same_fn *same)
 {
-    keep_up(m, r);
-    if (m->context != origin->context) {
-        memo_look(m, r, origin, lines, n);
-    }
     bool fresh = m->looked == m->changes;
     for (size_t i = 0; i < n; i++) {
         struct event_line *line = &lines[i];
-        struct memo_entry *e = find(m, line, fresh);
+        struct memo_entry *e = find(m, line, fresh, same);
         if (e == NULL || !is_usable(r, origin, e, line)) {
             return i;
         }
@@ -297,6 +334,23 @@ size_t memo_apply(struct memo *m, struct event_reader *r, const struct event_ori
     return n;
 }
 
+WIDE size_t apply_lines_wide(struct memo *m, struct event_reader *r,
+                             const struct event_origin *origin, struct event_line *lines, size_t n)
+{
+    return apply_lines(m, r, origin, lines, n, line_same_wide);
+}
+
+size_t memo_apply(struct memo *m, struct event_reader *r, const struct event_origin *origin,
+                  struct event_line *lines, size_t n)
+{
+    keep_up(m, r);
+    if (m->context != origin->context) {
+        memo_look(m, r, origin, lines, n);
+    }
+    return m->wide ? apply_lines_wide(m, r, origin, lines, n)
+                   : apply_lines(m, r, origin, lines, n, line_same);
+}
+
 bool memo_is_seen(const struct memo *m, const struct event_line *line)
 {
     return line->shape == 0 || memo_sighted(m, line->hash);
@@ -310,7 +364,7 @@ void memo_note(struct memo *m, const struct event_line *line)
 bool memo_apply_spelling(struct memo *m, struct event_reader *r, const struct event_origin *origin,
                          struct event_line *spelling)
 {
-    spelling->hash = line_hash(m->seeds, m->context, spelling->at, spelling->number_from);
+    spelling->hash = hash_of(m, spelling);
     spelling->entry = memo_likely(memo_bucket_of(m, spelling->hash), spelling->hash);
     return memo_apply(m, r, origin, spelling, 1) == 1;
 }

@@ -44,7 +44,7 @@ static inline uint32_t memo_shape_behind(uint32_t shape)
 void memo_split_slowly(struct event_line *line);
 
 // Sets the line's number_* and shape, and its number if that is known then.
-static inline void memo_split(struct event_line *line)
+static inline __attribute__((always_inline)) void memo_split(struct event_line *line)
 {
     uint32_t to = line->len - 1; // of an empty line, beyond all that is taken
     if (to - NUMBER_TAIL < MEMO_MAX_LINE - NUMBER_TAIL && line->at[to] == '}') {

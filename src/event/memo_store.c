@@ -59,6 +59,7 @@ int memo_new(struct memo **ret, uint64_t bytes)
     for (unsigned i = 0; i < LINE_SEEDS; i++) {
         m->seeds[i] = key_hash((const char *)&i, sizeof i);
     }
+    m->wide = line_can_wide();
     *ret = m;
     return 0;
 }

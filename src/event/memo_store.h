@@ -74,6 +74,7 @@ struct memo {
     size_t bytes;        // of all three
     uint64_t generation; // of the catalogue that all entries are of
     uint64_t seeds[LINE_SEEDS];
+    bool wide;        // lines are hashed and compared by the wide versions
     uint32_t end;     // of the ring, granules; it begins at 1, so that 0 is no entry
     uint32_t head;    // where the next entry goes
     uint32_t tail;    // the oldest entry

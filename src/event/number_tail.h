@@ -114,7 +114,7 @@ enum { NUMBER_TAIL = 40 };
 // Reads the number that ends just before `end` if it is a short one: at most 15 digits, no sign, no exponent.
 // NUMBER_TAIL bytes must be readable before `end`. Returns how long it is; 0 when what stands there is no number or
 // not so short, which is for number_read to say.
-static inline size_t number_tail(const char *end, double *ret)
+static inline __attribute__((always_inline)) size_t number_tail(const char *end, double *ret)
 {
     static const double tens[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                   1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
