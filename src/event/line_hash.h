@@ -77,14 +77,14 @@ static inline uint64_t line_hash(const uint64_t *seeds, uint64_t besides, const 
     return line_hash_end(h, seeds);
 }
 
-#ifdef LINE_WIDE
+#ifdef __x86_64__
 struct line_hash_wide {
     __m128i there;
     __m128i back;
 };
 
-static inline LINE_WIDE struct line_hash_wide line_hash_span_wide(struct line_hash_wide h,
-                                                                  const char *bytes)
+LINE_WIDE_INLINED struct line_hash_wide line_hash_span_wide(struct line_hash_wide h,
+                                                            const char *bytes)
 {
 #pragma GCC unroll 4
     for (size_t i = 0; i < LINE_SPAN; i += LINE_BLOCK) {
@@ -95,8 +95,8 @@ static inline LINE_WIDE struct line_hash_wide line_hash_span_wide(struct line_ha
     return h;
 }
 
-static inline LINE_WIDE uint64_t line_hash_wide(const uint64_t *seeds, uint64_t besides,
-                                                const char *bytes, size_t len)
+LINE_WIDE_INLINED uint64_t line_hash_wide(const uint64_t *seeds, uint64_t besides,
+                                          const char *bytes, size_t len)
 {
     if (!line_is_usual(len)) {
         return line_hash(seeds, besides, bytes, len);
@@ -111,6 +111,8 @@ static inline LINE_WIDE uint64_t line_hash_wide(const uint64_t *seeds, uint64_t 
     __m128i all = _mm_aesenc_si128(_mm_aesenc_si128(h.there, h.back), first);
     return (uint64_t)_mm_cvtsi128_si64(_mm_aesenc_si128(all, second));
 }
+#else
+#define line_hash_wide line_hash
 #endif
 
 #endif

@@ -64,14 +64,16 @@ static inline bool line_same(const char *a, const char *b, size_t len)
 #ifdef __x86_64__
 #include <immintrin.h>
 
-#define LINE_WIDE __attribute__((always_inline, target("avx2,aes")))
+// Of all functions that use wide versions, which are for them alone.
+#define LINE_WIDE target("avx2,aes")
+#define LINE_WIDE_INLINED static inline __attribute__((always_inline, LINE_WIDE))
 
 static inline bool line_can_wide(void)
 {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("aes");
 }
 
-static inline LINE_WIDE __m256i line_difference_wide(const char *a, const char *b)
+LINE_WIDE_INLINED __m256i line_difference_wide(const char *a, const char *b)
 {
     __m256i first =
         _mm256_xor_si256(_mm256_loadu_si256((const void *)a), _mm256_loadu_si256((const void *)b));
@@ -80,7 +82,7 @@ static inline LINE_WIDE __m256i line_difference_wide(const char *a, const char *
     return _mm256_or_si256(first, second);
 }
 
-static inline LINE_WIDE bool line_same_wide(const char *a, const char *b, size_t len)
+LINE_WIDE_INLINED bool line_same_wide(const char *a, const char *b, size_t len)
 {
     if (!line_is_usual(len)) {
         return memcmp(a, b, len) == 0;
@@ -92,7 +94,10 @@ static inline LINE_WIDE bool line_same_wide(const char *a, const char *b, size_t
                                                   line_difference_wide(a + last, b + last)));
     return _mm256_testz_si256(all, all);
 }
-#else
+#else // nothing is wide
+#define LINE_WIDE
+#define line_same_wide line_same
+
 static inline bool line_can_wide(void)
 {
     return false;

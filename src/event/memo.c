@@ -13,6 +13,7 @@
 enum { FEW = 4096 };
 
 #define INLINED static inline __attribute__((always_inline))
+#define WIDE static __attribute__((noinline, LINE_WIDE))
 
 typedef bool same_fn(const char *a, const char *b, size_t len);
 typedef uint64_t hash_fn(const uint64_t *seeds, uint64_t besides, const char *bytes, size_t len);
@@ -52,14 +53,6 @@ INLINED struct memo_entry *find(struct memo *m, const struct event_line *line, b
     bool there = fresh && matches(m, memo_at(m, line->entry), line, same);
     return there ? memo_at(m, line->entry) : search(m, line);
 }
-
-#ifdef LINE_WIDE
-#define WIDE static __attribute__((noinline, target("avx2,aes")))
-#else // nothing is wide then
-#define WIDE static
-#define line_same_wide line_same
-#define line_hash_wide line_hash
-#endif
 
 static void keep_up(struct memo *m, const struct event_reader *r)
 {

@@ -14,20 +14,13 @@ static uint64_t narrow_hash(uint64_t besides, const char *line, size_t len)
     return line_hash(SEEDS, besides, line, len);
 }
 
-#ifdef LINE_WIDE
-#define WIDE static __attribute__((target("avx2,aes")))
-#else
-#define WIDE static
-#define line_hash_wide line_hash
-#define line_same_wide line_same
-#endif
-
-WIDE uint64_t wide_hash(uint64_t besides, const char *line, size_t len)
+static __attribute__((noinline, LINE_WIDE)) uint64_t wide_hash(uint64_t besides, const char *line,
+                                                               size_t len)
 {
     return line_hash_wide(SEEDS, besides, line, len);
 }
 
-WIDE bool wide_same(const char *a, const char *b, size_t len)
+static __attribute__((noinline, LINE_WIDE)) bool wide_same(const char *a, const char *b, size_t len)
 {
     return line_same_wide(a, b, len);
 }
