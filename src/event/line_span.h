@@ -65,8 +65,8 @@ static inline bool line_same(const char *a, const char *b, size_t len)
 #include <immintrin.h>
 
 // Of all functions that use wide versions, which are for them alone.
-#define LINE_WIDE target("avx2,aes")
-#define LINE_WIDE_INLINED static inline __attribute__((always_inline, LINE_WIDE))
+#define LINE_WIDE __attribute__((target("avx2,aes")))
+#define LINE_WIDE_INLINED static inline __attribute__((always_inline)) LINE_WIDE
 
 static inline bool line_can_wide(void)
 {

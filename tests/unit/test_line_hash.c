@@ -14,13 +14,12 @@ static uint64_t narrow_hash(uint64_t besides, const char *line, size_t len)
     return line_hash(SEEDS, besides, line, len);
 }
 
-static __attribute__((noinline, LINE_WIDE)) uint64_t wide_hash(uint64_t besides, const char *line,
-                                                               size_t len)
+static LINE_WIDE uint64_t wide_hash(uint64_t besides, const char *line, size_t len)
 {
     return line_hash_wide(SEEDS, besides, line, len);
 }
 
-static __attribute__((noinline, LINE_WIDE)) bool wide_same(const char *a, const char *b, size_t len)
+static LINE_WIDE bool wide_same(const char *a, const char *b, size_t len)
 {
     return line_same_wide(a, b, len);
 }
