@@ -86,7 +86,8 @@ void link_connect(struct client *c);
 // under way.
 void link_queue_sync(struct client *c);
 
-// When no control line waits and no sync is under way: one behind all lines that wait, in one piece with their end, so that a daemon that stops has both or neither.
+// When no control line waits and no sync is under way: one behind all lines that wait, in one piece with their end, so
+// that a daemon that stops has both or neither.
 void link_queue_last_sync(struct client *c);
 
 // Lines written to this connection, or to the session's last one, that were not acknowledged.

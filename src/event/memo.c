@@ -15,6 +15,7 @@ enum { FEW = 4096 };
 #define INLINED static inline __attribute__((always_inline))
 #define WIDE static __attribute__((noinline)) LINE_WIDE
 
+// What exists in a wide version too. Known where it is passed, so that it is inlined.
 typedef bool same_fn(const char *a, const char *b, size_t len);
 typedef uint64_t hash_fn(const uint64_t *seeds, uint64_t besides, const char *bytes, size_t len);
 

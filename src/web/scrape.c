@@ -63,7 +63,7 @@ static int write_exposition(struct scrape *s, const struct conn *c, struct sink 
 static int write_plain(struct scrape *s, const struct conn *c, struct buf *out)
 {
     struct sink sink = sink_text(out);
-    return c->view != NULL ? write_view(s, c, out) : write_exposition(s, c, &sink);
+    return write_exposition(s, c, &sink);
 }
 
 static int write_packed(struct scrape *s, const struct conn *c, struct buf *out)
@@ -113,7 +113,7 @@ static int render(struct scrape *s, const struct conn *c, struct MHD_Response **
     if (body == NULL) {
         return -ENOMEM;
     }
-    int r = (form.gzip ? write_packed : write_plain)(s, c, &body->buf);
+    int r = (view ? write_view : form.gzip ? write_packed : write_plain)(s, c, &body->buf);
     if (r < 0) {
         body_release(body);
         return r;
