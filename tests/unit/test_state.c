@@ -24,11 +24,20 @@ static int some_prepare(struct statefile *f, struct arena *a)
     return rc != 0 ? rc : statefile_prepare(f, a);
 }
 
+static uint64_t test_ms = 1000; // the state's clock
+
+static uint64_t some_now(void)
+{
+    return test_ms;
+}
+
 #define statefile_sync some_sync
 #define statefile_prepare some_prepare
+#define clock_mono_ms some_now
 #include "daemon/state.c"
 #undef statefile_sync
 #undef statefile_prepare
+#undef clock_mono_ms
 
 static char dir[] = "/tmp/ve-state-XXXXXX";
 static char path[64];
@@ -65,17 +74,16 @@ static void clean_up(void)
     ck_assert_int_eq(rmdir(dir), 0);
 }
 
-// Lets seconds pass until the state is kept, or is not. Returns what the trouble was then: the file's own thread may find
-// or mend some at any time.
+// Ticks until the state is kept, or is not. Returns what the trouble was then: the file's own thread may find or mend some
+// at any time. Seconds pass until it is kept only, so that trouble, once a new file was tried, stands until it is seen.
 static const char *until(bool kept)
 {
-    uint64_t now_ms = clock_mono_ms();
     const char *trouble = state_trouble(&st);
     for (int i = 0; i < 1000 && (trouble == NULL) != kept; i++) {
-        now_ms += 1000;
+        test_ms += kept ? 1000 : 0;
         eventfd_write(st.wake, 1);
         nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
-        state_tick(&st, h.ingest, now_ms);
+        state_tick(&st, h.ingest, test_ms);
         trouble = state_trouble(&st);
     }
     ck_assert_int_eq(trouble == NULL, kept);
