@@ -1,0 +1,780 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The calls of virtrigaud-client.h, but for those that record.
+ *
+ * All work is done in process(), which does not wait: it fills a batch when one is due, has the link write and read, and says
+ * what to wait for, in an epoll descriptor. The client's thread waits for that; with an event loop the caller does.
+ *
+ * Locks, in this order: `registry`, `work` of a client, the mutex of its store, `waking`. The thread holds none while it waits, so a
+ * fork waits for moments only.
+ */
+#include <virtrigaud-client.h>
+
+#include "client/batch.h"
+#include "client/notice.h"
+#include "client/record.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    FLUSH_EVERY_MS = 500, // how long calls wait to be sent together
+    MERGE_MS = 10,        // how long the first one after a silence waits for others
+    RETRY_LAST_MS = 1000,
+    INTERVAL_S = 10,
+    INTERVAL_MAX_S = 3600,
+    LIFE_SHARE = 3,  // a sign of life in this part of the interval
+    BUFFER = 262144, // a batch and its last line, and as much of the one before
+    ROUNDS = 16,     // batches of one process()
+    NO_DESCRIPTORS_MS = 100,
+    EXIT_MS = 1000
+};
+
+enum { WAKE, TIMER, SOCKET }; // what an event of the epoll descriptor is about
+
+struct virtrigaud_client {
+    struct store store;
+    struct virtrigaud_client *next; // in the registry
+    pthread_mutex_t work;           // guards all that follows
+    pthread_cond_t settled;         // something was flushed, or the client ends
+    bool started;
+    bool event_loop;
+    bool urgent;            // a flush waits
+    bool quits;             // the thread is to end
+    bool closing;           // a call of close is under way
+    bool connected;         // as it was reported
+    _Atomic bool forked;    // in a child that has not begun to send
+    _Atomic bool woken;     // the wake descriptor is readable, or nothing waits for it
+    pthread_mutex_t waking; // guards `wake`
+    pthread_t thread;
+    int epoll;
+    int wake;
+    int timer;
+    struct link *link;
+    struct batch *batch;
+    struct notice notice;
+    struct virtrigaud_stats stats; // what former links have counted
+    uint64_t dropped_told;         // of store.dropped
+    uint64_t lost_before;          // when the connection broke
+    uint64_t next_fill;            // no batch before
+    uint64_t heard;                // when the daemon last heard of this client
+    uint64_t flush_wanted;         // calls of flush
+    uint64_t flush_marked;         // of those, before the present batch
+    uint64_t flush_done;           // of those, ended
+    char path[WIRE_PATH_SIZE];
+    struct wire_hello hello; // strings and labels of its own
+    struct wire_label *labels;
+    char *strings;
+};
+
+static pthread_mutex_t registry = PTHREAD_MUTEX_INITIALIZER;
+static struct virtrigaud_client *clients;
+static pthread_once_t handlers = PTHREAD_ONCE_INIT;
+
+static uint64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static int begin_work(struct virtrigaud_client *c);
+
+static void wake(struct virtrigaud_client *c)
+{
+    uint64_t one = 1;
+    pthread_mutex_lock(&c->waking);
+    ssize_t n = c->wake >= 0 ? write(c->wake, &one, sizeof one) : 0;
+    (void)n; // a full counter is readable too
+    pthread_mutex_unlock(&c->waking);
+}
+
+// Something begins to wait. Called by any thread.
+static void on_wake(void *arg)
+{
+    struct virtrigaud_client *c = arg;
+    if (atomic_load(&c->forked)) {
+        pthread_mutex_lock(&c->work);
+        if (atomic_exchange(&c->forked, false) && begin_work(c) < 0) {
+            atomic_store(&c->forked, true);
+        }
+        pthread_mutex_unlock(&c->work);
+    }
+    if (!atomic_exchange(&c->woken, true)) {
+        wake(c);
+    }
+}
+
+// ---- What the link reports
+
+static void on_rejection(void *arg, const struct wire_reply *r)
+{
+    struct virtrigaud_client *c = arg;
+    if (r->line == 0) {
+        snprintf(c->notice.refusal, sizeof c->notice.refusal, "%s: %s", r->reason, r->detail);
+        return;
+    }
+    const struct virtrigaud_series *x = batch_reject(c->batch, r);
+    if (x != NULL) {
+        notice_line(&c->notice, now_ms(), "refused", r->reason, r->detail, x->prefix);
+    }
+}
+
+static uint64_t on_end(void *arg, enum link_end end, uint64_t n)
+{
+    const struct virtrigaud_client *c = arg;
+    return batch_end(c->batch, end, n);
+}
+
+static uint64_t lost(struct virtrigaud_client *c)
+{
+    pthread_mutex_lock(&c->store.mutex);
+    uint64_t n = c->store.dropped + c->batch->result.lost;
+    pthread_mutex_unlock(&c->store.mutex);
+    return n;
+}
+
+static void on_ready(void *arg)
+{
+    struct virtrigaud_client *c = arg;
+    batch_connected(c->batch, !link_stats(c->link).old);
+    store_resend(&c->store);
+    c->next_fill = c->heard = now_ms();
+    c->stats.connects++;
+    if (c->stats.connects == 1) {
+        notice_write(&c->notice, LOG_INFO, "connected to %s", c->path);
+    } else {
+        notice_write(&c->notice, LOG_INFO, "connected again, %llu lost",
+                     (unsigned long long)(lost(c) - c->lost_before));
+    }
+    c->notice.trouble = 0;
+    c->lost_before = lost(c);
+}
+
+// ---- Work
+
+static void report_invalid(struct virtrigaud_client *c)
+{
+    struct store_invalid invalids[STORE_INVALIDS];
+    pthread_mutex_lock(&c->store.mutex);
+    size_t n = c->store.n_invalids;
+    memcpy(invalids, c->store.invalids, n * sizeof *invalids);
+    c->store.n_invalids = 0;
+    pthread_mutex_unlock(&c->store.mutex);
+    for (size_t i = 0; i < n; i++) {
+        notice_line(&c->notice, now_ms(), "invalid", invalids[i].why, "", invalids[i].what);
+    }
+}
+
+// Tells the link what the store has dropped.
+static void report_dropped(struct virtrigaud_client *c)
+{
+    pthread_mutex_lock(&c->store.mutex);
+    uint64_t n = c->store.dropped - c->dropped_told;
+    pthread_mutex_unlock(&c->store.mutex);
+    link_lose(c->link, n);
+    c->dropped_told += n;
+}
+
+static bool has_much(struct virtrigaud_client *c)
+{
+    pthread_mutex_lock(&c->store.mutex);
+    bool much = c->store.bytes >= STORE_MANY_BYTES || c->store.n_chunks > c->store.max_chunks / 2;
+    pthread_mutex_unlock(&c->store.mutex);
+    return much;
+}
+
+// When the next batch is due; UINT64_MAX: nothing waits.
+static uint64_t fill_due(struct virtrigaud_client *c, uint64_t now)
+{
+    if (!store_has_waiting(&c->store)) {
+        return UINT64_MAX;
+    }
+    if (c->urgent || has_much(c)) {
+        return 0;
+    }
+    if (c->next_fill == 0) { // the first one after a silence
+        c->next_fill = now + MERGE_MS;
+    }
+    return c->next_fill;
+}
+
+static uint64_t life_due(const struct virtrigaud_client *c)
+{
+    return c->heard + (uint64_t)c->hello.interval_s * 1000 / LIFE_SHARE;
+}
+
+// A batch has ended, or there is none.
+static void note_settled(struct virtrigaud_client *c)
+{
+    if (!batch_is_empty(c->batch) || !link_is_settled(c->link)) {
+        return;
+    }
+    if (c->batch->drained) {
+        c->flush_done = c->flush_marked;
+        if (!store_has_waiting(&c->store)) {
+            c->flush_done = c->flush_wanted;
+        }
+    }
+    if (c->flush_done == c->flush_wanted) {
+        c->urgent = false;
+    }
+    pthread_cond_broadcast(&c->settled);
+}
+
+// One round: returns whether there may be another one at once.
+static bool go_round(struct virtrigaud_client *c)
+{
+    uint64_t now = now_ms();
+    bool ready = link_stats(c->link).connected;
+    bool changed = !ready || !batch_is_empty(c->batch);
+    report_dropped(c);
+    if (ready && batch_is_empty(c->batch)) {
+        c->flush_marked = c->flush_wanted;
+        if (fill_due(c, now) <= now) {
+            batch_fill(c->batch);
+            changed = true;
+            c->next_fill = c->batch->drained ? now + FLUSH_EVERY_MS : now;
+        } else if (!store_has_waiting(&c->store)) {
+            c->batch->drained = true;
+            c->next_fill = now >= c->next_fill ? 0 : c->next_fill;
+        }
+    }
+    if (ready && (!batch_is_empty(c->batch) || !link_is_settled(c->link) || now >= life_due(c))) {
+        link_ask(c->link);
+        c->heard = now;
+    }
+    link_work(c->link, 0);
+    note_settled(c);
+    return changed && link_stats(c->link).connected && batch_is_empty(c->batch);
+}
+
+static void report_trouble(struct virtrigaud_client *c)
+{
+    struct link_stats stats = link_stats(c->link);
+    if (!stats.connected && stats.error < 0) {
+        if (c->connected) {
+            c->lost_before = lost(c);
+        }
+        notice_trouble(&c->notice, c->path, stats.error, c->connected);
+        c->connected = false;
+    }
+    c->connected = c->connected || stats.connected;
+}
+
+// What to wait for.
+static void watch(struct virtrigaud_client *c)
+{
+    struct pollfd p;
+    int wait = link_wait(c->link, &p);
+    uint64_t now = now_ms();
+    uint64_t at = wait < 0 ? UINT64_MAX : now + (uint64_t)wait;
+    if (link_stats(c->link).connected) {
+        uint64_t fill = batch_is_empty(c->batch) ? fill_due(c, now) : UINT64_MAX;
+        at = fill < at ? fill : at;
+        at = life_due(c) < at ? life_due(c) : at;
+    }
+    struct epoll_event e = {.events = (p.events & POLLIN ? EPOLLIN : 0u) |
+                                      (p.events & POLLOUT ? EPOLLOUT : 0u),
+                            .data.u32 = SOCKET};
+    // A descriptor that was closed has left epoll, though its number may be the same.
+    if (p.fd >= 0 && epoll_ctl(c->epoll, EPOLL_CTL_MOD, p.fd, &e) < 0) {
+        epoll_ctl(c->epoll, EPOLL_CTL_ADD, p.fd, &e);
+    }
+    at = at == UINT64_MAX ? 0 : at <= now ? now + 1 : at;
+    struct itimerspec t = {
+        .it_value = {.tv_sec = (time_t)(at / 1000), .tv_nsec = (long)(at % 1000) * 1000000}};
+    timerfd_settime(c->timer, TFD_TIMER_ABSTIME, &t, NULL);
+}
+
+static void clear_descriptor(int fd)
+{
+    uint64_t n;
+    ssize_t r = read(fd, &n, sizeof n);
+    (void)r; // there was nothing to clear
+}
+
+// All the work of now. Called with `work` locked.
+static void process(struct virtrigaud_client *c)
+{
+    clear_descriptor(c->wake);
+    clear_descriptor(c->timer);
+    atomic_store(&c->woken, false);
+    report_invalid(c);
+    for (int i = 0; i < ROUNDS && go_round(c); i++) {
+    }
+    report_trouble(c);
+    watch(c);
+}
+
+static void close_descriptors(struct virtrigaud_client *c)
+{
+    int *fds[] = {&c->epoll, &c->wake, &c->timer};
+    atomic_store(&c->woken, true);
+    pthread_mutex_lock(&c->waking);
+    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
+        if (*fds[i] >= 0) {
+            close(*fds[i]);
+        }
+        *fds[i] = -1;
+    }
+    pthread_mutex_unlock(&c->waking);
+}
+
+static int open_descriptors(struct virtrigaud_client *c)
+{
+    struct epoll_event e = {.events = EPOLLIN, .data.u32 = WAKE};
+    c->epoll = epoll_create1(EPOLL_CLOEXEC);
+    pthread_mutex_lock(&c->waking);
+    c->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    pthread_mutex_unlock(&c->waking);
+    c->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    int error = c->epoll < 0 || c->wake < 0 || c->timer < 0 ? -errno : 0;
+    if (error == 0 && epoll_ctl(c->epoll, EPOLL_CTL_ADD, c->wake, &e) < 0) {
+        error = -errno;
+    }
+    e.data.u32 = TIMER;
+    if (error == 0 && epoll_ctl(c->epoll, EPOLL_CTL_ADD, c->timer, &e) < 0) {
+        error = -errno;
+    }
+    if (error < 0) {
+        close_descriptors(c);
+    }
+    return error;
+}
+
+// ---- The thread
+
+static void *run(void *arg)
+{
+    struct virtrigaud_client *c = arg;
+    struct epoll_event e;
+    pthread_mutex_lock(&c->work);
+    while (!c->quits) {
+        if (c->epoll < 0 && open_descriptors(c) < 0) { // later, perhaps
+            struct timespec pause = {.tv_nsec = NO_DESCRIPTORS_MS * 1000000L};
+            notice_trouble(&c->notice, c->path, -EMFILE, false);
+            pthread_mutex_unlock(&c->work);
+            nanosleep(&pause, NULL);
+            pthread_mutex_lock(&c->work);
+            continue;
+        }
+        process(c);
+        int epoll = c->epoll;
+        pthread_mutex_unlock(&c->work);
+        epoll_wait(epoll, &e, 1, -1);
+        pthread_mutex_lock(&c->work);
+    }
+    pthread_mutex_unlock(&c->work);
+    return NULL;
+}
+
+// Called with `work` locked.
+static int start_thread(struct virtrigaud_client *c)
+{
+    sigset_t all;
+    sigset_t before;
+    c->quits = false;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); // signals are the program's
+    int error = pthread_create(&c->thread, NULL, run, c);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -error;
+}
+
+// Makes the link, and the thread if there is to be one. Called with `work` locked.
+static int begin_work(struct virtrigaud_client *c)
+{
+    struct link_config config = {.path = c->path,
+                                 .hello = &c->hello,
+                                 .session = true,
+                                 .buffer = BUFFER,
+                                 .on_rejection = on_rejection,
+                                 .on_end = on_end,
+                                 .on_ready = on_ready,
+                                 .arg = c,
+                                 .retry_last_ms = RETRY_LAST_MS};
+    c->batch->first = c->batch->n = c->batch->head = 0;
+    c->next_fill = 0;
+    c->connected = false;
+    c->notice.trouble = 0;
+    int error = link_open(&c->link, &config);
+    if (error < 0) {
+        return error;
+    }
+    c->batch->link = c->link;
+    error = c->event_loop ? open_descriptors(c) : 0;
+    if (error == 0 && c->event_loop) {
+        process(c);
+    } else if (error == 0) {
+        error = start_thread(c);
+    }
+    if (error < 0) {
+        close_descriptors(c);
+        link_free(c->link);
+        c->link = NULL;
+        return error;
+    }
+    c->started = true;
+    return 0;
+}
+
+// ---- Fork and exit
+
+static void lock_all(void)
+{
+    pthread_mutex_lock(&registry);
+    for (struct virtrigaud_client *c = clients; c != NULL; c = c->next) {
+        pthread_mutex_lock(&c->work);
+        pthread_mutex_lock(&c->store.mutex);
+        pthread_mutex_lock(&c->waking);
+    }
+}
+
+static void unlock_all(void)
+{
+    for (struct virtrigaud_client *c = clients; c != NULL; c = c->next) {
+        pthread_mutex_unlock(&c->waking);
+        pthread_mutex_unlock(&c->store.mutex);
+        pthread_mutex_unlock(&c->work);
+    }
+    pthread_mutex_unlock(&registry);
+}
+
+static void init_condition(pthread_cond_t *condition)
+{
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
+// In a child: what waits is the parent's, and so are thread and connection.
+static void leave_parent(struct virtrigaud_client *c)
+{
+    pthread_mutex_unlock(&c->waking);
+    pthread_mutex_unlock(&c->store.mutex);
+    init_condition(&c->settled);
+    if (c->started) {
+        close_descriptors(c);
+        link_free(c->link);
+        c->link = NULL;
+        c->started = false;
+        atomic_store(&c->forked, !c->event_loop);
+        batch_abandon(c->batch);
+    }
+    store_discard(&c->store);
+    store_forget_gauges(&c->store);
+    c->store.sent = c->store.dropped = c->store.invalid = c->store.n_invalids = 0;
+    c->batch->result = (struct batch_result){0};
+    c->stats = (struct virtrigaud_stats){0};
+    c->dropped_told = c->lost_before = 0;
+    c->flush_wanted = c->flush_marked = c->flush_done = 0;
+    c->urgent = false;
+    pthread_mutex_unlock(&c->work);
+}
+
+static void in_child(void)
+{
+    for (struct virtrigaud_client *c = clients; c != NULL; c = c->next) {
+        leave_parent(c);
+    }
+    pthread_mutex_unlock(&registry);
+}
+
+// Called without the registry locked: flushing takes time.
+static void at_exit(void)
+{
+    pthread_mutex_lock(&registry);
+    struct virtrigaud_client *c = clients;
+    pthread_mutex_unlock(&registry);
+    for (; c != NULL; c = c->next) {
+        pthread_mutex_lock(&c->work);
+        bool reachable = c->started && link_stats(c->link).error == 0;
+        pthread_mutex_unlock(&c->work);
+        if (reachable) {
+            virtrigaud_flush(c, EXIT_MS);
+        }
+    }
+}
+
+static void install_handlers(void)
+{
+    pthread_atfork(lock_all, unlock_all, in_child);
+    atexit(at_exit);
+}
+
+// ---- Calls
+
+struct virtrigaud_client *virtrigaud_new(void)
+{
+    struct virtrigaud_client *c = calloc(1, sizeof *c);
+    struct batch *b = calloc(1, sizeof *b);
+    if (c == NULL || b == NULL || batch_init(b, &c->store) < 0) {
+        free(c);
+        free(b);
+        return NULL;
+    }
+    if (store_init(&c->store, on_wake, c) < 0) {
+        batch_close(b);
+        free(b);
+        free(c);
+        return NULL;
+    }
+    c->batch = b;
+    c->epoll = c->wake = c->timer = -1;
+    atomic_store(&c->woken, true);
+    pthread_mutex_init(&c->work, NULL);
+    pthread_mutex_init(&c->waking, NULL);
+    init_condition(&c->settled);
+    pthread_once(&handlers, install_handlers);
+    pthread_mutex_lock(&registry);
+    c->next = clients;
+    clients = c;
+    pthread_mutex_unlock(&registry);
+    return c;
+}
+
+struct store *record_store(struct virtrigaud_client *c)
+{
+    return &c->store;
+}
+
+// Copies text behind what is in a block.
+static char *copy(char **at, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *begin = memcpy(*at, text, size);
+    *at += size;
+    return begin;
+}
+
+// Copies who speaks. Returns 0; -EINVAL; -ENOMEM.
+static int copy_hello(struct virtrigaud_client *c, const struct virtrigaud_config *config)
+{
+    const char *instance =
+        config->instance != NULL && config->instance[0] != '\0' ? config->instance : NULL;
+    size_t size = strlen(config->component) + (instance != NULL ? strlen(instance) : 0) + 2;
+    for (size_t i = 0; i < config->n_labels; i++) {
+        if (config->labels[i].name == NULL || config->labels[i].value == NULL) {
+            return -EINVAL;
+        }
+        size += strlen(config->labels[i].name) + strlen(config->labels[i].value) + 2;
+    }
+    char *strings = malloc(size);
+    struct wire_label *labels = calloc(config->n_labels + 1, sizeof *labels);
+    if (strings == NULL || labels == NULL) {
+        free(strings);
+        free(labels);
+        return -ENOMEM;
+    }
+    free(c->strings);
+    free(c->labels);
+    c->strings = strings;
+    c->labels = labels;
+    c->hello =
+        (struct wire_hello){.component = copy(&strings, config->component),
+                            .transient = config->transient != 0,
+                            .interval_s = config->interval > 0 ? config->interval : INTERVAL_S,
+                            .labels = labels,
+                            .n_labels = config->n_labels};
+    c->hello.instance = instance != NULL ? copy(&strings, instance) : NULL;
+    for (size_t i = 0; i < config->n_labels; i++) {
+        labels[i].name = copy(&strings, config->labels[i].name);
+        labels[i].value = copy(&strings, config->labels[i].value);
+    }
+    return 0;
+}
+
+int virtrigaud_start(struct virtrigaud_client *c, const struct virtrigaud_config *given)
+{
+    struct virtrigaud_config config = VIRTRIGAUD_CONFIG_INIT;
+    if (c == NULL) {
+        return 0;
+    }
+    if (given == NULL || given->size > sizeof config || given->size < sizeof given->size) {
+        return -EINVAL;
+    }
+    memcpy(&config, given, given->size);
+    if (config.component == NULL || config.interval > INTERVAL_MAX_S ||
+        (config.n_labels > 0 && config.labels == NULL)) {
+        return -EINVAL;
+    }
+    pthread_mutex_lock(&c->work);
+    int error = c->started || c->closing ? -EALREADY : copy_hello(c, &config);
+    error = error < 0 ? error : wire_socket_path(c->path, config.socket);
+    if (error == 0) {
+        c->notice.on_message = config.on_message;
+        c->notice.arg = config.arg;
+        c->event_loop = config.event_loop != 0;
+        store_limit(&c->store, config.max_bytes, config.max_series);
+        atomic_store(&c->forked, false);
+        error = begin_work(c);
+    }
+    pthread_mutex_unlock(&c->work);
+    return error;
+}
+
+static struct timespec timespec_of(uint64_t ms)
+{
+    return (struct timespec){.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
+}
+
+// Has everything that waits sent. Called with `work` locked, which is not held while it waits.
+static int flush(struct virtrigaud_client *c, unsigned timeout_ms)
+{
+    uint64_t deadline = now_ms() + timeout_ms;
+    struct timespec until = timespec_of(deadline);
+    uint64_t wanted = ++c->flush_wanted;
+    c->urgent = true;
+    wake(c);
+    while (c->started && c->flush_done < wanted) {
+        uint64_t now = now_ms();
+        if (now >= deadline) {
+            return -ETIMEDOUT;
+        }
+        if (!c->event_loop) {
+            pthread_cond_timedwait(&c->settled, &c->work, &until);
+            continue;
+        }
+        process(c);
+        if (c->flush_done < wanted) {
+            struct pollfd p = {.fd = c->epoll, .events = POLLIN};
+            pthread_mutex_unlock(&c->work);
+            poll(&p, 1, (int)(deadline - now));
+            pthread_mutex_lock(&c->work);
+        }
+    }
+    return c->flush_done < wanted ? -ENOTCONN : 0;
+}
+
+int virtrigaud_flush(struct virtrigaud_client *c, unsigned timeout_ms)
+{
+    if (c == NULL) {
+        return 0;
+    }
+    pthread_mutex_lock(&c->work);
+    int error = c->started ? flush(c, timeout_ms) : -ENOTCONN;
+    pthread_mutex_unlock(&c->work);
+    return error;
+}
+
+// Called with `work` locked.
+static void fill_stats(struct virtrigaud_client *c, struct virtrigaud_stats *ret)
+{
+    const struct batch_result *result = &c->batch->result;
+    pthread_mutex_lock(&c->store.mutex);
+    *ret = c->stats;
+    ret->sent = c->store.sent;
+    ret->applied = result->applied;
+    ret->refused = result->refused;
+    ret->lost = result->lost + c->store.dropped;
+    ret->waiting = ret->sent - ret->applied - ret->refused - ret->lost;
+    ret->invalid = c->store.invalid;
+    ret->unknown = result->unknown;
+    ret->lines = result->lines;
+    pthread_mutex_unlock(&c->store.mutex);
+    ret->connected = c->started && link_stats(c->link).connected;
+}
+
+// Ends the thread. Called with `work` locked, which is not held while it waits.
+static void end_thread(struct virtrigaud_client *c)
+{
+    c->quits = true;
+    wake(c);
+    pthread_mutex_unlock(&c->work);
+    pthread_join(c->thread, NULL);
+    pthread_mutex_lock(&c->work);
+}
+
+int virtrigaud_close(struct virtrigaud_client *c, unsigned timeout_ms,
+                     struct virtrigaud_stats *stats)
+{
+    if (c == NULL) {
+        return 0;
+    }
+    pthread_mutex_lock(&c->work);
+    int error = c->started && !c->closing ? 0 : -ENOTCONN;
+    if (error == 0) {
+        c->closing = true;
+        error = flush(c, timeout_ms);
+        if (!c->event_loop) {
+            end_thread(c);
+        }
+        batch_abandon(c->batch);
+        c->batch->result.lost += store_discard(&c->store);
+        close_descriptors(c);
+        link_free(c->link);
+        c->link = NULL;
+        c->started = c->closing = c->urgent = false;
+        pthread_cond_broadcast(&c->settled);
+    }
+    if (stats != NULL) {
+        fill_stats(c, stats);
+    }
+    pthread_mutex_unlock(&c->work);
+    return error;
+}
+
+void virtrigaud_get_stats(struct virtrigaud_client *c, struct virtrigaud_stats *ret)
+{
+    *ret = (struct virtrigaud_stats){0};
+    if (c != NULL) {
+        pthread_mutex_lock(&c->work);
+        fill_stats(c, ret);
+        pthread_mutex_unlock(&c->work);
+    }
+}
+
+int virtrigaud_fd(const struct virtrigaud_client *c)
+{
+    return c != NULL && c->started && c->event_loop ? c->epoll : -ENOTCONN;
+}
+
+void virtrigaud_process(struct virtrigaud_client *c)
+{
+    if (c != NULL) {
+        pthread_mutex_lock(&c->work);
+        if (c->started && c->event_loop) {
+            process(c);
+        }
+        pthread_mutex_unlock(&c->work);
+    }
+}
+
+void virtrigaud_free(struct virtrigaud_client *c)
+{
+    if (c == NULL) {
+        return;
+    }
+    virtrigaud_close(c, 0, NULL);
+    pthread_mutex_lock(&registry);
+    struct virtrigaud_client **at = &clients;
+    while (*at != c) {
+        at = &(*at)->next;
+    }
+    *at = c->next;
+    pthread_mutex_unlock(&registry);
+    store_free(&c->store);
+    batch_close(c->batch);
+    free(c->batch);
+    free(c->labels);
+    free(c->strings);
+    pthread_cond_destroy(&c->settled);
+    pthread_mutex_destroy(&c->waking);
+    pthread_mutex_destroy(&c->work);
+    free(c);
+}

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
+# The driver of clients/shell: ../README.md says what it reads and answers.
+# shellcheck source=SCRIPTDIR/../../shell/session.sh
+. "${0%/*}/../../shell/session.sh"
+
+# push KIND NAME LABEL=VALUE... [VALUE]
+push() {
+    kind=$1
+    shift
+    case $kind in
+    event) virtrigaud_push --event "$@" ;;
+    inc | add) virtrigaud_push --op add "$@" ;;
+    *) virtrigaud_push --op "$kind" "$@" ;;
+    esac
+}
+
+# repeat COUNT PAUSE COMMAND...
+repeat() {
+    count=$1
+    pause=$2
+    shift 2
+    i=0
+    while [ "$i" -lt "$count" ]; do
+        push "$@"
+        i=$((i + 1))
+        [ $((i % 10)) != 0 ] || sleep "0.$(printf %03d "$pause")"
+    done
+    echo '{"longest":0}'
+}
+
+while read -r line; do
+    # The words have no blanks, and `*` does not occur.
+    # shellcheck disable=SC2086
+    set -- $line
+    command=$1
+    case $command in
+    start)
+        VIRTRIGAUD_EVENTS_SOCKET=$4
+        export VIRTRIGAUD_EVENTS_SOCKET
+        virtrigaud_open "$2" "$3"
+        echo true
+        ;;
+    inc | add | set | observe | event)
+        push "$@"
+        echo true
+        ;;
+    repeat)
+        shift
+        repeat "$@"
+        ;;
+    close)
+        status=0
+        virtrigaud_close "$2" || status=$?
+        echo "{\"status\":$status,\"lost\":$virtrigaud_lost}"
+        ;;
+    exit) exit 0 ;;
+    *) echo '"unsupported"' ;;
+    esac
+done

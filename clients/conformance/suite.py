@@ -1,0 +1,549 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is asserted of every client: README.md. Runs as a system test does: BUILD, SRC and TMP are set, and tests/system/lib is
+in PYTHONPATH."""
+import json
+import os
+import queue
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import check
+from daemon import BUILD, EXPORTER, SRC, TMP, Daemon
+
+import drivers
+
+sys.path.insert(0, os.path.join(SRC, "clients/python"))
+from virtrigaud.testing import Catalog, FakeDaemon  # noqa: E402  pylint: disable=wrong-import-position
+
+SOCKET = os.path.join(TMP, "events.sock")
+STATE = os.path.join(TMP, "state")
+KILLS = 20 if os.environ.get("VE_LONG") else 6
+OPERATION = {"operation": "Describe", "provider_type": "vsphere", "provider": "vc1", "outcome": "success"}
+WORDS = " ".join(f"{k}={v}" for k, v in OPERATION.items())
+HELLO = "provider_type=vsphere provider=vc1"
+BUILD_INFO = {"version": "1.2", "git_sha": "abc", "go_version": "none"}
+
+
+class Program:
+    """A driver that runs."""
+
+    def __init__(self, command, before=()):
+        environment = {**os.environ, "PATH": BUILD + ":" + os.environ["PATH"], "TMPDIR": TMP}
+        self.process = subprocess.Popen([*before, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment,
+                                        cwd=TMP)
+        self.answers = queue.Queue()
+        threading.Thread(target=self.read, args=(self.process.stdout,), daemon=True).start()
+
+    def read(self, stdout):
+        for line in stdout:
+            self.answers.put(line)
+        self.answers.put(b"")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is not None:
+            self.process.kill()
+        self.end()
+
+    def end(self, seconds=10):
+        """Ends its input. Returns its exit status."""
+        if not self.process.stdin.closed:
+            self.process.stdin.close()
+        return self.process.wait(seconds)
+
+    def send(self, text):
+        self.process.stdin.write(text.encode() + b"\n")
+        self.process.stdin.flush()
+
+    def answer(self, seconds=60):
+        try:
+            line = self.answers.get(timeout=seconds)
+        except queue.Empty:
+            raise AssertionError(f"the driver does not answer within {seconds} s") from None
+        check.holds("the driver goes on", line)
+        return json.loads(line)
+
+    def ask(self, text, seconds=60):
+        self.send(text)
+        answer = self.answer(seconds)
+        check.holds(f"{text[:200]}: {answer}", not isinstance(answer, dict) or "error" not in answer)
+        check.holds(f"{text[:200]}: {answer}", answer != "unsupported")
+        return answer
+
+    def start(self, instance, more=""):
+        check.equal("start", self.ask(f"start provider {instance} {SOCKET} {more} {HELLO}".replace("  ", " ")), True)
+
+    def settled(self, seconds=20):
+        check.equal("all is acknowledged in time", self.ask(f"flush {seconds}", seconds + 10), True)
+        return self.ask("stats")
+
+    def close(self, seconds=20):
+        return self.ask(f"close {seconds}", seconds + 10)
+
+
+def clear():
+    for path in STATE, SOCKET:
+        if os.path.exists(path):
+            os.remove(path)
+
+
+def agree(what, stats):
+    check.equal(f"{what}: each call is in one place: {stats}",
+                stats["applied"] + stats["refused"] + stats["lost"] + stats["waiting"], stats["sent"])
+
+
+def operations(d):
+    return d.value("virtrigaud_vm_operations_total", **OPERATION) or 0
+
+
+def source_up(d, instance):
+    return d.value("virtrigaud_source_up", component="provider", source=instance)
+
+
+def lose_state():
+    """What a killed daemon had no time to name as well."""
+    for path in STATE, STATE + ".new":
+        if os.path.exists(path):
+            os.remove(path)
+
+
+class Suite:
+    def __init__(self, language):
+        self.language = language
+        self.lacks = drivers.DRIVERS[language].lacks
+        self.command = drivers.command(language, TMP)
+
+    def program(self, before=()):
+        return Program(self.command, before)
+
+    def run(self):
+        if self.command is None:
+            print(f"SKIP: there is no driver for {self.language}, or nothing to build it with")
+            raise SystemExit(77)
+        plain = [(set(), part) for part in PLAIN_PARTS] if "stats" in self.lacks else []
+        for needed, part in PARTS + plain:
+            if not self.lacks & needed:
+                clear()
+                begin = time.monotonic()
+                part(self)
+                print(f"{self.language}: {part.__name__}: {time.monotonic() - begin:.1f} s", flush=True)
+
+    # ---- Liveness
+
+    def comes_back(self):
+        """After each way to restart: within 2 s the source is up, and its gauges and info metrics are there."""
+        def is_back(d):
+            seen = d.scrape()
+            return (seen.value("virtrigaud_source_up", component="provider", source="live") == 1
+                    and seen.value("virtrigaud_provider_tasks_inflight", provider_type="vsphere", provider="vc1") == 7
+                    and seen.value("virtrigaud_build_info", **BUILD_INFO) == 1)
+
+        with self.program() as p:
+            for way in "new", "clean", "kill", "kill and lose the state":
+                with Daemon(f"--state.file={STATE}", name="live", socket=SOCKET) as d:
+                    if way == "new":
+                        p.start("live")
+                        p.ask("set virtrigaud_provider_tasks_inflight 3")
+                        p.ask("set virtrigaud_build_info " + " ".join(f"{k}={v}" for k, v in BUILD_INFO.items()) + " 1")
+                        p.ask("set virtrigaud_provider_tasks_inflight 7")
+                    check.until(f"{way}: the client is back", lambda d=d: is_back(d), 2)
+                    time.sleep(0.5)
+                    check.equal(f"{way}: it stays", source_up(d, "live"), 1)
+                    check.equal(f"{way}: nothing is rejected, of which there is an alert",
+                                d.scrape().total("virtrigaud_exporter_events_rejected_total"), 0)
+                    if way.startswith("kill"):
+                        d.kill()
+                if way == "kill":
+                    lose_state()
+            p.close(1)
+
+    # ---- Never in the way
+
+    def is_never_in_the_way(self):
+        """Handles work before, without and after a client, and none waits while the daemon stands still."""
+        with self.program() as p:
+            p.ask(f"event vm_operation {WORDS} 0.5")
+            p.ask("set virtrigaud_queue_depth kind=VMSet 4")
+            with Daemon(name="way", socket=SOCKET) as d:
+                p.start("way")
+                p.settled()
+                check.equal("what was called before is there",
+                            (operations(d), d.value("virtrigaud_queue_depth", kind="VMSet")), (1, 4))
+                d.pause()
+                longest = max(p.ask(f"repeat 20000 0 {words}")["longest"]
+                              for words in (f"event vm_operation {WORDS} 0.5", "inc virtrigaud_errors_total reason=x component=provider"))
+                check.holds(f"a call took {longest:.3f} s", longest < 1)
+                d.signal(signal.SIGCONT)
+                stats = p.settled()
+                check.equal("all is applied", (operations(d), stats["sent"], stats["applied"]), (20001, 40002, 40002))
+                p.close()
+                p.ask(f"event vm_operation {WORDS} 0.5")
+                check.equal("exit status", p.end(), 0)
+
+    def takes_whatever_it_is_given(self):
+        odd = ["%00", "%ff%fe", "%22%0a%5c", "%f0%9f%98%80", "%ed%a0%80", "x" * 300, "x" * 70000]
+        with self.program() as p, Daemon(name="bad", socket=SOCKET) as d:
+            p.start("bad")
+            for value in odd:
+                p.ask(f"inc virtrigaud_errors_total reason={value} component=provider")
+                p.ask(f"event vm_operation operation={value} 1")
+                p.ask(f"set {value} a=b 1")
+            for number in "nan", "inf", "-inf", "-1", "1e308":
+                p.ask(f"inc virtrigaud_errors_total reason=n component=provider {number}")
+                p.ask(f"event vm_operation {WORDS} {number}")
+                p.ask(f"set virtrigaud_queue_depth kind=n {number}")
+                p.ask(f"observe virtrigaud_ip_discovery_duration_seconds {number}")
+            p.ask("inc no_such_total")
+            p.ask("event no_such")
+            p.ask(f"repeat 10 0 event vm_operation {WORDS} 0.25")
+            stats = p.settled()
+            agree("bad input", stats)
+            check.equal("the good ones count", operations(d), 12)  # and -1 and 1e308
+            check.equal("the last value of a gauge", d.value("virtrigaud_queue_depth", kind="n"), 1e308)
+            check.holds(f"bad ones are refused: {stats}", stats["refused"] > 5 and stats["invalid"] >= 10)
+            told = p.ask("messages")
+            for text in "unknown_metric", "bad_value", "invalid":
+                check.holds(f"{text} is told: {told}", any(text in t for t in told))
+            check.holds(f"not too often: {len(told)}", len(told) < 25)
+            p.close()
+
+    # ---- Adds up
+
+    def adds_up(self):
+        with self.program() as p, Daemon(name="sums", socket=SOCKET) as d:
+            knows_sums = self.daemon_knows_sums(d)
+            p.start("sums")
+            p.settled()
+            before = d.scrape().total("virtrigaud_exporter_events_total")
+            p.ask(f"repeat 3000 0 event vm_operation {WORDS} 0.25")
+            p.ask("repeat 3000 0 event task_started")
+            p.ask("repeat 3000 0 inc virtrigaud_errors_total reason=x component=provider 2")
+            p.ask("repeat 3000 0 set virtrigaud_queue_depth kind=VMSet 5")
+            stats = p.settled()
+            seen = d.scrape()
+            check.equal("values", (operations(d), seen.value("virtrigaud_errors_total", reason="x", component="provider"),
+                                   seen.value("virtrigaud_queue_depth", kind="VMSet")), (3000, 6000, 5))
+            check.equal("all is applied", (stats["sent"], stats["applied"]), (12000, 12000))
+            lines = seen.total("virtrigaud_exporter_events_total") - before
+            check.holds(f"{lines} lines for 12000 calls", lines < (500 if knows_sums else 7000))
+            begin = time.monotonic()
+            p.ask("set virtrigaud_queue_depth kind=VMSet 6")
+            check.until("it is sent by itself", lambda: d.value("virtrigaud_queue_depth", kind="VMSet") == 6, 1.5)
+            check.holds("within a second", time.monotonic() - begin < 1.3)
+            p.close()
+
+    @staticmethod
+    def daemon_knows_sums(d):
+        from client import Client  # pylint: disable=import-outside-toplevel
+        with Client(d) as c:
+            c.send({"event": "task_started", "labels": {"provider_type": "x", "provider": "x"}, "count": 2})
+            return c.sync()[1] == 0
+
+    def is_bounded(self):
+        """Without a daemon, calls without end: the newest are kept, and of gauges the last value."""
+        with self.program() as p:
+            p.start("full", "max_bytes=100000")
+            p.ask(f"repeat 200000 0 event vm_operation {WORDS} 0.25", 100)
+            p.ask("set virtrigaud_queue_depth kind=VMSet 1")
+            for i in range(2000):
+                p.send(f"inc virtrigaud_errors_total reason=r{i} component=provider")
+            for i in range(2000):
+                p.answer()
+            p.ask("set virtrigaud_queue_depth kind=VMSet 2")
+            with open(f"/proc/{p.process.pid}/statm", encoding="ascii") as f:
+                resident = int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+            check.holds(f"{resident} bytes are resident", resident < 100000000)
+            with Daemon(name="full", socket=SOCKET) as d:
+                stats = p.settled()
+                agree("a full queue", stats)
+                seen = d.scrape()
+                errors = sum(v for k, v in seen.samples("virtrigaud_errors_total").items() if dict(k)["reason"].startswith("r"))
+                check.equal("the daemon has what is not lost", operations(d) + errors + 2, stats["applied"])
+                check.equal("the gauge's last value", seen.value("virtrigaud_queue_depth", kind="VMSet"), 2)
+                check.holds(f"some is lost: {stats}", stats["lost"] > 150000 and stats["sent"] == 202002)
+                p.close()
+                check.equal("the daemon knows", d.scrape().total("virtrigaud_exporter_client_lost_events_total"), stats["lost"])
+
+    # ---- Exact
+
+    def counts_once(self):
+        """Kills under load, with the state file."""
+        with self.program() as p:
+            calls = 600 * KILLS
+            p.start("exact")
+            p.send(f"repeat {calls} 8 event vm_operation {WORDS} 0.25")
+            for n in range(KILLS + 1):
+                with Daemon(f"--state.file={STATE}", name=f"exact{n}", socket=SOCKET) as d:
+                    if n < KILLS:
+                        time.sleep(0.3)
+                        d.kill()
+                        continue
+                    p.answer(100)
+                    stats = p.settled()
+                    agree("kills", stats)
+                    check.equal("each call counts once", (operations(d), stats["sent"], stats["lost"]), (calls, calls, 0))
+                    p.close()
+
+    def counts_once_with_a_full_queue(self):
+        """The same with more calls than there is room for."""
+        with self.program() as p:
+            p.start("queue", "max_bytes=15000")
+            p.send(f"repeat 40000 1 event vm_operation {WORDS} 0.25")
+            for n in range(KILLS + 1):
+                if n % 2 == 0:
+                    time.sleep(0.5)
+                with Daemon(f"--state.file={STATE}", name=f"queue{n}", socket=SOCKET) as d:
+                    if n < KILLS:
+                        time.sleep(0.2)
+                        d.kill()
+                        continue
+                    p.answer(100)
+                    stats = p.settled()
+                    agree("a full queue", stats)
+                    check.equal("each call counts once", (operations(d), stats["sent"]), (stats["applied"], 40000))
+                    check.holds(f"some is lost: {stats}", stats["lost"] > 0)
+                    p.close()
+                    check.equal("the daemon knows", d.scrape().total("virtrigaud_exporter_client_lost_events_total"), stats["lost"])
+
+    def counts_once_by_its_end(self):
+        """The same of a client that tells no statistics: its driver ends when all is acknowledged."""
+        with self.program() as p:
+            calls = 40 * KILLS
+            p.start("exact")
+            p.send(f"repeat {calls} 20 event vm_operation {WORDS} 0.25")
+            for n in range(KILLS + 1):
+                with Daemon(f"--state.file={STATE}", name=f"exact{n}", socket=SOCKET) as d:
+                    if n < KILLS:
+                        time.sleep(0.3)
+                        d.kill()
+                        continue
+                    p.answer(100)
+                    check.equal("close", p.ask("close 20"), {"status": 0, "lost": 0})
+                    check.equal("each call counts once", operations(d), calls)
+
+    def ends_without_a_daemon(self):
+        with self.program() as p:
+            p.start("ends")
+            p.ask(f"repeat 3 0 event vm_operation {WORDS} 0.25")
+            begin = time.monotonic()
+            check.holds("something is lost", p.ask("close 1")["status"] != 0)
+            check.holds("close keeps its time", 0.5 < time.monotonic() - begin < 3)
+            p.ask(f"event vm_operation {WORDS} 0.25")
+            check.equal("a call without a client", p.ask("close 1"), {"status": 3, "lost": 1})
+
+    def leaves_nothing_when_killed(self):
+        with Daemon(name="killed", socket=SOCKET) as d:
+            p = self.program()
+            p.start("killed")
+            p.ask(f"repeat 10 0 event vm_operation {WORDS} 0.25")
+            check.until("the source is up", lambda: source_up(d, "killed") == 1, 3)
+            p.process.kill()
+            check.until("what was pushed arrives", lambda: operations(d) == 10, 3)
+            check.until("the source is gone", lambda: source_up(d, "killed") == 0, 3)
+            p.process.wait()
+            p.process.stdin.close()
+            check.equal("no file is left", [name for name in os.listdir(TMP) if name.startswith("tmp.")], [])
+
+    def survives_an_upgrade(self):
+        """The service is stopped and started, as by its package, while systemd holds the socket: calls wait, and count once."""
+        with open(EXPORTER, "rb") as f:
+            if b"libsystemd" not in f.read():
+                return  # a build that takes no socket from systemd
+        with self.program() as p, socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(SOCKET)
+            listener.listen(64)
+            before = "bash", "-c", f'exec 3<&{listener.fileno()}; LISTEN_FDS=1 LISTEN_FDNAMES=events LISTEN_PID=$$ exec "$@"', "bash"
+            p.start("upgrade")
+            p.send(f"repeat 2000 8 event vm_operation {WORDS} 0.25")
+            for n in range(4):
+                d = Daemon(f"--state.file={STATE}", name=f"upgrade{n}", socket=SOCKET + ".unused", before=before)
+                d.pass_fds = (listener.fileno(),)
+                with d:
+                    check.until("the client is back", lambda d=d: source_up(d, "upgrade") == 1, 2)
+                    if n == 3:
+                        p.answer()
+                        stats = p.settled()
+                        check.equal("each call counts once", (operations(d), stats["sent"], stats["lost"]), (2000, 2000, 0))
+                        p.close()
+                time.sleep(0.3)
+
+    def survives_a_lost_state(self):
+        with self.program() as p:
+            with Daemon(f"--state.file={STATE}", name="before", socket=SOCKET) as d:
+                p.start("lost")
+                p.ask(f"repeat 100 0 event vm_operation {WORDS} 0.25")
+                p.settled()
+                check.equal("before", operations(d), 100)
+                d.kill()
+            p.ask(f"repeat 50 0 event vm_operation {WORDS} 0.25")
+            time.sleep(0.7)
+            lose_state()
+            with Daemon(f"--state.file={STATE}", name="after", socket=SOCKET) as d:
+                stats = p.settled()
+                agree("lost state", stats)
+                check.equal("what was sent after it", (operations(d), stats["sent"], stats["lost"]), (50, 150, 0))
+                p.close()
+
+    def loses_nothing_in_children(self):
+        with self.program() as p, Daemon(name="fork", socket=SOCKET) as d:
+            p.start("fork")
+            p.ask(f"event vm_operation {WORDS} 0.25")
+            for _ in range(5):
+                check.equal("a child", p.ask(f"fork event vm_operation {WORDS} 0.25"), True)
+                check.equal("a child that does more", p.ask(f"fork repeat 100 0 event vm_operation {WORDS} 0.25"), True)
+            stats = p.settled()
+            check.equal("parent and children", (operations(d), stats["sent"]), (506, 1))
+            p.close()
+
+    def loses_nothing_at_exit(self):
+        with Daemon(name="exit", socket=SOCKET) as d:
+            for n in range(1, 4):
+                with self.program() as p:
+                    p.start("exit")
+                    p.ask(f"event vm_operation {WORDS} 0.25")
+                    p.send("exit")
+                    check.equal("exit status", p.end(), 0)
+                check.until("it is there", lambda n=n: operations(d) == n, 2)
+
+    # ---- Tells
+
+    def tells(self):
+        with self.program() as p:
+            p.start("tells")
+            told = []
+
+            def has(text):
+                told.extend(p.ask("messages"))
+                return any(text in t for t in told)
+
+            check.until(f"there is no daemon: {told}", lambda: has("cannot connect"), 3)
+            for n in range(2):
+                with Daemon(f"--state.file={STATE}", name="tells", socket=SOCKET) as d:
+                    p.ask("inc no_such_total")
+                    p.settled()
+                    check.until(f"a refused line is told: {told}", lambda: has("refused: unknown_metric"), 3)
+                    if n == 1:
+                        check.until(f"it is back: {told}", lambda: has("connected again, 0 lost"), 3)
+                    d.kill()
+            p.close(0)
+
+    def tells_why_it_may_not(self):
+        with Daemon(name="group", socket=SOCKET):
+            os.chmod(SOCKET, 0)
+            with self.program(("setpriv", "--bounding-set=-all", "--inh-caps=-all")) as p:
+                p.start("tells")
+                told = []
+                check.until(f"it is told: {told}", lambda: told.extend(p.ask("messages")) or
+                            any("permission denied" in t and "group is root" in t for t in told), 3)
+                os.chmod(SOCKET, 0o660)
+                p.settled(5)
+                p.close(1)
+
+    # ---- Ends
+
+    def ends(self):
+        with self.program() as p:
+            before = p.ask("resources")
+            p.start("ends")
+            p.ask(f"event vm_operation {WORDS} 0.25")
+            time.sleep(1)  # it has failed a few times, and waits before it tries again
+            begin = time.monotonic()
+            stats = p.close(0.3)
+            check.holds("close keeps its time", time.monotonic() - begin < 1)
+            agree("closed without a daemon", stats)
+            check.equal("what waited is lost", (stats["lost"], stats["waiting"]), (1, 0))
+            check.until("nothing is left", lambda: p.ask("resources") == before, 3)
+
+    def has_no_descriptors(self):
+        with self.program() as p, Daemon(name="fds", socket=SOCKET) as d:
+            opened = max(map(int, os.listdir(f"/proc/{p.process.pid}/fd"))) + 1
+            p.ask("resources")
+            _, hard = resource.prlimit(p.process.pid, resource.RLIMIT_NOFILE)
+            resource.prlimit(p.process.pid, resource.RLIMIT_NOFILE, (opened, hard))
+            p.start("fds")
+            p.ask(f"repeat 100 0 event vm_operation {WORDS} 0.25")
+            time.sleep(0.5)
+            resource.prlimit(p.process.pid, resource.RLIMIT_NOFILE, (hard, hard))
+            p.settled()
+            check.equal("it connects later", operations(d), 100)
+            p.close()
+
+    # ---- Versions
+
+    def speaks_to_older_daemons(self):
+        """Daemons that do not know sums, or not the newer keys of a hello either, and that change while it runs."""
+        new, old = Catalog.of_exporter(EXPORTER), Catalog.of_exporter(EXPORTER)
+        old.fields = old.fields - {"count", "values"}
+        daemon = FakeDaemon(SOCKET, new)
+        with self.program() as p:
+            calls = 12000
+            p.start("older")
+            p.send(f"repeat {calls} 3 event vm_operation {WORDS} 0.25")
+            answer = []
+            thread = threading.Thread(target=lambda: answer.append(p.answer()))
+            thread.start()
+            while thread.is_alive():
+                for catalog, keys in (old, daemon.HELLO_KEYS), (new, daemon.HELLO_KEYS | daemon.NEWER_KEYS), \
+                        (old, daemon.HELLO_KEYS | daemon.NEWER_KEYS):
+                    daemon._catalog, daemon._hello_keys = catalog, keys  # pylint: disable=protected-access
+                    with daemon:
+                        time.sleep(0.5)
+            with daemon:
+                stats = p.settled()
+                p.close()
+        agree("older daemons", stats)
+        found = daemon.value("virtrigaud_vm_operations_total", **OPERATION)
+        check.equal(f"each call counts once: {stats}", (found, stats["lost"], stats["refused"]), (calls, 0, 0))
+
+    def says_nothing_wrong(self):
+        """Every line fits the catalogue."""
+        daemon = FakeDaemon(SOCKET, Catalog.of_exporter(EXPORTER))
+        with daemon, self.program() as p:
+            p.start("lines")
+            for _ in range(3):
+                p.ask(f"event vm_operation {WORDS} 0.5")
+                p.ask("event task_started")
+                p.ask("event rpc method=Create code=OK 0.25")
+                p.ask("inc virtrigaud_errors_total reason=x component=provider")
+                p.ask("set virtrigaud_provider_tasks_inflight 3")
+                p.ask("add virtrigaud_provider_tasks_inflight -1")
+                p.ask("observe virtrigaud_ip_discovery_duration_seconds 3")
+            p.ask("close 5")
+            check.until("all is there", lambda: daemon.value("virtrigaud_errors_total", reason="x", component="provider") == 3, 5)
+            check.equal("refusals", daemon.refusals, [])
+
+
+PARTS = [
+    ({"labels"}, Suite.says_nothing_wrong),
+    ({"gauges"}, Suite.comes_back),
+    ({"stats"}, Suite.is_never_in_the_way),
+    ({"stats", "bytes"}, Suite.takes_whatever_it_is_given),
+    ({"sums"}, Suite.adds_up),
+    ({"max_bytes"}, Suite.is_bounded),
+    ({"stats"}, Suite.counts_once),
+    ({"max_bytes"}, Suite.counts_once_with_a_full_queue),
+    ({"stats"}, Suite.survives_an_upgrade),
+    ({"stats"}, Suite.survives_a_lost_state),
+    ({"fork"}, Suite.loses_nothing_in_children),
+    ({"exit"}, Suite.loses_nothing_at_exit),
+    ({"messages"}, Suite.tells),
+    ({"messages"}, Suite.tells_why_it_may_not),
+    ({"resources"}, Suite.ends),
+    ({"stats"}, Suite.has_no_descriptors),
+    ({"stats"}, Suite.speaks_to_older_daemons),
+]
+
+
+# Of a client that tells no statistics.
+PLAIN_PARTS = [Suite.counts_once_by_its_end, Suite.ends_without_a_daemon, Suite.leaves_nothing_when_killed]
+
+
+def main(language):
+    Suite(language).run()

@@ -1,0 +1,3 @@
+module example.org/virtrigaud
+
+go 1.19

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
+# Pushes from a script that runs for long, each line counted once, whatever restarts meanwhile. Source it:
+#
+#     . ./session.sh
+#     virtrigaud_open manager backup
+#     virtrigaud_push --event task_started provider_type=vsphere provider=vc1
+#     virtrigaud_push --op add virtrigaud_errors_total reason=disk component=manager 1
+#     virtrigaud_close || echo "some were refused, or lost"
+#
+# One virtrigaud-emit runs beside the script and keeps what the daemon has not acknowledged (up to 1 MiB; the kernel
+# keeps 64 KiB more on the way there). virtrigaud_push takes the arguments of virtrigaud-emit. It never waits, and it
+# returns 0 whatever happens, so that it may be called under `set -eu`: what cannot be sent is counted in virtrigaud_lost.
+# A line may have at most 4096 bytes, so that lines of several processes do not mix.
+#
+# When the script ends without virtrigaud_close, or is killed, virtrigaud-emit sends what it has and ends; there is no file to
+# remove. It ends by itself when there was no daemon for VIRTRIGAUD_TIMEOUT seconds (30). VIRTRIGAUD_EVENTS_SOCKET names the
+# socket if it is not the default one. Descriptor 9 is used: a program that the script leaves behind in the background is
+# started with `9>&-`, or virtrigaud-emit waits for it.
+
+virtrigaud_lost=0
+virtrigaud_pid=
+
+# virtrigaud_open COMPONENT INSTANCE
+# Says on standard error when nothing can be sent, and returns 0 then too.
+virtrigaud_open() {
+    virtrigaud_lost=0
+    if ! command -v virtrigaud-emit >/dev/null; then
+        echo "virtrigaud: virtrigaud-emit is not installed: nothing is sent" >&2
+        return 0
+    fi
+    if ! virtrigaud_dir=$(mktemp -d) || ! mkfifo "$virtrigaud_dir/lines"; then
+        echo "virtrigaud: no FIFO can be made in ${TMPDIR:-/tmp}: nothing is sent" >&2
+        return 0
+    fi
+    # Opened for both ways first, so that nothing waits. Once both ends are open, the FIFO needs no name.
+    exec 9<>"$virtrigaud_dir/lines"
+    exec 8<"$virtrigaud_dir/lines"
+    rm -r "$virtrigaud_dir"
+    virtrigaud-emit --component "$1" --instance "$2" --session --timeout "${VIRTRIGAUD_TIMEOUT:-30}" \
+        <&8 8<&- 9>&- >/dev/null &
+    virtrigaud_pid=$!
+    exec 8<&-
+}
+
+# virtrigaud_push [OPTION...] NAME [LABEL=VALUE...] [VALUE]
+virtrigaud_push() {
+    # The name in /proc opens the FIFO anew, so that only dd does not wait.
+    if [ -z "$virtrigaud_pid" ] || ! virtrigaud_line=$(virtrigaud-emit --dry-run "$@") ||
+        [ ${#virtrigaud_line} -ge 4096 ] || ! printf '%s\n' "$virtrigaud_line" |
+        dd of=/proc/self/fd/9 bs=4096 oflag=nonblock conv=notrunc status=none 2>/dev/null; then
+        virtrigaud_lost=$((virtrigaud_lost + 1))
+    fi
+}
+
+# virtrigaud_close [SECONDS]
+# Waits until the daemon has acknowledged everything, at most for SECONDS (10). Returns the exit status of virtrigaud-emit: 0
+# when all was applied, 1 when some was refused, 3 or more when some is lost.
+virtrigaud_close() {
+    [ -n "$virtrigaud_pid" ] || return 3
+    exec 9>&-
+    (
+        trap 'kill "$virtrigaud_sleep"; exit 0' TERM
+        sleep "${1:-10}" &
+        virtrigaud_sleep=$!
+        wait "$virtrigaud_sleep"
+        kill "$virtrigaud_pid"
+    ) >/dev/null 2>&1 &
+    virtrigaud_guard=$!
+    virtrigaud_status=0
+    wait "$virtrigaud_pid" 2>/dev/null || virtrigaud_status=$?
+    kill "$virtrigaud_guard" 2>/dev/null || :
+    wait "$virtrigaud_guard" 2>/dev/null || :
+    virtrigaud_pid=
+    return "$virtrigaud_status"
+}

@@ -1,3 +1,0 @@
-module example.com/virtrigaud-push
-
-go 1.19
