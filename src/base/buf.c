@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/buf.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -34,12 +35,14 @@ bool buf_grow(struct buf *b, size_t more)
     return true;
 }
 
-void buf_vaddf(struct buf *b, const char *fmt, va_list ap)
+void buf_addf(struct buf *b, const char *fmt, ...)
 {
     if (b->failed) {
         return;
     }
+    va_list ap;
     va_list again;
+    va_start(ap, fmt);
     va_copy(again, ap);
     size_t room = b->cap - b->len;
     int n = vsnprintf(room > 0 ? b->p + b->len : NULL, room, fmt, ap);
@@ -52,13 +55,6 @@ void buf_vaddf(struct buf *b, const char *fmt, va_list ap)
         b->len += (size_t)n;
     }
     va_end(again);
-}
-
-void buf_addf(struct buf *b, const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    buf_vaddf(b, fmt, ap);
     va_end(ap);
 }
 

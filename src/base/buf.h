@@ -13,7 +13,6 @@
 #ifndef VE_BASE_BUF_H
 #define VE_BASE_BUF_H
 
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,7 +26,7 @@ struct buf {
     bool failed; // something did not fit since the last buf_clear
 };
 
-// A run of bytes that somebody else owns.
+// A run of bytes that is borrowed.
 struct slice {
     const char *p;
     size_t len;
@@ -63,7 +62,6 @@ static inline void buf_str(struct buf *b, const char *s)
 
 // Adds printf-formatted text; needs room for one byte more than the text.
 void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void buf_vaddf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 
 // Ends the bytes with a NUL that len does not count (max does), and returns them. Returns NULL
 // after a failure.

@@ -21,6 +21,12 @@ uint64_t clock_mono_ms(void)
     return clock_mono_ns() / 1000000;
 }
 
+uint64_t clock_coarse_ms(void)
+{
+    struct timespec t = now(CLOCK_MONOTONIC_COARSE);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
 uint64_t clock_real_ms(void)
 {
     struct timespec t = now(CLOCK_REALTIME);

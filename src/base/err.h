@@ -37,7 +37,7 @@ void errs_add(struct errs *e, const char *file, unsigned line, unsigned column, 
               const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 
 // Whether anything was added.
-static inline bool errs_any(const struct errs *e)
+static inline bool errs_has_any(const struct errs *e)
 {
     return e->n > 0 || e->left_out > 0;
 }

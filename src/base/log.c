@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/json_writer.h"
 #include "base/log_journal.h"
 #include "base/text.h"
 
@@ -22,6 +23,8 @@ enum {
 };
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
+
+static const char priorities[] = {'7', '6', '4', '3'}; // as syslog(3) numbers them
 
 static const char *const kind_ids[] = {
     NULL,
@@ -42,11 +45,6 @@ void log_setup(enum log_level level, enum log_format format)
 void log_set_level(enum log_level level)
 {
     atomic_store_explicit(&least_level, (int)level, memory_order_relaxed);
-}
-
-bool log_enabled(enum log_level level)
-{
-    return (int)level >= atomic_load_explicit(&least_level, memory_order_relaxed);
 }
 
 // A logfmt value: bare when that reads back as the same, else quoted as JSON does it.
@@ -70,10 +68,11 @@ static bool add_field(struct buf *line, const char *key, const char *value)
     }
     size_t len = text_cut(value, strnlen(value, VALUE_MAX_BYTES + 1), VALUE_MAX_BYTES);
     if (line_format == LOG_FORMAT_JSON) {
-        buf_char(line, begin == 0 ? '{' : ',');
-        text_json(line, key, strlen(key));
-        buf_char(line, ':');
-        text_json(line, value, len);
+        if (begin == 0) {
+            json_begin(line, '{');
+        }
+        json_key(line, key);
+        json_text(line, value, len);
     } else {
         if (begin != 0) {
             buf_char(line, ' ');
@@ -126,10 +125,10 @@ static bool send_entry(enum log_kind kind, enum log_level level, const char *msg
     add_pairs(&message, pairs);
     va_end(pairs);
     size_t len = message.len == bare + 1 ? bare : message.len; // no colon before nothing
-    return log_journal_send(level, kind_ids[kind], message.p, len, ap);
+    return log_journal_send(priorities[level], kind_ids[kind], message.p, len, ap);
 }
 
-// A pipe that nobody reads must not hold the process up. Whoever waited in vain does so once.
+// A pipe that is not read must not hold the process up. After one wait in vain none is made until it is read again.
 static bool has_room(void)
 {
     static _Atomic bool stuck;
@@ -164,7 +163,7 @@ static void write_line(enum log_level level, const char *msg, va_list ap)
 
 static void log_all(enum log_kind kind, enum log_level level, const char *msg, va_list ap)
 {
-    if (!log_enabled(level)) {
+    if ((int)level < atomic_load_explicit(&least_level, memory_order_relaxed)) {
         return;
     }
     int saved = errno;
@@ -185,7 +184,7 @@ void log_write(enum log_level level, const char *msg, ...)
     va_end(ap);
 }
 
-void log_tell(enum log_kind kind, enum log_level level, const char *msg, ...)
+void log_write_kind(enum log_kind kind, enum log_level level, const char *msg, ...)
 {
     va_list ap;
     va_start(ap, msg);

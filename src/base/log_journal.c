@@ -7,10 +7,14 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
@@ -18,12 +22,10 @@ enum {
     FIELDS_MOST = 16,
     ENTRY_MAX_BYTES = 10240, // a message, and as many fields as may be
     VALUE_MAX_BYTES = 256,
+    WAIT_MS = 100, // for room in the journal's socket
 };
 
-// As syslog(3) numbers them.
-static const char *const priorities[] = {"7", "6", "4", "3"};
-
-// An entry on its way: fields stand one after the other in `text`.
+// An entry: its fields, one after the other in `text`.
 struct entry {
     struct buf text;
     size_t n;
@@ -61,13 +63,39 @@ static void add(struct entry *e, const char *key, const char *value, size_t len)
     e->begin[++e->n] = e->text.len;
 }
 
-bool log_journal_send(enum log_level level, const char *id, const char *message, size_t len,
-                      va_list pairs)
+/*
+ * Whether the journal's socket is there and would take an entry at once. sd_journal_sendv waits for a journal that reads
+ * nothing for as long as that lasts, and takes an entry that no journal is there for as sent. Whoever waited here in vain
+ * does so once.
+ */
+static bool has_room(void)
 {
+    static const struct sockaddr_un journal = {.sun_family = AF_UNIX,
+                                               .sun_path = "/run/systemd/journal/socket"};
+    static _Atomic bool stuck;
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) { // libsystemd has one, if it ever could
+        return access(journal.sun_path, W_OK) == 0;
+    }
+    bool room = connect(fd, (const struct sockaddr *)&journal, sizeof journal) == 0;
+    if (room) {
+        struct pollfd out = {.fd = fd, .events = POLLOUT};
+        room = poll(&out, 1, atomic_load(&stuck) ? 0 : WAIT_MS) > 0;
+        atomic_store(&stuck, !room);
+    }
+    close(fd);
+    return room;
+}
+
+bool log_journal_send(char priority, const char *id, const char *message, size_t len, va_list pairs)
+{
+    if (!has_room()) {
+        return false;
+    }
     char bytes[ENTRY_MAX_BYTES];
     struct entry e = {.text = {.p = bytes, .cap = sizeof bytes, .max = sizeof bytes}};
     add(&e, "message", message, len);
-    add(&e, "priority", priorities[level], 1);
+    add(&e, "priority", &priority, 1);
     add(&e, "syslog_identifier", "virtrigaud-exporter", strlen("virtrigaud-exporter"));
     if (id != NULL) {
         add(&e, "message_id", id, strlen(id));

@@ -7,10 +7,9 @@ bool log_journal_is_stderr(void)
     return false;
 }
 
-bool log_journal_send(enum log_level level, const char *id, const char *message, size_t len,
-                      va_list pairs)
+bool log_journal_send(char priority, const char *id, const char *message, size_t len, va_list pairs)
 {
-    (void)level;
+    (void)priority;
     (void)id;
     (void)message;
     (void)len;

@@ -9,7 +9,7 @@
 
 #include "base/num_pow10.h"
 
-enum { DIGITS_MAX = 17 }; // decimal digits that tell any double from all others
+enum { DIGITS_MAX = 17 }; // decimal digits that distinguish any double from all others
 
 static const char pairs[] = "00010203040506070809101112131415161718192021222324"
                             "25262728293031323334353637383940414243444546474849"

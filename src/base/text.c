@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/text.h"
 
+#include <stdio.h>
+
 static const char hex_lower[] = "0123456789abcdef";
 static const char hex_upper[] = "0123456789ABCDEF";
 
@@ -120,6 +122,15 @@ size_t text_cut(const char *s, size_t len, size_t max)
     return max;
 }
 
+void text_show(char out[static TEXT_SHOWN], const char *s)
+{
+    static const char more[] = "...";
+    size_t len = strnlen(s, TEXT_SHOWN);
+    bool fits = len < TEXT_SHOWN;
+    size_t shown = fits ? len : text_cut(s, len, TEXT_SHOWN - sizeof more);
+    snprintf(out, TEXT_SHOWN, "%.*s%s", (int)shown, s, fits ? "" : more);
+}
+
 // The letter of the short escape of a character, or 0.
 static char short_escape(unsigned char c)
 {
@@ -143,7 +154,7 @@ static char short_escape(unsigned char c)
 }
 
 // The code point of a character that must or should not be shown as it is, or 0 for one that may,
-// and for NUL, which is told by its byte.
+// and for NUL, which is compared as a byte.
 static unsigned unprintable(const unsigned char *p, size_t n)
 {
     if (n == 1) {
@@ -198,7 +209,7 @@ void text_json(struct buf *out, const char *s, size_t len)
     buf_char(out, '"');
 }
 
-// `escape` says what stands for a byte, or NULL when it stands for itself.
+// `escape` returns what is written for a byte, or NULL when that is the byte itself.
 static void add_escaped(struct buf *out, const char *s, size_t len, const char *(*escape)(char))
 {
     size_t plain = 0;
@@ -258,7 +269,7 @@ static uint64_t bytes_like(uint64_t eight, char c)
     return (other - 0x0101010101010101) & ~other & 0x8080808080808080;
 }
 
-// Whether one of eight bytes is to be escaped in a label value.
+// Whether one of eight bytes must be escaped in a label value.
 static bool is_escaped_among(const char *s)
 {
     uint64_t eight;
@@ -359,4 +370,63 @@ bool text_is_metric_name(const char *s)
 bool text_is_label_name(const char *s)
 {
     return is_name(s, false);
+}
+
+// ---- Words that were most likely meant
+
+enum { NEAREST_MAX = 128 }; // bytes of a word that may still be a slip of the pen
+
+static unsigned least(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
+
+// Edits (insert, delete, replace, swap of neighbours) between two words of at most NEAREST_MAX
+// bytes.
+static unsigned distance(const char *a, size_t la, const char *b, size_t lb)
+{
+    unsigned rows[3][NEAREST_MAX + 1];
+    unsigned *before = rows[0], *last = rows[1], *row = rows[2];
+    for (size_t j = 0; j <= lb; j++) {
+        last[j] = (unsigned)j;
+    }
+    for (size_t i = 1; i <= la; i++) {
+        row[0] = (unsigned)i;
+        for (size_t j = 1; j <= lb; j++) {
+            unsigned d = least(last[j], row[j - 1]) + 1;
+            d = least(d, last[j - 1] + (a[i - 1] != b[j - 1]));
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+                d = least(d, before[j - 2] + 1);
+            }
+            row[j] = d;
+        }
+        unsigned *spare = before;
+        before = last;
+        last = row;
+        row = spare;
+    }
+    return last[lb];
+}
+
+const char *text_nearest(const char *word, const char *const *words, size_t n)
+{
+    size_t len = strnlen(word, NEAREST_MAX + 1);
+    if (len > NEAREST_MAX) {
+        return NULL;
+    }
+    unsigned limit = len < 6 ? 1 : (unsigned)len / 3;
+    const char *best = NULL;
+    for (size_t i = 0; i < n; i++) {
+        size_t other = strnlen(words[i], NEAREST_MAX + 1);
+        size_t apart = other > len ? other - len : len - other;
+        if (other > NEAREST_MAX || apart > limit) {
+            continue;
+        }
+        unsigned d = distance(word, len, words[i], other);
+        if (d < limit || (d == limit && best == NULL)) {
+            best = words[i];
+            limit = d;
+        }
+    }
+    return best;
 }

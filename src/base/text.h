@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * text: checks and spellings of text that more than one floor needs.
+ * text: checks and forms of text that more than one layer needs.
  *
  * Threads: pure functions.
  * Source:  UTF-8 as in RFC 3629, JSON strings as in RFC 8259, label values as in
@@ -15,7 +15,7 @@
 // U+10FFFF).
 bool text_is_utf8(const char *s, size_t len);
 
-// Whether the bytes are ASCII and none of them is NUL, which is told faster than anything else about them.
+// Whether the bytes are ASCII and none of them is NUL, which is found out faster than anything else about them.
 bool text_is_plain(const char *s, size_t len);
 
 // The bytes of the well-formed character that the text (not empty) begins with, 1 to 4, and its code point; 0
@@ -26,8 +26,12 @@ size_t text_char(const char *s, size_t len, uint32_t *ret);
 // lines, what changes the direction of text, what takes no room.
 bool text_is_hidden(uint32_t code);
 
-// How many of the bytes fit into `max` when a character is not to be cut in two: at most max.
+// How many of the bytes fit into `max` when a character must not be cut in two: at most max.
 size_t text_cut(const char *s, size_t len, size_t max);
+
+// Writes a foreign text so that a problem can repeat it: cut when it is long, which "..." then says.
+enum { TEXT_SHOWN = 128 };
+void text_show(char out[static TEXT_SHOWN], const char *s);
 
 // The entry of `words` nearest to `word` by edit distance, when it is near enough to be a likely
 // slip (at most a third of the word's length, at least one edit allowed); else NULL. The first of
@@ -52,7 +56,7 @@ void text_label_value(struct buf *out, const char *s, size_t len);
 // Appends a HELP text escaped for text 0.0.4: \ and LF.
 void text_help(struct buf *out, const char *s, size_t len);
 
-// Whether `s` matches `pattern`, in which `*` stands for any run of characters and nothing else is
+// Whether `s` matches `pattern`, in which `*` matches any run of characters and nothing else is
 // special.
 bool text_glob(const char *pattern, const char *s);
 

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#include "catalog/loader.h"
+#include "catalog/names.h"
 
 // One piece of a catalogue's memory. Pieces are separate so that memory checkers see their ends.
 struct piece {
@@ -103,7 +103,7 @@ int catalog_find_event(const struct catalog *c, const char *name, size_t len)
     return (int)names_find(&p->events, name, len);
 }
 
-static bool same(const char *s, const char *bytes, size_t len)
+static bool is_same(const char *s, const char *bytes, size_t len)
 {
     return len > 0 && *s == *bytes && strlen(s) == len && memcmp(s, bytes, len) == 0;
 }
@@ -111,26 +111,26 @@ static bool same(const char *s, const char *bytes, size_t len)
 int catalog_find_component(const struct catalog *c, const char *name, size_t len)
 {
     for (size_t i = 0; i < c->n_components; i++) {
-        if (same(c->components[i], name, len)) {
+        if (is_same(c->components[i], name, len)) {
             return (int)i;
         }
     }
     return -1;
 }
 
-const char *label_resolve(const struct label_def *def, const char *value, size_t len,
-                          size_t *ret_len)
+const char *catalog_find_value(const struct label_def *def, const char *value, size_t len,
+                               size_t *ret_len)
 {
     for (size_t i = 0; i < def->n_aliases; i++) {
-        if (same(def->aliases[i].from, value, len)) {
+        if (is_same(def->aliases[i].alias, value, len)) {
             // What an alias leads to is a value of the definition, so nothing is left to check.
-            *ret_len = strlen(def->aliases[i].to);
-            return def->aliases[i].to;
+            *ret_len = strlen(def->aliases[i].value);
+            return def->aliases[i].value;
         }
     }
     bool found = !def->closed;
     for (size_t i = 0; i < def->n_values && !found; i++) {
-        found = same(def->values[i], value, len);
+        found = is_same(def->values[i], value, len);
     }
     if (!found) {
         return NULL;
@@ -139,7 +139,19 @@ const char *label_resolve(const struct label_def *def, const char *value, size_t
     return value;
 }
 
-const char *metric_type_name(enum metric_type t)
+const char *catalog_resolve_label(const struct label_def *def, const char *value, size_t len,
+                                  size_t *ret_len)
+{
+    bool empty = len == 0 && def->empty != NULL;
+    const char *found = empty ? NULL : catalog_find_value(def, value, len, ret_len);
+    if (found == NULL) {
+        found = empty ? def->empty : def->otherwise;
+        *ret_len = found != NULL ? strlen(found) : 0;
+    }
+    return found;
+}
+
+const char *catalog_type_name(enum metric_type t)
 {
     static const char *const names[] = {"counter", "gauge", "histogram"};
     return names[t];

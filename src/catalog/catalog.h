@@ -5,9 +5,8 @@
  *
  * Shape:   plain arrays that never change once loaded. A metric, an event and a label definition are
  *          known by their position; the order of metrics is the order of the exposition.
- * Threads: read-only after catalog_load; any number of readers.
- * Memory:  catalog_load returns a new catalogue, catalog_free gives all of it back. Everything reachable
- *          from a catalogue belongs to it.
+ * Threads: read-only once loaded; any number of readers.
+ * Memory:  everything reachable from a catalogue belongs to it; catalog_free frees it.
  * Source:  virtrigaud-catalog(5); names as in Prometheus text 0.0.4 and OpenMetrics 1.0.0.
  */
 #ifndef VE_CATALOG_CATALOG_H
@@ -36,18 +35,18 @@ enum { COMPONENT_UNKNOWN = 0, COMPONENT_MANAGER = 1, COMPONENT_PROVIDER = 2, COM
 
 // Another spelling of a label's value, rewritten before anything else looks at it.
 struct label_alias {
-    char *from; // as sent
-    char *to;   // one of the definition's values
+    char *alias; // as sent
+    char *value; // one of the definition's values
 };
 
 // What a label's values may be. An open definition accepts any value.
 struct label_def {
-    char *
-        name; // of the definition; a label is bound to the definition of its own name unless told otherwise
+    char *name; // a label is bound to the definition of its own name unless it names another
     char *help; // "" when there is none
     bool closed;
-    bool
-        implied; // not written in any file: made for a label without a definition (open, no values)
+    bool implied;    // in no file: for a label without a definition (open, no values)
+    char *otherwise; // takes the place of a value that a closed definition does not list; or NULL
+    char *empty;     // takes the place of an empty value; or NULL
     size_t n_values;
     char **values;
     size_t n_aliases;
@@ -61,13 +60,17 @@ struct label {
     // The name, then =", as it begins in a series' key. CATALOG_OPENING bytes can be read.
     char *opening;
     const struct label_def *def; // never NULL
+    // Of a metric that is pre-created: the values of which each exists; 0: the group has one.
+    size_t n_precreated;
+    char *const *precreated;
+    bool precreated_component; // the group's one is the component that the hello names
 };
 
 // A named list of bounds, kept for printing the catalogue as it was written.
 struct bounds {
     char *name;
     size_t n;
-    double *at; // ascending, finite
+    double *values; // ascending, finite
 };
 
 struct metric {
@@ -78,14 +81,15 @@ struct metric {
     unsigned component; // who pushes it: a component's number or COMPONENT_ANY
     size_t n_labels;
     struct label *labels; // in exposition order
+    size_t n_ignored;
+    char **ignored; // labels that are accepted and dropped
     size_t n_bounds;
     double *bounds;        // histograms: ascending and finite, then CATALOG_BOUNDS_PAD of +Inf
     char *bounds_name;     // the list that it names, or NULL when it has its own or none
     uint64_t series_limit; // 0: the default of the configuration
     uint64_t ttl_ms;       // 0: none
-    bool
-        precreate; // all combinations of its closed labels exist as soon as the open ones are known
-    bool owned;    // `owner: source`; gauges only
+    bool precreate;        // a group exists once the values that it has one of are known
+    bool owned;            // `owner: source`; gauges only
 };
 
 enum update_op { UPDATE_ADD, UPDATE_SET, UPDATE_OBSERVE };
@@ -116,14 +120,16 @@ struct event {
     enum event_value value;
     size_t n_labels;
     struct label *labels;
+    size_t n_ignored;
+    char **ignored; // as of a metric
     size_t n_updates;
     struct update *updates;
 };
 
 struct catalog {
     size_t n_components;
-    char *components
-        [CATALOG_MAX_COMPONENTS]; // [0] "unknown", [1] "manager", [2] "provider", then declared ones
+    // [0] "unknown", [1] "manager", [2] "provider", then declared ones
+    char *components[CATALOG_MAX_COMPONENTS];
     size_t n_bounds;
     struct bounds *bounds;
     size_t n_defs;
@@ -135,21 +141,12 @@ struct catalog {
     void *index; // name look-up, private to catalog.c
 };
 
-// Where a catalogue comes from.
-struct catalog_input {
-    size_t n_files;           // 0: the built-in catalogue
-    const char *const *files; // read in order, later ones add to earlier ones
-    const char *dir;          // *.yaml of it are added in name order; NULL: none
-    bool dir_must_exist;      // else a missing one is the same as an empty one
-};
-
-// Loads and checks. Returns 0 and the catalogue; -EINVAL when anything is wrong (all of it is in errs);
-// -ENOMEM.
-int catalog_load(struct catalog **ret, const struct catalog_input *in, struct errs *errs);
-
-// The same from bytes in memory, under the name `file` in problems; for tests and fuzzing.
-int catalog_load_bytes(struct catalog **ret, const char *file, const char *bytes, size_t len,
-                       struct errs *errs);
+// For who reads one. Returns a new catalogue with the three components that always exist, or NULL.
+struct catalog *catalog_new(void);
+// Zeroed memory that lives as long as the catalogue, never NULL for n == 0; or NULL.
+void *catalog_alloc(struct catalog *c, size_t n, size_t size);
+// Makes the look-ups of metrics and events. Returns 0 or -ENOMEM.
+int catalog_index(struct catalog *c);
 
 void catalog_free(struct catalog *c);
 
@@ -158,21 +155,16 @@ int catalog_find_metric(const struct catalog *c, const char *name, size_t len);
 int catalog_find_event(const struct catalog *c, const char *name, size_t len);
 int catalog_find_component(const struct catalog *c, const char *name, size_t len);
 
-// The value after aliases, still not NUL-terminated by contract of length: points to `value` itself or
-// into the definition, with its length in *ret_len. NULL when the definition is closed and has no such value.
-const char *label_resolve(const struct label_def *def, const char *value, size_t len,
-                          size_t *ret_len);
-
-// Prints the effective catalogue. The YAML loads back to the same catalogue.
-void catalog_print_yaml(const struct catalog *c, struct buf *out);
-void catalog_print_markdown(const struct catalog *c, struct buf *out);
-void catalog_print_json(const struct catalog *c, struct buf *out);
+// The value after aliases, not NUL-terminated: points to `value` itself or into the definition, with its length in
+// *ret_len. NULL when the definition is closed and does not list it.
+const char *catalog_find_value(const struct label_def *def, const char *value, size_t len,
+                               size_t *ret_len);
+// The same of a value that was sent: what is not listed is replaced by `otherwise`, an empty one by `empty`, where the
+// definition has them.
+const char *catalog_resolve_label(const struct label_def *def, const char *value, size_t len,
+                                  size_t *ret_len);
 
 // "counter", "gauge", "histogram".
-const char *metric_type_name(enum metric_type t);
-
-// The built-in catalogue's text, conf/catalog.yaml as compiled in.
-extern const char catalog_builtin[];
-extern const size_t catalog_builtin_len;
+const char *catalog_type_name(enum metric_type t);
 
 #endif

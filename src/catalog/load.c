@@ -1,36 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "catalog/load.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "catalog/loader.h"
+#include "catalog/read.h"
 
-static int loader_open(struct loader *l, struct errs *errs)
-{
-    *l = (struct loader){
-        .c = catalog_new(),
-        .errs = errs,
-        .sections = {[SECTION_BUCKETS] = {.key = "buckets", .one = "list of buckets"},
-                     [SECTION_LABELS] = {.key = "labels", .one = "label"},
-                     [SECTION_METRICS] = {.key = "metrics", .one = "metric", .listed = true},
-                     [SECTION_EVENTS] = {.key = "events", .one = "event", .listed = true}}};
-    return l->c != NULL ? 0 : -ENOMEM;
-}
-
-static void loader_close(struct loader *l)
-{
-    for (size_t i = 0; i < l->n_docs; i++) {
-        yaml_free(l->docs[i]);
-    }
-    free(l->docs);
-    for (size_t i = 0; i < SECTIONS; i++) {
-        free(l->sections[i].entries);
-        names_free(&l->sections[i].names);
-    }
-    names_free(&l->implied);
-    catalog_free(l->c);
-}
+// The trees of all files so far.
+struct loader {
+    struct errs *errs;
+    bool oom;
+    size_t problems; // files without a tree
+    size_t n_docs;
+    size_t cap_docs;
+    struct yaml **docs;
+};
 
 // Takes a document that was read.
 static void take(struct loader *l, struct yaml *doc)
@@ -47,7 +33,6 @@ static void take(struct loader *l, struct yaml *doc)
         l->cap_docs = more;
     }
     l->docs[l->n_docs++] = doc;
-    gather(l, doc);
 }
 
 static size_t count(const struct loader *l)
@@ -78,12 +63,17 @@ static void take_bytes(struct loader *l, const char *file, const char *bytes, si
     }
 }
 
-static void take_file(struct loader *l, const char *path)
+// A file that was asked for by name and holds nothing was most likely being written just then.
+static void take_file(struct loader *l, const char *path, bool named)
 {
     struct yaml *doc;
     size_t before = count(l);
     int err = yaml_read(&doc, path, l->errs);
-    if (err == 0) {
+    if (err == 0 && named && doc->root == NULL) {
+        errs_add(l->errs, path, 0, 0, "", "is empty: the catalogue has no metric");
+        l->problems++;
+        yaml_free(doc);
+    } else if (err == 0) {
         take(l, doc);
     } else {
         refuse(l, path, err, before);
@@ -96,9 +86,30 @@ static int is_yaml(const struct dirent *d)
     return d->d_name[0] != '.' && len > 5 && strcmp(d->d_name + len - 5, ".yaml") == 0;
 }
 
+// A name that is likely meant to end in .yaml.
+static int is_almost_yaml(const struct dirent *d)
+{
+    size_t len = strlen(d->d_name);
+    return d->d_name[0] != '.' && len > 4 &&
+           (strcasecmp(d->d_name + len - 4, ".yml") == 0 ||
+            (len > 5 && strcasecmp(d->d_name + len - 5, ".yaml") == 0 && !is_yaml(d)));
+}
+
 static int by_bytes(const struct dirent **a, const struct dirent **b)
 {
     return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static void hint_at_others(struct errs *warnings, const char *dir)
+{
+    struct dirent **names = NULL;
+    int n = warnings != NULL ? scandir(dir, &names, is_almost_yaml, by_bytes) : 0;
+    for (int i = 0; i < n; i++) {
+        errs_add(warnings, dir, 0, 0, names[i]->d_name,
+                 "is not read: its name does not end in .yaml");
+        free(names[i]);
+    }
+    free(names);
 }
 
 static void take_dir(struct loader *l, const char *dir, bool must_exist)
@@ -114,19 +125,19 @@ static void take_dir(struct loader *l, const char *dir, bool must_exist)
         }
         return;
     }
-    if (n > LOADER_MAX_FILES) {
-        errs_add(l->errs, dir, 0, 0, "", "more than %d files", LOADER_MAX_FILES);
+    if (n > LOAD_MAX_FILES) {
+        errs_add(l->errs, dir, 0, 0, "", "more than %d files", LOAD_MAX_FILES);
         l->problems++;
     }
     struct buf path = BUF_INIT;
     for (int i = 0; i < n; i++) {
-        if (i < LOADER_MAX_FILES && !l->oom) {
+        if (i < LOAD_MAX_FILES && !l->oom) {
             buf_clear(&path);
             buf_addf(&path, "%s/%s", dir, names[i]->d_name);
             if (buf_string(&path) == NULL) {
                 l->oom = true;
             } else {
-                take_file(l, path.p);
+                take_file(l, path.p, false);
             }
         }
         free(names[i]);
@@ -135,50 +146,57 @@ static void take_dir(struct loader *l, const char *dir, bool must_exist)
     buf_free(&path);
 }
 
-// Makes the catalogue of what was gathered and ends the loader.
+// Makes the catalogue of the trees and ends the loader.
 static int finish(struct loader *l, struct catalog **ret)
 {
-    void (*const steps[])(struct loader *) = {read_buckets, read_label_defs, read_metrics,
-                                              read_events, check_clashes};
-    for (size_t i = 0; i < sizeof steps / sizeof steps[0] && !l->oom; i++) {
-        steps[i](l);
+    struct catalog *c = l->oom ? NULL : catalog_new();
+    int err = c != NULL ? catalog_read(c, l->docs, l->n_docs, l->errs) : -ENOMEM;
+    if (err == 0 && l->problems > 0) {
+        err = -EINVAL;
     }
-    int err = l->oom ? -ENOMEM : l->problems > 0 ? -EINVAL : catalog_index(l->c);
     if (err == 0) {
-        *ret = l->c;
-        l->c = NULL;
+        *ret = c;
+    } else {
+        catalog_free(c);
     }
-    loader_close(l);
+    for (size_t i = 0; i < l->n_docs; i++) {
+        yaml_free(l->docs[i]);
+    }
+    free(l->docs);
     return err;
 }
 
 int catalog_load(struct catalog **ret, const struct catalog_input *in, struct errs *errs)
 {
-    struct loader l;
-    int err = loader_open(&l, errs);
-    if (err < 0) {
-        return err;
-    }
+    struct loader l = {.errs = errs};
     if (in->n_files == 0) {
         take_bytes(&l, "built-in catalogue", catalog_builtin, catalog_builtin_len);
     }
     for (size_t i = 0; i < in->n_files && !l.oom; i++) {
-        take_file(&l, in->files[i]);
+        take_file(&l, in->files[i], true);
     }
     if (in->dir != NULL && !l.oom) {
         take_dir(&l, in->dir, in->dir_must_exist);
+        hint_at_others(in->warnings, in->dir);
     }
-    return finish(&l, ret);
+    struct catalog *c = NULL;
+    int err = finish(&l, &c);
+    if (err == 0 && c->n_metrics == 0) {
+        const char *file = in->n_files > 0 ? in->files[in->n_files - 1] : "built-in catalogue";
+        errs_add(errs, file, 0, 0, "metrics", "the catalogue has no metric");
+        catalog_free(c);
+        return -EINVAL;
+    }
+    if (err == 0) {
+        *ret = c;
+    }
+    return err;
 }
 
 int catalog_load_bytes(struct catalog **ret, const char *file, const char *bytes, size_t len,
                        struct errs *errs)
 {
-    struct loader l;
-    int err = loader_open(&l, errs);
-    if (err < 0) {
-        return err;
-    }
+    struct loader l = {.errs = errs};
     take_bytes(&l, file, bytes, len);
     return finish(&l, ret);
 }

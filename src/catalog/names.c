@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Eight bytes at a time, as FNV-1a does with one. The names in a table are the administrator's, so nobody else can make
+// Eight bytes at a time, as FNV-1a does with one. The names in a table are the administrator's, so others cannot make
 // them collide.
 static uint64_t hash(const char *name, size_t len)
 {
@@ -48,7 +48,7 @@ static int grow(struct names *t)
     return 0;
 }
 
-int names_add(struct names *t, const char *name, size_t at)
+int names_add(struct names *t, const char *name, size_t position)
 {
     if (t->n * 2 >= t->cap) {
         int err = grow(t);
@@ -57,7 +57,7 @@ int names_add(struct names *t, const char *name, size_t at)
         }
     }
     size_t len = strlen(name);
-    *slot_of(t, name, len) = (struct names_slot){.name = name, .len = len, .at = at};
+    *slot_of(t, name, len) = (struct names_slot){.name = name, .len = len, .position = position};
     t->n++;
     return 0;
 }
@@ -68,7 +68,7 @@ long names_find(const struct names *t, const char *name, size_t len)
         return -1;
     }
     const struct names_slot *s = slot_of(t, name, len);
-    return s->name != NULL ? (long)s->at : -1;
+    return s->name != NULL ? (long)s->position : -1;
 }
 
 void names_free(struct names *t)

@@ -3,7 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 #include <yaml.h>
 
@@ -111,7 +114,7 @@ static int check_duplicates(struct reader *r, const struct yaml_node *m)
     for (size_t i = 1; i < m->n; i++) {
         if (strcmp(sorted[i - 1]->text, sorted[i]->text) == 0) {
             problem(r, sorted[i]->line, sorted[i]->column,
-                    "key \"%.64s\" stands here again, first on line %u", sorted[i]->text,
+                    "duplicate key \"%.64s\", first on line %u", sorted[i]->text,
                     sorted[i - 1]->line);
         }
     }
@@ -344,13 +347,29 @@ int yaml_parse(struct yaml **ret, const char *file, const char *bytes, size_t le
     return 0;
 }
 
+static bool is_null(const struct stat *st)
+{
+    return S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3);
+}
+
 int yaml_read(struct yaml **ret, const char *path, struct errs *errs)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    // A FIFO would wait for a writer, and a device may never end; but /dev/null is how some say "no file".
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct stat st;
     if (fd < 0) {
         return -errno;
     }
-    // One byte more than is allowed, so that parse can tell that there is too much.
+    if (fstat(fd, &st) < 0 || (!S_ISREG(st.st_mode) && !is_null(&st))) {
+        bool directory = S_ISDIR(st.st_mode);
+        close(fd);
+        if (directory) {
+            return -EISDIR;
+        }
+        errs_add(errs, path, 0, 0, "", "is not a regular file");
+        return -EINVAL;
+    }
+    // One byte more than is allowed, so that parse sees that there is too much.
     struct buf bytes = {.max = MAX_BYTES + 1};
     int err = 0;
     while (err == 0 && bytes.len < bytes.max) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * yaml: a file as a tree of nodes that remember where they stood.
+ * yaml: a file as a tree of nodes with their line and column.
  *
  * Shape:   scalars, sequences and mappings; a mapping keeps its order. Plain scalars are text: the reader
- *          of a key says what type it wants.
+ *          of a key knows its type.
  * Bounds:  1 MiB of text, 16 levels, 50,000 nodes, one document. Anchors, aliases, tags and duplicate keys
  *          are problems, with their place.
  * Threads: one owner. Memory: yaml_free gives the whole tree back; nodes are borrowed from it.

@@ -1,35 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/daemon.h"
+#include "daemon/backend.h"
+
+#include "daemon/options.h"
 #include "series/rcu.h"
+#include "web/sd.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 
-static void thread_start(void *daemon)
+static void thread_start(void *backend)
 {
-    (void)daemon;
+    (void)backend;
     rcu_join();
 }
 
-static void thread_stop(void *daemon)
+static void thread_stop(void *backend)
 {
-    (void)daemon;
+    (void)backend;
     rcu_part();
 }
 
-static bool wants(const void *filter, const char *name)
+static bool is_wanted(const void *filter, const char *name)
 {
-    return query_filter_has(filter, name);
+    return request_filter_has(filter, name);
 }
 
-static int render(void *daemon, const struct web_filter *filter, bool open, struct sink *sink)
+static int render(void *backend, const struct request_filter *filter, enum format_kind format,
+                  struct format_sink *sink)
 {
-    struct daemon *d = daemon;
-    struct expose_filter named = {.wants = wants, .ctx = filter};
+    struct backend *b = backend;
+    struct expose_filter named = {.wants = is_wanted, .ctx = filter};
     const struct expose_filter *shown = filter != NULL ? &named : NULL;
-    return open ? expose_openmetrics(sink, d->store, &d->self, shown, atomic_load(&d->created))
-                : expose_text(sink, d->store, &d->self, shown);
+    switch (format) {
+    case FORMAT_OPENMETRICS:
+        return expose_openmetrics(sink, b->store, b->self, shown, atomic_load(&b->created));
+    case FORMAT_PROTOBUF:
+        return expose_protobuf(sink, b->store, b->self, shown);
+    default:
+        return expose_text(sink, b->store, b->self, shown);
+    }
 }
 
 // A reload may have taken a source's component away.
@@ -39,14 +50,14 @@ static const char *component_of(const struct schema *schema, const struct source
     return src->component < c->n_components ? c->components[src->component] : NULL;
 }
 
-static void targets(void *daemon, struct sd_list *list)
+static void targets(void *backend, struct sd_list *list)
 {
-    struct daemon *d = daemon;
+    struct backend *b = backend;
     const struct source *src;
     uint32_t at = 0;
     rcu_enter();
-    const struct schema *schema = schema_current(d->store);
-    while ((src = sources_next(d->sources, &at)) != NULL) {
+    const struct schema *schema = schema_current(b->store);
+    while ((src = sources_next(b->sources, &at)) != NULL) {
         const char *component = component_of(schema, src);
         if (component != NULL) {
             sd_target(list, component, src->instance, src->instance_len);
@@ -55,79 +66,228 @@ static void targets(void *daemon, struct sd_list *list)
     rcu_leave();
 }
 
-static int source(void *daemon, const char *component, const char *instance, struct buf *out)
+static int source(void *backend, const char *component, const char *instance, struct buf *out)
 {
-    struct daemon *d = daemon;
+    struct backend *b = backend;
     int rc = -ENOENT;
     rcu_enter();
-    const struct schema *schema = schema_current(d->store);
+    const struct schema *schema = schema_current(b->store);
     int number = catalog_find_component(schema->catalog, component, strlen(component));
     const struct source *src = number < 0
                                    ? NULL
-                                   : sources_find(d->sources, (unsigned)number,
+                                   : sources_find(b->sources, (unsigned)number,
                                                   (struct slice){instance, strlen(instance)});
     if (src != NULL) {
-        rc = source_connected(src) ? self_write_source(out, schema, src) : -ENOTCONN;
+        rc = source_is_up(src) ? self_write_source(out, schema, src) : -ENOTCONN;
     }
     rcu_leave();
     return rc;
 }
 
-static bool ready(void *daemon)
-{
-    struct daemon *d = daemon;
-    return atomic_load(&d->ready);
-}
+// ---- The status view
 
-static void reload(void *daemon)
+static void collect_summary(struct backend *b, struct status_view_summary *ret)
 {
-    struct daemon *d = daemon;
-    eventfd_write(d->reload_wish, 1);
-}
-
-struct web_settings daemon_web_settings(const struct config *c)
-{
-    return (struct web_settings){
-        .addresses = (const char *const *)c->web_listen_addresses.items,
-        .n_addresses = c->web_listen_addresses.n,
-        .telemetry_path = c->web_telemetry_path,
-        .external_address = c->web_external_address,
-        .lifecycle = c->web_enable_lifecycle,
-        .max_requests = (unsigned)c->web_max_requests,
+    struct self_state state;
+    state_facts(b->state, &state);
+    *ret = (struct status_view_summary){
+        .version = VE_VERSION,
+        .revision = VE_REVISION,
+        .now_ms = clock_real_ms(),
+        .start_ms = clock_real_ms() - (clock_mono_ms() - b->opened_ms),
+        .uptime_ms = clock_mono_ms() - b->opened_ms,
+        .ready = backend_is_ready(b),
+        .reload_ok = atomic_load(&b->self->reload_ok),
+        .reload_ms = atomic_load(&b->self->reload_at_ms),
+        .state_kept = state.kept,
+        .state_ok = state.ok,
+        .state_trouble = state_trouble(b->state),
+        .state_bytes = state.bytes,
+        .state_set_aside = state.set_aside,
+        .series = count_read(&b->store->share.quota.used),
+        .series_limit = count_read(&b->store->share.quota.limit),
+        .connections = ingest_connections(b->ingest),
+        .rejections_unlisted = ingest_missed_rejected(b->ingest) + count_read(&b->rejects->more),
+        .shows_texts = atomic_load(&b->show_rejected),
     };
 }
 
-struct web_backend daemon_backend(struct daemon *d)
+static void collect_components(struct backend *b, struct status_view *v, const struct catalog *c)
+{
+    bool known = atomic_load_explicit(&b->line_rates.known, memory_order_acquire);
+    for (unsigned i = 0; i < c->n_components; i++) {
+        struct status_view_component row = {
+            .name = c->components[i],
+            .applied = ingest_applied(b->ingest, i),
+            .lost = ingest_lost(b->ingest, i),
+            .per_second = known ? atomic_load(&b->line_rates.per_second[i]) : -1,
+        };
+        for (unsigned r = 0; r < REJECT_COUNT; r++) {
+            row.rejected += ingest_rejected(b->ingest, i, r);
+        }
+        v->components[v->n_components.n++] = row;
+    }
+}
+
+// A reload may have taken a component away.
+static const char *component_name(const struct catalog *c, unsigned component)
+{
+    return c->components[component < c->n_components ? component : COMPONENT_UNKNOWN];
+}
+
+static void collect_sources(struct backend *b, struct status_view *v, const struct catalog *c)
+{
+    const struct source *src;
+    uint32_t at = 0;
+    while ((src = sources_next(b->sources, &at)) != NULL) {
+        int i = status_view_row(&v->n_sources, STATUS_VIEW_SOURCES);
+        if (i < 0) {
+            continue;
+        }
+        v->sources[i] = (struct status_view_source){
+            .component = component_name(c, src->component),
+            .instance = {src->instance, src->instance_len},
+            .connected = source_is_connected(src),
+            .up = source_is_up(src),
+            .heard_ms = count_read(&src->heard_real),
+            .lost = count_read(&src->lost),
+        };
+    }
+}
+
+static void collect_rejections(struct backend *b, struct status_view *v, const struct catalog *c)
+{
+    struct log_rejects_entry e;
+    uint64_t at = UINT64_MAX;
+    while (log_rejects_read(b->rejects, &at, &e)) {
+        int i = status_view_row(&v->n_rejections, STATUS_VIEW_REJECTIONS);
+        if (i >= 0) {
+            v->rejections[i] = (struct status_view_rejection){
+                .at_ms = e.at_ms,
+                .component = component_name(c, e.line.component),
+                .line = e.line,
+            };
+        }
+    }
+}
+
+static void collect_metrics(struct status_view *v, const struct schema *schema)
+{
+    for (size_t i = 0; i < schema->catalog->n_metrics; i++) {
+        const struct metric *m = schema->families[i].metric;
+        const struct table *t = schema->families[i].table;
+        double rate;
+        bool known = rate_read(&t->rate, &rate);
+        int row = status_view_row(&v->n_metrics, STATUS_VIEW_METRICS);
+        if (row < 0) {
+            continue;
+        }
+        v->metrics[row] = (struct status_view_metric){
+            .name = m->name,
+            .type = catalog_type_name(m->type),
+            .help = m->help,
+            .series = count_read(&t->quota.used),
+            .limit = count_read(&t->quota.limit),
+            .per_second = known ? rate : -1,
+            .folded = count_read(&t->stats->folded),
+            .expired = count_read(&t->stats->expired),
+        };
+    }
+}
+
+// Names and texts are borrowed of the catalogue and of sources, which stay for as long as the section.
+static int view(void *backend, const struct status_view_form *form, const char *telemetry_path,
+                struct buf *out)
+{
+    struct backend *b = backend;
+    struct status_view *v = malloc(sizeof *v);
+    if (v == NULL) {
+        return -ENOMEM;
+    }
+    v->n_components = v->n_sources = v->n_rejections = v->n_metrics = (struct status_view_rows){0};
+    collect_summary(b, &v->summary);
+    v->summary.telemetry_path = telemetry_path;
+    rcu_enter();
+    const struct schema *schema = schema_current(b->store);
+    collect_components(b, v, schema->catalog);
+    collect_sources(b, v, schema->catalog);
+    collect_rejections(b, v, schema->catalog);
+    collect_metrics(v, schema);
+    form->write(out, v);
+    rcu_leave();
+    free(v);
+    return out->failed ? -ENOMEM : 0;
+}
+
+// ---- The rest
+
+static bool is_ready(void *backend)
+{
+    return backend_is_ready(backend);
+}
+
+static void reload(void *backend)
+{
+    struct backend *b = backend;
+    eventfd_write(b->reload_requested, 1);
+}
+
+struct web_backend backend_web(struct backend *b)
 {
     return (struct web_backend){
-        .ctx = d,
+        .ctx = b,
         .thread_start = thread_start,
         .thread_stop = thread_stop,
         .render = render,
-        .view = daemon_view,
+        .view = view,
         .targets = targets,
         .source = source,
-        .ready = ready,
+        .ready = is_ready,
         .reload = reload,
     };
 }
 
-void daemon_state(void *daemon, struct self_state *ret)
+void backend_state(void *backend, struct self_state *ret)
 {
-    const struct daemon *d = daemon;
-    state_facts(&d->state, ret);
+    const struct backend *b = backend;
+    state_facts(b->state, ret);
 }
 
-void daemon_scrapes(void *daemon, struct self_scrapes *ret)
+void backend_scrapes(void *backend, struct self_scrapes *ret)
 {
-    static_assert((int)WEB_FORMATS == (int)SELF_FORMATS, "a place for every format");
-    static_assert((int)WEB_DURATION_BOUNDS <= (int)SELF_MAX_BOUNDS, "room for the bounds");
-    struct daemon *d = daemon;
-    struct web_stats stats;
-    web_stats_read(d->web, &stats);
-    memcpy(ret->by_format, stats.scrapes, sizeof stats.scrapes);
-    ret->n_bounds = WEB_DURATION_BOUNDS;
-    ret->bounds = web_duration_bounds;
-    memcpy(ret->buckets, stats.duration_buckets, sizeof stats.duration_buckets);
-    ret->sum = (double)stats.duration_sum_ns / 1e9;
+    static_assert((int)STATS_DURATION_BOUNDS <= (int)SELF_MAX_BOUNDS, "room for the bounds");
+    struct backend *b = backend;
+    const struct stats *stats = web_stats(b->web);
+    for (size_t i = 0; i < FORMAT_KINDS; i++) {
+        ret->by_format[i] = count_read(&stats->scrapes[i]);
+    }
+    ret->n_bounds = STATS_DURATION_BOUNDS;
+    ret->bounds = stats_duration_bounds;
+    for (size_t i = 0; i <= STATS_DURATION_BOUNDS; i++) {
+        ret->buckets[i] = count_read(&stats->duration_buckets[i]);
+    }
+    ret->sum = (double)count_read(&stats->duration_sum_ns) / 1e9;
+    static_assert((int)TLS_FAULTS <= (int)SELF_MAX_FAULTS, "room for the reasons");
+    ret->n_faults = TLS_FAULTS;
+    for (size_t i = 0; i < TLS_FAULTS; i++) {
+        struct stats_handshake failed;
+        web_handshake_failure(b->web, (enum tls_fault)i, &failed);
+        ret->fault[i] = tls_fault_name((enum tls_fault)i);
+        ret->tls_errors[i] = failed.n;
+    }
+    ret->auth_failures = count_read(&stats->auth_failures);
+    ret->accept_errors = count_read(&stats->accept_errors);
+}
+
+void backend_set(struct backend *b, const struct config *config)
+{
+    atomic_store(&b->created, config->web_openmetrics_created);
+    atomic_store(&b->show_rejected, config->web_show_rejected);
+    ingest_keep_texts(b->ingest, config->web_show_rejected);
+}
+
+void backend_tick(struct backend *b, uint64_t now_ms)
+{
+    rates_tick(&b->rates, b->store, now_ms);
+    status_rates_tick(&b->line_rates, b->ingest, now_ms);
 }

@@ -1,14 +1,126 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/config.h"
-#include "catalog/yaml.h"
-#include "daemon/config_read.h"
+
+#include "catalog/yaml_schema.h"
 #include "daemon/options.h"
-#include "daemon/setting.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-// Paths that the daemon serves besides the metrics; a last / stands for all below it.
+static const struct setting *setting_at(const struct yaml_place *place)
+{
+    char key[64];
+    snprintf(key, sizeof key, "%s.%s", place->up->key, place->key);
+    return setting_by_key(key);
+}
+
+static void read_value(struct yaml_reader *r, const struct setting *s,
+                       const struct yaml_place *place, const struct yaml_node *n)
+{
+    struct config *c = r->context;
+    uint64_t number;
+    bool plain = s->kind == KIND_BOOL || s->kind == KIND_COUNT;
+    if (n->kind != YAML_SCALAR_NODE_KIND || yaml_is_null(n) || (plain && !n->plain) ||
+        !setting_parse(s, n->text, &number)) {
+        struct buf values = BUF_INIT;
+        setting_describe(s, &values);
+        const char *text = buf_string(&values);
+        yaml_reject(r, place, n, plain, "%s", text != NULL ? text : "another value");
+        buf_free(&values);
+    } else if (c->origins[s - settings_table].set_by != CONFIG_BY_FLAG) {
+        r->oom = r->oom || setting_put(s, c, n->text) == -ENOMEM;
+    }
+}
+
+static void read_setting(struct yaml_reader *r, const struct yaml_place *place,
+                         const struct yaml_node *n, void *field)
+{
+    (void)field;
+    struct config *c = r->context;
+    const struct setting *s = setting_at(place);
+    struct config_origin *origin = &c->origins[s - settings_table];
+    bool by_flag = origin->set_by == CONFIG_BY_FLAG;
+    if (!by_flag && setting_is_list(s)) {
+        setting_clear(s, c);
+    }
+    if (!setting_is_list(s)) {
+        read_value(r, s, place, n);
+    }
+    for (size_t i = 0; setting_is_list(s) && i < n->n && !r->oom; i++) {
+        struct yaml_place item = yaml_place_item(place, i);
+        read_value(r, s, &item, n->items[i]);
+    }
+    if (!by_flag) {
+        *origin = (struct config_origin){CONFIG_BY_FILE, n->line, n->column};
+    }
+}
+
+// The settings whose keys begin with the section's name and a dot.
+static void read_section(struct yaml_reader *r, const struct yaml_place *place,
+                         const struct yaml_node *n, void *field)
+{
+    struct yaml_key keys[SETTING_COUNT];
+    size_t n_keys = 0;
+    size_t len = strlen(place->key);
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        const struct setting *s = &settings_table[i];
+        if (strncmp(s->key, place->key, len) == 0 && s->key[len] == '.') {
+            keys[n_keys++] = (struct yaml_key){.name = s->key + len + 1,
+                                               .type = setting_is_list(s) ? YAML_LIST : YAML_ANY,
+                                               .min = s->kind == KIND_ADDRESSES ? 1 : 0,
+                                               .max = CONFIG_MAX_LIST,
+                                               .read = read_setting};
+        }
+    }
+    yaml_read_keys(r, place, n, keys, n_keys, field);
+}
+
+int config_read_tree(struct config *c, const struct yaml *y, struct errs *errs)
+{
+#define SECTION .type = YAML_ANY, .nullable = true, .read = read_section
+    static const struct yaml_key keys[] = {
+        {"catalog", SECTION},
+        {"events", SECTION},
+        {"web", SECTION},
+        {"state", SECTION},
+        {"limits", SECTION},
+        {"log", SECTION},
+        // Read by daemon/config_sources, which needs the catalogue.
+        {"sources", .type = YAML_ANY, .offset = offsetof(struct config, sources)},
+    };
+#undef SECTION
+    struct yaml_reader r = {.errs = errs, .file = y->file, .context = c};
+    if (y->root != NULL && !yaml_is_null(y->root)) {
+        yaml_read_keys(&r, NULL, y->root, YAML_KEYS(keys), c);
+    }
+    return r.oom ? -ENOMEM : 0;
+}
+
+int config_read(struct config *c, struct errs *errs)
+{
+    struct yaml *y;
+    int r = yaml_read(&y, c->config_file, errs);
+    if (r == -ENOENT && c->origins[SETTING_config_file].set_by == CONFIG_BY_DEFAULT) {
+        return 0;
+    }
+    if (r == -EINVAL || r == -ENOMEM) {
+        return r == -ENOMEM ? r : 0;
+    }
+    if (r < 0) {
+        errs_add(errs, c->config_file, 0, 0, "", "cannot be read: %s", strerror(-r));
+        return 0;
+    }
+    r = config_read_tree(c, y, errs);
+    if (c->sources != NULL) {
+        c->file = y;
+    } else {
+        yaml_free(y);
+    }
+    return r;
+}
+
+// Paths that the daemon serves besides the metrics; a last / means all below it.
 static const char *const taken_paths[] = {"/",        "/healthz",  "/-/healthy", "/readyz",
                                           "/-/ready", "/-/reload", "/sd",        "/status",
                                           "/source",  "/source/"};
@@ -23,12 +135,13 @@ static void complain(const struct config *c, enum config_setting id, struct errs
                      const char *what)
 {
     const struct config_origin *origin = &c->origins[id];
-    if (origin->giver == CONFIG_BY_FILE) {
-        errs_add(errs, c->config_file, origin->line, origin->column, settings[id].key, "%s", what);
+    if (origin->set_by == CONFIG_BY_FILE) {
+        errs_add(errs, c->config_file, origin->line, origin->column, settings_table[id].key, "%s",
+                 what);
         return;
     }
     char flag[64];
-    snprintf(flag, sizeof flag, "--%s", settings[id].flag);
+    snprintf(flag, sizeof flag, "--%s", settings_table[id].flag);
     errs_add(errs, "", 0, 0, flag, "%s", what);
 }
 
@@ -45,13 +158,13 @@ static void check_telemetry_path(const struct config *c, struct errs *errs)
     }
 }
 
-static bool same_text(const char *a, const char *b)
+static bool is_same_text(const char *a, const char *b)
 {
     return a != NULL && b != NULL && strcmp(a, b) == 0;
 }
 
 // Port 0 is a new port each time, so it may be named again.
-static bool named_before(const struct config_list *list, size_t i)
+static bool is_named_before(const struct config_list *list, size_t i)
 {
     const char *port = strrchr(list->items[i], ':');
     bool any_port = list->items[i][0] != 'u' && strspn(port + 1, "0") == strlen(port + 1);
@@ -66,17 +179,17 @@ static bool named_before(const struct config_list *list, size_t i)
 // Two sockets at one path would take it from each other.
 static void check_sockets(const struct config *c, struct errs *errs)
 {
-    if (same_text(c->events_socket, c->events_datagram_socket)) {
-        complain(c, SETTING_events_datagram_socket, errs, "is the path of events.socket too");
+    if (is_same_text(c->events_socket, c->events_datagram_socket)) {
+        complain(c, SETTING_events_datagram_socket, errs, "is also the path of events.socket");
     }
     const struct config_list *list = &c->web_listen_addresses;
     for (size_t i = 0; i < list->n; i++) {
         const char *path = strncmp(list->items[i], "unix:", 5) == 0 ? list->items[i] + 5 : NULL;
-        if (same_text(path, c->events_socket) || same_text(path, c->events_datagram_socket)) {
-            complain(c, SETTING_web_listen_addresses, errs, "has the path of an event socket");
+        if (is_same_text(path, c->events_socket) || is_same_text(path, c->events_datagram_socket)) {
+            complain(c, SETTING_web_listen_addresses, errs, "is also the path of an event socket");
         }
-        if (named_before(list, i)) {
-            complain(c, SETTING_web_listen_addresses, errs, "has the same address twice");
+        if (is_named_before(list, i)) {
+            complain(c, SETTING_web_listen_addresses, errs, "lists the same address twice");
         }
     }
 }
@@ -89,6 +202,9 @@ static enum config_action action_of(const struct config *c)
     if (c->version) {
         return CONFIG_VERSION;
     }
+    if (c->reload != 0) {
+        return CONFIG_RELOAD;
+    }
     if (c->config_check) {
         return CONFIG_CHECK;
     }
@@ -98,8 +214,9 @@ static enum config_action action_of(const struct config *c)
 static int put_defaults(struct config *c)
 {
     for (size_t i = 0; i < SETTING_COUNT; i++) {
-        int r =
-            settings[i].initial[0] != '\0' ? setting_put(&settings[i], c, settings[i].initial) : 0;
+        int r = settings_table[i].initial[0] != '\0'
+                    ? setting_put(&settings_table[i], c, settings_table[i].initial)
+                    : 0;
         if (r < 0) {
             return r;
         }
@@ -111,7 +228,7 @@ static int put_defaults(struct config *c)
 static int put_state_file(struct config *c)
 {
     const char *dirs = getenv("STATE_DIRECTORY");
-    if (c->origins[SETTING_state_file].giver != CONFIG_BY_DEFAULT || dirs == NULL ||
+    if (c->origins[SETTING_state_file].set_by != CONFIG_BY_DEFAULT || dirs == NULL ||
         dirs[0] != '/') {
         return 0;
     }
@@ -119,9 +236,22 @@ static int put_state_file(struct config *c)
     buf_add(&path, dirs, strcspn(dirs, ":"));
     buf_str(&path, "/series.state");
     const char *text = buf_string(&path);
-    int r = text == NULL ? -ENOMEM : setting_put(&settings[SETTING_state_file], c, text);
+    int r = text == NULL ? -ENOMEM : setting_put(&settings_table[SETTING_state_file], c, text);
     buf_free(&path);
     return r;
+}
+
+// Of what a process is to do instead of running there may be one.
+static void check_actions(const struct config *c, struct errs *errs)
+{
+    bool print = c->catalog_print != CONFIG_PRINT_NONE;
+    if (c->config_check && print) {
+        complain(c, SETTING_catalog_print, errs, "cannot be combined with --config.check");
+    }
+    if (c->reload != 0 && (c->config_check || print)) {
+        complain(c, SETTING_reload, errs,
+                 "cannot be combined with --config.check or --catalog.print");
+    }
 }
 
 static int fill(struct config *c, struct errs *errs)
@@ -134,10 +264,11 @@ static int fill(struct config *c, struct errs *errs)
     if (r < 0 || c->action == CONFIG_HELP || c->action == CONFIG_VERSION) {
         return r;
     }
-    if (c->config_check && c->catalog_print != CONFIG_PRINT_NONE) {
-        complain(c, SETTING_catalog_print, errs, "does not go together with --config.check");
+    check_actions(c, errs);
+    if (c->action == CONFIG_RELOAD) {
+        return r;
     }
-    // A file whose name was refused is not looked for.
+    // A file whose name was rejected is not looked for.
     r = c->config_file != NULL ? config_read(c, errs) : 0;
     r = r == 0 ? put_state_file(c) : r;
     if (r == 0) {
@@ -176,9 +307,9 @@ int config_reload(struct config **ret, const struct config *old, struct errs *er
         return r;
     }
     for (size_t i = 0; i < SETTING_COUNT; i++) {
-        if (settings[i].needs_restart && !setting_equal(&settings[i], old, c)) {
+        if (settings_table[i].needs_restart && !setting_is_equal(&settings_table[i], old, c)) {
             const struct config_origin *origin = &c->origins[i];
-            errs_add(errs, c->config_file, origin->line, origin->column, settings[i].key,
+            errs_add(errs, c->config_file, origin->line, origin->column, settings_table[i].key,
                      "needs a restart");
             r = -EINVAL;
         }
@@ -191,13 +322,14 @@ int config_reload(struct config **ret, const struct config *old, struct errs *er
     return 0;
 }
 
-struct catalog_input config_catalog_input(const struct config *c)
+struct catalog_input config_catalog_input(const struct config *c, struct errs *warnings)
 {
     return (struct catalog_input){
         .n_files = c->catalog_files.n,
         .files = (const char *const *)c->catalog_files.items,
         .dir = c->catalog_dir,
-        .dir_must_exist = c->origins[SETTING_catalog_dir].giver != CONFIG_BY_DEFAULT,
+        .dir_must_exist = c->origins[SETTING_catalog_dir].set_by != CONFIG_BY_DEFAULT,
+        .warnings = warnings,
     };
 }
 
@@ -207,7 +339,7 @@ void config_free(struct config *c)
         return;
     }
     for (size_t i = 0; i < SETTING_COUNT; i++) {
-        setting_clear(&settings[i], c);
+        setting_clear(&settings_table[i], c);
     }
     if (c->file != NULL) {
         yaml_free(c->file);

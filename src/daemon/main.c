@@ -1,216 +1,210 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A map of the house, floor by floor, lowest first (src/FLOORS). ARCHITECTURE.md tells how they work together.
+ * A map of src/, layer by layer, lowest first (src/LAYERS). ARCHITECTURE.md describes how they work together.
  *
  * base/buf               a growing run of bytes
  * base/clock             the two clocks
  * base/count             counters of the process' own work
  * base/err               a list of located problems
- * base/log               one line per happening, to stderr or to the journal
- * base/log_journal       the same into systemd's journal
- * base/log_journal_none  where there is none
+ * base/invariant         what must hold inside the program
+ * base/json_writer       JSON into a buffer
+ * base/log               one line for each event, to stderr or to the journal
+ * base/log_journal       entries for systemd's journal
+ * base/log_journal_none  the same without libsystemd
  * base/num               numbers to text and back
  * base/num_pow10         the powers of ten that num needs
+ * base/rate_limit        a token bucket
+ * base/process           what the kernel says of processes
  * base/siphash           a keyed hash
- * base/text              UTF-8, JSON, HTML and label text
- * base/text_nearest      words that were most likely meant
+ * base/text              UTF-8, JSON, HTML and label text; the nearest known word
+ * base/unix_socket       a socket that is bound to a file
  *
  * catalog/catalog        what may exist: metrics, labels, events; look-up
- * catalog/yaml           a file as a tree of nodes that remember where they stood
+ * catalog/yaml           a file as a tree of nodes with their line and column
+ * catalog/yaml_schema    mappings read by a table of their keys
  * catalog/load           files and directory to one catalogue
- * catalog/loader         what the files that load a catalogue share
- * catalog/gather         entries of all files, replaced ones left out
- * catalog/read_buckets   an entry of `buckets`
- * catalog/read_labels    an entry of `labels`
- * catalog/read_metric    an entry of `metrics`
- * catalog/read_event     an entry of `events`
- * catalog/read_update    one of an event's updates
- * catalog/check          what can be judged only when all is read
+ * catalog/read           trees to the parts of a catalogue
+ * catalog/read_labels    label definitions, and the labels of metrics and events
+ * catalog/read_events    events and their updates
+ * catalog/draft          a catalogue while it is read: entries of all files by section
  * catalog/names          a look-up from names to positions
- * catalog/print_yaml     the effective catalogue as YAML,
- * catalog/print_markdown as Markdown,
- * catalog/print_json     and as JSON
+ * catalog/print          the effective catalogue as YAML, Markdown or JSON
  *
  * series/rcu             grace periods
  * series/arena           the memory of series' identities and numbers
- * series/arena_file      its way into a file and out of it
- * series/arena_inside    what these two share
- * series/layout          what stands at fixed places of the arena
+ * series/layout          what lies at fixed offsets of the arena
  * series/record          what survives the process, and how it is found again
  * series/cell            the numbers, and the few instructions that change them
  * series/key             a series' label text, which is its identity
- * series/marks           which sources have to do with a series
+ * series/idset           a set of small numbers that a series carries
+ * series/quota           how many series there may be
+ * series/index           finds a table's series by their keys
  * series/table           the series of one metric: find, make, remove
- * series/room            how many there may be
- * series/table_open      its beginning and end
- * series/slab            where they stand, slot after slot
+ * series/slab            the memory of a table's series, slot after slot
  * series/exemplar        the last exemplar of each series and bucket
  * series/walk            all exposed series of a table, fetched ahead of their use
- * series/read            what a scrape reads of them
  * series/rate            how fast each metric's series grow
- * series/claim           what a source leaves on a series that it updates
- * series/redo            several words changed as one, also under a kill
  * series/schema          a catalogue and its tables, swapped as one
- * series/expire          series that go by themselves
- * series/statefile       the file that the arena lives in, from one process to the next
- * series/statefile_read  what an earlier process left
- * series/statefile_inside what these two share
- * series/mend            what becomes of series when pages were lost
- * series/restore         series of a file that an earlier process left
  *
- * event/reject           the reasons for which a line is refused
- * event/json             bytes to a JSON tree
- * event/json_memory      where the tree stands
+ * state/redo             several words changed as one, also under a kill
+ * state/statefile        the file that the arena lives in, from one process to the next
+ * state/restore          series of a file that an earlier process left
+ *
+ * source/owner           the sources that own a series
+ * source/ttl             series that are removed because nobody updates them
+ * source/source_record   the part of a source that is stored in the state file
+ * source/source_restore  the sources of an earlier process
+ * source/reject          the reasons for which a line is rejected
+ * source/permission      who may push what
+ * source/holder          for whom a source or a session is kept, and which one is removed first
+ * source/source          who pushes: sources, their leases and ids
+ * source/peer            which process is at the other end of a socket, as the kernel reports it
+ * source/session         the positions of clients that deliver exactly once
+ * source/statistics      how many lines of each component were applied or rejected
+ *
+ * event/parse            a line's bytes to a JSON tree
  * event/control          hello, sync, ping and forget taken apart
- * event/event            one line, judged and applied
- * event/line             the insides that the files of event/ share
- * event/sample           plans the updates of one sample or event
- * event/plan             the plan of a line
- * event/labels           the checks of its labels
- * event/exemplar         the checks of its exemplar, and its text
+ * event/event            one line, checked and applied
+ * event/line             a line, and what is found out about it before it is applied
+ * event/bytes            comparison, search and hash of short runs of bytes
+ * event/compact          a line without the blanks between its tokens
+ * event/line_template    the fixed bytes of lines, with holes for what differs from line to line
+ * event/template         all templates: which one a line has, and when one is made
+ * event/sample           one sample or event as it was sent
  * event/number           JSON numbers where they are read for every line
- * event/number_tail      the same from a line's end
- * event/line_hash        the hash by which the memo finds a line
- * event/line_span        how the bytes of a usual line are gone through, and compared
- * event/permit           what the lines of one origin may push, and how much
- * event/memo             lines that were seen before need not be parsed again
- * event/memo_split       where a line's number stands
- * event/memo_store       where the memo keeps them
- * event/memo_learn       how it comes to remember a line
- * event/spelling         the one way in which a line is written that says what others said
- * event/context          numbers for what a line means besides its bytes
+ * event/origin           what a line's meaning depends on besides its bytes
+ * event/plan             a sample, event or batch to a list of updates, with all checks
  * event/place            finds, makes or folds the series of an update
- * event/precreate        zero series before anything happened
- * event/forget           removes the series that a source names
+ * event/apply            stores updates into series that were found or made
+ * event/cache            which series the lines of a template update
+ * event/cache_store      where the cache keeps its entries
+ * event/precreate        series with the value 0 before the first event
+ * event/forget           removes the series that a client's forget names
  *
- * ingest/stats           what a worker counts of its work
- * ingest/source          who pushes: sources, their lives and marks
- * ingest/source_table    the insides of the table of sources
- * ingest/source_hold     which user is connected as one
- * ingest/source_tick     what time does to sources
- * ingest/peer            which process is at the other end, in the kernel's words
- * ingest/rights          who may push what
- * ingest/admit           what a client may do under them
- * ingest/identity        as whom a connection speaks
- * ingest/source_state    what of them outlives the process
- * ingest/session         how far each client has come
- * ingest/session_table   the insides of the table of sessions
- * ingest/session_hold    which of its connections holds a session
- * ingest/account         what became of each component's lines
- * ingest/refusal         what workers tell of refused lines
- * ingest/hello           who a connection or a datagram speaks for
- * ingest/reply           the lines that go back to a client
- * ingest/fence           one connection at a time for a session
+ * ingest/identity        which source a connection or a datagram belongs to
+ * ingest/split           bytes to lines
+ * ingest/rejected        what workers report of rejected lines
+ * ingest/reply           the lines that clients get
  * ingest/connection      one client: lines to replies
- * ingest/input           its bytes, read and dealt with line by line
- * ingest/cut             bytes to lines
  * ingest/datagram        lines without a connection
- * ingest/connect         how connections come to workers and leave
  * ingest/worker          one ingest thread
- * ingest/ingest          all of them: start, pause, stop
- * ingest/sockets         the Unix sockets and their files
+ * ingest/ingest          all of them: sockets, start, pause, stop
  *
- * expose/format          the grammar of both formats
- * expose/stencil         a family's lines but for labels and numbers
- * expose/family          a family of the catalogue with all its series
  * expose/gzip            bytes to a gzip stream
  * expose/gzip_none       the same without isa-l
- * expose/sink            where an exposition goes: text, or gzip a piece at a time
- * expose/negotiate       from what a request accepts to the form of its answer
- * expose/process         what the kernel tells of this process
+ * expose/format          the grammar of both formats, and where an exposition goes
+ * expose/family          a family of the catalogue with all its series
+ * expose/protobuf        families and series as protobuf messages
+ * expose/negotiate       from a request's Accept headers to the format of its answer
  * expose/self            the metrics about the exporter itself
  * expose/expose          the whole exposition
  *
  * web/stats              what the HTTP side counts
- * web/listen             from an address in words to a listening socket
- * web/conn               connections, by what they wait for and since when
- * web/head               whether a request's head may be trusted
- * web/query              path and filters of a request
- * web/wish               what a scrape's head says of its answer
- * web/view               what is shown of the daemon, in one form or another
- * web/html               any bytes as text of a page
+ * web/listen             from an address as text to a listening socket
+ * web/conn               connections, by what they wait for and since when; their bytes and answers
+ * web/request            the head of a request and what it asks for
+ * web/channel            a connection as its peer sees it
+ * web/tls_fault          the reasons for which a handshake fails
+ * web/status_view        what page and /status show, and as JSON
+ * web/backend            what the HTTP side needs of the daemon
  * web/page               the page for people
- * web/page_rows          its tables
- * web/status_json        the same for programs
- * web/body               the memory of renderings
- * web/watch              whether files are still those that were read
- * web/priority           Go's names of ciphers and curves to GnuTLS' words
- * web/bcrypt             passwords and their hashes
- * web/basic              user and password of a request
- * web/webconf            the file of --web.config.file,
- * web/webconf_tls        its section on TLS,
- * web/webconf_limit      and that on the rate of requests
- * web/webconf_inside     what these share
- * web/tls                what a handshake needs
- * web/tls_none           where there is no GnuTLS
- * web/guard              a web configuration ready to be put in force
- * web/login              whether a password is right
- * web/gate               whether a request is let in
- * web/scrape             requests that wait for a rendering
- * web/sd                 sources as targets, and as what these answer
+ * web/tls_priority       Go's names of ciphers and curves to a priority string of GnuTLS
+ * web/credentials        user and password of a request, and hashes
+ * web/webconf            the file of --web.config.file
+ * web/tls                what a handshake needs, and sessions
+ * web/tls_none           the same without GnuTLS
+ * web/auth               whether a request is let in
+ * web/scrape             requests that wait for a rendering, and which is next
+ * web/renderer           the thread that renders
+ * web/sd                 sources as targets of Prometheus, and the metrics of each
  * web/reload             requests that wait for a reload
- * web/reply              from an answer in words to a response
+ * web/reply              from an answer as text to a response
  * web/routes             from a request to what answers it
- * web/server             the loop of the web thread
- * web/web                the HTTP side as the daemon sees it
+ * web/web                the loop of the web thread, and the HTTP side as the daemon sees it
  *
- * daemon/settings        every setting, once
- * daemon/setting         the table of settings as data
- * daemon/value           what the text of a setting may be
+ * daemon/settings        every setting, once, what each may be, and the struct that holds them
  * daemon/options         the command line
- * daemon/config_read     the config file
- * daemon/config_sources  who may push what, in the config file
- * daemon/config_who      users and groups by name
- * daemon/config          what the daemon was told, all together
- * daemon/backend         what the web thread shows
- * daemon/reload          loads config and catalogue again
+ * daemon/config          the config file, and the whole configuration
+ * daemon/config_sources  the `sources:` of the config file: who may push what
+ * daemon/backend         what is shown over HTTP
+ * daemon/reload          loads config and catalogue again, all or nothing
+ * daemon/reload_request  asks a running daemon to reload, and waits for the result
  * daemon/webfile         the web configuration, read again when it changes
- * daemon/service         the sockets that systemd hands over, and what it is told
+ * daemon/confine         gives up executing programs and making network sockets
+ * daemon/service         the sockets that systemd passes, and notifications to it
  * daemon/service_none    the same without systemd
- * daemon/watchdog        systemd's watchdog, fed while all threads go round
- * daemon/status          the figures that systemctl shows
+ * daemon/watchdog        notifies systemd's watchdog while all threads make progress
+ * daemon/signals         signals, and how the process ends when a thread is stuck
+ * daemon/status          the figures that systemctl shows, and how fast lines of each component come
  * daemon/state           series that survive the process
- * daemon/refused         refused lines in the log, at a bounded rate
- * daemon/recent          the last ones, for the page
- * daemon/pace            how fast each component's lines come
- * daemon/show            what the page and /status show
- * daemon/daemon          the parts of the process, made and ended in order
+ * daemon/log_rejects     rejected lines in the log, at a bounded rate, and the last ones for the page
+ * daemon/memory_limit    how much memory this process may use
+ * daemon/daemon          starts and stops the parts of the process in order
  * daemon/main            actions and exit status
  *
- * Beside the house, for whoever sends: emit/main and emit/emit (virtrigaud-emit), emit/args (its command line),
- * emit/pump and emit/relay (its standard input), emit/client (a client to copy), emit/link, emit/queue, emit/stream
- * and emit/wire (what it needs).
+ * Beside the layers: emit/main and emit/emit (virtrigaud-emit) with emit/args (its command line), and the library in clients/c:
+ *
+ * client/wire            lines as text, the socket and its replies
+ * client/link            lines that are delivered exactly once
+ * client/link_state      its connection and session
+ * client/link_types      what it is given, and what it says of itself
+ * client/store           what was recorded and is not sent yet, by series
+ * client/batch           lines made of that, and what became of them
+ * client/notice          messages, limited in number
+ * client/record          the calls that record
+ * client/virtrigaud      the others, the thread, forks
  */
+#include "catalog/load.h"
+#include "catalog/print.h"
 #include "daemon/config.h"
 #include "daemon/config_sources.h"
 #include "daemon/daemon.h"
 #include "daemon/options.h"
+#include "daemon/reload_request.h"
+#include "web/web.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
 enum { EXIT_OK = 0, EXIT_CANNOT_RUN = 1, EXIT_BAD_CONFIG = 2 };
 
-// Writes all of it, or gives up: there is nobody left to tell.
-static void put(int fd, struct buf *text)
+// Writes all of it, or gives up. Returns 0 or -errno.
+static int put(int fd, struct buf *text)
 {
+    int rc = text->failed ? -ENOMEM : 0;
     for (size_t at = 0; at < text->len;) {
         ssize_t n = write(fd, text->p + at, text->len - at);
         if (n < 0 && errno != EINTR) {
+            rc = -errno;
             break;
         }
         at += n > 0 ? (size_t)n : 0;
     }
     buf_free(text);
+    return rc;
+}
+
+// To standard output: what was asked for. Returns the exit status.
+static int print(struct buf *text)
+{
+    int rc = put(STDOUT_FILENO, text);
+    if (rc == 0) {
+        return EXIT_OK;
+    }
+    struct buf problem = BUF_INIT;
+    buf_addf(&problem, "virtrigaud-exporter: cannot write standard output: %s\n", strerror(-rc));
+    put(STDERR_FILENO, &problem);
+    return EXIT_CANNOT_RUN;
 }
 
 static int report(struct errs *errs, int rc)
 {
     struct buf text = BUF_INIT;
     errs_write(errs, &text);
-    if (!errs_any(errs)) {
+    if (!errs_has_any(errs)) {
         buf_addf(&text, "virtrigaud-exporter: %s\n", strerror(-rc));
     }
     put(STDERR_FILENO, &text);
@@ -218,7 +212,7 @@ static int report(struct errs *errs, int rc)
     return rc == -ENOMEM ? EXIT_CANNOT_RUN : EXIT_BAD_CONFIG;
 }
 
-static void print_catalog(const struct config *config, const struct catalog *c)
+static int print_catalog(const struct config *config, const struct catalog *c)
 {
     struct buf text = BUF_INIT;
     switch (config->catalog_print) {
@@ -232,38 +226,38 @@ static void print_catalog(const struct config *config, const struct catalog *c)
         catalog_print_yaml(c, &text);
         break;
     }
-    put(STDOUT_FILENO, &text);
+    return print(&text);
 }
 
-static void print_check(const struct config *config, const struct catalog *c,
-                        const struct rights *rights, const struct errs *warnings)
+static int print_check(const struct config *config, const struct catalog *c,
+                       const struct permission_roles *roles, const struct errs *warnings)
 {
     struct buf text = BUF_INIT;
     errs_write(warnings, &text);
     buf_addf(&text,
              "configuration: ok\ncatalogue: ok, %zu metrics, %zu events, %zu label definitions\n",
              c->n_metrics, c->n_events, c->n_defs);
-    if (!rights->open) {
-        buf_addf(&text, "sources: ok, %zu entries\n", rights->n);
+    if (!roles->open) {
+        buf_addf(&text, "sources: ok, %zu entries\n", roles->n);
     }
     for (size_t i = 0; i < config->web_listen_addresses.n; i++) {
         buf_addf(&text, "would serve HTTP on %s\n", config->web_listen_addresses.items[i]);
     }
-    buf_addf(&text, "would take events on %s\n", config->events_socket);
+    buf_addf(&text, "would accept events on %s\n", config->events_socket);
     if (config->events_datagram_socket != NULL) {
-        buf_addf(&text, "would take datagrams on %s\n", config->events_datagram_socket);
+        buf_addf(&text, "would accept datagrams on %s\n", config->events_datagram_socket);
     }
-    put(STDOUT_FILENO, &text);
+    return print(&text);
 }
 
 // Only looks: the daemon reads it once more, and whenever it changes.
 static int check_web(const struct config *config, struct errs *errs)
 {
-    struct guard *guard = NULL;
-    struct watch seen = {0};
-    int rc = guard_load(&guard, config->web_config_file, &seen, errs);
-    guard_free(guard);
-    watch_clear(&seen);
+    struct web_config *web_config = NULL;
+    struct webconf_files seen = {0};
+    int rc = web_config_load(&web_config, config->web_config_file, &seen, errs);
+    web_config_free(web_config);
+    webconf_files_clear(&seen);
     return rc;
 }
 
@@ -271,54 +265,71 @@ static int print_text(void (*write_text)(struct buf *))
 {
     struct buf text = BUF_INIT;
     write_text(&text);
-    put(STDOUT_FILENO, &text);
-    return EXIT_OK;
+    return print(&text);
 }
 
-static int run(struct config *config, struct catalog *c, struct rights *rights,
+static int request_reload(uint64_t pid)
+{
+    struct buf problem = BUF_INIT;
+    int rc = reload_request((pid_t)pid, RELOAD_REQUEST_WAIT_MS, &problem);
+    if (rc < 0) {
+        struct buf text = BUF_INIT;
+        const char *why = buf_string(&problem);
+        buf_addf(&text, "virtrigaud-exporter: %s\n", why != NULL ? why : strerror(-rc));
+        put(STDERR_FILENO, &text);
+    }
+    buf_free(&problem);
+    return rc == 0 ? EXIT_OK : EXIT_CANNOT_RUN;
+}
+
+static int run(struct config *config, struct catalog *c, struct permission_roles *roles,
                const struct errs *warnings)
 {
-    static struct daemon d;
     log_setup(config->log_level, config->log_format);
     for (size_t i = 0; i < warnings->n; i++) {
-        log_warn("likely not meant", "key", warnings->items[i].key, "detail",
+        log_warn("probably a mistake", "key", warnings->items[i].key, "detail",
                  warnings->items[i].text, NULL);
     }
-    int rc = daemon_open(&d, config, c, rights);
-    if (rc == 0) {
-        daemon_run(&d);
-    }
-    daemon_close(&d);
+    int rc = daemon_run(config, c, roles);
     return rc == 0 ? EXIT_OK : EXIT_CANNOT_RUN;
 }
 
 // Does what was asked for, and gives all back.
-static int act(struct config *config, struct catalog *c)
+static int act(struct config *config, struct catalog *c, struct errs *warnings)
 {
     struct errs errs = ERRS_INIT;
-    struct errs warnings = ERRS_INIT;
-    struct rights *rights = NULL;
+    struct permission_roles *roles = NULL;
     int status = EXIT_OK;
     if (config->action == CONFIG_PRINT) {
-        print_catalog(config, c);
+        status = print_catalog(config, c);
     } else {
-        int rc = config_sources(&rights, config, c, &errs, &warnings);
+        int rc = config_sources(&roles, config, c, &errs, warnings);
         if (rc == 0 && config->action == CONFIG_RUN) {
-            status = run(config, c, rights, &warnings);
-            errs_free(&warnings);
-            return status;
+            return run(config, c, roles, warnings);
         }
         if (rc < 0) {
             status = report(&errs, rc);
         } else {
-            print_check(config, c, rights, &warnings);
+            status = print_check(config, c, roles, warnings);
         }
     }
-    errs_free(&warnings);
-    rights_free(rights);
+    permission_roles_free(roles);
     catalog_free(c);
     config_free(config);
     return status;
+}
+
+// What is opened first must not become standard input or output by its number. What is printed to a standard output that
+// was closed fails as it would have.
+static bool open_standard(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        int how = fd == STDERR_FILENO ? O_RDWR : O_RDONLY;
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", how) != fd) {
+            return false;
+        }
+    }
+    return true;
 }
 
 // Before any thread exists: signals come by signalfd, and writing to a closed socket, or to a file that may not grow,
@@ -338,8 +349,12 @@ static void set_signals(void)
 int main(int argc, char **argv)
 {
     struct errs errs = ERRS_INIT;
+    struct errs warnings = ERRS_INIT;
     struct config *config = NULL;
     struct catalog *c = NULL;
+    if (!open_standard()) {
+        return EXIT_CANNOT_RUN;
+    }
     set_signals();
     int rc = config_load(&config, argc, argv, &errs);
     if (rc < 0) {
@@ -350,7 +365,12 @@ int main(int argc, char **argv)
         config_free(config);
         return print_text(help ? options_help : options_version);
     }
-    struct catalog_input input = config_catalog_input(config);
+    if (config->action == CONFIG_RELOAD) {
+        uint64_t pid = config->reload;
+        config_free(config);
+        return request_reload(pid);
+    }
+    struct catalog_input input = config_catalog_input(config, &warnings);
     rc = catalog_load(&c, &input, &errs);
     if (rc == 0 && config->action != CONFIG_PRINT) {
         rc = check_web(config, &errs);
@@ -358,7 +378,10 @@ int main(int argc, char **argv)
     if (rc < 0) {
         catalog_free(c);
         config_free(config);
+        errs_free(&warnings);
         return report(&errs, rc);
     }
-    return act(config, c);
+    int status = act(config, c, &warnings);
+    errs_free(&warnings);
+    return status;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/options.h"
+
 #include "base/text.h"
-#include "daemon/setting.h"
+
 #include <errno.h>
 #include <stdio.h>
 
@@ -20,13 +21,13 @@ static bool is_switch(const struct setting *s)
     return s->kind == KIND_BOOL;
 }
 
-static void refuse_unknown(const char *arg, struct errs *errs)
+static void reject_unknown(const char *arg, struct errs *errs)
 {
     const char *names[SETTING_COUNT];
     for (size_t i = 0; i < SETTING_COUNT; i++) {
-        names[i] = settings[i].flag;
+        names[i] = settings_table[i].flag;
     }
-    char shown[SETTING_SHOWN];
+    char shown[TEXT_SHOWN];
     char word[FLAG_MOST];
     const char *bare = arg + strspn(arg, "-");
     const char *nearest = NULL;
@@ -36,7 +37,7 @@ static void refuse_unknown(const char *arg, struct errs *errs)
         word[len] = '\0';
         nearest = text_nearest(word, names, SETTING_COUNT);
     }
-    setting_show(shown, arg);
+    text_show(shown, arg);
     if (nearest != NULL) {
         errs_add(errs, "", 0, 0, shown, "unknown flag; the nearest is --%s", nearest);
     } else {
@@ -96,12 +97,24 @@ static int settle_value(struct option *o, const char *next, struct errs *errs)
     return 1;
 }
 
+static void reject_value(const struct option *o, struct errs *errs)
+{
+    struct buf values = BUF_INIT;
+    char shown[TEXT_SHOWN];
+    setting_describe(o->setting, &values);
+    const char *text = buf_string(&values);
+    text_show(shown, o->value);
+    errs_add(errs, "", 0, 0, o->name, "must be %s, not \"%s\"",
+             text != NULL ? text : "another value", shown);
+    buf_free(&values);
+}
+
 static int apply(const struct option *o, struct config *c, struct errs *errs)
 {
     const struct setting *s = o->setting;
-    struct config_origin *origin = &c->origins[s - settings];
-    bool first = origin->giver != CONFIG_BY_FLAG;
-    origin->giver = CONFIG_BY_FLAG;
+    struct config_origin *origin = &c->origins[s - settings_table];
+    bool first = origin->set_by != CONFIG_BY_FLAG;
+    origin->set_by = CONFIG_BY_FLAG;
     if (!first && !setting_is_list(s)) {
         errs_add(errs, "", 0, 0, o->name, "given more than once");
         return 0;
@@ -111,17 +124,17 @@ static int apply(const struct option *o, struct config *c, struct errs *errs)
     }
     int r = setting_put(s, c, o->value);
     if (r == -EINVAL) {
-        setting_refuse(s, errs, "", 0, 0, o->name, o->value, NULL);
+        reject_value(o, errs);
     } else if (r == -E2BIG) {
         errs_add(errs, "", 0, 0, o->name, "given more than %d times", CONFIG_MAX_LIST);
     }
     return r == -ENOMEM ? r : 0;
 }
 
-static void refuse_argument(const char *arg, struct errs *errs)
+static void reject_argument(const char *arg, struct errs *errs)
 {
-    char shown[SETTING_SHOWN];
-    setting_show(shown, arg);
+    char shown[TEXT_SHOWN];
+    text_show(shown, arg);
     errs_add(errs, "", 0, 0, shown, "not a flag, and nothing else is accepted");
 }
 
@@ -131,15 +144,15 @@ int options_read(struct config *c, int argc, char *const *argv, struct errs *err
     for (int i = 1; i < argc && !c->help && !c->version; i++) {
         struct option o;
         if (ended || argv[i][0] != '-') {
-            refuse_argument(argv[i], errs);
+            reject_argument(argv[i], errs);
         } else if (strcmp(argv[i], "--") == 0) {
             ended = true;
         } else if (!take_apart(&o, argv[i])) {
-            refuse_unknown(argv[i], errs);
+            reject_unknown(argv[i], errs);
         } else {
             int more = settle_value(&o, i + 1 < argc ? argv[i + 1] : NULL, errs);
             if (more < 0) {
-                c->origins[o.setting - settings].giver = CONFIG_BY_FLAG;
+                c->origins[o.setting - settings_table].set_by = CONFIG_BY_FLAG;
                 setting_clear(o.setting, c);
                 continue;
             }
@@ -165,7 +178,7 @@ static void help_setting(const struct setting *s, struct buf *out)
         buf_str(out, " (repeatable)");
     }
     buf_char(out, '\n');
-    // What only says what to do once has no default worth a line.
+    // A flag that names an action has no default.
     if (in_file || s->kind == KIND_PATH) {
         buf_addf(out, "      Default: %s\n", s->initial[0] != '\0' ? s->initial : "none");
     }
@@ -177,13 +190,13 @@ void options_help(struct buf *out)
         out,
         "Usage: virtrigaud-exporter [FLAG...]\n"
         "\n"
-        "Takes events of virtrigaud's components from a Unix socket and serves them as metrics\n"
-        "to Prometheus. A flag beats the config file, which beats the default.\n");
+        "Accepts events of VirtRigaud's components on a Unix socket and serves them as metrics\n"
+        "to Prometheus. A flag overrides the config file, which overrides the default.\n");
     for (size_t group = 0; group < GROUP_COUNT; group++) {
         buf_addf(out, "\n%s:\n", setting_groups[group]);
         for (size_t i = 0; i < SETTING_COUNT; i++) {
-            if (settings[i].group == group) {
-                help_setting(&settings[i], out);
+            if (settings_table[i].group == group) {
+                help_setting(&settings_table[i], out);
             }
         }
     }

@@ -2,18 +2,19 @@
 /*
  * options: the command line.
  *
- * Shape:   --flag=VALUE or --flag VALUE; a value that begins with -- needs the first form. A switch
- * is
- *          --flag, --flag=true, --flag=false or --no-flag. A list's flag may come several times,
- * others once. Nothing but flags is accepted. Threads: one owner of the config. Memory: argv is
- * read only.
+ * Shape:   --flag=VALUE or --flag VALUE; a value that begins with -- needs the first form. A switch is --flag,
+ *          --flag=true, --flag=false or --no-flag. A list's flag may come several times, others once. Nothing but flags
+ *          is accepted.
+ * Threads: a config has one owner while it is written.
+ * Memory:  argv is read only.
  */
 #ifndef VE_DAEMON_OPTIONS_H
 #define VE_DAEMON_OPTIONS_H
 
-#include "daemon/config.h"
+#include "base/err.h"
+#include "daemon/settings.h"
 
-// The build says both.
+// Set by the build.
 #ifndef VE_VERSION
 #define VE_VERSION "unknown"
 #endif

@@ -55,7 +55,8 @@ static int take_one(struct service_fds *fds, int fd, const char *name, struct bu
     const struct place *place = place_of(name);
     buf_addf(problem, "passed socket \"%s\" (descriptor %d) ", name, fd);
     if (place == NULL) {
-        buf_str(problem, "has an unknown name; known are events, events-datagram and web");
+        buf_str(problem,
+                "has an unknown name; the known names are events, events-datagram and web");
         return -EINVAL;
     }
     if (sd_is_socket(fd, place->family, place->type, place->listening) <= 0) {
@@ -64,14 +65,14 @@ static int take_one(struct service_fds *fds, int fd, const char *name, struct bu
     }
     if (place == &places[2]) {
         if (fds->n_web == SERVICE_MAX_WEB) {
-            buf_addf(problem, "is one of more than %d", SERVICE_MAX_WEB);
+            buf_addf(problem, "exceeds the limit of %d", SERVICE_MAX_WEB);
             return -E2BIG;
         }
         fds->web[fds->n_web++] = fd;
     } else {
         int *where = place == &places[0] ? &fds->stream : &fds->datagram;
         if (*where >= 0) {
-            buf_str(problem, "is there twice");
+            buf_str(problem, "is passed twice");
             return -EEXIST;
         }
         *where = fd;
@@ -87,7 +88,7 @@ int service_take(struct service_fds *ret, struct buf *problem)
     int n = sd_listen_fds_with_names(1, &names);
     int rc = n < 0 ? n : 0;
     if (n < 0) {
-        buf_addf(problem, "the environment does not tell which sockets were passed: %s",
+        buf_addf(problem, "the environment does not say which sockets were passed: %s",
                  strerror(-n));
     }
     for (int i = 0; i < n && rc == 0; i++) {

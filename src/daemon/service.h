@@ -2,9 +2,11 @@
 /*
  * service: the daemon as a service of systemd: the sockets that it is handed, and what it says of itself.
  *
- * Shape:   sockets come by name, never by order: `events`, `events-datagram`, and any number of `web`. What is
- *          said goes to $NOTIFY_SOCKET; without one nothing is said. service_none.c is the same for a build
- *          without libsystemd: no socket is handed over, and nothing is said.
+ * Shape:   sockets come by name, never by order: `events`, `events-datagram`, and any number of `web`. One takes the
+ *          place of the path that is set, or of the default address; addresses that are set are served besides. Its
+ *          file stays when the daemon ends, so clients that come during a restart find it, and wait. What is said goes
+ *          to $NOTIFY_SOCKET; without one nothing is said. service_none.c is the same for a build without libsystemd:
+ *          no socket is handed over, and nothing is said.
  * Threads: the main thread.
  * Memory:  the descriptors belong to whoever opens ingest and web with them.
  * Source:  sd_listen_fds(3), sd_notify(3), sd_watchdog_enabled(3).
@@ -23,7 +25,7 @@ struct service_fds {
     size_t n_web;
 };
 
-// Takes the sockets over, and what tells of them out of the environment. Returns 0; or -errno and a sentence
+// Takes the sockets over, and removes what names them from the environment. Returns 0; or -errno and a sentence
 // in `problem` that names the socket.
 int service_take(struct service_fds *ret, struct buf *problem);
 

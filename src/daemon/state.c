@@ -3,7 +3,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "series/mend.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -12,35 +11,48 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-// Whose turn it is at the file.
-enum { TURN_FREE, TURN_SYNCER, TURN_MAIN };
-
-static bool take_turn(struct state *st, uint8_t who)
-{
-    uint8_t seen = TURN_FREE;
-    return atomic_compare_exchange_strong(&st->turn, &seen, who);
-}
-
 static struct arena *arena_of(const struct state *st)
 {
     return st->store->share.arena;
 }
 
+// Keeps the words for an error that a function of statefile has just returned.
+static int keep_reason(struct state *st, int rc)
+{
+    if (rc < 0) {
+        const char *place = st->file.place;
+        atomic_store(&st->why, st->file.why);
+        atomic_store(&st->place, place != NULL ? place : st->file.path);
+    }
+    return rc;
+}
+
 // ---- The syncer
+
+static void sync_once(struct state *st)
+{
+    int rc = keep_reason(st, statefile_commit(&st->file));
+    if (rc < 0) {
+        atomic_store(st->file.broken ? &st->sync_error : &st->name_error, rc);
+        return;
+    }
+    rc = keep_reason(st, statefile_sync(&st->file));
+    if (rc < 0) {
+        atomic_store(&st->sync_error, rc);
+    } else if (st->file.named) {
+        atomic_store(&st->name_error, 0);
+    }
+}
 
 static void *sync_main(void *arg)
 {
     struct state *st = arg;
     struct pollfd wake = {.fd = st->wake, .events = POLLIN};
     do {
-        if (take_turn(st, TURN_SYNCER)) {
-            int rc = statefile_settle(&st->file);
-            rc = rc < 0 ? rc : statefile_sync(&st->file);
-            if (rc < 0) {
-                atomic_store(&st->sync_error, rc);
-            }
+        if (pthread_mutex_trylock(&st->lock) == 0) {
+            sync_once(st);
             atomic_store(&st->n_aside, st->file.n_aside);
-            atomic_store(&st->turn, TURN_FREE);
+            pthread_mutex_unlock(&st->lock);
         }
         eventfd_t n;
         if (poll(&wake, 1, STATE_SYNC_MS) > 0) {
@@ -77,44 +89,51 @@ static void stop_syncer(struct state *st)
     }
 }
 
-// ---- What is told
+// ---- What is logged
 
-static void look(struct state *st)
+static void update_error(struct state *st)
 {
-    int why = atomic_load(&st->sync_error);
-    why = why != 0 ? why : st->begin_error;
-    atomic_store(&st->error, why != 0 ? why : arena_adrift(arena_of(st)));
+    int error = atomic_load(&st->sync_error);
+    error = error != 0 ? error : atomic_load(&st->name_error);
+    error = error != 0 ? error : st->begin_error;
+    const char *words = error != 0 ? atomic_load(&st->why) : NULL;
+    error = error != 0 ? error : arena_file_error(arena_of(st));
+    words = words != NULL || error == 0 ? words : strerror(-error);
+    atomic_store(&st->words, words);
+    atomic_store(&st->error, error);
     atomic_store(&st->bytes, arena_file_bytes(arena_of(st)));
 }
 
-static void tell(struct state *st)
+static void log_changes(struct state *st)
 {
     uint64_t n_aside = atomic_load(&st->n_aside);
-    if (n_aside != st->told_aside) {
-        log_tell(LOG_KIND_state_set_aside, LOG_LEVEL_WARN,
-                 "the state file was damaged or foreign, and is kept with the ending .aside.1",
-                 "file", st->file.path, NULL);
-        st->told_aside = n_aside;
+    if (n_aside != st->logged_aside) {
+        log_write_kind(
+            LOG_KIND_state_set_aside, LOG_LEVEL_WARN,
+            "the state file was damaged or not a state file of this version, and is kept as "
+            "FILE.aside.1",
+            "file", st->file.path, NULL);
+        st->logged_aside = n_aside;
     }
     int error = atomic_load(&st->error);
-    if ((error == 0) == (st->told_error == 0)) {
+    const char *words = error != 0 ? atomic_load(&st->words) : "";
+    if (strcmp(words, st->logged_words) == 0) {
         return;
     }
-    st->told_error = error;
+    snprintf(st->logged_words, sizeof st->logged_words, "%s", words);
     if (error == 0) {
-        log_tell(LOG_KIND_state_kept, LOG_LEVEL_INFO, "series are kept in the state file again",
-                 "file", st->file.path, NULL);
+        log_write_kind(LOG_KIND_state_kept, LOG_LEVEL_INFO,
+                       "series are stored in the state file again", "file", st->file.path, NULL);
     } else {
-        log_tell(LOG_KIND_state_not_kept, LOG_LEVEL_ERROR,
-                 "series are in memory only, and do not survive a restart", "file", st->file.path,
-                 "error", strerror(-error), NULL);
+        log_write_kind(LOG_KIND_state_not_kept, LOG_LEVEL_ERROR,
+                       "series are in memory only and do not survive a restart", "file",
+                       atomic_load(&st->place), "error", words, NULL);
     }
 }
 
 const char *state_trouble(const struct state *st)
 {
-    int error = st->kept ? atomic_load(&st->error) : 0;
-    return error == 0 ? NULL : strerror(-error);
+    return atomic_load(&st->words);
 }
 
 void state_facts(const struct state *st, struct self_state *ret)
@@ -129,35 +148,36 @@ void state_facts(const struct state *st, struct self_state *ret)
 
 // ---- The start
 
-static void tell_restored(const struct state *st, const struct record_image *image,
-                          const struct restored *done, uint64_t since_ns)
+static void log_restored(const struct state *st, const struct record_image *image,
+                         const struct restored *done, uint64_t since_ns)
 {
     char series[24];
-    char anew[24];
+    char reset[24];
     char gone[24];
     char damaged[24];
     char seconds[24];
     snprintf(series, sizeof series, "%" PRIu64, done->series);
-    snprintf(anew, sizeof anew, "%" PRIu64, done->anew);
+    snprintf(reset, sizeof reset, "%" PRIu64, done->reset);
     snprintf(gone, sizeof gone, "%" PRIu64, done->gone);
     snprintf(damaged, sizeof damaged, "%" PRIu64, image->damaged);
     snprintf(seconds, sizeof seconds, "%.3f", (double)(clock_mono_ns() - since_ns) / 1e9);
-    log_tell(LOG_KIND_state_restored, image->damaged > 0 ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
-             "series restored", "file", st->file.path, "series", series, "anew", anew, "gone", gone,
-             "damaged", damaged, "power_cut", image->power_cut ? "true" : "false", "seconds",
-             seconds, NULL);
+    log_write_kind(LOG_KIND_state_restored, image->damaged > 0 ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
+                   "series restored", "file", st->file.path, "series", series, "reset", reset,
+                   "gone", gone, "damaged", damaged, "power_cut",
+                   image->power_cut ? "true" : "false", "behind", image->behind ? "true" : "false",
+                   "seconds", seconds, NULL);
 }
 
 static int restore(struct state *st, struct ingest *ingest, struct record_image *image,
                    struct restored *done)
 {
-    struct sources_past *past = NULL;
-    int rc = sources_restore(st->sources, image, &st->hand, clock_mono_ms(), &past);
+    struct restore_owners owners;
+    int rc = sources_restore(st->sources, image, schema_current(st->store)->catalog, &st->writer,
+                             clock_mono_ms(), &owners);
     if (rc == 0) {
-        struct restore_marks marks = sources_past_marks(past);
-        rc = restore_series(st->store, image, &marks, done);
+        rc = restore_series(st->store, image, &owners, done);
+        restore_owners_free(&owners);
     }
-    sources_past_free(past);
     if (rc == 0) {
         ingest_restore(ingest, image, clock_mono_ms(), clock_real_ms());
     }
@@ -168,10 +188,23 @@ static int restore(struct state *st, struct ingest *ingest, struct record_image 
 static int begin(struct state *st)
 {
     int rc = statefile_prepare(&st->file, arena_of(st));
-    return rc < 0 ? rc : statefile_begin(&st->file, arena_of(st));
+    return keep_reason(st, rc < 0 ? rc : statefile_begin(&st->file, arena_of(st)));
 }
 
-static void load(struct state *st, struct ingest *ingest)
+static int log_cannot_use(const struct state *st, int rc)
+{
+    const struct statefile *f = &st->file;
+    log_write_kind(LOG_KIND_cannot_run, LOG_LEVEL_ERROR, "cannot use the state file", "file",
+                   f->place != NULL ? f->place : f->path, "error",
+                   f->why != NULL ? f->why : strerror(-rc), NULL);
+    return rc;
+}
+
+/*
+ * From when lines are taken, what has the name is behind: the new file goes on from it, or memory. Who cannot write
+ * that there believes no session now, so that nobody goes on in one that the next process finds there again.
+ */
+static int load(struct state *st, struct ingest *ingest)
 {
     uint64_t since_ns = clock_mono_ns();
     struct record_image image;
@@ -179,54 +212,58 @@ static void load(struct state *st, struct ingest *ingest)
     enum statefile_found found = STATEFILE_NOTHING;
     int read = statefile_read(&st->file, &image, &found);
     atomic_store(&st->n_aside, st->file.n_aside);
+    if (read == -EBUSY) {
+        return log_cannot_use(st, read);
+    }
     st->begin_error = begin(st);
-    sources_bind(st->sources, st->store, &st->hand);
+    bool marked = st->begin_error == 0 || statefile_mark_behind(&st->file) == 0;
+    sources_bind(st->sources, st->store, &st->writer);
     if (read == 0 && found == STATEFILE_GOOD) {
+        image.behind |= !marked;
         read = restore(st, ingest, &image, &done);
         st->file.aside |= image.damaged > 0 || read < 0;
-        tell_restored(st, &image, &done, since_ns);
-        statefile_forget(&image);
+        log_restored(st, &image, &done, since_ns);
+        statefile_image_free(&image);
     }
     if (read < 0) {
-        log_warn("cannot read the state file, which is kept aside", "file", st->file.path, "error",
+        log_warn("cannot read the state file, it is set aside", "file", st->file.path, "error",
                  strerror(-read), NULL);
     }
-    if (st->begin_error == 0 && arena_adrift(arena_of(st)) != 0) { // it fits no more
-        st->begin_error = arena_adrift(arena_of(st));
+    if (st->begin_error == 0 && arena_file_error(arena_of(st)) != 0) { // it fits no more
+        st->begin_error = arena_file_error(arena_of(st));
         statefile_abandon(&st->file, arena_of(st));
     }
     if (st->begin_error == 0) {
-        statefile_whole(arena_of(st));
+        statefile_complete(arena_of(st));
+        statefile_mark_behind(&st->file);
     }
+    atomic_store(&st->name_error, st->begin_error);
     memcpy(&st->header, st->store->share.base, sizeof st->header);
-}
-
-static int refuse(const char *path, int rc)
-{
-    log_tell(LOG_KIND_cannot_run, LOG_LEVEL_ERROR, "cannot use the state file", "file", path,
-             "error",
-             rc == -EBUSY    ? "another process has it"
-             : rc == -EINVAL ? "it is no regular file"
-                             : strerror(-rc),
-             NULL);
-    return rc;
+    st->wrote_ms = atomic_load(&st->header.mono_ms);
+    return 0;
 }
 
 int state_open(struct state *st, const char *path, struct series_store *store,
                struct sources *sources)
 {
-    *st = (struct state){.kept = path != NULL, .store = store, .sources = sources, .wake = -1};
+    *st = (struct state){.kept = path != NULL,
+                         .store = store,
+                         .sources = sources,
+                         .wake = -1,
+                         .lock = PTHREAD_MUTEX_INITIALIZER};
     if (path == NULL) {
         return 0;
     }
     int rc = statefile_open(&st->file, path);
     if (rc == -EBUSY || rc == -EINVAL || rc == -ENOENT || rc == -ENOTDIR || rc == -EACCES ||
-        rc == -ENOMEM) {
+        rc == -ENOMEM || rc == -EAGAIN) {
+        log_cannot_use(st, rc);
         statefile_close(&st->file);
         st->kept = false;
-        return refuse(path, rc);
+        return rc;
     }
-    st->begin_error = rc;
+    atomic_store(&st->place, st->file.path);
+    st->begin_error = keep_reason(st, rc);
     arena_guard(arena_of(st));
     return 0;
 }
@@ -236,63 +273,124 @@ int state_load(struct state *st, struct ingest *ingest)
     if (!st->kept) {
         return 0;
     }
-    load(st, ingest);
-    look(st);
-    tell(st);
-    int rc = start_syncer(st);
-    return rc < 0 ? refuse(st->file.path, rc) : 0;
+    int rc = load(st, ingest);
+    if (rc < 0) {
+        statefile_close(&st->file);
+        st->kept = false;
+        return rc;
+    }
+    update_error(st);
+    log_changes(st);
+    rc = start_syncer(st);
+    return rc < 0 ? log_cannot_use(st, rc) : 0;
 }
 
 // ---- Getting back to a file
 
-// Pages were lost with what stood in them. What was there is found missing, once all is in memory.
-static void mend_lost(struct state *st, struct ingest *ingest)
+// Pages were lost with what was in them. What is missing is found once all is in memory.
+static void repair_lost(struct state *st, struct ingest *ingest)
 {
     char *base = st->store->share.base;
     memcpy(base, &st->header, sizeof st->header);
-    uint64_t gone = mend_series(st->store);
-    sources_mend(st->sources, &st->hand);
-    ingest_mend(ingest);
+    atomic_store(&layout_of(base)->behind, 1);
+    st->wrote_ms = atomic_load(&st->header.mono_ms);
+    uint64_t gone = schema_repair(st->store);
+    sources_repair(st->sources, &st->writer);
+    ingest_repair(ingest, st->foreign);
     char n[24];
     snprintf(n, sizeof n, "%" PRIu64, gone);
-    log_warn("parts of the state file could not be read", "file", st->file.path, "lost_series", n,
-             NULL);
+    log_warn(st->foreign ? "parts of the state file were overwritten"
+                         : "parts of the state file could not be read",
+             "file", st->file.path, "lost_series", n, NULL);
+    st->foreign = false;
 }
 
-// The workers stand still while memory is exchanged for a file.
+// The workers are paused while memory is exchanged for a file.
 static int begin_paused(struct state *st, struct ingest *ingest)
 {
     ingest_pause(ingest);
-    int rc = statefile_begin(&st->file, arena_of(st));
+    int rc = keep_reason(st, statefile_begin(&st->file, arena_of(st)));
     if (rc == 0) {
-        statefile_whole(arena_of(st));
+        statefile_complete(arena_of(st));
     }
     ingest_resume(ingest);
     return rc;
 }
 
+// Leaves a file that is of no use any more for memory.
+static int abandon_file(struct state *st, struct ingest *ingest)
+{
+    bool lost = arena_is_corrupt(arena_of(st)) || st->foreign;
+    ingest_pause(ingest);
+    int rc = statefile_abandon(&st->file, arena_of(st));
+    if (rc == 0 && lost) {
+        repair_lost(st, ingest);
+    }
+    ingest_resume(ingest);
+    if (rc == 0) {
+        int error = atomic_load(&st->sync_error);
+        st->begin_error = error != 0 ? error : -EIO;
+        atomic_store(&st->name_error, st->begin_error);
+        atomic_store(&st->sync_error, 0);
+    }
+    return rc;
+}
+
 /*
  * A file that could not be written or read is left for a new one. One that only could not grow is grown: as long
- * as it has no room, that is found out without holding the workers up.
+ * as it has no room, that is found out without holding the workers up. One that only has no name waits for the syncer.
  */
-static int mend(struct state *st, struct ingest *ingest)
+static int repair(struct state *st, struct ingest *ingest)
 {
     int rc = 0;
-    if (st->file.own >= 0 && (atomic_load(&st->sync_error) != 0 || arena_torn(arena_of(st)))) {
-        bool torn = arena_torn(arena_of(st));
-        ingest_pause(ingest);
-        rc = statefile_abandon(&st->file, arena_of(st));
-        if (rc == 0 && torn) {
-            mend_lost(st, ingest);
-        }
-        ingest_resume(ingest);
-        if (rc == 0) {
-            st->begin_error = -EIO;
-            atomic_store(&st->sync_error, 0);
-        }
+    if (st->file.own >= 0 &&
+        (atomic_load(&st->sync_error) != 0 || arena_is_corrupt(arena_of(st)))) {
+        rc = abandon_file(st, ingest);
+    } else if (st->file.own >= 0 && arena_file_error(arena_of(st)) == 0) {
+        return 0;
     }
-    rc = rc < 0 ? rc : statefile_prepare(&st->file, arena_of(st));
+    rc = rc < 0 ? rc : keep_reason(st, statefile_prepare(&st->file, arena_of(st)));
     return rc < 0 ? rc : begin_paused(st, ingest);
+}
+
+static void try_to_recover(struct state *st, struct ingest *ingest, uint64_t now_ms)
+{
+    if (now_ms - st->retry_at > STATE_RETRY_MOST_MS) {
+        st->n_failed = 0; // long ago
+    }
+    int rc = repair(st, ingest);
+    if (st->file.own < 0) {
+        st->begin_error = rc;
+        atomic_store(&st->name_error, rc); // it is known better now why
+    } else if (rc == 0) {
+        st->begin_error = 0;
+    }
+    pthread_mutex_unlock(&st->lock);
+    eventfd_write(st->wake, 1);
+    uint64_t wait_ms = (uint64_t)STATE_RETRY_MS << (st->n_failed < 4 ? st->n_failed : 4);
+    st->n_failed++;
+    st->retry_at =
+        clock_mono_ms() + (wait_ms < STATE_RETRY_MOST_MS ? wait_ms : STATE_RETRY_MOST_MS);
+}
+
+// Whether the file is still the one that has the name, and nobody else's; not while the syncer has it.
+static void check_file(struct state *st)
+{
+    if (st->file.own < 0 || atomic_load(&st->sync_error) != 0 ||
+        pthread_mutex_trylock(&st->lock) != 0) {
+        return;
+    }
+    struct layout *l = layout_of(st->store->share.base);
+    bool same = atomic_load(&l->mono_ms) == st->wrote_ms && l->check == st->header.check;
+    bool named = statefile_is_named(&st->file);
+    if (!arena_is_corrupt(arena_of(st)) && (!same || !named)) {
+        st->foreign = !same;
+        atomic_store(&st->why, same ? "it was removed or replaced while it was in use"
+                                    : "it was overwritten while it was in use");
+        atomic_store(&st->place, st->file.path);
+        atomic_store(&st->sync_error, -ESTALE);
+    }
+    pthread_mutex_unlock(&st->lock);
 }
 
 void state_tick(struct state *st, struct ingest *ingest, uint64_t now_ms)
@@ -300,23 +398,36 @@ void state_tick(struct state *st, struct ingest *ingest, uint64_t now_ms)
     if (!st->kept) {
         return;
     }
-    atomic_store_explicit(&layout_of(st->store->share.base)->mono_ms, now_ms, memory_order_relaxed);
-    sources_save(st->sources);
-    look(st);
-    if (atomic_load(&st->error) != 0 && now_ms >= st->retry_at && take_turn(st, TURN_MAIN)) {
-        tell(st);
-        int rc = mend(st, ingest);
-        if (st->file.own < 0) {
-            st->begin_error = rc;
-        } else if (rc == 0) {
-            st->begin_error = 0;
-        }
-        atomic_store(&st->turn, TURN_FREE);
-        eventfd_write(st->wake, 1);
-        st->retry_at = clock_mono_ms() + STATE_RETRY_MS;
-        look(st);
+    check_file(st);
+    if (!st->foreign) {
+        atomic_store(&layout_of(st->store->share.base)->mono_ms, now_ms);
+        st->wrote_ms = now_ms;
     }
-    tell(st);
+    sources_save(st->sources);
+    update_error(st);
+    if (atomic_load(&st->error) != 0 && now_ms >= st->retry_at &&
+        pthread_mutex_trylock(&st->lock) == 0) {
+        log_changes(st);
+        try_to_recover(st, ingest, now_ms);
+        update_error(st);
+    }
+    log_changes(st);
+}
+
+// All threads have ended: what is in memory only, or in a file without its name, gets into one now or never.
+static void begin_last(struct state *st)
+{
+    bool named = statefile_is_named(&st->file);
+    if (arena_is_corrupt(arena_of(st)) || st->foreign ||
+        (st->file.own >= 0 && named && arena_file_error(arena_of(st)) == 0)) {
+        return;
+    }
+    if (st->file.own >= 0 && !named && statefile_abandon(&st->file, arena_of(st)) < 0) {
+        return;
+    }
+    if (begin(st) == 0) {
+        statefile_complete(arena_of(st));
+    }
 }
 
 void state_close(struct state *st)
@@ -326,13 +437,15 @@ void state_close(struct state *st)
     }
     stop_syncer(st);
     sources_save(st->sources);
-    // What is in memory only was told of already.
+    begin_last(st);
+    // What is in memory only was logged already.
     int rc = st->file.own >= 0 ? statefile_finish(&st->file, arena_of(st)) : 0;
     if (rc < 0) {
-        log_tell(LOG_KIND_state_not_kept, LOG_LEVEL_ERROR, "the state file is not complete", "file",
-                 st->file.path, "error", strerror(-rc), NULL);
+        log_write_kind(LOG_KIND_state_not_kept, LOG_LEVEL_ERROR, "the state file is incomplete",
+                       "file", st->file.place != NULL ? st->file.place : st->file.path, "error",
+                       st->file.why != NULL ? st->file.why : strerror(-rc), NULL);
     }
     atomic_store(&st->n_aside, st->file.n_aside);
-    tell(st);
+    log_changes(st);
     statefile_close(&st->file);
 }

@@ -22,7 +22,7 @@ void watchdog_tick(struct watchdog *w, struct ingest *ingest, struct web *web, u
     if (w->every_ms == 0) {
         return;
     }
-    if (w->asked && ingest_answered(ingest) && web_beats(web) != w->web) {
+    if (w->asked && ingest_has_answered(ingest) && web_beats(web) != w->web) {
         service_feed_watchdog();
         w->asked = false;
     }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * watchdog: feeds systemd's watchdog, but only while every ingest worker and the web thread go round.
+ * watchdog: feeds systemd's watchdog, but only while every ingest worker, the web thread and the rendering thread go
+ *          round.
  *
  * Shape:   four times in its period each of them is asked to go round once. The watchdog is fed when all did;
- *          until then nothing more is asked, and when one never does, systemd ends the process.
+ *          until then nothing more is asked, and when one never does, systemd ends the process. The main thread
+ *          waits for grace periods too, so a worker that never leaves its RCU section stops the feeding in any case;
+ *          /readyz sees it without the main thread (ingest_is_progressing).
  * Threads: the main thread.
  */
 #ifndef VE_DAEMON_WATCHDOG_H

@@ -10,7 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TIMEOUT_DEFAULT_MS = 5000, TIMEOUT_SESSION_MS = 60000, TIMEOUT_MAX_S = 86400 };
+enum {
+    COUNT_MAX = 1000000,
+    TIMEOUT_DEFAULT_MS = 5000,
+    TIMEOUT_SESSION_MS = 60000,
+    TIMEOUT_MAX_S = 86400
+};
 
 const char args_help[] =
     "Usage: virtrigaud-emit [OPTION...] NAME [LABEL=VALUE...] [VALUE]\n"
@@ -21,35 +26,47 @@ const char args_help[] =
     "among them go to standard output. Options come before NAME.\n"
     "\n"
     "NAME is sent as a metric; when the daemon knows no such metric, as an event.\n"
-    "With --op it is a metric only, since events have no operation.\n"
+    "With --op it is always a metric, because events have no operation.\n"
     "VALUE is the last argument when it is a JSON number: 12, -1, 0.84, 1e-3.\n"
     "\n"
     "  --socket PATH      the daemon's socket (default: $VIRTRIGAUD_EVENTS_SOCKET,\n"
     "                     else /run/virtrigaud-exporter/events.sock)\n"
-    "  --op OP            add, set or observe (default: as the metric's type has it)\n"
+    "  --op OP            add, set or observe (default: depends on the metric's type)\n"
+    "  --count N          NAME is an event that occurred N times, without VALUE\n"
+    "  --exemplar NAME=VALUE\n"
+    "                     a label of the exemplar, such as a trace's ID; may be repeated\n"
     "  --metric           NAME is a metric\n"
     "  --event            NAME is an event\n"
-    "  --component NAME   say hello first: manager, provider, ...\n"
-    "  --instance NAME    which one of that component\n"
-    "  --session          lines from standard input count once each, whatever restarts;\n"
+    "  --component NAME   say hello first, as manager, provider, ...\n"
+    "  --instance NAME    instance of that component\n"
+    "  --label NAME=VALUE a label of the hello, for all lines that leave it out; may be\n"
+    "                     repeated; needs --component\n"
+    "  --session          count each line of standard input exactly once, over restarts;\n"
     "                     needs --component\n"
+    "  --transient        for lines of standard input: the hello says that this client comes\n"
+    "                     and goes, as it always does with NAME; needs --component\n"
     "  --timeout SECONDS  longest wait for the daemon without progress (default: 5; with\n"
     "                     --session 60)\n"
     "  --dry-run          print what would be sent, as a metric unless --event; the\n"
     "                     hello is not printed\n"
     "  --help, --version\n"
+    "  -h                 the same as --help\n"
     "\n"
-    "Exit status: 0 all applied, 1 some refused, 2 usage, 3 the daemon could not be\n"
-    "reached, did not answer or went away.\n";
+    "Exit status: 0 all applied, 1 some rejected, 2 usage, 3 the daemon could not be\n"
+    "reached, did not answer or closed the connection.\n";
 
 enum {
     OPT_SOCKET = 1,
     OPT_OP,
+    OPT_COUNT,
+    OPT_EXEMPLAR,
+    OPT_LABEL,
     OPT_METRIC,
     OPT_EVENT,
     OPT_COMPONENT,
     OPT_INSTANCE,
     OPT_SESSION,
+    OPT_TRANSIENT,
     OPT_TIMEOUT,
     OPT_DRY_RUN,
     OPT_HELP,
@@ -59,11 +76,15 @@ enum {
 static const struct option options[] = {
     {"socket", required_argument, NULL, OPT_SOCKET},
     {"op", required_argument, NULL, OPT_OP},
+    {"count", required_argument, NULL, OPT_COUNT},
+    {"exemplar", required_argument, NULL, OPT_EXEMPLAR},
+    {"label", required_argument, NULL, OPT_LABEL},
     {"metric", no_argument, NULL, OPT_METRIC},
     {"event", no_argument, NULL, OPT_EVENT},
     {"component", required_argument, NULL, OPT_COMPONENT},
     {"instance", required_argument, NULL, OPT_INSTANCE},
     {"session", no_argument, NULL, OPT_SESSION},
+    {"transient", no_argument, NULL, OPT_TRANSIENT},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
     {"dry-run", no_argument, NULL, OPT_DRY_RUN},
     {"help", no_argument, NULL, OPT_HELP},
@@ -85,7 +106,7 @@ __attribute__((format(printf, 2, 3))) static int usage(FILE *err, const char *fm
 static int set_kind(struct args *a, enum args_kind kind, FILE *err)
 {
     if (a->kind != ARGS_EITHER && a->kind != kind) {
-        return usage(err, "--metric and --event exclude each other");
+        return usage(err, "--metric and --event cannot be combined");
     }
     a->kind = kind;
     return 0;
@@ -101,6 +122,52 @@ static int set_timeout(struct args *a, const char *text, FILE *err)
     return 0;
 }
 
+static int set_count(struct args *a, const char *text, FILE *err)
+{
+    uint64_t n;
+    if (num_parse_u64(text, &n) < 0 || n < 1 || n > COUNT_MAX) {
+        return usage(err, "--count %s is not a whole number from 1 to %d", text, COUNT_MAX);
+    }
+    a->sample.count = n;
+    return 0;
+}
+
+static int add_label(struct wire_label *labels, size_t *n, char *text, const char *what, FILE *err)
+{
+    char *equals = strchr(text, '=');
+    if (equals == NULL) {
+        return usage(err, "%s is %s", text, what);
+    }
+    *equals = '\0';
+    if (!text_is_label_name(text)) {
+        return usage(err, "\"%s\" is not a label name", text);
+    }
+    for (size_t i = 0; i < *n; i++) {
+        if (strcmp(labels[i].name, text) == 0) {
+            return usage(err, "label %s is given twice", text);
+        }
+    }
+    labels[(*n)++] = (struct wire_label){text, equals + 1};
+    return 0;
+}
+
+// Labels of the hello and of the exemplar.
+static int add_other(struct args *a, int option, char *text, FILE *err)
+{
+    if (a->others == NULL) {
+        a->others = calloc((size_t)a->n_arguments * 2, sizeof *a->others);
+        if (a->others == NULL) {
+            return -ENOMEM;
+        }
+        a->hello.labels = a->others;
+        a->sample.exemplar = a->others + a->n_arguments;
+    }
+    return option == OPT_LABEL
+               ? add_label(a->others, &a->hello.n_labels, text, "not NAME=VALUE", err)
+               : add_label(a->others + a->n_arguments, &a->sample.n_exemplar, text,
+                           "not NAME=VALUE", err);
+}
+
 static int set_option(struct args *a, int option, FILE *err)
 {
     switch (option) {
@@ -110,6 +177,11 @@ static int set_option(struct args *a, int option, FILE *err)
     case OPT_OP:
         a->sample.op = optarg;
         return 0;
+    case OPT_COUNT:
+        return set_count(a, optarg, err);
+    case OPT_EXEMPLAR:
+    case OPT_LABEL:
+        return add_other(a, option, optarg, err);
     case OPT_METRIC:
         return set_kind(a, ARGS_METRIC, err);
     case OPT_EVENT:
@@ -120,6 +192,9 @@ static int set_option(struct args *a, int option, FILE *err)
     case OPT_INSTANCE:
         a->hello.instance = optarg;
         return 0;
+    case OPT_TRANSIENT:
+        a->hello.transient = true;
+        return 0;
     case OPT_SESSION:
         a->session = true;
         return 0;
@@ -128,6 +203,7 @@ static int set_option(struct args *a, int option, FILE *err)
     case OPT_DRY_RUN:
         a->dry_run = true;
         return 0;
+    case 'h':
     case OPT_HELP:
         a->action = ARGS_HELP;
         return 0;
@@ -135,25 +211,6 @@ static int set_option(struct args *a, int option, FILE *err)
         a->action = ARGS_VERSION;
         return 0;
     }
-}
-
-static int add_label(struct args *a, char *text, FILE *err)
-{
-    char *equals = strchr(text, '=');
-    if (equals == NULL) {
-        return usage(err, "%s is neither LABEL=VALUE nor, as last argument, a number", text);
-    }
-    *equals = '\0';
-    if (!text_is_label_name(text)) {
-        return usage(err, "\"%s\" is no label name", text);
-    }
-    for (size_t i = 0; i < a->sample.n_labels; i++) {
-        if (strcmp(a->labels[i].name, text) == 0) {
-            return usage(err, "label %s is given twice", text);
-        }
-    }
-    a->labels[a->sample.n_labels++] = (struct wire_label){text, equals + 1};
-    return 0;
 }
 
 // Reads NAME [LABEL=VALUE...] [VALUE].
@@ -165,16 +222,18 @@ static int set_sample(struct args *a, int n, char **words, FILE *err)
     }
     a->sample.labels = a->labels;
     a->sample.name = words[0];
+    a->kind = a->sample.count > 0 && a->kind == ARGS_EITHER ? ARGS_EVENT : a->kind;
     a->sample.event = a->kind == ARGS_EVENT;
     if (words[0][0] == '\0' || strchr(words[0], '=') != NULL) {
-        return usage(err, "\"%s\" stands where NAME is expected", words[0]);
+        return usage(err, "found \"%s\" where NAME is expected", words[0]);
     }
     if (n > 1 && wire_is_number(words[n - 1])) {
         a->sample.value = words[--n];
     }
     int r = 0;
     for (int i = 1; i < n && r == 0; i++) {
-        r = add_label(a, words[i], err);
+        r = add_label(a->labels, &a->sample.n_labels, words[i],
+                      "neither LABEL=VALUE nor, as last argument, a number", err);
     }
     return r;
 }
@@ -184,11 +243,24 @@ static int check(const struct args *a, FILE *err)
     if (a->hello.instance != NULL && a->hello.component == NULL) {
         return usage(err, "--instance needs --component");
     }
+    if (a->hello.transient && a->hello.component == NULL) {
+        return usage(err, "--transient needs --component");
+    }
     if (a->session && (a->hello.component == NULL || a->sample.name != NULL)) {
         return usage(err, "--session needs --component, and lines on standard input");
     }
     if (a->sample.op != NULL && a->kind == ARGS_EVENT) {
-        return usage(err, "--op is for metrics, --event is not one");
+        return usage(err, "--op and --event cannot be combined: events have no operation");
+    }
+    if (a->hello.n_labels > 0 && a->hello.component == NULL) {
+        return usage(err, "--label needs --component");
+    }
+    if (a->sample.count > 0 &&
+        (a->sample.op != NULL || a->kind == ARGS_METRIC || a->sample.value != NULL)) {
+        return usage(err, "--count is of an event without VALUE; a counter has its VALUE");
+    }
+    if (a->sample.name == NULL && (a->sample.count > 0 || a->sample.n_exemplar > 0)) {
+        return usage(err, "--count and --exemplar need a NAME");
     }
     if (a->sample.name == NULL && (a->sample.op != NULL || a->kind != ARGS_EITHER)) {
         return usage(err, "--op, --metric and --event need a NAME");
@@ -200,11 +272,11 @@ static int parse(struct args *a, int argc, char **argv, FILE *err)
 {
     optind = 0;
     opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "+:", options, NULL)) != -1;) {
+    for (int option; (option = getopt_long(argc, argv, "+:h", options, NULL)) != -1;) {
         if (option == '?' || option == ':') {
-            return usage(err,
-                         option == ':' ? "%s needs a value" : "%s is no option, or takes no value",
-                         argv[optind - 1]);
+            return usage(
+                err, option == ':' ? "%s needs a value" : "%s is not an option, or takes no value",
+                argv[optind - 1]);
         }
         int r = set_option(a, option, err);
         if (r < 0 || a->action != ARGS_SEND) {
@@ -222,12 +294,13 @@ static int parse(struct args *a, int argc, char **argv, FILE *err)
 
 int args_parse(struct args *ret, int argc, char **argv, FILE *err)
 {
-    struct args a = {0};
+    struct args a = {.n_arguments = argc};
     int r = parse(&a, argc, argv, err);
     if (r < 0) {
         args_free(&a);
         return r;
     }
+    a.hello.transient |= a.sample.name != NULL;
     if (a.timeout_ms == 0) {
         a.timeout_ms = a.session ? TIMEOUT_SESSION_MS : TIMEOUT_DEFAULT_MS;
     }
@@ -238,4 +311,5 @@ int args_parse(struct args *ret, int argc, char **argv, FILE *err)
 void args_free(struct args *a)
 {
     free(a->labels);
+    free(a->others);
 }

@@ -9,7 +9,7 @@
 #ifndef VE_EMIT_ARGS_H
 #define VE_EMIT_ARGS_H
 
-#include "emit/wire.h"
+#include "client/wire.h"
 
 #include <stdio.h>
 
@@ -26,6 +26,9 @@ struct args {
     struct wire_hello hello;   // component NULL: none
     struct wire_sample sample; // name NULL: lines come from standard input
     struct wire_label *labels; // what sample.labels points to
+    struct wire_label
+        *others;     // of the hello from its beginning, of the exemplar from the middle on
+    int n_arguments; // at most so many of either
 };
 
 int args_parse(struct args *ret, int argc, char **argv, FILE *err);

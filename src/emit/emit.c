@@ -1,24 +1,555 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/emit.h"
 
-#include "emit/client.h"
-#include "emit/relay.h"
+#include "base/clock.h"
+#include "client/link.h"
+#include "emit/args.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-// The last refusal, kept until it is known whether it is to be shown.
-struct verdict {
-    unsigned n;
-    struct wire_reply refusal;
+// Prints one rejection: "virtrigaud-emit: WHERE: reason: detail".
+static void report_rejection(FILE *err, const char *where, const struct wire_reply *rejection)
+{
+    fprintf(err, "virtrigaud-emit: %s: %s%s%s", where, rejection->reason,
+            rejection->detail[0] != '\0' ? ": " : "", rejection->detail);
+    if (rejection->in_batch) {
+        fprintf(err, " (index %llu)", (unsigned long long)rejection->index);
+    }
+    fputc('\n', err);
+}
+
+// What the user can do about -errno.
+static const char *hint(int error)
+{
+    switch (-error) {
+    case ENOENT:
+    case ECONNREFUSED:
+        return "; start virtrigaud-exporter, or name its socket with --socket";
+    case EACCES:
+        return "; the user must be a member of the socket's group";
+    default:
+        return "";
+    }
+}
+
+// Prints that the socket of the arguments cannot be connected to, why (-errno), and what to do.
+static void report_unreached(FILE *err, const struct args *a, int error)
+{
+    char path[WIRE_PATH_SIZE] = "a path that is too long";
+    wire_socket_path(path, a->socket);
+    fprintf(err, "virtrigaud-emit: cannot reach the daemon at %s: %s%s\n", path, strerror(-error),
+            hint(error));
+}
+
+/*
+ * ---- Standard input without a session
+ *
+ * Lines are copied byte for byte, and replies back. Reading and writing happen at the same time, so that neither side waits
+ * for the other's full buffer. A sync of our own follows every SYNC_EVERY lines and the last one: what was acknowledged is
+ * known even when the daemon goes away, and line numbers in replies can be converted to those of the input. Memory: INPUT_MAX
+ * bytes of input and WIRE_REPLY_MAX of a reply, whatever the length of lines.
+ */
+
+enum { SYNC_EVERY = 4096, INPUT_MAX = 65536 };
+
+struct copy {
+    const struct args *args;
+    int fd;              // the connection
+    int in;              // input; -1 after its end
+    FILE *out;           // replies to the input's own control lines
+    FILE *err;           //
+    int input_error;     // why the input ended early, -errno
+    bool hello;          // the connection's first line is a hello of ours
+    bool hello_answered; // lines may be written: it was answered, or there is none
+    bool partial;        // the last byte written is inside a line
+    bool any;            // the input has a byte
+    bool last;           // the last sync is under way
+    uint64_t progress;   // when the connection last moved, or was first needed
+    uint64_t lines;      // lines of the input written
+    uint64_t since;      // of those, after the last sync
+    uint64_t syncs;      // sent
+    uint64_t answered;   // of those
+    uint64_t reported;   // rejections printed
+    uint64_t applied;    // acknowledged
+    uint64_t rejected;   // acknowledged
+    size_t head;         // written of buf
+    size_t len;          // bytes in buf
+    size_t control_at;   // written of control
+    size_t control_len;  // bytes in control
+    char mark[40];       // start of our sync IDs, which the input's will hardly have
+    struct wire_reader reader;
+    char buf[INPUT_MAX];             // input
+    char control[WIRE_LINE_MAX + 1]; // our hello or sync
 };
 
-static void keep_refusal(void *arg, const struct wire_reply *refusal)
+static uint64_t count_lines(const char *p, size_t len)
 {
-    struct verdict *v = arg;
+    uint64_t n = 0;
+    for (const char *end = p + len; (p = memchr(p, '\n', (size_t)(end - p))) != NULL; p++) {
+        n++;
+    }
+    return n;
+}
+
+static void copy_take_rejection(struct copy *p, const struct wire_reply *r)
+{
+    char where[40] = "hello";
+    if (!p->hello || r->line > 1) {
+        uint64_t line = r->line - p->hello;
+        line -= line > 0 ? (line - 1) / (SYNC_EVERY + 1) : 0; // our syncs before it
+        snprintf(where, sizeof where, "line %llu", (unsigned long long)line);
+    }
+    p->reported++;
+    report_rejection(p->err, where, r);
+}
+
+static void copy_take_reply(void *arg, const char *line, size_t len)
+{
+    struct copy *p = arg;
+    struct wire_reply r;
+    if (wire_reply_parse(&r, line, len) < 0) {
+        return;
+    }
+    if (r.kind == WIRE_REPLY_ERROR) {
+        copy_take_rejection(p, &r);
+    } else if (r.kind == WIRE_REPLY_HELLO && !p->hello_answered) {
+        p->hello_answered = true;
+    } else if (r.kind == WIRE_REPLY_SYNC && strncmp(r.id, p->mark, strlen(p->mark)) == 0) {
+        p->answered++;
+        p->applied = r.applied;
+        p->rejected = r.rejected;
+    } else {
+        fprintf(p->out, "%.*s\n", (int)len, line);
+        fflush(p->out);
+    }
+}
+
+// Queues what is due: a sync of ours, or the LF that the last line lacks.
+static void copy_queue(struct copy *p)
+{
+    bool ended = p->in < 0 && p->head == p->len;
+    if (p->control_len > 0 || !p->hello_answered || p->last) {
+        return;
+    }
+    if (ended && p->partial) {
+        p->buf[0] = '\n';
+        p->head = 0;
+        p->len = 1;
+    } else if (ended || p->since == SYNC_EVERY) {
+        p->control_len = (size_t)snprintf(p->control, sizeof p->control, "{\"sync\":%s%llu\"}\n",
+                                          p->mark, (unsigned long long)++p->syncs);
+        p->since = 0;
+        p->last = ended;
+    }
+}
+
+// The next bytes to write: a control line, or input up to where a sync is due.
+static size_t copy_next_bytes(const struct copy *p, const char **ret)
+{
+    if (p->control_len > 0) {
+        *ret = p->control + p->control_at;
+        return p->control_len - p->control_at;
+    }
+    *ret = p->buf + p->head;
+    if (!p->hello_answered) {
+        return 0;
+    }
+    const char *at = *ret;
+    const char *end = p->buf + p->len;
+    for (uint64_t n = p->since; n < SYNC_EVERY && at < end; n++) {
+        const char *lf = memchr(at, '\n', (size_t)(end - at));
+        at = lf != NULL ? lf + 1 : end;
+    }
+    return (size_t)(at - *ret);
+}
+
+static int copy_write_some(struct copy *p)
+{
+    const char *bytes;
+    size_t n = copy_next_bytes(p, &bytes);
+    ssize_t sent = send(p->fd, bytes, n, MSG_NOSIGNAL);
+    if (sent < 0) {
+        return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+    }
+    p->progress = clock_mono_ms();
+    if (p->control_len > 0) {
+        p->control_at += (size_t)sent;
+        if (p->control_at == p->control_len) {
+            p->control_at = p->control_len = 0;
+        }
+        return 0;
+    }
+    uint64_t lines = count_lines(bytes, (size_t)sent);
+    p->lines += lines;
+    p->since += lines;
+    p->partial = bytes[sent - 1] != '\n';
+    p->head += (size_t)sent;
+    return 0;
+}
+
+static void copy_read_input(struct copy *p)
+{
+    ssize_t n = read(p->in, p->buf, sizeof p->buf);
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) {
+        return;
+    }
+    if (n <= 0) {
+        p->input_error = n < 0 ? -errno : 0;
+        p->in = -1;
+    }
+    p->head = 0;
+    p->len = n > 0 ? (size_t)n : 0;
+    p->any = p->any || n > 0;
+    p->progress = clock_mono_ms();
+}
+
+// Whether the daemon is to do something now; else it is the input's turn, for which there is no limit.
+static bool is_waiting_for_daemon(const struct copy *p, size_t pending)
+{
+    return pending > 0 || !p->hello_answered || p->last;
+}
+
+// One step. Returns 0; -errno when the connection is over.
+static int copy_step(struct copy *p)
+{
+    const char *bytes;
+    copy_queue(p);
+    size_t pending = copy_next_bytes(p, &bytes);
+    struct pollfd fds[] = {
+        {.fd = p->fd, .events = pending > 0 ? POLLIN | POLLOUT : POLLIN},
+        {.fd = p->hello_answered && p->head == p->len ? p->in : -1, .events = POLLIN},
+    };
+    int wait = -1;
+    if (is_waiting_for_daemon(p, pending)) {
+        uint64_t passed = clock_mono_ms() - p->progress;
+        if (passed >= p->args->timeout_ms) {
+            return -ETIMEDOUT;
+        }
+        wait = (int)(p->args->timeout_ms - passed);
+    }
+    if (poll(fds, 2, wait) <= 0) {
+        return 0;
+    }
+    int error = fds[0].revents & POLLOUT ? copy_write_some(p) : 0;
+    if (fds[0].revents & ~POLLOUT || error < 0) {
+        p->progress = clock_mono_ms();
+        int last_words = wire_read(&p->reader, p->fd, copy_take_reply, p);
+        error = error < 0 ? error : last_words;
+    }
+    if (fds[1].revents != 0) {
+        copy_read_input(p);
+    }
+    return error;
+}
+
+static int copy_unreached(const struct copy *p, int error)
+{
+    if (!p->hello_answered && p->reported > 0) {
+        return EMIT_REJECTED;
+    }
+    fprintf(
+        p->err,
+        "virtrigaud-emit: %s: %llu lines sent, %llu acknowledged as applied, %llu as rejected\n",
+        error == -ETIMEDOUT ? "the daemon does not answer" : "the daemon closed the connection",
+        (unsigned long long)p->lines, (unsigned long long)p->applied,
+        (unsigned long long)p->rejected);
+    return EMIT_UNREACHED;
+}
+
+static int copy_finish(const struct copy *p)
+{
+    if (p->rejected > p->reported) {
+        fprintf(p->err, "virtrigaud-emit: %llu more lines rejected; their reasons were lost\n",
+                (unsigned long long)(p->rejected - p->reported));
+    }
+    if (p->input_error < 0) {
+        fprintf(p->err, "virtrigaud-emit: cannot read standard input: %s\n",
+                strerror(-p->input_error));
+        return EMIT_USAGE;
+    }
+    if (!p->any) {
+        fprintf(p->err, "virtrigaud-emit: standard input is empty; name a metric or an event, or "
+                        "write JSON lines to it\n");
+        return EMIT_USAGE;
+    }
+    return p->rejected > 0 ? EMIT_REJECTED : EMIT_APPLIED;
+}
+
+// Returns the exit status.
+static int copy_run(const struct args *a, int in, FILE *out, FILE *err)
+{
+    struct copy p = {
+        .args = a, .in = in, .out = out, .err = err, .hello = a->hello.component != NULL};
+    snprintf(p.mark, sizeof p.mark, "\"virtrigaud-emit-%ld-", (long)getpid());
+    p.hello_answered = !p.hello;
+    if (p.hello) {
+        int len = wire_hello_line(p.control, WIRE_LINE_MAX, &a->hello, 0);
+        if (len < 0) {
+            fprintf(err, "virtrigaud-emit: the hello is too long\n");
+            return EMIT_USAGE;
+        }
+        p.control[len] = '\n';
+        p.control_len = (size_t)len + 1;
+    }
+    p.fd = wire_connect(a->socket);
+    if (p.fd < 0) {
+        report_unreached(err, a, p.fd);
+        return EMIT_UNREACHED;
+    }
+    p.progress = clock_mono_ms();
+    int error = 0;
+    while (error == 0 && (!p.last || p.answered < p.syncs)) {
+        error = copy_step(&p);
+    }
+    close(p.fd);
+    return p.last && p.answered == p.syncs ? copy_finish(&p) : copy_unreached(&p, error);
+}
+
+/*
+ * ---- Standard input in a session
+ *
+ * The client does the work; here is what it leaves to its caller: lines cut from the input, lines that no session takes, and
+ * the conversion from the client's numbers of lines to the input's. When RELAY_BUFFER is full of lines that are not
+ * acknowledged, the input waits.
+ */
+
+enum { RELAY_GAPS = 256, RELAY_BUFFER = 1048576 };
+
+// Lines of the input that were not sent.
+struct gap {
+    uint64_t after;  // number of lines sent before them
+    uint64_t passed; // all that were not sent up to here
+};
+
+struct relay {
+    const struct args *args;
+    struct link *link;
+    FILE *err;
+    int in;
+    int input_error;         // why the input ended early, -errno
+    bool ended;              // the input
+    bool hello_answered;     // a hello was answered
+    bool hello_rejected;     // a hello was rejected
+    bool skip;               // inside of a line that is too long
+    uint64_t sent;           // lines
+    uint64_t passed;         // lines that were not sent
+    uint64_t refused;        // reported
+    uint64_t last_rejection; // the line of the last one, as sent
+    size_t n_gaps;
+    struct gap gaps[RELAY_GAPS];
+    size_t len;                        // bytes in buf
+    char buf[2 * (WIRE_LINE_MAX + 1)]; // input
+};
+
+static uint64_t input_line(const struct relay *r, uint64_t sent)
+{
+    for (size_t i = r->n_gaps; i > 0; i--) {
+        if (r->gaps[i - 1].after < sent) {
+            return sent + r->gaps[i - 1].passed;
+        }
+    }
+    return sent;
+}
+
+static void relay_report(struct relay *r, uint64_t line, const struct wire_reply *rejection)
+{
+    char where[40] = "hello";
+    if (line > 0) {
+        snprintf(where, sizeof where, "line %llu", (unsigned long long)line);
+    }
+    r->refused++;
+    report_rejection(r->err, where, rejection);
+}
+
+static void relay_take_rejection(void *arg, const struct wire_reply *rejection)
+{
+    struct relay *r = arg;
+    // A line that is processed again after a break is reported once.
+    if (rejection->line == 0 || rejection->line > r->last_rejection) {
+        r->hello_rejected |= rejection->line == 0;
+        r->last_rejection = rejection->line > 0 ? rejection->line : r->last_rejection;
+        relay_report(r, rejection->line > 0 ? input_line(r, rejection->line) : 0, rejection);
+    }
+}
+
+// Whether the daemon has acknowledged everything; waits as long as it goes on.
+static bool relay_settle(struct relay *r)
+{
+    uint64_t before;
+    int error;
+    do {
+        before = link_stats(r->link).waiting;
+        error = link_sync(r->link, r->args->timeout_ms);
+    } while (error == -ECONNRESET || (error == -ETIMEDOUT && link_stats(r->link).waiting < before));
+    return error == 0;
+}
+
+// Notes a line that is not sent. Returns 0; -ETIMEDOUT.
+static int relay_pass_over(struct relay *r)
+{
+    r->passed++;
+    if (r->n_gaps == RELAY_GAPS) {
+        // No rejection of earlier lines can follow.
+        if (!relay_settle(r)) {
+            return -ETIMEDOUT;
+        }
+        r->n_gaps = 0;
+    }
+    if (r->n_gaps == 0 || r->gaps[r->n_gaps - 1].after != r->sent) {
+        r->gaps[r->n_gaps++].after = r->sent;
+    }
+    r->gaps[r->n_gaps - 1].passed = r->passed;
+    return 0;
+}
+
+static int relay_reject(struct relay *r, const char *reason, const char *detail)
+{
+    struct wire_reply rejection = {.kind = WIRE_REPLY_ERROR};
+    strcpy(rejection.reason, reason);
+    strcpy(rejection.detail, detail);
+    relay_report(r, r->sent + r->passed + 1, &rejection);
+    return relay_pass_over(r);
+}
+
+static int relay_take_line(struct relay *r, const char *line, size_t len)
+{
+    if (wire_is_blank(line, len)) {
+        return relay_pass_over(r);
+    }
+    if (len > WIRE_LINE_MAX) {
+        return relay_reject(r, "too_long", "a line has at most 65536 bytes");
+    }
+    if (wire_is_control(line, len)) {
+        return relay_reject(r, "bad_control", "control lines are not allowed with --session");
+    }
+    int error = link_send_line(r->link, line, len);
+    r->sent += error == 0;
+    return error;
+}
+
+static int relay_take_lines(struct relay *r)
+{
+    const char *at = r->buf;
+    const char *end = r->buf + r->len;
+    int error = 0;
+    for (const char *lf; error == 0 && (lf = memchr(at, '\n', (size_t)(end - at))) != NULL;
+         at = lf + 1) {
+        error = r->skip ? relay_reject(r, "too_long", "a line has at most 65536 bytes")
+                        : relay_take_line(r, at, (size_t)(lf - at));
+        r->skip = false;
+    }
+    r->len = (size_t)(end - at);
+    memmove(r->buf, at, r->len);
+    if (r->len > WIRE_LINE_MAX) {
+        r->skip = true;
+        r->len = 0;
+    }
+    return error;
+}
+
+static int relay_read_input(struct relay *r)
+{
+    ssize_t n = read(r->in, r->buf + r->len, sizeof r->buf - r->len);
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) {
+        return 0;
+    }
+    if (n > 0) {
+        r->len += (size_t)n;
+        return relay_take_lines(r);
+    }
+    r->input_error = n < 0 ? -errno : 0;
+    r->ended = true;
+    if (r->skip || r->len > 0) {
+        r->buf[r->len++] = '\n';
+        return relay_take_lines(r);
+    }
+    return 0;
+}
+
+// One step: input, and what the client has to do.
+static int relay_step(struct relay *r)
+{
+    struct pollfd fds[2] = {{.fd = r->in, .events = POLLIN}};
+    int wait = link_wait(r->link, &fds[1]);
+    int n = poll(fds, 2, wait);
+    if (n == 0 || (n > 0 && fds[1].revents != 0)) {
+        link_work(r->link, 0);
+        r->hello_answered |= link_stats(r->link).connected;
+    }
+    return n > 0 && fds[0].revents != 0 ? relay_read_input(r) : 0;
+}
+
+static int relay_finish(const struct relay *r, bool settled, const struct link_stats *s)
+{
+    if (s->unknown > 0 && settled) {
+        fprintf(r->err,
+                "virtrigaud-emit: %llu lines were processed once, but their results were lost\n",
+                (unsigned long long)s->unknown);
+    }
+    if (s->lost > 0) {
+        fprintf(r->err, "virtrigaud-emit: lost: %llu lines\n", (unsigned long long)s->lost);
+    }
+    if (!settled) {
+        fprintf(r->err,
+                "virtrigaud-emit: the daemon does not answer: %llu lines taken, %llu acknowledged "
+                "as applied, %llu as rejected\n",
+                (unsigned long long)s->sent, (unsigned long long)s->applied,
+                (unsigned long long)s->rejected);
+    }
+    if (!settled || s->lost > 0) {
+        return EMIT_UNREACHED;
+    }
+    if (r->input_error < 0) {
+        fprintf(r->err, "virtrigaud-emit: cannot read standard input: %s\n",
+                strerror(-r->input_error));
+        return EMIT_USAGE;
+    }
+    return r->refused > 0 || s->rejected > 0 ? EMIT_REJECTED : EMIT_APPLIED;
+}
+
+// Returns the exit status.
+static int relay_run(const struct args *a, int in, FILE *err)
+{
+    struct relay r = {.args = a, .in = in, .err = err};
+    struct link_config config = {.path = a->socket,
+                                 .hello = &a->hello,
+                                 .session = true,
+                                 .buffer = RELAY_BUFFER,
+                                 .wait_ms = a->timeout_ms,
+                                 .on_rejection = relay_take_rejection,
+                                 .arg = &r};
+    int error = link_open(&r.link, &config);
+    if (error < 0) {
+        report_unreached(err, a, error);
+        return EMIT_UNREACHED;
+    }
+    while (error == 0 && !r.ended && (r.hello_answered || !r.hello_rejected)) {
+        error = relay_step(&r);
+    }
+    bool settled = error == 0 && relay_settle(&r);
+    r.hello_answered |= link_stats(r.link).connected;
+    struct link_stats s;
+    link_close(r.link, 0, &s);
+    return r.hello_rejected && !r.hello_answered ? EMIT_REJECTED : relay_finish(&r, settled, &s);
+}
+
+// ---- The program
+
+// The last rejection, kept until it is known whether to print it.
+struct outcome {
+    unsigned n;
+    struct wire_reply rejection;
+};
+
+static void keep_rejection(void *arg, const struct wire_reply *rejection)
+{
+    struct outcome *v = arg;
     v->n++;
-    v->refusal = *refusal;
+    v->rejection = *rejection;
 }
 
 static int unreached(const struct args *a, FILE *err, int error)
@@ -30,52 +561,52 @@ static int unreached(const struct args *a, FILE *err, int error)
     if (error == -ETIMEDOUT) {
         fprintf(err, "virtrigaud-emit: the daemon does not answer\n");
     } else {
-        pump_report_unreached(err, a, error);
+        report_unreached(err, a, error);
     }
     return EMIT_UNREACHED;
 }
 
-static int send_sample(struct client *c, const struct args *a, struct verdict *v, FILE *err)
+static int send_sample(struct link *c, const struct args *a, struct outcome *v, FILE *err)
 {
-    int error = client_apply(c, &a->sample, a->timeout_ms);
-    struct verdict first = *v;
+    int error = link_apply(c, &a->sample, a->timeout_ms);
+    struct outcome first = *v;
     bool either = a->kind == ARGS_EITHER && a->sample.op == NULL;
-    if (error == 0 && either && v->n == 1 && strcmp(v->refusal.reason, "unknown_metric") == 0) {
+    if (error == 0 && either && v->n == 1 && strcmp(v->rejection.reason, "unknown_metric") == 0) {
         struct wire_sample event = a->sample;
         event.event = true;
-        *v = (struct verdict){0};
-        error = client_apply(c, &event, a->timeout_ms);
-        if (error == 0 && v->n > 0 && strcmp(v->refusal.reason, "unknown_event") == 0) {
-            pump_report(err, "refused", &first.refusal);
+        *v = (struct outcome){0};
+        error = link_apply(c, &event, a->timeout_ms);
+        if (error == 0 && v->n > 0 && strcmp(v->rejection.reason, "unknown_event") == 0) {
+            report_rejection(err, "rejected", &first.rejection);
         }
     }
     if (v->n > 0) {
-        pump_report(err, "refused", &v->refusal);
+        report_rejection(err, "rejected", &v->rejection);
     }
-    return error < 0 ? unreached(a, err, error) : v->n > 0 ? EMIT_REFUSED : EMIT_APPLIED;
+    return error < 0 ? unreached(a, err, error) : v->n > 0 ? EMIT_REJECTED : EMIT_APPLIED;
 }
 
 static int run_sample(const struct args *a, FILE *err)
 {
-    struct verdict v = {0};
-    struct client *c;
-    struct client_config config = {.path = a->socket,
-                                   .hello = a->hello.component != NULL ? &a->hello : NULL,
-                                   .on_refusal = keep_refusal,
-                                   .arg = &v};
-    int error = client_open(&c, &config);
+    struct outcome v = {0};
+    struct link *c;
+    struct link_config config = {.path = a->socket,
+                                 .hello = a->hello.component != NULL ? &a->hello : NULL,
+                                 .on_rejection = keep_rejection,
+                                 .arg = &v};
+    int error = link_open(&c, &config);
     if (error < 0) {
         return unreached(a, err, error);
     }
     int status;
-    error = client_connect(c, a->timeout_ms);
+    error = link_connect(c, a->timeout_ms);
     if (error == -EPERM) {
-        pump_report(err, "hello", &v.refusal);
-        status = EMIT_REFUSED;
+        report_rejection(err, "hello", &v.rejection);
+        status = EMIT_REJECTED;
     } else {
         status = error < 0 ? unreached(a, err, error) : send_sample(c, a, &v, err);
     }
-    client_close(c, 0, NULL);
+    link_close(c, 0, NULL);
     return status;
 }
 
@@ -113,10 +644,14 @@ static int run(const struct args *a, int in, FILE *out, FILE *err)
         fputs("virtrigaud-emit " VE_VERSION " (revision " VE_REVISION ")\n", out);
         return EMIT_APPLIED;
     }
+    if (a->sample.name == NULL && in < 0) {
+        fprintf(err, "virtrigaud-emit: standard input is closed\n");
+        return EMIT_USAGE;
+    }
     if (a->sample.name == NULL) {
         return a->dry_run   ? print_input(in, out, err)
                : a->session ? relay_run(a, in, err)
-                            : pump_run(a, in, out, err);
+                            : copy_run(a, in, out, err);
     }
     return a->dry_run ? print_sample(a, out, err) : run_sample(a, err);
 }

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * emit: the program virtrigaud-emit, but for the process around it.
+ * emit: the program virtrigaud-emit without the process around it.
  *
- * Threads: one. Memory: nothing outlives the call. Source: virtrigaud-emit(1).
+ * Threads: one. Memory: nothing outlives the call. Errors: one line on `err`, and the exit status.
+ * Source:  virtrigaud-emit(1).
  */
 #ifndef VE_EMIT_EMIT_H
 #define VE_EMIT_EMIT_H
 
-#include "emit/pump.h"
+#include <stdio.h>
 
-// Does what the command line says; reads lines from the descriptor `in` when it names no metric or event.
+// What virtrigaud-emit exits with.
+enum { EMIT_APPLIED = 0, EMIT_REJECTED = 1, EMIT_USAGE = 2, EMIT_UNREACHED = 3 };
+
+// Does what the command line says; reads lines from the descriptor `in` (-1: there is none) when it names no metric or
+// event.
 // May cut argv at '=' signs. Returns the exit status.
 int emit_run(int argc, char **argv, int in, FILE *out, FILE *err);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "event/control.h"
 #include "base/text.h"
-#include "event/json.h"
-#include "event/line.h"
+#include "source/source.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -22,7 +22,7 @@ static bool is_command(const char *key)
     return found;
 }
 
-bool control_is(json_t *object)
+bool control_is_line(json_t *object)
 {
     bool control = false;
     const char *key;
@@ -30,17 +30,17 @@ bool control_is(json_t *object)
     json_t *value;
     json_object_keylen_foreach(object, key, len, value)
     {
-        if (json_key_is(key, len, "metric") || json_key_is(key, len, "event")) {
-            return false; // a sample, whatever else stands in it
+        if (parse_is_key(key, len, "metric") || parse_is_key(key, len, "event")) {
+            return false; // a sample, whatever else it holds
         }
         control |= is_command(key);
     }
     return control;
 }
 
-static enum reject bad(struct event_verdict *v, const char *text)
+static enum reject_reason bad(struct rejection *why, const char *text)
 {
-    return line_refuse(v, REJECT_bad_control, "%s", text);
+    return reject_set(why, REJECT_bad_control, "%s", text);
 }
 
 // A string without NUL and within the bound, or a slice with p == NULL.
@@ -48,20 +48,20 @@ static struct slice name_of(json_t *value)
 {
     size_t len = json_string_length(value);
     const char *p = json_string_value(value);
-    if (p == NULL || len == 0 || len > CONTROL_MAX_NAME || memchr(p, 0, len) != NULL) {
+    if (p == NULL || len == 0 || len > SOURCE_MAX_NAME || memchr(p, 0, len) != NULL) {
         return (struct slice){0};
     }
     return (struct slice){p, len};
 }
 
-static enum reject read_labels(json_t *object, struct control_pair *ret, size_t *ret_n,
-                               struct event_verdict *v)
+static enum reject_reason read_labels(json_t *object, struct control_pair *ret, size_t *ret_n,
+                                      struct rejection *why)
 {
     if (!json_is_object(object)) {
-        return bad(v, "labels is no object");
+        return bad(why, "labels is no object");
     }
     if (json_object_size(object) > CONTROL_MAX_LABELS) {
-        return bad(v, "too many labels");
+        return bad(why, "too many labels");
     }
     size_t n = 0;
     const char *key;
@@ -70,8 +70,8 @@ static enum reject read_labels(json_t *object, struct control_pair *ret, size_t 
     {
         struct slice text = name_of(value);
         if (!text_is_label_name(key) || text.p == NULL) {
-            return line_refuse(v, REJECT_bad_control,
-                               "label \"%.64s\" is no label with a string of 1 to 256 bytes", key);
+            return reject_set(why, REJECT_bad_control,
+                              "label \"%.64s\" is no label with a string of 1 to 256 bytes", key);
         }
         ret[n++] = (struct control_pair){key, text};
     }
@@ -79,24 +79,35 @@ static enum reject read_labels(json_t *object, struct control_pair *ret, size_t 
     return REJECT_NONE;
 }
 
-static enum reject read_lost(json_t *value, uint64_t *ret, struct event_verdict *v)
+static enum reject_reason read_lost(json_t *value, uint64_t *ret, struct rejection *why)
 {
     double lost = json_number_value(value);
     if (!json_is_number(value) || lost < 0 || lost > 9007199254740992.0 || lost != floor(lost)) {
-        return bad(v, "lost is no count");
+        return bad(why, "lost is no count");
     }
     *ret = (uint64_t)lost;
     return REJECT_NONE;
 }
 
-static enum reject read_hello_key(const struct catalog *c, const char *key, json_t *value,
-                                  struct control_hello *ret, struct event_verdict *v)
+static enum reject_reason read_interval(json_t *value, uint32_t *ret, struct rejection *why)
+{
+    double seconds = json_number_value(value);
+    if (!json_is_number(value) || seconds < 1 || seconds > CONTROL_MAX_INTERVAL_S ||
+        seconds != floor(seconds)) {
+        return bad(why, "interval is no whole number of seconds from 1 to 3600");
+    }
+    *ret = (uint32_t)seconds;
+    return REJECT_NONE;
+}
+
+static enum reject_reason read_hello_key(const struct catalog *c, const char *key, json_t *value,
+                                         struct control_hello *ret, struct rejection *why)
 {
     if (strcmp(key, "component") == 0) {
         struct slice name = name_of(value);
         int at = name.p == NULL ? -1 : catalog_find_component(c, name.p, name.len);
         if (at <= COMPONENT_UNKNOWN) {
-            return bad(v, "component is none that the catalogue knows");
+            return bad(why, "component is none that the catalogue knows");
         }
         ret->component = (unsigned)at;
         return REJECT_NONE;
@@ -104,36 +115,45 @@ static enum reject read_hello_key(const struct catalog *c, const char *key, json
     if (strcmp(key, "instance") == 0) {
         ret->instance = name_of(value);
         return ret->instance.p != NULL ? REJECT_NONE
-                                       : bad(v, "instance is no string of 1 to 256 bytes");
+                                       : bad(why, "instance is no string of 1 to 256 bytes");
     }
     if (strcmp(key, "labels") == 0) {
         ret->has_labels = true;
-        return read_labels(value, ret->labels, &ret->n_labels, v);
+        return read_labels(value, ret->labels, &ret->n_labels, why);
     }
     if (strcmp(key, "lost") == 0) {
         ret->has_lost = true;
-        return read_lost(value, &ret->lost, v);
+        return read_lost(value, &ret->lost, why);
+    }
+    if (strcmp(key, "transient") == 0) {
+        ret->has_transient = true;
+        ret->transient = json_is_true(value);
+        return json_is_boolean(value) ? REJECT_NONE
+                                      : bad(why, "transient is neither true nor false");
+    }
+    if (strcmp(key, "interval") == 0) {
+        return read_interval(value, &ret->interval_s, why);
     }
     if (strcmp(key, "session") == 0) {
         ret->session = name_of(value);
         return ret->session.p != NULL ? REJECT_NONE
-                                      : bad(v, "session is no string of 1 to 256 bytes");
+                                      : bad(why, "session is no string of 1 to 256 bytes");
     }
-    return line_refuse(v, REJECT_bad_control, "unknown key \"%.64s\" in hello", key);
+    return reject_set(why, REJECT_bad_control, "unknown key \"%.64s\" in hello", key);
 }
 
-static enum reject read_hello(const struct catalog *c, json_t *object, struct control_hello *ret,
-                              struct event_verdict *v)
+static enum reject_reason read_hello(const struct catalog *c, json_t *object,
+                                     struct control_hello *ret, struct rejection *why)
 {
     if (!json_is_object(object)) {
-        return bad(v, "hello is no object");
+        return bad(why, "hello is no object");
     }
     *ret = (struct control_hello){.component = COMPONENT_UNKNOWN};
     const char *key;
     json_t *value;
     json_object_foreach(object, key, value)
     {
-        enum reject r = read_hello_key(c, key, value, ret, v);
+        enum reject_reason r = read_hello_key(c, key, value, ret, why);
         if (r != REJECT_NONE) {
             return r;
         }
@@ -141,21 +161,22 @@ static enum reject read_hello(const struct catalog *c, json_t *object, struct co
     return REJECT_NONE;
 }
 
-static enum reject read_forget(json_t *object, struct control_forget *ret, struct event_verdict *v)
+static enum reject_reason read_forget(json_t *object, struct control_forget *ret,
+                                      struct rejection *why)
 {
     json_t *labels = json_object_get(object, "labels");
     if (labels == NULL || json_object_size(object) != 1) {
-        return bad(v, "forget wants labels, and nothing else");
+        return bad(why, "forget wants labels, and nothing else");
     }
-    enum reject r = read_labels(labels, ret->labels, &ret->n_labels, v);
-    return r != REJECT_NONE || ret->n_labels > 0 ? r : bad(v, "forget wants at least one label");
+    enum reject_reason r = read_labels(labels, ret->labels, &ret->n_labels, why);
+    return r != REJECT_NONE || ret->n_labels > 0 ? r : bad(why, "forget wants at least one label");
 }
 
-enum reject control_parse(const struct catalog *c, json_t *object, const char *line, size_t len,
-                          struct control *ret, struct event_verdict *v)
+enum reject_reason control_parse(const struct catalog *c, json_t *object, const char *line,
+                                 size_t len, struct control *ret, struct rejection *why)
 {
     if (json_object_size(object) != 1) {
-        return bad(v, "a control line has one key");
+        return bad(why, "a control line has one key");
     }
     for (size_t i = 0; i < sizeof KEYS / sizeof KEYS[0]; i++) {
         json_t *value = json_object_get(object, KEYS[i]);
@@ -164,16 +185,16 @@ enum reject control_parse(const struct catalog *c, json_t *object, const char *l
         }
         ret->kind = (enum control_kind)i;
         if (ret->kind == CONTROL_HELLO) {
-            return read_hello(c, value, &ret->hello, v);
+            return read_hello(c, value, &ret->hello, why);
         }
         if (ret->kind == CONTROL_FORGET) {
-            return read_forget(value, &ret->forget, v);
+            return read_forget(value, &ret->forget, why);
         }
-        json_raw_value(line, len, &ret->id.p, &ret->id.len);
+        parse_raw_value(line, len, &ret->id.p, &ret->id.len);
         // A number beyond a double reads as null, and is an id all the same.
         bool overflow = json_is_null(value) && ret->id.p[0] != 'n';
         if (!json_is_number(value) && !json_is_string(value) && !overflow) {
-            return bad(v, "the id is neither a number nor a string");
+            return bad(why, "the id is neither a number nor a string");
         }
     }
     return REJECT_NONE;

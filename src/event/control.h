@@ -2,18 +2,20 @@
 /*
  * control: the lines that speak of the connection and not of a metric.
  *
- * Memory:  strings are borrowed from the reader's parsed line, until its next line; an id from the line.
+ * Memory:  strings are borrowed from the tree; an id from the line.
  */
 #ifndef VE_EVENT_CONTROL_H
 #define VE_EVENT_CONTROL_H
 
+#include "catalog/catalog.h"
+#include "event/parse.h"
 #include "series/key.h"
 
 #include <stdint.h>
 
 enum control_kind { CONTROL_HELLO, CONTROL_SYNC, CONTROL_PING, CONTROL_FORGET };
 
-enum { CONTROL_MAX_LABELS = 16, CONTROL_MAX_NAME = 256 };
+enum { CONTROL_MAX_LABELS = 16, CONTROL_MAX_INTERVAL_S = 3600 };
 
 struct control_pair {
     const char *name;
@@ -29,6 +31,9 @@ struct control_hello {
     bool has_lost;
     uint64_t lost;
     struct slice session; // its ID; len 0: none named
+    bool has_transient;
+    bool transient;      // it comes and goes
+    uint32_t interval_s; // in which it promises to be heard; 0: it does not
 };
 
 struct control_forget {
@@ -42,5 +47,11 @@ struct control {
     struct control_hello hello;
     struct control_forget forget;
 };
+
+// Whether an object is a control line, and no sample or event.
+bool control_is_line(json_t *object);
+// What the object of such a line says. Returns REJECT_NONE or the reason.
+enum reject_reason control_parse(const struct catalog *c, json_t *object, const char *line,
+                                 size_t len, struct control *ret, struct rejection *why);
 
 #endif

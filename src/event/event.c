@@ -1,40 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "event/event.h"
 
-#include "event/json.h"
-#include "event/line.h"
-#include "event/memo.h"
-#include "event/spelling.h"
+#include "event/cache.h"
+#include "event/parse.h"
+#include "event/place.h"
+#include "event/precreate.h"
+#include "event/template.h"
 
 #include <errno.h>
 #include <jansson.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-enum { KEYS_MAX = 64 << 20, KEYS_KEEP = 64 << 10, PLAN_KEEP = 4096 };
-
-enum reject line_refuse(struct event_verdict *v, enum reject reason, const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(v->detail, sizeof v->detail, fmt, ap);
-    va_end(ap);
-    v->kind = EVENT_REFUSED;
-    v->reason = reason;
-    return reason;
-}
+struct event_reader {
+    struct series_store *store;
+    struct parser parser;
+    struct plan plan; // of the present line
+    struct placer placer;
+    struct templates *templates; // NULL: lines are not recognised
+    struct cache *cache;         // with them
+    uint64_t matched;            // template_changes when lines were matched last
+    struct origin_numbers origins;
+    struct buf scratch; // for one step at a time
+    size_t n_elements;  // of the present batch
+    struct line elements[TEMPLATE_BATCH];
+    size_t planned[TEMPLATE_BATCH + 1]; // where the updates of each begin
+};
 
 int event_reader_new(struct event_reader **ret, struct series_store *store,
-                     struct series_hand *hand)
+                     struct series_writer *writer)
 {
     struct event_reader *r = calloc(1, sizeof *r);
     if (r == NULL) {
         return -ENOMEM;
     }
     r->store = store;
-    r->hand = hand;
-    r->keys.max = KEYS_MAX;
+    r->placer.writer = writer;
     *ret = r;
     return 0;
 }
@@ -42,305 +42,325 @@ int event_reader_new(struct event_reader **ret, struct series_store *store,
 void event_reader_free(struct event_reader *r)
 {
     if (r != NULL) {
-        json_memory_free(&r->memory);
+        parse_free(&r->parser);
+        plan_free(&r->plan);
+        place_free(&r->placer);
+        templates_free(r->templates);
+        cache_free(r->cache);
+        origin_free(&r->origins);
         buf_free(&r->scratch);
-        buf_free(&r->keys);
-        buf_free(&r->probe);
-        buf_free(&r->spelling);
-        free(r->plan);
-        memo_free(r->memo);
-        context_free(r);
         free(r);
     }
 }
 
-static void *target_of(const struct planned *p)
+int event_reader_cache(struct event_reader *r, uint64_t bytes)
 {
-    return p->cell != NULL ? p->cell : (void *)series_gauge(p->series);
-}
-
-void event_settle(struct event_ledger *ledger, _Atomic uint64_t *account)
-{
-    redo_count(ledger->redo, ledger->position, 1);
-    redo_count(ledger->redo, account, 1);
-    redo_commit(ledger->redo);
-}
-
-static void count_folds(const struct event_reader *r)
-{
-    for (size_t i = 0; i < r->n_plan; i++) {
-        const struct planned *p = &r->plan[i];
-        if (p->folded) {
-            atomic_fetch_add_explicit(&p->family->table->account->folded, 1, memory_order_relaxed);
-        }
+    struct cache *cache;
+    int rc = cache_new(&cache, r->store, r->placer.writer, bytes);
+    struct templates *templates = rc == 0 ? templates_new() : NULL;
+    if (templates == NULL) {
+        cache_free(rc == 0 ? cache : NULL);
+        return -ENOMEM;
     }
+    r->cache = cache;
+    r->templates = templates;
+    return 0;
 }
 
-static void show_made(struct event_reader *r)
+uint64_t event_origin_number(struct event_reader *r, const struct origin *origin, uint64_t source)
 {
-    for (size_t i = 0; i < r->n_plan; i++) {
-        const struct planned *p = &r->plan[i];
-        if (!p->made) {
-            continue;
-        }
-        table_show(p->family->table, p->series);
-        if (p->family->metric->precreate && (p->series->record->flags & SERIES_BEYOND) == 0) {
-            precreate_siblings(r, p->family, planned_key(r, p));
-        }
-    }
+    return origin_number(&r->origins, origin, source);
 }
 
-static void apply_plan(struct event_reader *r)
+static void limit(const struct permission *permission, struct rejection *why)
 {
-    for (size_t i = 0; i < r->n_plan; i++) {
-        const struct planned *p = &r->plan[i];
-        line_apply(p->family, line_step(p->family->metric, p->op), target_of(p), p->value);
-    }
-    count_folds(r);
-    show_made(r);
+    reject_set(why, REJECT_rate_limited, "%s has pushed its events of this second",
+               permission->name);
 }
 
-/*
- * In a session the line counts from the mark of its record on. What it made must be there by then, since replaying
- * publishes nothing: counters and histograms with 0, gauges with their value.
- */
-static void apply_in_session(struct event_reader *r, struct event_ledger *ledger)
+// Takes the line's events out of the permission's bucket. Returns whether it did, or why not.
+static bool spend(const struct origin *origin, uint64_t n_events, struct rejection *why)
 {
-    for (size_t i = 0; i < r->n_plan; i++) {
-        const struct planned *p = &r->plan[i];
-        enum line_step step = line_step(p->family->metric, p->op);
-        line_note(ledger->redo, p->family, step, target_of(p), p->value);
-        if (p->made && p->op == UPDATE_SET) {
-            cell_set(series_gauge(p->series), p->value);
-        }
+    const struct permission *permission = origin->permission;
+    if (permission == NULL) {
+        return true;
     }
-    count_folds(r);
-    for (size_t i = 0; i < r->n_plan; i++) {
-        if (r->plan[i].made) {
-            table_publish(r->plan[i].family->table, r->plan[i].series);
-        }
+    if (permission->denied != NULL) {
+        reject_set(why, REJECT_not_permitted, "%s", permission->denied);
+        return false;
     }
-    event_settle(ledger, ledger->applied);
-    show_made(r);
+    if (!permission_take_events(permission, origin->now_ms, n_events)) {
+        limit(permission, why);
+        return false;
+    }
+    return true;
 }
 
-static void undo_plan(struct event_reader *r)
+// Applies what is planned. Returns whether it did, or why not.
+static bool run_plan(struct event_reader *r, struct rejection *why)
 {
-    for (size_t i = 0; i < r->n_plan; i++) {
-        if (r->plan[i].made) {
-            table_undo(r->plan[i].family->table, r->plan[i].series);
-        }
+    struct plan *p = &r->plan;
+    if (!spend(p->origin, p->n_events, why)) {
+        return false;
     }
+    bool reserved = apply_reserve(p, r->placer.writer);
+    if (!reserved) {
+        reject_set(why, REJECT_series_limit, "out of memory");
+    }
+    if (!reserved || !place_plan(&r->placer, p, why)) {
+        permission_return_events(p->origin->permission, p->n_events);
+        return false;
+    }
+    apply_plan(p, r->placer.writer, &r->scratch);
+    return true;
 }
 
-static enum reject plan_batch(struct event_reader *r, struct event_verdict *v)
+// ---- Lines that were parsed
+
+static bool handle_sample(struct event_reader *r, json_t *root, const struct line *line,
+                          struct rejection *why)
+{
+    struct sample s;
+    struct plan *p = &r->plan;
+    if (sample_read(&s, p->schema->catalog, root, &p->exemplars, &p->values, why) != REJECT_NONE) {
+        return false;
+    }
+    if (r->templates != NULL) {
+        template_learn(r->templates, p->schema->catalog, line, &s);
+    }
+    p->n_events = 1;
+    return plan_sample(p, &s, why) == REJECT_NONE && run_plan(r, why);
+}
+
+// Plans all elements. When one is rejected, the updates of those before it are in the plan.
+static enum reject_reason plan_batch(struct plan *p, json_t *batch, struct rejection *why)
 {
     size_t i;
     json_t *element;
-    json_array_foreach(r->root, i, element)
+    struct sample s;
+    json_array_foreach(batch, i, element)
     {
-        enum reject reason = sample_plan(r, element, (int)i, v);
+        enum reject_reason reason =
+            sample_read(&s, p->schema->catalog, element, &p->exemplars, &p->values, why);
+        s.index = (int)i;
+        reason = reason == REJECT_NONE ? plan_sample(p, &s, why) : reason;
         if (reason != REJECT_NONE) {
-            v->index = (int)i;
+            why->element = (int)i;
             return reason;
         }
     }
     return REJECT_NONE;
 }
 
-// Places the updates of info metrics, or all others.
-static enum reject place_all(struct event_reader *r, bool single, struct event_verdict *v)
+static bool handle_batch(struct event_reader *r, json_t *root, const struct rejection *duplicate,
+                         struct rejection *why)
 {
-    for (size_t i = 0; i < r->n_plan; i++) {
-        struct planned *p = &r->plan[i];
-        if (p->family->table->single == single) {
-            enum reject reason = place_planned(r, p, v);
-            if (reason != REJECT_NONE) {
-                v->index = p->element;
-                snprintf(v->name, sizeof v->name, "%s", p->family->metric->name);
-                return reason;
-            }
+    struct plan *p = &r->plan;
+    if (p->origin->transaction != NULL) { // it has more updates than a redo record has room for
+        reject_set(why, REJECT_not_an_object, "a session takes no batches");
+        return false;
+    }
+    p->n_events = json_array_size(root);
+    if (sample_check_batch(root, duplicate, why) != REJECT_NONE ||
+        plan_batch(p, root, why) != REJECT_NONE) {
+        place_rejected(&r->placer, p, why);
+        return false;
+    }
+    return run_plan(r, why);
+}
+
+static enum event_kind handle_line(struct event_reader *r, const struct line *line,
+                                   struct event_result *ret)
+{
+    struct rejection *why = &ret->rejection;
+    struct rejection duplicate;
+    parse_reset(&r->parser);
+    json_t *root = parse_line(&r->parser, line->bytes, line->len, &duplicate, why);
+    if (root == NULL) {
+        return EVENT_REJECTED;
+    }
+    if (json_is_array(root)) {
+        return handle_batch(r, root, &duplicate, why) ? EVENT_APPLIED : EVENT_REJECTED;
+    }
+    if (control_is_line(root)) {
+        ret->was_hello = json_object_get(root, "hello") != NULL;
+        enum reject_reason reason = control_parse(r->plan.schema->catalog, root, line->bytes,
+                                                  line->len, &ret->control, why);
+        return reason == REJECT_NONE ? EVENT_CONTROL : EVENT_REJECTED;
+    }
+    return handle_sample(r, root, line, why) ? EVENT_APPLIED : EVENT_REJECTED;
+}
+
+// ---- Lines that have templates
+
+// Applies a line whose series are cached, with its exemplar. Returns whether it did: else it is to be planned.
+static bool apply_exemplar(struct event_reader *r, struct line *line)
+{
+    struct sample s;
+    struct rejection why;
+    struct plan *p = &r->plan;
+    line_template_fill(line, &s, &p->exemplars);
+    if (plan_check_exemplar(&s.exemplar, &why) != REJECT_NONE ||
+        !cache_plan_exemplar(r->cache, line, p)) {
+        p->n = 0;
+        buf_clear(&p->exemplars);
+        return false;
+    }
+    plan_add_exemplar(p, &s.exemplar, 0);
+    apply_plan(p, r->placer.writer, &r->scratch);
+    return true;
+}
+
+static void set_name(const struct line *line, struct rejection *why)
+{
+    sample_set_name(line->template->metric, line->template->event, why);
+}
+
+static bool reject_limited(const struct plan *p, const struct line *line, struct rejection *why)
+{
+    set_name(line, why);
+    limit(p->origin->permission, why);
+    return false;
+}
+
+static bool plan_template(struct event_reader *r, const struct line *line, int index,
+                          struct rejection *why)
+{
+    struct sample s;
+    line_template_fill(line, &s, &r->plan.exemplars);
+    s.index = index;
+    set_name(line, why);
+    return plan_sample(&r->plan, &s, why) == REJECT_NONE;
+}
+
+static bool handle_template(struct event_reader *r, struct line *line, struct rejection *why)
+{
+    struct plan *p = &r->plan;
+    if (line->template->has_exemplar && apply_exemplar(r, line)) {
+        return true;
+    }
+    why->element = -1;
+    if (cache_is_limited(r->cache)) {
+        return reject_limited(p, line, why);
+    }
+    p->n_events = 1;
+    if (!plan_template(r, line, -1, why) || !run_plan(r, why)) {
+        return false;
+    }
+    cache_learn(r->cache, p, 0, p->n, line);
+    return true;
+}
+
+// A batch whose elements all have templates.
+static bool handle_elements(struct event_reader *r, struct rejection *why)
+{
+    struct plan *p = &r->plan;
+    size_t n = r->n_elements;
+    cache_prefetch(r->cache, p->origin, r->elements, n);
+    if (cache_apply_batch(r->cache, p->origin, r->elements, n)) {
+        return true;
+    }
+    why->element = -1;
+    if (cache_is_limited(r->cache)) {
+        return reject_limited(p, &r->elements[n - 1], why);
+    }
+    p->n_events = n;
+    for (size_t i = 0; i < n; i++) {
+        r->planned[i] = p->n;
+        if (!plan_template(r, &r->elements[i], (int)i, why)) {
+            why->element = (int)i;
+            place_rejected(&r->placer, p, why);
+            return false;
         }
     }
-    return REJECT_NONE;
+    r->planned[n] = p->n;
+    if (!run_plan(r, why)) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        cache_learn(r->cache, p, r->planned[i], r->planned[i + 1] - r->planned[i], &r->elements[i]);
+    }
+    return true;
 }
 
-enum reject line_limited(const struct event_reader *r, struct event_verdict *v)
-{
-    return line_refuse(v, REJECT_rate_limited, "%s has pushed its events of this second",
-                       r->origin->permit->name);
-}
+// ---- Any lines
 
-// What a whole line needs besides what its elements were judged for.
-static enum reject check_permit(struct event_reader *r, struct event_verdict *v)
+void event_prefetch(struct event_reader *r, const struct origin *origin, struct line *lines,
+                    size_t n)
 {
-    const struct permit *permit = r->origin->permit;
-    if (permit != NULL && permit->nothing != NULL) {
-        return line_refuse(v, REJECT_not_permitted, "%s", permit->nothing);
-    }
-    size_t events = json_is_array(r->root) ? json_array_size(r->root) : 1;
-    return permit_spend(permit, r->origin->now_ms, events) ? REJECT_NONE : line_limited(r, v);
-}
-
-static void run_plan(struct event_reader *r, struct event_verdict *v)
-{
-    if (check_permit(r, v) != REJECT_NONE) {
-        return;
-    }
-    permit_hold(r->origin->permit, r->hand);
-    // Claiming an info series removes the older one, which cannot be taken back: so these come last.
-    if (place_all(r, false, v) != REJECT_NONE || place_all(r, true, v) != REJECT_NONE) {
-        undo_plan(r);
-        return;
-    }
-    if (r->origin->ledger != NULL) {
-        apply_in_session(r, r->origin->ledger);
-    } else {
-        apply_plan(r);
-    }
-    for (size_t i = 0; i < r->n_plan; i++) {
-        exemplar_note(r, &r->plan[i]);
-    }
-    v->kind = EVENT_APPLIED;
-}
-
-// Empties what the line before left; gives memory back after an unusually large one.
-static void begin(struct event_reader *r, const struct event_origin *origin)
-{
-    json_memory_reset(&r->memory);
-    r->root = NULL;
-    r->origin = origin;
-    r->n_plan = 0;
-    r->huge = 0;
-    if (r->n_made > 0) {
-        memset(r->made, 0, sizeof r->made);
-        r->n_made = 0;
-    }
-    buf_clear(&r->keys);
-    buf_shrink(&r->keys, KEYS_KEEP);
-    if (r->cap_plan > PLAN_KEEP) {
-        free(r->plan);
-        r->plan = NULL;
-        r->cap_plan = 0;
+    if (r->templates != NULL) {
+        template_match(r->templates, schema_current(r->store)->generation, lines, n);
+        r->matched = template_changes(r->templates);
+        cache_prefetch(r->cache, origin, lines, n);
     }
 }
 
-static void clear_verdict(struct event_verdict *v)
+// What was found out about lines is of no use any more when a template was made since.
+static void match_again(struct event_reader *r, const struct origin *origin, struct line *lines,
+                        size_t n)
 {
-    v->index = -1;
-    v->was_hello = false;
-    v->name[0] = '\0';
-    v->detail[0] = '\0';
+    if (r->matched != template_changes(r->templates)) {
+        event_prefetch(r, origin, lines, n);
+    }
 }
 
-// A batch has more updates than a redo record has room for.
-static void refuse_batch(struct event_verdict *v)
+size_t event_apply_cached(struct event_reader *r, const struct origin *origin, struct line *lines,
+                          size_t n)
 {
-    line_refuse(v, REJECT_not_an_object, "a session takes no batches");
-    v->index = -1;
+    if (r->templates == NULL) {
+        return 0;
+    }
+    match_again(r, origin, lines, n);
+    return cache_apply(r->cache, origin, lines, n);
 }
 
-// A line whose bytes are new may say what another one said, and then is no more to be planned than that.
-static void judge_sample(struct event_reader *r, const struct event_line *line,
-                         struct event_verdict *ret)
+static bool handle_recognised(struct event_reader *r, struct line *line, struct rejection *why)
 {
-    struct event_line spelling;
-    bool spelt = r->memo != NULL && !memo_is_seen(r->memo, line) && spelling_of(r, line, &spelling);
-    if (spelt && memo_apply_spelling(r->memo, r, r->origin, &spelling)) {
-        memo_note(r->memo, line);
+    return line->template != NULL ? handle_template(r, line, why) : handle_elements(r, why);
+}
+
+// Whether the line is a batch that was recognised.
+static bool is_batch(struct event_reader *r, const struct origin *origin, const struct line *line)
+{
+    r->n_elements = 0;
+    if (line->template == NULL && line->len > 0 && *line->bytes == '[' &&
+        origin->transaction == NULL) {
+        r->n_elements = template_match_batch(r->templates, schema_current(r->store)->generation,
+                                             line, r->elements);
+    }
+    return r->n_elements > 0;
+}
+
+void event_handle(struct event_reader *r, const struct origin *origin, struct line *line,
+                  struct event_result *ret)
+{
+    ret->hit = event_apply_cached(r, origin, line, 1) == 1;
+    if (ret->hit) {
         ret->kind = EVENT_APPLIED;
         return;
     }
-    if (sample_plan(r, r->root, -1, ret) == REJECT_NONE) {
-        run_plan(r, ret);
-    }
-    if (r->memo == NULL || ret->kind != EVENT_APPLIED) {
-        return;
-    }
-    memo_learn(r->memo, r, line);
-    if (spelt && spelling.hash != line->hash && spelling_add_number(r, &spelling)) {
-        memo_learn(r->memo, r, &spelling);
-    }
-}
-
-static void parse_line(struct event_reader *r, const struct event_origin *origin,
-                       const struct event_line *line, struct event_verdict *ret)
-{
-    clear_verdict(ret);
-    begin(r, origin);
-    struct json_refusal refusal;
-    r->root = json_line(&r->memory, line->at, line->len, &r->scratch, &refusal);
-    if (r->root == NULL) {
-        line_refuse(ret, refusal.reason, "%s", refusal.text);
-        ret->index = refusal.index;
-        if (origin->ledger != NULL && refusal.reason == REJECT_duplicate_field &&
-            refusal.index >= 0) {
-            refuse_batch(ret);
-        }
-        return;
-    }
-    if (json_is_array(r->root) && origin->ledger != NULL) {
-        refuse_batch(ret);
-        return;
-    }
-    if (json_is_array(r->root)) {
-        if (plan_batch(r, ret) == REJECT_NONE) {
-            run_plan(r, ret);
-        }
-        return;
-    }
-    if (control_is(r->root)) {
-        ret->was_hello = json_object_get(r->root, "hello") != NULL;
-        if (control_parse(r->schema->catalog, r->root, line->at, line->len, &ret->control, ret) ==
-            REJECT_NONE) {
-            ret->kind = EVENT_CONTROL;
-        }
-        return;
-    }
-    judge_sample(r, line, ret);
-}
-
-int event_reader_memo(struct event_reader *r, uint64_t bytes)
-{
-    return memo_new(&r->memo, bytes);
-}
-
-void event_look(struct event_reader *r, const struct event_origin *origin, struct event_line *lines,
-                size_t n)
-{
-    if (r->memo != NULL) {
-        r->schema = schema_current(r->store);
-        memo_look(r->memo, r, origin, lines, n);
-    }
-}
-
-size_t event_remembered(struct event_reader *r, const struct event_origin *origin,
-                        struct event_line *lines, size_t n)
-{
-    r->schema = schema_current(r->store);
-    r->limited = false;
-    return r->memo != NULL ? memo_apply(r->memo, r, origin, lines, n) : 0;
-}
-
-void event_judge(struct event_reader *r, const struct event_origin *origin, struct event_line *line,
-                 struct event_verdict *ret)
-{
-    ret->remembered = event_remembered(r, origin, line, 1) == 1;
-    if (ret->remembered) {
-        ret->kind = EVENT_APPLIED;
-    } else if (r->limited) {
-        clear_verdict(ret);
-        r->origin = origin;
-        line_limited(r, ret);
+    ret->was_hello = false;
+    reject_clear(&ret->rejection);
+    plan_begin(&r->plan, schema_current(r->store), origin, r->placer.writer->lane);
+    ret->hit = r->templates != NULL && (line->template != NULL || is_batch(r, origin, line));
+    if (ret->hit) {
+        ret->kind = handle_recognised(r, line, &ret->rejection) ? EVENT_APPLIED : EVENT_REJECTED;
     } else {
-        parse_line(r, origin, line, ret);
+        ret->kind = handle_line(r, line, ret);
     }
 }
 
-void event_line(struct event_reader *r, const struct event_origin *origin, const char *line,
-                size_t len, struct event_verdict *ret)
+void event_line(struct event_reader *r, const struct origin *origin, const char *line, size_t len,
+                struct event_result *ret)
 {
-    struct event_line one = {.at = line, .len = (uint32_t)len};
-    event_look(r, origin, &one, 1);
-    event_judge(r, origin, &one, ret);
+    struct line one = {.bytes = line, .len = (uint32_t)len};
+    event_prefetch(r, origin, &one, 1);
+    event_handle(r, origin, &one, ret);
+}
+
+void event_precreate(struct event_reader *r, const struct origin_defaults *labels,
+                     const struct origin *origin, unsigned component, uint32_t named)
+{
+    precreate_named(schema_current(r->store), component, labels, named, origin, r->placer.writer,
+                    &r->scratch);
 }

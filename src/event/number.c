@@ -67,7 +67,7 @@ static bool take_apart(const char *p, const char *end, struct decimal *d)
     return p == end;
 }
 
-bool number_is(const char *at, size_t len)
+bool number_is_valid(const char *at, size_t len)
 {
     struct decimal d = {0};
     return take_apart(at + (len > 0 && *at == '-'), at + len, &d);

@@ -1,8 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "event/line.h"
+#include "event/place.h"
+
+#include "series/key.h"
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
+
+#ifdef VE_TEST_STUCK_LINE
+enum {
+    STUCK = true
+}; // a line tries the same dead series for ever: what tests of the watchdog need
+#else
+enum { STUCK = false };
+#endif
+
+enum {
+    PLACE_TRIES = 64, // to find or make a series that lives
+    PLACE_DROPS = 16, // of them those that drop the source's other info series
+};
 
 // Appends the key of the series that a metric's further ones are folded into: open labels read `other`.
 static bool fold_key(struct buf *out, const struct metric *m, const char *key)
@@ -19,102 +35,218 @@ static bool fold_key(struct buf *out, const struct metric *m, const char *key)
     return open && !out->failed;
 }
 
-// The series if this very line made it. The table would show it, and it could not be taken back any more.
-static struct series *made_before(const struct event_reader *r, const struct table *t,
-                                  const char *key, size_t len, uint64_t hash)
+// Finds the series or makes it. Of this line's own ones none is shown here: then it could not be taken back any more.
+static int make(struct placer *placer, struct plan *p, struct plan_update *u, struct slice key,
+                uint64_t hash, enum table_place place)
 {
-    for (uint32_t at = r->made[hash % LINE_CHAINS]; at != 0; at = r->plan[at - 1].next_made) {
-        const struct planned *p = &r->plan[at - 1];
-        size_t text_len = 0;
-        const char *text =
-            p->family->table == t && p->series != NULL ? series_text(p->series, &text_len) : NULL;
-        if (text != NULL && text_len == len && memcmp(text, key, len) == 0) {
-            return p->series;
-        }
-    }
-    return NULL;
-}
-
-// Makes the series, unless somebody else just did.
-static int make(struct event_reader *r, struct planned *p, struct slice key, uint64_t hash,
-                enum table_place place)
-{
-    int rc = table_make(p->family->table, r->hand, key.p, key.len, hash, place, &p->series);
-    p->made = rc > 0;
-    if (p->made && !p->chained) {
-        uint32_t *chain = &r->made[hash % LINE_CHAINS];
-        p->next_made = *chain;
-        *chain = (uint32_t)(p - r->plan) + 1;
-        r->n_made++;
-        p->chained = true;
-    }
-    return rc;
-}
-
-static int fold(struct event_reader *r, struct planned *p)
-{
-    struct table *t = p->family->table;
-    buf_clear(&r->scratch);
-    if (t->type == METRIC_GAUGE || !fold_key(&r->scratch, p->family->metric, planned_key(r, p))) {
-        return -ENOSPC;
-    }
-    struct slice key = {r->scratch.p, r->scratch.len};
-    uint64_t hash = key_hash(key.p, key.len);
-    p->series = made_before(r, t, key.p, key.len, hash);
-    if (p->series == NULL) {
-        p->series = table_find(t, key.p, key.len, hash);
-    }
-    int rc = p->series != NULL ? 0 : make(r, p, key, hash, TABLE_BEYOND);
-    // While planning nobody knew that the value would come here.
-    if (rc == 0 && !isfinite(table_magnitude(t, p->series) + r->huge)) {
-        return -ERANGE;
-    }
-    p->folded = rc >= 0;
-    return rc;
-}
-
-static int make_or_fold(struct event_reader *r, struct planned *p)
-{
-    struct slice key = {planned_key(r, p), p->key_len};
-    p->made = false;
-    p->series = made_before(r, p->family->table, key.p, key.len, p->hash);
-    if (p->series != NULL) {
+    struct table *t = u->family->table;
+    u->made = false;
+    u->series = p->n_made > 0 ? table_peek(t, key.p, key.len, hash) : NULL;
+    if (u->series != NULL) {
         return 0;
     }
-    int rc = make(r, p, key, p->hash, TABLE_WITHIN);
-    return rc == -ENOSPC ? fold(r, p) : rc;
+    int rc = table_make(t, placer->writer, key.p, key.len, hash, place, &u->series);
+    u->made = rc > 0;
+    p->n_made += u->made;
+    return rc;
+}
+
+// While planning nobody knew that the value would come to this series. Of the line's other updates those count that go
+// there, too.
+static bool is_still_finite(const struct plan *p, const struct plan_update *u)
+{
+    double own;
+    double sum = table_magnitude(u->family->table, u->series, p->lane, &own) + fabs(own);
+    if (isfinite(sum + p->huge)) {
+        return true;
+    }
+    for (size_t i = 0; i < p->n; i++) {
+        sum += p->updates[i].series == u->series ? fabs(p->updates[i].value) : 0;
+    }
+    return isfinite(sum);
+}
+
+static int fold(struct placer *placer, struct plan *p, struct plan_update *u)
+{
+    struct table *t = u->family->table;
+    buf_clear(&placer->key);
+    if (t->type == METRIC_GAUGE || !fold_key(&placer->key, u->family->metric, plan_key(p, u))) {
+        return -ENOSPC;
+    }
+    struct slice key = {placer->key.p, placer->key.len};
+    uint64_t hash = key_hash(key.p, key.len);
+    u->series = table_peek(t, key.p, key.len, hash);
+    int rc = u->series != NULL ? 0 : make(placer, p, u, key, hash, TABLE_FOLDED);
+    if (rc >= 0 && !is_still_finite(p, u)) {
+        return -ERANGE;
+    }
+    u->folded = rc >= 0;
+    return rc;
+}
+
+static int find_cell(struct placer *placer, struct plan_update *u)
+{
+    struct table *t = u->family->table;
+    u->cell = t->cell_size > 0 ? table_cell(t, placer->writer, u->series) : NULL;
+    return t->cell_size > 0 && u->cell == NULL ? -ENOMEM : 0;
+}
+
+static int place_update(struct placer *placer, struct plan *p, struct plan_update *u)
+{
+    int rc = 0;
+    if (u->series == NULL) {
+        struct slice key = {plan_key(p, u), u->key_len};
+        rc = make(placer, p, u, key, u->hash, TABLE_WITHIN);
+        rc = rc == -ENOSPC ? fold(placer, p, u) : rc;
+    }
+    return rc >= 0 ? find_cell(placer, u) : rc;
+}
+
+// Another line's series must not be taken back any more once this one has added its owner.
+static int try_owner(struct placer *placer, const struct plan *p, struct plan_update *u,
+                     enum owner_others others)
+{
+    struct table *t = u->family->table;
+    if (u->series->maker != placer->writer->lane) {
+        table_publish(t, u->series);
+        if (!table_is_still_alive(u->series)) {
+            return -ESTALE; // it was, though the owner may be in its set already
+        }
+    }
+    return owner_add(t, placer->writer, u->series, &p->origin->owner, others);
 }
 
 /*
- * The series was found while planning, or is made here; either way it may be removed before it is claimed. Then it is
- * made once more, so that no update goes to a series that nobody shows.
+ * The series may have been removed since it was placed. Then it is looked up and made once more, so that no update goes to
+ * a series that nobody shows.
+ *
+ * Each further try needs another line, or the tick, to have removed the series since: the index never gives what is dead
+ * (table_peek). Two lines could do that to each other for ever, so the tries are counted. After PLACE_DROPS of them the
+ * line leaves its source's other info series alone, which ends what two lines of one source do to each other
+ * (owner_add); who comes to the end of PLACE_TRIES is rejected.
  */
-enum reject place_planned(struct event_reader *r, struct planned *p, struct event_verdict *v)
+static int add_owner(struct placer *placer, struct plan *p, struct plan_update *u)
 {
-    struct table *t = p->family->table;
-    int rc = 0;
-    do {
-        if (p->series == NULL || rc == -ESTALE) {
-            rc = make_or_fold(r, p);
-        }
-        if (rc == -ERANGE) {
-            return line_refuse(v, REJECT_bad_value, "the sum would not be finite");
-        }
-        if (rc == -EDQUOT) {
-            return line_refuse(v, REJECT_rate_limited, "%s has its %u series",
-                               r->origin->permit->name, r->origin->permit->series);
-        }
-        if (rc == -ENOSPC) {
-            return line_refuse(v, REJECT_series_limit, "%s is at its limit of series",
-                               p->family->metric->name);
+    int rc = u->series != NULL ? 0 : -ESTALE;
+    for (unsigned tries = 0; STUCK || tries < PLACE_TRIES; tries++) {
+        if (rc == -ESTALE) {
+            u->series = STUCK ? u->series : NULL;
+            rc = place_update(placer, p, u);
         }
         if (rc >= 0) {
-            rc = claim_series(t, r->hand, p->series, &r->origin->claimant);
+            rc = try_owner(placer, p, u,
+                           tries < PLACE_DROPS ? OWNER_DROPS_OTHERS : OWNER_KEEPS_OTHERS);
         }
-    } while (rc == -ESTALE);
-    if (rc >= 0 && t->cell_size > 0) {
-        p->cell = table_cell(t, r->hand, p->series);
-        rc = p->cell == NULL ? -ENOMEM : 0;
+        if (rc != -ESTALE) {
+            break;
+        }
     }
-    return rc < 0 ? line_refuse(v, REJECT_series_limit, "out of memory") : REJECT_NONE;
+    return rc;
+}
+
+static void reject(const struct plan *p, const struct plan_update *u, int rc, struct rejection *why)
+{
+    const struct metric *m = u->family->metric;
+    why->element = u->element;
+    snprintf(why->name, sizeof why->name, "%s", m->name);
+    why->names_event = false;
+    switch (rc) {
+    case -ERANGE:
+        reject_set(why, REJECT_bad_value, "the sum would not be finite");
+        break;
+    case -EDQUOT:
+        reject_set(why, REJECT_rate_limited, "%s has its %u series", p->origin->permission->name,
+                   p->origin->permission->series);
+        break;
+    case -ENOSPC:
+        reject_set(why, REJECT_series_limit, "%s is at its limit of series", m->name);
+        break;
+    case -ESTALE:
+        reject_set(why, REJECT_series_limit,
+                   "each time that a series of %s was made another client removed it", m->name);
+        break;
+    default:
+        reject_set(why, REJECT_series_limit, "out of memory");
+    }
+}
+
+static bool place_all(struct placer *placer, struct plan *p, struct rejection *why)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        int rc = place_update(placer, p, &p->updates[i]);
+        if (rc < 0 && rc != -ESTALE) {
+            reject(p, &p->updates[i], rc, why);
+            return false;
+        }
+    }
+    return true;
+}
+
+// Adds the owner to the series of info metrics, or of all others.
+static bool add_owners(struct placer *placer, struct plan *p, bool single, struct rejection *why)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        struct plan_update *u = &p->updates[i];
+        int rc = u->family->table->single == single ? add_owner(placer, p, u) : 0;
+        if (rc < 0) {
+            reject(p, u, rc, why);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void undo(struct plan *p)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        if (p->updates[i].made) {
+            table_undo(p->updates[i].family->table, p->updates[i].series);
+        }
+    }
+}
+
+bool place_plan(struct placer *placer, struct plan *p, struct rejection *why)
+{
+    permission_set_quota(p->origin->permission, placer->writer);
+    // No owner is added before all has its place, since it cannot be taken out again: another line of the source may rely on
+    // it already. To own an info series removes the older one, so these come last.
+    bool placed = place_all(placer, p, why) && add_owners(placer, p, false, why) &&
+                  add_owners(placer, p, true, why);
+    if (!placed) {
+        undo(p);
+    }
+    return placed;
+}
+
+// Whether what is planned might pass a limit.
+static bool can_exceed_limit(const struct placer *placer, const struct plan *p)
+{
+    uint64_t fresh = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        fresh += p->updates[i].series == NULL;
+    }
+    bool lacks = fresh > 0 && placer->writer->quota_limit > 0;
+    for (size_t i = 0; fresh > 0 && !lacks && i < p->n; i++) {
+        const struct table *t = p->updates[i].family->table;
+        lacks = p->updates[i].series == NULL &&
+                (!quota_has_room(&t->quota, fresh) || !quota_has_room(&t->share->quota, fresh));
+    }
+    return lacks;
+}
+
+void place_rejected(struct placer *placer, struct plan *p, struct rejection *why)
+{
+    while (p->n > 0 && p->updates[p->n - 1].element == why->element) {
+        p->n--;
+    }
+    permission_set_quota(p->origin->permission, placer->writer);
+    if (can_exceed_limit(placer, p)) {
+        place_all(placer, p, why);
+        undo(p);
+    }
+}
+
+void place_free(struct placer *placer)
+{
+    buf_free(&placer->key);
 }

@@ -6,21 +6,22 @@
 
 #include <errno.h>
 
-static bool wanted(const struct expose_filter *filter, const char *name)
+static bool is_wanted(const struct expose_filter *filter, const char *name)
 {
     return filter == NULL || filter->wants(filter->ctx, name);
 }
 
-static int expose(struct sink *sink, struct series_store *store, const struct self *self,
+static int expose(struct format_sink *sink, struct series_store *store, const struct self *self,
                   const struct format *format, const struct expose_filter *filter)
 {
     int rc = 0;
-    atomic_thread_fence(memory_order_seq_cst); // with that before the reply to a sync
     rcu_enter();
+    uint32_t scrape =
+        table_scrape(&store->share); // its fence goes with that before the reply to a sync
     const struct schema *schema = schema_current(store);
     for (size_t i = 0; rc == 0 && i < schema->catalog->n_metrics; i++) {
-        if (wanted(filter, schema->families[i].metric->name)) {
-            rc = family_write(sink, format, &schema->families[i]);
+        if (is_wanted(filter, schema->families[i].metric->name)) {
+            rc = family_write(sink, format, &schema->families[i], scrape);
         }
     }
     if (rc == 0) {
@@ -31,16 +32,23 @@ static int expose(struct sink *sink, struct series_store *store, const struct se
     return rc < 0 || !sink->text->failed ? rc : -ENOMEM;
 }
 
-int expose_text(struct sink *sink, struct series_store *store, const struct self *self,
+int expose_text(struct format_sink *sink, struct series_store *store, const struct self *self,
                 const struct expose_filter *filter)
 {
-    const struct format text = {.open = false};
+    const struct format text = {.openmetrics = false};
     return expose(sink, store, self, &text, filter);
 }
 
-int expose_openmetrics(struct sink *sink, struct series_store *store, const struct self *self,
-                       const struct expose_filter *filter, bool created)
+int expose_openmetrics(struct format_sink *sink, struct series_store *store,
+                       const struct self *self, const struct expose_filter *filter, bool created)
 {
-    const struct format open = {.open = true, .created = created};
-    return expose(sink, store, self, &open, filter);
+    const struct format openmetrics = {.openmetrics = true, .created = created};
+    return expose(sink, store, self, &openmetrics, filter);
+}
+
+int expose_protobuf(struct format_sink *sink, struct series_store *store, const struct self *self,
+                    const struct expose_filter *filter)
+{
+    const struct format protobuf = {.protobuf = true};
+    return expose(sink, store, self, &protobuf, filter);
 }

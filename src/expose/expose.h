@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * expose: series to bytes, in the Prometheus text format 0.0.4 or as OpenMetrics 1.0.0.
+ * expose: series to bytes, in the Prometheus text format 0.0.4, as OpenMetrics 1.0.0 or as protobuf.
  *
  * Shape:   families in the catalogue's order, then the exporter's own; HELP and TYPE once each; series in the
  *          order of their slots. Families without series are left out.
@@ -12,20 +12,17 @@
 #define VE_EXPOSE_EXPOSE_H
 
 #include "expose/self.h"
-#include "expose/sink.h"
 #include "series/schema.h"
 
-// Which families to show. NULL: all.
-struct expose_filter {
-    bool (*wants)(const void *ctx, const char *name);
-    const void *ctx;
-};
-
 // Writes the whole exposition and leaves it to the caller to end the sink. Returns 0, -ENOMEM (then a part is written).
-int expose_text(struct sink *sink, struct series_store *store, const struct self *self,
+int expose_text(struct format_sink *sink, struct series_store *store, const struct self *self,
                 const struct expose_filter *filter);
 // The same as OpenMetrics; `created`: with when series began.
-int expose_openmetrics(struct sink *sink, struct series_store *store, const struct self *self,
-                       const struct expose_filter *filter, bool created);
+int expose_openmetrics(struct format_sink *sink, struct series_store *store,
+                       const struct self *self, const struct expose_filter *filter, bool created);
+
+// The same as length-delimited MetricFamily messages.
+int expose_protobuf(struct format_sink *sink, struct series_store *store, const struct self *self,
+                    const struct expose_filter *filter);
 
 #endif

@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * family: a catalogue family with all its series. For expose/ only.
+ * family: a family with all its series.
  *
- * Threads: any, inside an RCU section.
+ * Threads: any. Errors: 0 or -ENOMEM.
  */
 #ifndef VE_EXPOSE_FAMILY_H
 #define VE_EXPOSE_FAMILY_H
 
 #include "expose/format.h"
-#include "expose/sink.h"
 #include "series/schema.h"
 
-// Appends it; nothing when it has no series. 0 or -ENOMEM.
-int family_write(struct sink *sink, const struct format *format, const struct family *f);
+// Appends the series that the scrape shows (table_scrape); nothing when there is none. Inside an RCU section.
+int family_write(struct format_sink *sink, const struct format *format, const struct family *f,
+                 uint32_t scrape);
+
+// A histogram without labels, behind its head, from counts that are not cumulative; the last of the n + 1 is above all
+// bounds.
+void family_write_buckets(struct buf *out, const struct format *f, const char *name,
+                          const double *bounds, size_t n, const uint64_t *counts, double sum);
 
 #endif

@@ -3,7 +3,8 @@
 
 #include "base/num.h"
 #include "base/text.h"
-#include "expose/stencil.h"
+
+#include <errno.h>
 
 static void head_line(struct buf *out, const char *word, const char *name, size_t len)
 {
@@ -37,7 +38,7 @@ static void open_head(struct buf *out, const struct format_head *head)
 
 void format_head(struct buf *out, const struct format *f, const struct format_head *head)
 {
-    if (f->open) {
+    if (f->openmetrics) {
         open_head(out, head);
         return;
     }
@@ -63,22 +64,38 @@ void format_sample(struct buf *out, const char *name, const char *labels, double
     buf_char(out, '\n');
 }
 
-void format_buckets(struct buf *out, const struct format *f, const char *name, const double *bounds,
-                    size_t n, const uint64_t *counts, double sum)
-{
-    struct stencil s;
-    const struct stencil_family family = {
-        .name = name, .type = METRIC_HISTOGRAM, .bounds = bounds, .n_bounds = n};
-    const struct stencil_series series = {.counts = counts, .sum = sum};
-    const struct format format = {.open = f->open}; // nobody kept when it began
-    stencil_make(&s, &format, &family);
-    stencil_histogram(&s, out, &series);
-    stencil_free(&s);
-}
-
 void format_end(struct buf *out, const struct format *f)
 {
-    if (f->open) {
+    if (f->openmetrics) {
         buf_str(out, "# EOF\n");
     }
+}
+
+struct format_sink format_sink_text(struct buf *text)
+{
+    return (struct format_sink){.text = text, .full = SIZE_MAX};
+}
+
+struct format_sink format_sink_gzip(struct buf *text, struct gzip *gzip, struct buf *compressed)
+{
+    gzip_begin(gzip);
+    return (struct format_sink){
+        .text = text, .full = FORMAT_SINK_PIECE, .gzip = gzip, .compressed = compressed};
+}
+
+void format_sink_flush(struct format_sink *s)
+{
+    if (gzip_add(s->gzip, s->compressed, s->text->p, s->text->len) < 0) {
+        s->text->failed = true;
+    }
+    s->text->len = 0;
+}
+
+int format_sink_end(struct format_sink *s)
+{
+    if (s->gzip != NULL && !s->text->failed) {
+        format_sink_flush(s);
+        s->text->failed = s->text->failed || gzip_end(s->gzip, s->compressed) < 0;
+    }
+    return s->text->failed ? -ENOMEM : 0;
 }

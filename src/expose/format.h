@@ -1,23 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * format: the grammar of both formats, one function for each kind of line. For expose/ only.
+ * format: how an exposition is written: the grammar of both formats, one function for each kind of line, and the
+ * sink, where the bytes go.
  *
- * Shape:   samples read the same in both, but for a histogram's `le`. OpenMetrics calls a counter's family by
- *          its name without `_total`, knows units, and ends with `# EOF`.
+ * Shape:   samples read the same in both formats, but for a histogram's `le`. OpenMetrics calls a counter's family by
+ *          its name without `_total`, knows units, and ends with `# EOF`. Writers append to the sink's `text` and
+ *          call format_sink_flush_full between two series. With gzip the text moves on a piece at a time, so that it never
+ *          leaves the CPU's caches, and memory holds no more of it than a piece.
+ * Errors:  text->failed, which is sticky.
+ * Threads: one owner at a time for a sink.
+ * Memory:  a sink borrows its buffers and its gzip.
  * Source:  Prometheus "Exposition formats"; OpenMetrics 1.0.0.
  */
 #ifndef VE_EXPOSE_FORMAT_H
 #define VE_EXPOSE_FORMAT_H
 
 #include "base/buf.h"
+#include "expose/gzip.h"
+
+enum format_kind { FORMAT_TEXT, FORMAT_OPENMETRICS, FORMAT_PROTOBUF, FORMAT_KINDS };
 
 // How to write.
 struct format {
-    bool open;    // OpenMetrics 1.0.0; else text 0.0.4
-    bool created; // OpenMetrics: with the lines `_created`
+    bool openmetrics; // OpenMetrics 1.0.0; else text 0.0.4
+    bool protobuf;    // neither: expose/protobuf
+    bool created;     // OpenMetrics: with the lines `_created`
 };
 
-// What stands above a family's samples.
+// The lines before a family's samples.
 struct format_head {
     const char *name; // of a counter with `_total`
     const char *help;
@@ -30,11 +40,35 @@ size_t format_family_len(const char *name, const char *type);
 void format_head(struct buf *out, const struct format *f, const struct format_head *head);
 // One sample; `labels` are written already (a="b",c="d"), or "".
 void format_sample(struct buf *out, const char *name, const char *labels, double value);
-// A histogram's lines without labels, from counts that are not cumulative; the last of the n + 1 is above all
-// bounds.
-void format_buckets(struct buf *out, const struct format *f, const char *name, const double *bounds,
-                    size_t n, const uint64_t *counts, double sum);
 // The end of the exposition.
 void format_end(struct buf *out, const struct format *f);
+
+enum { FORMAT_SINK_PIECE = 256 * 1024 };
+
+struct format_sink {
+    struct buf *text;
+    size_t full;            // bytes of text that are moved on; SIZE_MAX: they stay
+    struct gzip *gzip;      // NULL: the text is kept
+    struct buf *compressed; // the stream so far
+};
+
+// All is appended to text.
+struct format_sink format_sink_text(struct buf *text);
+// All is appended to compressed as one gzip stream; text, which is empty, serves for the pieces.
+struct format_sink format_sink_gzip(struct buf *text, struct gzip *gzip, struct buf *compressed);
+
+// For format_sink_flush_full.
+void format_sink_flush(struct format_sink *s);
+
+// Moves a piece on, when there is one.
+static inline void format_sink_flush_full(struct format_sink *s)
+{
+    if (s->text->len >= s->full) {
+        format_sink_flush(s);
+    }
+}
+
+// Moves the rest on. Returns 0 or -ENOMEM.
+int format_sink_end(struct format_sink *s);
 
 #endif

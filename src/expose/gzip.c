@@ -5,22 +5,17 @@
 #include <isa-l/igzip_lib.h>
 #include <stdlib.h>
 
-// isa-l counts bytes in 32 bits. Level 1 costs about what level 0 does, and what it makes is a third smaller. What
+// isa-l counts bytes in 32 bits. Level 1 takes about as long as level 0, and what it makes is a third smaller. What
 // repeats in an exposition does so within a few lines, for which half the greatest window is as good and faster.
 enum { LEVEL = 1, WINDOW_BITS = 14, IN_MOST = 1 << 30, OUT_STEP = 256 * 1024 };
 
-// isa-l keeps all that it knows of a stream in here, and asks for no memory.
-struct state {
+// isa-l keeps its whole state of a stream in here, and allocates nothing.
+struct gzip {
     struct isal_zstream stream;
     uint8_t level_memory[ISAL_DEF_LVL1_DEFAULT];
 };
 
-struct gzip {
-    struct state now;
-    struct state kept;
-};
-
-bool gzip_is_there(void)
+bool gzip_is_supported(void)
 {
     return true;
 }
@@ -42,14 +37,14 @@ void gzip_free(struct gzip *g)
 
 void gzip_begin(struct gzip *g)
 {
-    struct isal_zstream *z = &g->now.stream;
+    struct isal_zstream *z = &g->stream;
     isal_deflate_init(z); // which leaves avail_in as it was
     z->avail_in = 0;
     z->gzip_flag = IGZIP_GZIP;
     z->level = LEVEL;
     z->hist_bits = WINDOW_BITS;
-    z->level_buf = g->now.level_memory;
-    z->level_buf_size = sizeof g->now.level_memory;
+    z->level_buf = g->level_memory;
+    z->level_buf_size = sizeof g->level_memory;
 }
 
 static int step(struct isal_zstream *z, struct buf *out)
@@ -66,7 +61,7 @@ static int step(struct isal_zstream *z, struct buf *out)
 
 int gzip_add(struct gzip *g, struct buf *out, const char *bytes, size_t len)
 {
-    struct isal_zstream *z = &g->now.stream;
+    struct isal_zstream *z = &g->stream;
     int rc = 0;
     z->next_in = (uint8_t *)(uintptr_t)bytes; // only read
     while (rc == 0 && len > 0) {
@@ -82,21 +77,11 @@ int gzip_add(struct gzip *g, struct buf *out, const char *bytes, size_t len)
 
 int gzip_end(struct gzip *g, struct buf *out)
 {
-    struct isal_zstream *z = &g->now.stream;
+    struct isal_zstream *z = &g->stream;
     int rc = 0;
     z->end_of_stream = 1;
     while (rc == 0 && z->internal_state.state != ZSTATE_END) {
         rc = step(z, out);
     }
     return rc;
-}
-
-void gzip_keep(struct gzip *g)
-{
-    g->kept = g->now;
-}
-
-void gzip_restore(struct gzip *g)
-{
-    g->now = g->kept;
 }

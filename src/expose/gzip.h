@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * gzip: bytes to a gzip stream, chosen for speed. The one place that speaks to isa-l; gzip_none.c stands for it
+ * gzip: bytes to a gzip stream, chosen for speed. The only user of isa-l; gzip_none.c replaces it
  * where there is none (GZIP=no).
  *
- * Shape:   gzip_begin, gzip_add for any number of pieces, gzip_end. In between a state can be kept to go back to.
+ * Shape:   gzip_begin, gzip_add for any number of pieces, gzip_end.
  * Errors:  -ENOMEM, and then `out` holds a part.
  * Threads: one owner at a time for a struct gzip.
- * Memory:  gzip_new returns new; about 720 KiB that serve every stream.
+ * Memory:  gzip_new returns new; about 360 KiB that serve every stream.
  * Source:  RFC 1952.
  */
 #ifndef VE_EXPOSE_GZIP_H
@@ -17,7 +17,7 @@
 struct gzip;
 
 // Whether this build can.
-bool gzip_is_there(void);
+bool gzip_is_supported(void);
 // Returns 0; -ENOMEM; -ENOTSUP in a build that cannot.
 int gzip_new(struct gzip **ret);
 void gzip_free(struct gzip *g);
@@ -26,9 +26,5 @@ void gzip_begin(struct gzip *g);
 // These append what is complete of the stream. They return 0; -ENOMEM.
 int gzip_add(struct gzip *g, struct buf *out, const char *bytes, size_t len);
 int gzip_end(struct gzip *g, struct buf *out);
-
-// Keeps the state, and goes back to the one that was kept last: what was added since is as if it had never been.
-void gzip_keep(struct gzip *g);
-void gzip_restore(struct gzip *g);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-bool gzip_is_there(void)
+bool gzip_is_supported(void)
 {
     return false;
 }
@@ -38,14 +38,4 @@ int gzip_end(struct gzip *g, struct buf *out)
     (void)g;
     (void)out;
     return -ENOTSUP;
-}
-
-void gzip_keep(struct gzip *g)
-{
-    (void)g;
-}
-
-void gzip_restore(struct gzip *g)
-{
-    (void)g;
 }

@@ -30,7 +30,7 @@ static bool next_part(struct slice *rest, char mark, struct slice *ret)
     return true;
 }
 
-static bool is(struct slice s, const char *text)
+static bool is_text(struct slice s, const char *text)
 {
     return s.len == strlen(text) && strncasecmp(s.p, text, s.len) == 0;
 }
@@ -38,7 +38,9 @@ static bool is(struct slice s, const char *text)
 // A parameter `name=value`, the value without quotes around it. False when it is none.
 static bool read_param(struct slice param, struct slice *ret_name, struct slice *ret_value)
 {
-    if (!next_part(&param, '=', ret_name) || !next_part(&param, '=', ret_value) || param.len > 0) {
+    bool one = param.len > 0 && param.p[param.len - 1] != '=';
+    if (!next_part(&param, '=', ret_name) || !next_part(&param, '=', ret_value) || param.len > 0 ||
+        !one) {
         return false;
     }
     if (ret_value->len >= 2 && ret_value->p[0] == '"' && ret_value->p[ret_value->len - 1] == '"') {
@@ -51,7 +53,7 @@ static double read_q(struct slice value)
 {
     char text[NUM_MAX];
     double q;
-    if (value.len >= sizeof text) {
+    if (value.len >= sizeof text || memchr(value.p, '\0', value.len) != NULL) {
         return Q_LEAST;
     }
     memcpy(text, value.p, value.len);
@@ -62,35 +64,52 @@ static double read_q(struct slice value)
     return q > 1 ? 1 : q;
 }
 
-static enum negotiate_escaping read_escaping(struct slice value, enum negotiate_escaping before)
+static enum negotiate_escaping read_escaping(struct slice value)
 {
     static const struct {
         const char *name;
-        enum negotiate_escaping is;
-    } table[] = {{"allow-utf-8", ESCAPING_ALLOW_UTF8},
-                 {"underscores", ESCAPING_UNDERSCORES},
-                 {"dots", ESCAPING_UNDERSCORES}, // doubles each underscore: not for our names
-                 {"values", ESCAPING_VALUES}};
+        enum negotiate_escaping escaping;
+    } table[] = {
+        {"allow-utf-8", NEGOTIATE_ESCAPING_ALLOW_UTF8},
+        {"underscores", NEGOTIATE_ESCAPING_UNDERSCORES},
+        {"dots", NEGOTIATE_ESCAPING_UNDERSCORES}, // doubles each underscore: not for our names
+        {"values", NEGOTIATE_ESCAPING_VALUES}};
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        if (is(value, table[i].name)) {
-            return table[i].is;
+        if (is_text(value, table[i].name)) {
+            return table[i].escaping;
         }
     }
-    return before;
+    return NEGOTIATE_ESCAPING_UNSAID;
 }
 
-static enum negotiate_kind kind_of(struct slice type, struct slice version)
+// The parameters of a media range that tell formats apart.
+struct params {
+    struct slice version;
+    struct slice proto;
+    struct slice encoding;
+};
+
+static enum negotiate_kind kind_of(struct slice type, const struct params *params)
 {
-    if (is(type, "text/plain")) {
-        return version.len == 0 || is(version, "0.0.4") ? NEGOTIATE_TEXT : NEGOTIATE_NONE;
+    struct slice version = params->version;
+    if (is_text(type, "application/vnd.google.protobuf")) {
+        return is_text(params->proto, "io.prometheus.client.MetricFamily") &&
+                       is_text(params->encoding, "delimited")
+                   ? NEGOTIATE_PROTOBUF
+                   : NEGOTIATE_NONE;
     }
-    if (!is(type, "application/openmetrics-text")) {
+    if (is_text(type, "text/plain")) {
+        return version.len == 0 || is_text(version, "0.0.4") ? NEGOTIATE_TEXT
+               : is_text(version, "1.0.0")                   ? NEGOTIATE_TEXT_1_0_0
+                                                             : NEGOTIATE_NONE;
+    }
+    if (!is_text(type, "application/openmetrics-text")) {
         return NEGOTIATE_NONE;
     }
-    if (version.len == 0 || is(version, "0.0.1")) {
+    if (version.len == 0 || is_text(version, "0.0.1")) {
         return NEGOTIATE_OPEN_0_0_1;
     }
-    return is(version, "1.0.0") ? NEGOTIATE_OPEN_1_0_0 : NEGOTIATE_NONE;
+    return is_text(version, "1.0.0") ? NEGOTIATE_OPEN_1_0_0 : NEGOTIATE_NONE;
 }
 
 // Whether `a` goes before `b`, which came earlier.
@@ -124,7 +143,7 @@ void negotiate_accept(struct negotiate *n, const char *value, size_t len)
     while (next_part(&rest, ',', &part)) {
         struct negotiate_clause clause = {.q = 1};
         struct slice type;
-        struct slice version = {"", 0};
+        struct params params = {{"", 0}, {"", 0}, {"", 0}};
         struct slice param;
         if (!next_part(&part, ';', &type) || type.len == 0) {
             continue;
@@ -135,16 +154,20 @@ void negotiate_accept(struct negotiate *n, const char *value, size_t len)
             if (!read_param(param, &name, &text)) {
                 continue;
             }
-            if (is(name, "q")) {
+            if (is_text(name, "q")) {
                 clause.q = read_q(text);
-            } else if (is(name, "version")) {
-                version = text;
-            } else if (is(name, "escaping")) {
-                clause.escaping = read_escaping(text, clause.escaping);
+            } else if (is_text(name, "version")) {
+                params.version = text;
+            } else if (is_text(name, "proto")) {
+                params.proto = text;
+            } else if (is_text(name, "encoding")) {
+                params.encoding = text;
+            } else if (is_text(name, "escaping")) {
+                clause.escaping = read_escaping(text);
             }
         }
         clause.any = memchr(type.p, '*', type.len) != NULL;
-        clause.kind = kind_of(type, version);
+        clause.kind = kind_of(type, &params);
         if (clause.q > 0) {
             add_clause(n, &clause);
         }
@@ -165,33 +188,33 @@ void negotiate_encoding(struct negotiate *n, const char *value, size_t len)
             continue;
         }
         while (next_part(&part, ';', &param)) {
-            if (read_param(param, &name, &text) && is(name, "q")) {
+            if (read_param(param, &name, &text) && is_text(name, "q")) {
                 q = read_q(text);
             }
         }
-        if (is(coding, "gzip") || is(coding, "x-gzip")) {
+        if (is_text(coding, "gzip") || is_text(coding, "x-gzip")) {
             n->gzip = q;
-        } else if (is(coding, "identity")) {
+        } else if (is_text(coding, "identity")) {
             n->identity = q;
-        } else if (is(coding, "*")) {
+        } else if (is_text(coding, "*")) {
             n->any = q;
         }
     }
 }
 
-struct negotiated negotiate_end(const struct negotiate *n)
+struct negotiate_form negotiate_end(const struct negotiate *n)
 {
-    struct negotiated form = {.kind = NEGOTIATE_NONE};
+    struct negotiate_form form = {.kind = NEGOTIATE_NONE};
     for (size_t i = 0; i < n->n && form.kind == NEGOTIATE_NONE; i++) {
         form.kind = n->clauses[i].kind;
-        if (n->clauses[i].escaping != ESCAPING_UNSAID) {
+        if (n->clauses[i].escaping != NEGOTIATE_ESCAPING_UNSAID) {
             form.escaping = n->clauses[i].escaping;
         }
     }
     if (form.kind == NEGOTIATE_NONE) {
         form.kind = NEGOTIATE_TEXT;
     }
-    // Plain bytes may be sent although nobody names them; gzip that only a `*` stands for must be better.
+    // Plain bytes may be sent although no field names them; gzip that only a `*` allows must have a higher q.
     double gzip = n->gzip >= 0 ? n->gzip : n->any;
     double identity = n->identity >= 0 ? n->identity : n->any >= 0 ? n->any : 0;
     form.gzip = gzip > 0 && (gzip > identity || (gzip == identity && n->gzip >= 0));
@@ -204,10 +227,14 @@ struct negotiated negotiate_end(const struct negotiate *n)
             type "; escaping=values"                                                               \
     }
 
-const char *negotiated_type(const struct negotiated *form)
+const char *negotiate_type(const struct negotiate_form *form)
 {
-    static const char *const types[][ESCAPING_VALUES + 1] = {
+    static const char *const types[][NEGOTIATE_ESCAPING_VALUES + 1] = {
         [NEGOTIATE_TEXT] = WITH_ESCAPINGS("text/plain; version=0.0.4; charset=utf-8"),
+        [NEGOTIATE_TEXT_1_0_0] = WITH_ESCAPINGS("text/plain; version=1.0.0; charset=utf-8"),
+        [NEGOTIATE_PROTOBUF] = WITH_ESCAPINGS("application/vnd.google.protobuf; "
+                                              "proto=io.prometheus.client.MetricFamily; "
+                                              "encoding=delimited"),
         [NEGOTIATE_OPEN_1_0_0] =
             WITH_ESCAPINGS("application/openmetrics-text; version=1.0.0; charset=utf-8"),
         [NEGOTIATE_OPEN_0_0_1] =

@@ -1,174 +1,175 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ingest/datagram.h"
 
-#include "ingest/hello.h"
 #include "series/rcu.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
 
-// One datagram, and who it speaks for.
+enum { ROOM = EVENT_MAX_LINE + 1 }; // of a datagram: one byte more shows that it is too long
+
 struct datagram {
-    struct admission who;
-    struct source *source;
-    struct event_defaults defaults;
-    struct event_origin origin;
-    bool entered; // it holds its source for a while
-    bool named;
-    bool refused; // its hello was: so is all that follows
+    struct connection c; // as which the latest one spoke, if that is kept
+    bool kept;           // since the next one may come from the same sender
+    uint64_t kept_ms;    // CLOCK_MONOTONIC, when it was dealt with
+    bool open;           // a forget of it is under way
+    unsigned n;          // of the batch
+    unsigned next;       // to be dealt with
+    const char *rest;    // of the open one: the lines behind the forget, in its room
+    const char *end;
+    struct mmsghdr messages[DATAGRAM_BATCH];
+    struct iovec data[DATAGRAM_BATCH];
+    struct peer_control senders[DATAGRAM_BATCH];
+    char rooms[DATAGRAM_BATCH][ROOM];
 };
 
-static void refuse(struct datagram *d, struct protocol *p, enum reject reason, const char *metric,
-                   const char *detail)
+int datagram_new(struct datagram **ret)
 {
-    count_add(&p->accounts.of[d->source->component]->rejected[reason], 1);
-    refusal_put(p->refusals, d->source, &d->who, 0, reason, metric, detail, p->refused);
+    struct datagram *d = calloc(1, sizeof *d);
+    if (d == NULL) {
+        return -ENOMEM;
+    }
+    for (unsigned i = 0; i < DATAGRAM_BATCH; i++) {
+        d->data[i] = (struct iovec){.iov_base = d->rooms[i], .iov_len = ROOM};
+        d->messages[i].msg_hdr = (struct msghdr){.msg_iov = &d->data[i],
+                                                 .msg_iovlen = 1,
+                                                 .msg_control = &d->senders[i],
+                                                 .msg_controllen = sizeof d->senders[i]};
+    }
+    *ret = d;
+    return 0;
 }
 
-static void be(struct datagram *d, struct protocol *p, struct source *src, uint32_t life)
+void datagram_free(struct datagram *d, struct protocol *p)
 {
-    d->source = src;
-    d->origin = hello_origin(p, src, life, &d->defaults, d->who.permit);
-    d->origin.claimant.now_s = (uint32_t)(p->now_ms / 1000);
+    if (d != NULL && (d->open || d->kept)) {
+        connection_end(&d->c, p);
+    }
+    free(d);
 }
 
-// Returns 0, -ENOSPC, -EPERM as source_datagram.
-static int enter(struct datagram *d, struct protocol *p, unsigned component, struct slice instance)
+bool datagram_is_open(const struct protocol *p)
 {
-    uint32_t life;
-    struct source *src;
-    int rc = source_datagram(p->sources, &p->hand->arena, component, instance, d->who.peer.uid,
-                             p->now_ms, &src, &life);
-    if (rc == 0) {
-        d->entered = true;
-        be(d, p, src, life);
-    }
-    return rc;
+    return p->datagram != NULL && p->datagram->open;
 }
 
-static void enter_unnamed(struct datagram *d, struct protocol *p)
+// Deals with the lines up to the end, or to a forget.
+static void handle_lines(struct datagram *d, struct protocol *p)
 {
-    enter(d, p, admit_component(&d->who), (struct slice){0}); // there is always room
+    d->rest = connection_lines(&d->c, p, d->rest, d->end);
+    d->open = d->c.forget != NULL;
 }
 
-// Whether the sender may be who it says it is. If not, it is refused as one of that component.
-static enum reject claim(struct datagram *d, struct protocol *p, const struct control_hello *h)
+static bool is_same_sender(const struct datagram *d, const struct protocol *p,
+                           const struct peer *peer)
 {
-    uint32_t life;
-    char detail[ADMIT_DETAIL] = "another user is connected as this source";
-    enum reject reason = admit_hello(&d->who, p->rights, h->component, h->instance, detail);
-    int rc = reason == REJECT_NONE ? enter(d, p, h->component, h->instance) : -EPERM;
-    if (rc == -EPERM) {
-        struct source *src = source_nameless(p->sources, h->component, &life);
-        be(d, p, src, life);
-        refuse(d, p, REJECT_not_permitted, "", detail);
-    }
-    return rc == 0 ? REJECT_NONE : rc == -EPERM ? REJECT_not_permitted : REJECT_bad_control;
+    const struct permission_client *who = &d->c.id.client;
+    return who->peer.uid == peer->uid && who->peer.gid == peer->gid && who->peer.pid == peer->pid &&
+           who->generation == permission_generation(p->permissions);
 }
 
-static enum reject on_hello(struct datagram *d, struct protocol *p, const struct control_hello *h)
+/*
+ * What is known of a sender is kept from one datagram to the next. Within a millisecond the source is not
+ * marked as connected again.
+ */
+static void begin_one(struct datagram *d, struct protocol *p, const struct peer *peer)
 {
-    if (h->component == COMPONENT_UNKNOWN || h->session.len > 0 ||
-        hello_defaults(&d->defaults, h) < 0) {
-        return REJECT_bad_control;
-    }
-    enum reject reason = claim(d, p, h);
-    if (reason != REJECT_NONE) {
-        return reason;
-    }
-    d->named = true;
-    atomic_store_explicit(&d->source->forgotten, false, memory_order_relaxed);
-    if (h->has_lost && d->source->instance_len > 0) {
-        count_add(&p->accounts.of[d->source->component]->lost, source_lost(d->source, h->lost));
-    }
-    event_precreate(p->reader, &d->defaults, &d->origin, source_named(p->sources, d->source));
-    return REJECT_NONE;
-}
-
-static void on_control(struct datagram *d, struct protocol *p, const struct control *control,
-                       bool first)
-{
-    if (control->kind == CONTROL_HELLO) {
-        enum reject reason = first ? on_hello(d, p, &control->hello) : REJECT_bad_control;
-        d->refused = reason != REJECT_NONE;
-        if (reason == REJECT_bad_control) {
-            refuse(d, p, REJECT_bad_control, "",
-                   "a hello that is not the first line, or that names too much");
-        }
-    } else if (control->kind == CONTROL_FORGET) {
-        if (d->named) {
-            atomic_store_explicit(&d->source->forgotten, true, memory_order_relaxed);
-            event_forget(p->reader, &control->forget, &d->origin);
-        } else {
-            refuse(d, p, REJECT_bad_control, "", "forget needs a hello before");
-        }
-    }
-}
-
-static void on_line(struct datagram *d, struct protocol *p, const char *line, size_t len,
-                    bool first)
-{
-    p->refused = (struct slice){line, len};
-    if (d->refused) {
-        refuse(d, p, REJECT_bad_control, "", "the hello of its datagram was refused");
-        return;
-    }
-    if (!d->entered && !hello_is_likely(line, len)) {
-        enter_unnamed(d, p);
-    }
-    struct event_verdict v;
-    event_line(p->reader, &d->origin, line, len, &v);
-    if (!d->entered && v.kind == EVENT_APPLIED) {
-        enter_unnamed(d, p); // it looked like a hello, and was none
-    }
-    count_add(v.remembered ? &p->stats->memo_hits : &p->stats->memo_misses, 1);
-    if (v.kind == EVENT_APPLIED) {
-        count_add(&p->accounts.of[d->source->component]->applied, 1);
-    } else if (v.kind == EVENT_REFUSED) {
-        refuse(d, p, v.reason, v.name, v.detail);
-        d->refused = v.was_hello;
+    bool same = d->kept && is_same_sender(d, p, peer);
+    if (same) {
+        d->c.begun = false;
+        d->c.id.entered = d->c.id.entered && d->kept_ms == p->now_ms;
     } else {
-        on_control(d, p, &v.control, first);
-    }
-}
-
-static void on_datagram(struct datagram *d, struct protocol *p, const char *at, size_t len)
-{
-    if (len > EVENT_MAX_LINE) {
-        p->refused = (struct slice){at, len};
-        refuse(d, p, REJECT_too_long, "", "a datagram of more than 65536 bytes");
-        return;
-    }
-    const char *end = at + len;
-    bool first = true;
-    while (at < end) {
-        const char *newline = memchr(at, '\n', (size_t)(end - at));
-        const char *stop = newline != NULL ? newline : end;
-        if (!connection_is_blank(at, (size_t)(stop - at))) {
-            on_line(d, p, at, (size_t)(stop - at), first);
-            first = false;
+        if (d->kept) {
+            connection_end(&d->c, p);
         }
-        at = stop + 1;
+        connection_begin(&d->c, p, -1, peer);
     }
 }
 
-int datagram_read(int fd, struct protocol *p, char *input)
+// A hello holds for its datagram.
+static void end_one(struct datagram *d, struct protocol *p)
+{
+    source_heard(d->c.id.source, p->now_ms, p->now_real_ms);
+    d->kept = !d->c.named && !d->c.hello_rejected;
+    d->kept_ms = p->now_ms;
+    if (!d->kept) {
+        connection_end(&d->c, p);
+    }
+}
+
+// The last LF may be missing.
+static const char *end_of(char *bytes, size_t len)
+{
+    if (len > 0 && bytes[len - 1] != '\n') {
+        bytes[len++] = '\n';
+    }
+    return bytes + len;
+}
+
+// Deals with the next one of the batch.
+static void handle_one(struct datagram *d, struct protocol *p)
 {
     struct peer peer;
-    ssize_t n = peer_receive(fd, input, EVENT_MAX_LINE + 1, &peer);
-    if (n < 0) {
-        return n == -EAGAIN || n == -EINTR ? 0 : (int)n;
-    }
-    count_add(&p->stats->bytes, (uint64_t)n);
-    struct datagram d = {0};
-    uint32_t life;
-    char detail[ADMIT_DETAIL];
+    struct mmsghdr *m = &d->messages[d->next];
+    char *bytes = d->rooms[d->next++];
+    peer_of_datagram(&peer, &m->msg_hdr);
+    m->msg_hdr.msg_controllen = sizeof d->senders[0]; // for the next batch
     rcu_enter();
-    admit_begin(&d.who, &peer, false, p->rights, detail); // takes no place
-    struct source *src = source_nameless(p->sources, admit_component(&d.who), &life);
-    be(&d, p, src, life); // until a hello says more
-    on_datagram(&d, p, input, (size_t)n);
+    begin_one(d, p, &peer);
+    if (m->msg_len > EVENT_MAX_LINE) {
+        connection_reject_too_long(&d->c, p, (struct slice){bytes, m->msg_len});
+    } else {
+        d->rest = bytes;
+        d->end = end_of(bytes, m->msg_len);
+        handle_lines(d, p);
+    }
     rcu_leave();
-    source_heard(d.source, p->now_ms, p->now_real_ms);
-    hello_drop(&d.defaults);
-    return 1;
+    if (d->open) {
+        source_add_connection(p->sources, d->c.id.source); // its window may close meanwhile
+    } else {
+        end_one(d, p);
+    }
+}
+
+static void handle_batch(struct datagram *d, struct protocol *p)
+{
+    while (d->next < d->n && !d->open) {
+        handle_one(d, p);
+    }
+}
+
+int datagram_read(int fd, struct protocol *p)
+{
+    struct datagram *d = p->datagram;
+    int n = recvmmsg(fd, d->messages, DATAGRAM_BATCH, MSG_DONTWAIT, NULL);
+    if (n < 0) {
+        return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+    }
+    identity_read_clock(p);
+    uint64_t bytes = 0;
+    for (int i = 0; i < n; i++) {
+        bytes += d->messages[i].msg_len;
+    }
+    count_add(&p->stats->bytes, bytes);
+    d->n = (unsigned)n;
+    d->next = 0;
+    handle_batch(d, p);
+    return n;
+}
+
+void datagram_go_on(struct protocol *p)
+{
+    struct datagram *d = p->datagram;
+    rcu_enter();
+    connection_renew(&d->c, p);
+    if (connection_step_forget(&d->c, p)) {
+        handle_lines(d, p);
+    }
+    rcu_leave();
+    if (!d->open) {
+        source_leave(p->sources, d->c.id.source, p->now_ms);
+        end_one(d, p);
+        handle_batch(d, p);
+    }
 }

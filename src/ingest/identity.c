@@ -1,116 +1,217 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ingest/identity.h"
 
-#include "ingest/hello.h"
-
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
-static void be_nameless(struct connection *c, struct protocol *p, unsigned component)
+void identity_set_time(struct identity *id, const struct protocol *p)
 {
-    uint32_t life;
-    c->source = source_nameless(p->sources, component, &life);
-    c->origin = hello_origin(p, c->source, life, &c->defaults, c->who.permit);
+    id->origin.now_ms = p->now_ms;
+    id->origin.owner.now_s = (uint32_t)(p->now_ms / 1000);
 }
 
-enum reject identity_begin(struct connection *c, struct protocol *p, char *detail)
+// The lines that follow are those of this source, in this lease.
+static void set_source(struct identity *id, const struct protocol *p, struct source *src,
+                       uint32_t lease)
 {
-    struct peer peer;
-    peer_of_stream(&peer, c->fd);
-    enum reject reason = admit_begin(&c->who, &peer, true, p->rights, detail);
-    be_nameless(c, p, admit_component(&c->who));
+    uint32_t first_lease = id->transient ? 0 : source_first_lease(p->sources, src);
+    id->source = src;
+    id->origin = (struct origin){
+        .defaults = id->defaults.n > 0 ? &id->defaults : NULL,
+        .permission = id->client.permission,
+        .owner = {.updater_id = source_updater_id(p->sources, src),
+                  .precreator_id = source_precreator_id(p->sources, src),
+                  .lease = lease,
+                  .first_lease = first_lease,
+                  .last_lease = id->transient ? 0 : first_lease + SOURCE_LEASES - 1},
+    };
+    identity_set_time(id, p);
+    id->origin.context = event_origin_number(p->reader, &id->origin, src->born);
+}
+
+static void become_anonymous(struct identity *id, struct protocol *p, unsigned component)
+{
+    set_source(id, p, source_anonymous(p->sources, component), 0);
+}
+
+enum reject_reason identity_begin(struct identity *id, struct protocol *p, const struct peer *peer,
+                                  bool by_datagram, struct rejection *why)
+{
+    *id = (struct identity){.by_datagram = by_datagram};
+    enum reject_reason reason =
+        permission_begin(&id->client, peer, !by_datagram, p->permissions, why);
+    become_anonymous(id, p, permission_component(&id->client));
     return reason;
 }
 
-static void leave(struct connection *c, struct protocol *p)
+static void leave(struct identity *id, struct protocol *p)
 {
-    if (c->entered) {
-        source_release(c->source);
-        source_leave(p->sources, c->source, p->now_ms);
+    if (id->entered && !id->by_datagram && !id->transient) {
+        source_leave(p->sources, id->source, p->now_ms);
     }
 }
 
-void identity_end(struct connection *c, struct protocol *p)
+static void drop_labels(struct origin_defaults *d)
 {
-    leave(c, p);
-    admit_end(&c->who);
+    for (size_t i = 0; i < d->n; i++) {
+        free(d->names[i]);
+        free(d->values[i]);
+    }
+    d->n = 0;
 }
 
-int identity_enter(struct connection *c, struct protocol *p, unsigned component,
-                   struct slice instance)
+void identity_end(struct identity *id, struct protocol *p)
 {
-    uint32_t life;
-    struct arena_hand *hand = &p->hand->arena;
-    struct source *src =
-        c->session != NULL ? source_return(p->sources, hand, component, instance, p->now_ms, &life)
-                           : source_enter(p->sources, hand, component, instance, p->now_ms, &life);
-    if (src == NULL) {
-        return -ENOSPC;
+    leave(id, p);
+    permission_end(&id->client, p->permissions);
+    drop_labels(&id->defaults);
+    free(id->instance);
+}
+
+// Returns 0, or as source_enter.
+static int enter(struct identity *id, struct protocol *p, unsigned component, struct slice instance,
+                 bool returns)
+{
+    uint32_t lease;
+    struct source *src;
+    struct source_call call = {.component = component,
+                               .instance = instance,
+                               .holder = permission_holder(&id->client),
+                               .returns = returns,
+                               .now_ms = p->now_ms};
+    struct arena_writer *writer = &p->writer->arena;
+    int rc = id->by_datagram ? source_datagram(p->sources, writer, &call, &src, &lease)
+                             : source_enter(p->sources, writer, &call, &src, &lease);
+    if (rc < 0) {
+        return rc;
     }
-    if (!source_hold(src, c->who.peer.uid)) {
-        source_leave(p->sources, src, p->now_ms);
-        return -EPERM;
-    }
-    leave(c, p);
-    c->entered = true;
-    c->source = src;
-    c->origin = hello_origin(p, src, life, &c->defaults, c->who.permit);
+    leave(id, p);
+    id->entered = true;
+    set_source(id, p, src, lease);
     return 0;
 }
 
-void identity_enter_unnamed(struct connection *c, struct protocol *p)
+// For lines without a hello; there is always room.
+static void enter_anonymous(struct identity *id, struct protocol *p)
 {
-    identity_enter(c, p, admit_component(&c->who), (struct slice){0});
+    enter(id, p, permission_component(&id->client), (struct slice){0}, false);
 }
 
-static enum reject enter_as(struct connection *c, struct protocol *p, const struct control_hello *h,
-                            char *detail)
+static bool is_likely_hello(const char *line, size_t len)
 {
-    switch (identity_enter(c, p, h->component, h->instance)) {
+    return memmem(line, len, "\"hello\"", 7) != NULL;
+}
+
+void identity_prepare(struct identity *id, struct protocol *p, const char *line, size_t len)
+{
+    if (!id->entered && is_likely_hello(line, len)) {
+        set_source(id, p, id->source, source_anonymous_lease(p->sources, id->source, p->now_ms));
+    } else if (!id->entered) {
+        enter_anonymous(id, p);
+    }
+}
+
+void identity_confirm(struct identity *id, struct protocol *p)
+{
+    if (!id->entered) {
+        enter_anonymous(id, p);
+    }
+}
+
+int identity_set_labels(struct identity *id, const struct control_hello *h)
+{
+    struct origin_defaults d = {0};
+    for (; d.n < h->n_labels; d.n++) {
+        const struct control_pair *pair = &h->labels[d.n];
+        d.names[d.n] = strdup(pair->name);
+        d.values[d.n] = strndup(pair->value.p, pair->value.len);
+        if (d.names[d.n] == NULL || d.values[d.n] == NULL) {
+            d.n++;
+            drop_labels(&d);
+            return -ENOMEM;
+        }
+    }
+    id->defaults = d;
+    return 0;
+}
+
+bool identity_has_labels(const struct identity *id, const struct control_hello *h)
+{
+    const struct origin_defaults *d = &id->defaults;
+    size_t same = 0;
+    for (size_t i = 0; i < h->n_labels; i++) {
+        struct slice value = h->labels[i].value;
+        for (size_t k = 0; k < d->n; k++) {
+            same += strcmp(d->names[k], h->labels[i].name) == 0 &&
+                    strlen(d->values[k]) == value.len &&
+                    memcmp(d->values[k], value.p, value.len) == 0;
+        }
+    }
+    return same == d->n && same == h->n_labels;
+}
+
+struct slice identity_instance(const struct identity *id)
+{
+    return id->instance != NULL ? (struct slice){id->instance, strlen(id->instance)}
+                                : (struct slice){id->source->instance, id->source->instance_len};
+}
+
+// Part of the anonymous source, and no connection of it: that it is there keeps nothing which others set.
+static enum reject_reason become_transient(struct identity *id, struct protocol *p,
+                                           const struct control_hello *h, struct rejection *why)
+{
+    if (h->instance.len > 0) {
+        id->instance = strndup(h->instance.p, h->instance.len);
+        if (id->instance == NULL) {
+            return reject_set(why, REJECT_bad_control, "out of memory");
+        }
+    }
+    leave(id, p);
+    id->transient = true;
+    id->entered = true;
+    become_anonymous(id, p, h->component);
+    return REJECT_NONE;
+}
+
+enum reject_reason identity_enter(struct identity *id, struct protocol *p,
+                                  const struct control_hello *h, bool returns,
+                                  struct rejection *why)
+{
+    enum reject_reason reason =
+        permission_hello(&id->client, p->permissions, h->component, h->instance, why);
+    if (reason != REJECT_NONE) {
+        return reason;
+    }
+    if (h->transient) {
+        return become_transient(id, p, h, why);
+    }
+    switch (enter(id, p, h->component, h->instance, returns)) {
     case -ENOSPC:
-        snprintf(detail, ADMIT_DETAIL, "too many sources");
-        return REJECT_bad_control;
+        return reject_set(why, REJECT_bad_control, "too many sources");
+    case -EDQUOT:
+        return reject_set(why, REJECT_rate_limited, "too many sources of this user");
     case -EPERM:
-        snprintf(detail, ADMIT_DETAIL, "another user is connected as this source");
-        return REJECT_not_permitted;
+        return reject_set(why, REJECT_not_permitted, "another user is connected as this source");
     default:
         return REJECT_NONE;
     }
 }
 
-static void tell_other_unit(const struct connection *c, struct protocol *p)
+void identity_reject(struct identity *id, struct protocol *p, unsigned component)
 {
-    char unit[ADMIT_DETAIL];
-    if (admit_other_unit(&c->who, unit, sizeof unit) != NULL) {
-        refusal_put(p->refusals, c->source, &c->who, c->lines, REJECT_NONE, "", unit,
-                    (struct slice){0});
-    }
+    become_anonymous(id, p, permission_rejected_component(&id->client, p->permissions, component));
 }
 
-enum reject identity_claim(struct connection *c, struct protocol *p, const struct control_hello *h,
-                           char *detail)
+void identity_renew(struct identity *id, struct protocol *p, bool named)
 {
-    enum reject reason = admit_hello(&c->who, p->rights, h->component, h->instance, detail);
-    if (reason == REJECT_NONE) {
-        reason = enter_as(c, p, h, detail);
-    }
-    if (reason == REJECT_NONE) {
-        tell_other_unit(c, p);
-    } else if (reason != REJECT_bad_control) {
-        be_nameless(c, p, h->component);
-    }
-    return reason;
-}
-
-void identity_renew(struct connection *c, struct protocol *p)
-{
-    struct slice instance = {c->source->instance, c->source->instance_len};
-    if (c->who.generation != rights_generation(p->rights)) {
-        admit_again(&c->who, p->rights, c->named ? c->source->component : COMPONENT_UNKNOWN,
-                    instance);
-        struct event_ledger *ledger = c->origin.ledger;
-        c->origin =
-            hello_origin(p, c->source, c->origin.claimant.life, &c->defaults, c->who.permit);
-        c->origin.ledger = ledger;
+    struct slice instance = identity_instance(id);
+    if (id->client.generation != permission_generation(p->permissions)) {
+        permission_renew(&id->client, p->permissions,
+                         named ? id->source->component : COMPONENT_UNKNOWN, instance);
+        struct transaction *transaction = id->origin.transaction;
+        set_source(id, p, id->source, id->origin.owner.lease);
+        id->origin.transaction = transaction;
     }
 }

@@ -3,18 +3,59 @@
 
 #include "base/clock.h"
 #include "ingest/worker.h"
+#include "source/peer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-static void wake_worker(void *ingest, unsigned number)
+enum { DATAGRAM_BUFFER = 4 << 20 };
+
+int ingest_open_socket(struct unix_socket *ret, const struct unix_socket_settings *settings,
+                       struct buf *problem)
 {
-    struct worker *w = &((struct ingest *)ingest)->workers[number];
-    atomic_store(&w->look, true);
-    eventfd_write(w->wake, 1);
+    struct unix_socket s;
+    int rc = unix_socket_open(&s, settings, problem);
+    if (rc < 0) {
+        return rc;
+    }
+    if (settings->type == SOCK_DGRAM) {
+        int size = DATAGRAM_BUFFER; // as far as net.core.rmem_max lets it
+        setsockopt(s.fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+        rc = peer_ask(s.fd);
+    }
+    if (rc < 0) {
+        unix_socket_close(&s);
+        buf_addf(problem, "%s: cannot ask who sends: %s", settings->path, strerror(-rc));
+        return rc;
+    }
+    *ret = s;
+    return 0;
+}
+
+int ingest_adopt_socket(struct unix_socket *ret, int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+        fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
+        return -errno;
+    }
+    int type;
+    socklen_t size = sizeof type;
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0) {
+        return -errno;
+    }
+    int rc = type == SOCK_DGRAM ? peer_ask(fd) : 0;
+    if (rc < 0) {
+        return rc;
+    }
+    *ret = (struct unix_socket){.fd = fd};
+    unix_socket_adopt(ret);
+    return 0;
 }
 
 int ingest_open(struct ingest **ret, const struct ingest_settings *settings,
@@ -24,26 +65,33 @@ int ingest_open(struct ingest **ret, const struct ingest_settings *settings,
     if (in == NULL) {
         return -ENOMEM;
     }
-    in->settings = *settings;
+    in->n_workers = settings->workers;
+    in->cache_bytes = settings->cache_bytes;
+    in->stream = settings->stream;
+    in->datagram = settings->datagram;
     in->store = store;
     in->sources = sources;
+    in->caught_up_ms = clock_mono_ms();
+    permission_open(&in->permissions);
     atomic_store(&in->most, settings->connections);
     in->acks = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
     in->workers = calloc(settings->workers, sizeof *in->workers);
-    int rc = in->acks < 0 ? -errno : in->workers == NULL ? -ENOMEM : 0;
+    in->wakeups = calloc(settings->workers, sizeof *in->wakeups);
+    int rc = in->acks < 0 ? -errno : in->workers == NULL || in->wakeups == NULL ? -ENOMEM : 0;
     if (rc == 0) {
-        rc = sessions_new(&in->sessions, settings->sessions, store->share.arena, wake_worker, in);
+        rc = sessions_new(&in->sessions, settings->sessions, store->share.arena);
     }
-    for (unsigned i = 0; in->workers != NULL && i < settings->workers; i++) {
+    for (unsigned i = 0; in->workers != NULL && in->wakeups != NULL && i < settings->workers; i++) {
         struct worker *w = &in->workers[i];
-        w->epoll = w->wake = w->resume = -1;
+        w->wakeup = &in->wakeups[i];
+        w->epoll = w->wakeup->fd = w->resume = -1;
         if (rc == 0) {
             rc = worker_open(w, in, i);
         }
     }
     if (rc < 0) {
-        in->settings.stream = SOCKET_NONE; // still the caller's
-        in->settings.datagram = SOCKET_NONE;
+        in->stream = UNIX_SOCKET_NONE; // still the caller's
+        in->datagram = UNIX_SOCKET_NONE;
         ingest_free(in);
         return rc;
     }
@@ -56,26 +104,25 @@ void ingest_free(struct ingest *in)
     if (in == NULL) {
         return;
     }
-    for (unsigned i = 0; in->workers != NULL && i < in->settings.workers; i++) {
+    for (unsigned i = 0; in->workers != NULL && in->wakeups != NULL && i < in->n_workers; i++) {
         worker_close(&in->workers[i]);
     }
-    socket_close(&in->settings.stream);
-    socket_close(&in->settings.datagram);
+    unix_socket_close(&in->stream);
+    unix_socket_close(&in->datagram);
     if (in->acks >= 0) {
         close(in->acks);
     }
     sessions_free(in->sessions);
     free(in->workers);
-    rights_close(&in->rights);
+    free(in->wakeups);
+    permission_close(&in->permissions);
     free(in);
 }
 
 static void order(struct ingest *in, enum worker_order what)
 {
     atomic_store(&in->order, what);
-    for (unsigned i = 0; i < in->started; i++) {
-        eventfd_write(in->workers[i].wake, 1);
-    }
+    worker_wake_all(in);
 }
 
 static void join(struct ingest *in)
@@ -88,7 +135,7 @@ static void join(struct ingest *in)
 
 int ingest_start(struct ingest *in)
 {
-    for (; in->started < in->settings.workers; in->started++) {
+    for (; in->started < in->n_workers; in->started++) {
         struct worker *w = &in->workers[in->started];
         int err = pthread_create(&w->thread, NULL, worker_main, w);
         if (err != 0) {
@@ -137,11 +184,11 @@ void ingest_poke(struct ingest *in)
 {
     for (unsigned i = 0; i < in->started; i++) {
         in->workers[i].asked = count_read(&in->workers[i].stats.turns);
-        eventfd_write(in->workers[i].wake, 1);
     }
+    worker_wake_all(in);
 }
 
-bool ingest_answered(const struct ingest *in)
+bool ingest_has_answered(const struct ingest *in)
 {
     for (unsigned i = 0; i < in->started; i++) {
         if (count_read(&in->workers[i].stats.turns) == in->workers[i].asked) {
@@ -151,40 +198,92 @@ bool ingest_answered(const struct ingest *in)
     return true;
 }
 
-bool ingest_take_refusal(struct ingest *in, struct refusal *ret)
+bool ingest_is_progressing(const struct ingest *in, uint64_t now_ms)
 {
-    for (unsigned i = 0; i < in->settings.workers; i++) {
-        if (refusal_take(&in->workers[i].refusals, ret)) {
+    for (unsigned i = 0; i < in->n_workers; i++) {
+        uint64_t since_ms = count_read(&in->workers[i].stats.busy_since_ms);
+        if (since_ms != 0 && now_ms > since_ms && now_ms - since_ms >= INGEST_STILL_MS) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool has_caught_up(const struct ingest *in)
+{
+    bool all = true;
+    for (unsigned i = 0; i < in->started; i++) {
+        all = all && atomic_load(&in->workers[i].caught_up) == atomic_load(&in->catch_up);
+    }
+    return all;
+}
+
+static bool are_idle(const struct ingest *in)
+{
+    bool all = true;
+    for (unsigned i = 0; i < in->started; i++) {
+        all = all && worker_is_idle(&in->workers[i]);
+    }
+    return all;
+}
+
+uint64_t ingest_caught_up(struct ingest *in, uint64_t now_ms)
+{
+    if (in->asked_ms != 0 && !has_caught_up(in)) {
+        return in->caught_up_ms;
+    }
+    in->caught_up_ms = in->asked_ms != 0 ? in->asked_ms : in->caught_up_ms;
+    in->asked_ms = 0;
+    if (are_idle(in)) {
+        in->caught_up_ms = now_ms;
+        return now_ms;
+    }
+    in->asked_ms = now_ms;
+    atomic_fetch_add(&in->catch_up, 1);
+    worker_wake_all(in);
+    return in->caught_up_ms;
+}
+
+bool ingest_take_rejected(struct ingest *in, struct rejected_line *ret)
+{
+    for (unsigned i = 0; i < in->n_workers; i++) {
+        if (rejected_take(&in->workers[i].rejected_lines, ret)) {
             return true;
         }
     }
     return false;
 }
 
-uint64_t ingest_missed_refusals(const struct ingest *in)
+uint64_t ingest_missed_rejected(const struct ingest *in)
 {
     uint64_t missed = 0;
-    for (unsigned i = 0; i < in->settings.workers; i++) {
-        missed += count_read(&in->workers[i].refusals.missed);
+    for (unsigned i = 0; i < in->n_workers; i++) {
+        missed += count_read(&in->workers[i].rejected_lines.missed);
     }
     return missed;
 }
 
-void ingest_tell_texts(struct ingest *in, bool on)
+void ingest_keep_texts(struct ingest *in, bool on)
 {
-    for (unsigned i = 0; i < in->settings.workers; i++) {
-        atomic_store_explicit(&in->workers[i].refusals.texts, on, memory_order_relaxed);
+    for (unsigned i = 0; i < in->n_workers; i++) {
+        atomic_store_explicit(&in->workers[i].rejected_lines.texts, on, memory_order_relaxed);
     }
 }
 
-int ingest_bind_rights(struct ingest *in, struct rights *r)
+int ingest_bind_permissions(struct ingest *in, struct permission_roles *r)
 {
-    return rights_bind(&in->rights, r, in->store->share.made);
+    return permission_bind(&in->permissions, r, in->store->share.quotas);
 }
 
-struct rights *ingest_put_rights(struct ingest *in, struct rights *r)
+struct permission_roles *ingest_put_permissions(struct ingest *in, struct permission_roles *r)
 {
-    return rights_put(&in->rights, r);
+    return permission_put(&in->permissions, r);
+}
+
+const char *ingest_lost_socket(const struct ingest *in, size_t i)
+{
+    const struct unix_socket *s = i == 0 ? &in->stream : &in->datagram;
+    return unix_socket_is_reachable(s) ? NULL : s->path;
 }
 
 void ingest_set_connections(struct ingest *in, uint32_t most)
@@ -200,72 +299,76 @@ void ingest_tick(struct ingest *in, uint64_t now_ms)
 int ingest_adapt(struct ingest *in, const struct catalog *c)
 {
     int rc = 0;
-    for (unsigned i = 0; rc == 0 && i < in->settings.workers; i++) {
-        rc = worker_open_accounts(&in->workers[i], c);
+    for (unsigned i = 0; rc == 0 && i < in->n_workers; i++) {
+        rc = worker_open_statistics(&in->workers[i], c);
     }
     return rc;
 }
 
-void ingest_mend(struct ingest *in)
+void ingest_repair(struct ingest *in, bool went_back)
 {
     char *base = in->store->share.base;
     for (unsigned i = 0; i < CATALOG_MAX_COMPONENTS; i++) {
-        uint32_t handle = in->accounts.of[i];
+        uint32_t handle = in->statistics.handles[i];
         if (handle != 0 && record_is_whole(base, handle)) {
-            record_mend_cells(base, handle);
+            record_repair_cells(base, handle);
         } else {
-            in->accounts.of[i] = 0; // made anew
+            in->statistics.handles[i] = 0; // a new one is made
         }
     }
-    // Without memory an account counts on, and does not outlive the process.
+    // Without memory statistics count on, and do not outlive the process.
     ingest_adapt(in, schema_current(in->store)->catalog);
-    sessions_mend(in->sessions);
+    bool any = sessions_repair(in->sessions, went_back);
+    for (unsigned i = 0; any && i < in->n_workers; i++) {
+        atomic_store(&in->wakeups[i].sessions_changed, true);
+    }
+    worker_wake_all(in);
 }
 
 void ingest_restore(struct ingest *in, struct record_image *image, uint64_t now_ms,
                     uint64_t now_real_ms)
 {
     struct worker *first = &in->workers[0];
-    accounts_restore(&first->protocol.accounts, schema_current(in->store)->catalog, image);
+    statistics_restore(&first->protocol.statistics, schema_current(in->store)->catalog, image);
     if (!image->power_cut) {
-        sessions_restore(in->sessions, &first->hand.arena, image, now_ms, now_real_ms);
+        sessions_restore(in->sessions, &first->writer.arena, image, now_ms, now_real_ms);
     }
 }
 
-// Adds up one figure of a component's account over the lanes; `at` is its place in struct account.
-static uint64_t account_sum(const struct ingest *in, unsigned component, size_t at)
+// Adds up one figure of a component's statistics over the lanes; `at` is its place in struct statistics.
+static uint64_t sum_statistics(const struct ingest *in, unsigned component, size_t at)
 {
     uint64_t sum = 0;
-    for (unsigned i = 0; i < in->settings.workers; i++) {
-        const char *account = (const char *)in->workers[i].protocol.accounts.of[component];
-        sum += account == NULL ? 0
-                               : count_read((const _Atomic uint64_t *)(const void *)(account + at));
+    for (unsigned i = 0; i < in->n_workers; i++) {
+        const char *cell = (const char *)atomic_load_explicit(
+            &in->workers[i].protocol.statistics.cells[component], memory_order_acquire);
+        sum += cell == NULL ? 0 : count_read((const _Atomic uint64_t *)(const void *)(cell + at));
     }
     return sum;
 }
 
 uint64_t ingest_applied(const struct ingest *in, unsigned component)
 {
-    return account_sum(in, component, offsetof(struct account, applied));
+    return sum_statistics(in, component, offsetof(struct statistics, applied));
 }
 
 uint64_t ingest_lost(const struct ingest *in, unsigned component)
 {
-    return account_sum(in, component, offsetof(struct account, lost));
+    return sum_statistics(in, component, offsetof(struct statistics, lost));
 }
 
-uint64_t ingest_rejected(const struct ingest *in, unsigned component, enum reject reason)
+uint64_t ingest_rejected(const struct ingest *in, unsigned component, enum reject_reason reason)
 {
-    return account_sum(in, component,
-                       offsetof(struct account, rejected) + reason * sizeof(uint64_t));
+    return sum_statistics(in, component,
+                          offsetof(struct statistics, rejected) + reason * sizeof(uint64_t));
 }
 
 unsigned ingest_workers(const struct ingest *in)
 {
-    return in->settings.workers;
+    return in->n_workers;
 }
 
-const struct ingest_stats *ingest_stats_of(const struct ingest *in, unsigned worker)
+const struct statistics_worker *ingest_statistics(const struct ingest *in, unsigned worker)
 {
     return &in->workers[worker].stats;
 }

@@ -1,42 +1,71 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ingest/reply.h"
 
-#include "base/text.h"
+#include "base/json_writer.h"
 
-#include <inttypes.h>
-
-void reply_error(struct buf *out, const struct event_verdict *v, uint64_t line)
+static void end_reply(struct buf *out)
 {
-    buf_addf(out, "{\"error\":\"%s\",\"line\":%" PRIu64, reject_name(v->reason), line);
-    if (v->index >= 0) {
-        buf_addf(out, ",\"index\":%d", v->index);
-    }
-    buf_str(out, ",\"detail\":");
-    text_json(out, v->detail, strlen(v->detail));
     buf_str(out, "}\n");
+}
+
+void reply_error(struct buf *out, const struct rejection *why, uint64_t line)
+{
+    json_begin(out, '{');
+    json_key(out, "error");
+    json_string(out, reject_name(why->reason));
+    json_key(out, "line");
+    json_u64(out, line);
+    if (why->element >= 0) {
+        json_key(out, "index");
+        json_u64(out, (uint64_t)why->element);
+    }
+    json_key(out, "detail");
+    json_string(out, why->detail);
+    end_reply(out);
 }
 
 void reply_hello(struct buf *out, uint64_t applied, bool known)
 {
-    buf_addf(out, "{\"hello\":{\"protocol\":1,\"applied\":%" PRIu64 ",\"known\":%s}}\n", applied,
-             known ? "true" : "false");
+    json_begin(out, '{');
+    json_key(out, "hello");
+    json_begin(out, '{');
+    json_key(out, "protocol");
+    json_u64(out, 1);
+    json_key(out, "applied");
+    json_u64(out, applied);
+    json_key(out, "known");
+    json_bool(out, known);
+    json_end(out, '}');
+    end_reply(out);
 }
 
 void reply_sync(struct buf *out, struct slice id, uint64_t applied, uint64_t rejected)
 {
-    buf_str(out, "{\"sync\":");
-    buf_add(out, id.p, id.len);
-    buf_addf(out, ",\"applied\":%" PRIu64 ",\"rejected\":%" PRIu64 "}\n", applied, rejected);
+    json_begin(out, '{');
+    json_key(out, "sync");
+    json_value(out, id.p, id.len);
+    json_key(out, "applied");
+    json_u64(out, applied);
+    json_key(out, "rejected");
+    json_u64(out, rejected);
+    end_reply(out);
 }
 
 void reply_ping(struct buf *out, struct slice id)
 {
-    buf_str(out, "{\"ping\":");
-    buf_add(out, id.p, id.len);
-    buf_str(out, "}\n");
+    json_begin(out, '{');
+    json_key(out, "ping");
+    json_value(out, id.p, id.len);
+    end_reply(out);
 }
 
 void reply_forget(struct buf *out, uint64_t series)
 {
-    buf_addf(out, "{\"forget\":{\"series\":%" PRIu64 "}}\n", series);
+    json_begin(out, '{');
+    json_key(out, "forget");
+    json_begin(out, '{');
+    json_key(out, "series");
+    json_u64(out, series);
+    json_end(out, '}');
+    end_reply(out);
 }

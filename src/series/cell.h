@@ -4,17 +4,19 @@
  *
  * Shape:   a counter or histogram series has one cell per lane (ingest worker). Only that worker writes it,
  *          with plain relaxed stores; a scrape adds the lanes up. A gauge has one cell that all share.
+ *          A counter has a part for whole numbers and one for the rest, so that whole sums are exact up to 2^53. A
+ *          histogram's count is the sum of its buckets, so that `_count` and `+Inf` cannot differ.
  * Threads: cell_count and cell_observe by the lane's own worker; the gauge functions and all reads by any.
  * Units:   those of the metric.
  *
- * Memory orders, of this floor:
+ * Memory orders, of this layer:
  *   value of a cell           relaxed         one writer; a reader needs some whole value, not an order
  *   gauge                     relaxed         store, or compare-and-swap for `add`
  *   lane handle in a record   release/acquire the cell is zeroed before it can be found
  *   series state              release/acquire the record is written before it can be found; seq_cst where
- *                                             a remover and a claimer must see each other (table.c)
- *   check of a record         seq_cst         who publishes and who withdraws look at the series' state (table.c)
- *   marks, last update        seq_cst, by claimers also when they are found as wanted (claim.c)
+ *                                             a remover and an owner must see each other (table.h)
+ *   check of a record         seq_cst         whoever persists or withdraws it looks at the series' state (table.c)
+ *   ids, last update          seq_cst, also where they are found as they should be (source/owner)
  *   schema pointer            release/acquire tables are made before they can be found
  *   free slots and pieces     release/acquire what the last owner wrote is over before the next one writes
  */
@@ -53,7 +55,7 @@ static inline size_t cell_histogram_size(size_t n_bounds)
     return sizeof(struct cell_histogram) + (n_bounds + 1) * sizeof(uint64_t);
 }
 
-// Adds a whole number up to CELL_WHOLE_ADD_MAX. Returns whether that goes.
+// Adds a whole number up to CELL_WHOLE_ADD_MAX. Returns false, and adds nothing, when the sum would pass CELL_WHOLE_MAX.
 static inline bool cell_count_whole(struct cell_counter *c, uint64_t add)
 {
     uint64_t whole = atomic_load_explicit(&c->whole, memory_order_relaxed) + add;
@@ -97,10 +99,9 @@ static inline cell_two cell_below_eight(const double *bounds, cell_pair v)
            cell_below_two(bounds + 4, v) + cell_below_two(bounds + 6, v);
 }
 
-// The bucket of a value: the first of n bounds (1 at least) that is not below it. Behind them stand CATALOG_BOUNDS_PAD more
-// that are +Inf. Hardly a step hangs on the value or on how many bounds there are, since no branch on either could be
-// foreseen: of up to twice CATALOG_BOUNDS_PAD bounds one half is left out, and as many as may then be below the value are
-// counted with those behind them, which are not.
+// The bucket of a value: the first of n bounds (1 at least) that is not below it. CATALOG_BOUNDS_PAD bounds that are +Inf
+// follow them. There is hardly a branch, since none on the value or on n could be predicted: the bounds are halved until
+// CATALOG_BOUNDS_PAD or fewer are left, and of the CATALOG_BOUNDS_PAD from there on those below the value are counted.
 static inline size_t cell_bucket(const double *bounds, size_t n, double v)
 {
     const double *at = bounds;
@@ -134,7 +135,8 @@ static inline void cell_add(_Atomic double *gauge, double v)
     double sum;
     do {
         sum = old + v;
-        // Whoever checked before may have been overtaken: stay finite.
+        // Another round: another thread has changed the gauge, and gone on.
+        // The check for a finite sum may have been for another value of it.
         sum = sum > DBL_MAX ? DBL_MAX : sum < -DBL_MAX ? -DBL_MAX : sum;
     } while (!atomic_compare_exchange_weak_explicit(gauge, &old, sum, memory_order_relaxed,
                                                     memory_order_relaxed));

@@ -13,43 +13,60 @@ struct exemplar {
 
 struct exemplars {
     size_t n;
-    _Atomic(struct exemplar *) at[];
+    _Atomic(struct exemplar *) places[];
 };
 
-static struct exemplars *row_of(const struct table *t, struct series *s)
+static struct exemplars *row_of(struct exemplar_row of_series)
 {
-    struct exemplars *row = atomic_load_explicit(&s->exemplars, memory_order_acquire);
+    struct exemplars *row = atomic_load_explicit(of_series.row, memory_order_acquire);
+    struct exemplars *none = NULL;
     if (row != NULL) {
         return row;
     }
-    struct exemplars *none = NULL;
-    row = calloc(1, sizeof *row + (t->n_bounds + 1) * sizeof row->at[0]);
+    row = calloc(1, sizeof *row + of_series.n_places * sizeof row->places[0]);
     if (row == NULL) {
         return NULL;
     }
-    row->n = t->n_bounds + 1;
-    if (atomic_compare_exchange_strong(&s->exemplars, &none, row)) {
+    row->n = of_series.n_places;
+    if (atomic_compare_exchange_strong(of_series.row, &none, row)) {
         return row;
     }
     free(row);
     return none;
 }
 
-static struct exemplar *fill_place(struct table_share *share, _Atomic(struct exemplar *) *place)
+// One more, which is within the bound. Returns the one that is at the place then, and whether it is this one.
+static struct exemplar *fill_place(struct exemplar_row of_series, size_t place, bool *ret_new)
 {
-    if (atomic_fetch_add_explicit(&share->exemplars, 1, memory_order_relaxed) < EXEMPLARS_MOST) {
-        struct exemplar *none = NULL;
-        struct exemplar *e = calloc(1, sizeof *e);
-        if (e != NULL && atomic_compare_exchange_strong(place, &none, e)) {
-            return e;
-        }
-        free(e);
-        e = none;
-        atomic_fetch_sub_explicit(&share->exemplars, 1, memory_order_relaxed);
+    struct exemplars *row = row_of(of_series);
+    struct exemplar *none = NULL;
+    struct exemplar *e = row == NULL ? NULL : calloc(1, sizeof *e);
+    *ret_new = e != NULL && atomic_compare_exchange_strong(&row->places[place], &none, e);
+    if (*ret_new) {
         return e;
     }
-    atomic_fetch_sub_explicit(&share->exemplars, 1, memory_order_relaxed);
-    return NULL;
+    free(e);
+    return none;
+}
+
+// The exemplar at the place, with memory for its row and itself only if there may be one more of all.
+static struct exemplar *place_of(struct exemplar_row of_series, size_t place)
+{
+    _Atomic uint64_t *kept = of_series.kept;
+    const struct exemplars *row = atomic_load_explicit(of_series.row, memory_order_acquire);
+    struct exemplar *e =
+        row == NULL ? NULL : atomic_load_explicit(&row->places[place], memory_order_acquire);
+    if (e != NULL) {
+        return e;
+    }
+    bool is_new = false;
+    if (atomic_fetch_add_explicit(kept, 1, memory_order_relaxed) < EXEMPLARS_MOST) {
+        e = fill_place(of_series, place, &is_new);
+    }
+    if (!is_new) {
+        atomic_fetch_sub_explicit(kept, 1, memory_order_relaxed);
+    }
+    return e;
 }
 
 static bool write_text(struct exemplar *e, const char *text, size_t len)
@@ -72,16 +89,9 @@ static bool write_text(struct exemplar *e, const char *text, size_t len)
     return true;
 }
 
-bool exemplar_keep(struct table *t, struct series *s, size_t bucket, const char *text, size_t len)
+bool exemplar_keep(struct exemplar_row of_series, size_t place, const char *text, size_t len)
 {
-    struct exemplars *row = len > 0 && len <= EXEMPLAR_TEXT ? row_of(t, s) : NULL;
-    if (row == NULL) {
-        return false;
-    }
-    struct exemplar *e = atomic_load_explicit(&row->at[bucket], memory_order_acquire);
-    if (e == NULL) {
-        e = fill_place(t->share, &row->at[bucket]);
-    }
+    struct exemplar *e = len > 0 && len <= EXEMPLAR_TEXT ? place_of(of_series, place) : NULL;
     return e != NULL && write_text(e, text, len);
 }
 
@@ -102,9 +112,9 @@ static long try_read(const struct exemplar *e, char *out)
     return (long)len;
 }
 
-size_t exemplar_read(const struct exemplars *all, size_t bucket, char *out)
+size_t exemplar_read(const struct exemplars *row, size_t place, char *out)
 {
-    const struct exemplar *e = atomic_load_explicit(&all->at[bucket], memory_order_acquire);
+    const struct exemplar *e = atomic_load_explicit(&row->places[place], memory_order_acquire);
     for (int tries = 0; e != NULL && tries < EXEMPLAR_TRIES; tries++) {
         long len = try_read(e, out);
         if (len >= 0) {
@@ -114,13 +124,13 @@ size_t exemplar_read(const struct exemplars *all, size_t bucket, char *out)
     return 0;
 }
 
-void exemplars_drop(struct table_share *share, struct series *s)
+void exemplars_free(struct exemplar_row of_series)
 {
-    struct exemplars *row = atomic_exchange(&s->exemplars, NULL);
+    struct exemplars *row = atomic_exchange(of_series.row, NULL);
     for (size_t i = 0; row != NULL && i < row->n; i++) {
-        struct exemplar *e = atomic_load_explicit(&row->at[i], memory_order_relaxed);
+        struct exemplar *e = atomic_load_explicit(&row->places[i], memory_order_relaxed);
         if (e != NULL) {
-            atomic_fetch_sub_explicit(&share->exemplars, 1, memory_order_relaxed);
+            atomic_fetch_sub_explicit(of_series.kept, 1, memory_order_relaxed);
             free(e);
         }
     }

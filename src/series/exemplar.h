@@ -6,35 +6,40 @@
  * Shape:   a series has nothing of it until its first exemplar comes; then a row of places, one for a counter
  *          and one for each bucket of a histogram, each of them filled when it is first needed and written
  *          over from then on.
- * Bounds:  EXEMPLARS_MOST of all series together, about 11 MiB; beyond them a place that has none stays empty.
+ * Bounds:  EXEMPLARS_MOST of all series together, which take 11 MiB, and their rows, which take 17 MiB where each is of
+ *          another histogram with as many bounds as there may be; beyond them a place that has none stays empty.
  * Threads: any, inside an RCU section. A writer makes a place's sequence odd, writes, and makes it even; one that
  *          meets another writer there leaves it to that one. A reader whose sequence changed meanwhile reads again,
  *          and gives up after EXEMPLAR_TRIES. So nobody waits, and no half of one is ever shown.
- * Memory:  belongs to its series and goes with it (slab_release). It does not outlive the process.
+ * Memory:  belongs to its series and goes with it (table_reclaim). It does not outlive the process.
  */
 #ifndef VE_SERIES_EXEMPLAR_H
 #define VE_SERIES_EXEMPLAR_H
 
-#include "series/table.h"
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 enum { EXEMPLAR_TEXT = 640, EXEMPLARS_MOST = 16384, EXEMPLAR_TRIES = 8 };
 
 struct exemplars;
 
-// Keeps a text for the bucket (of a counter: 0). Returns whether it did: not when it is longer than EXEMPLAR_TEXT, at
-// the bound, without memory, or when somebody else does just now.
-bool exemplar_keep(struct table *t, struct series *s, size_t bucket, const char *text, size_t len);
+// Where exemplars of one series are kept.
+struct exemplar_row {
+    _Atomic(struct exemplars *) *row; // of the series
+    size_t n_places;                  // that it has or is going to have
+    _Atomic uint64_t *kept;           // of all series
+};
 
-// What a series has; NULL: nothing.
-static inline const struct exemplars *exemplars_of(const struct series *s)
-{
-    return atomic_load_explicit(&s->exemplars, memory_order_acquire);
-}
+// Keeps a text at a place. Returns whether it did: not when it is longer than EXEMPLAR_TEXT, at the bound, without memory,
+// or while another thread does.
+bool exemplar_keep(struct exemplar_row of_series, size_t place, const char *text, size_t len);
 
-// Copies the bucket's text to `out` (EXEMPLAR_TEXT bytes). Returns its length; 0: none.
-size_t exemplar_read(const struct exemplars *all, size_t bucket, char *out);
+// Copies the place's text to `out` (EXEMPLAR_TEXT bytes). Returns its length; 0: none.
+size_t exemplar_read(const struct exemplars *row, size_t place, char *out);
 
-// Frees what a series has that nobody else may reach any more.
-void exemplars_drop(struct table_share *share, struct series *s);
+// Frees a row that no other thread may reach, and empties where it was.
+void exemplars_free(struct exemplar_row of_series);
 
 #endif

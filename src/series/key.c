@@ -13,13 +13,18 @@
 // Of key_hash, in this process. Whoever does not know it cannot choose keys that collide.
 static unsigned char secret[XXH3_SECRET_DEFAULT_SIZE];
 
-__attribute__((constructor)) static void draw(void)
+uint64_t key_random(void)
 {
-    uint64_t seed;
-    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed) {
-        seed = clock_mono_ns() * 0x9E3779B97F4A7C15u ^ (uint64_t)getpid();
+    uint64_t n;
+    if (getrandom(&n, sizeof n, GRND_NONBLOCK) != sizeof n) {
+        n = clock_mono_ns() * 0x9E3779B97F4A7C15u ^ (uint64_t)getpid();
     }
-    XXH3_generateSecret_fromSeed(secret, seed);
+    return n;
+}
+
+__attribute__((constructor)) static void draw_secret(void)
+{
+    XXH3_generateSecret_fromSeed(secret, key_random());
 }
 
 // Most openings are short: to copy as many bytes of each takes less than to find out how many there are.

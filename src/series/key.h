@@ -18,6 +18,8 @@ void key_build(struct buf *out, const struct metric *m, const struct slice *valu
 
 // The hash of a key's text, another one in each process: no client can choose keys that collide.
 uint64_t key_hash(const char *text, size_t len);
+// A number that no other process guesses, as far as the system gives one.
+uint64_t key_random(void);
 // The hash of any bytes under a seed.
 uint64_t key_hash_with(const void *bytes, size_t len, uint64_t seed);
 

@@ -4,15 +4,15 @@
 #include "base/clock.h"
 #include "series/key.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 static const char MAGIC[8] = "VGSTATE\n";
 static const uint32_t ORDER = 0x01020304;
 
-// Leaves it empty where the system does not tell.
+// Leaves it empty where the system has none.
 static void read_boot(char out[LAYOUT_BOOT])
 {
     memset(out, 0, LAYOUT_BOOT);
@@ -30,18 +30,15 @@ static uint64_t check_of(const struct layout *l)
     return key_hash_with(l, offsetof(struct layout, check), ORDER);
 }
 
-void layout_init(char *base, uint32_t life_from)
+void layout_init(char *base, uint32_t lease_from)
 {
     struct layout *l = layout_of(base);
     memcpy(l->magic, MAGIC, sizeof l->magic);
     l->version = LAYOUT_VERSION;
     l->order = ORDER;
-    l->seed = 0;
-    if (getrandom(&l->seed, sizeof l->seed, GRND_NONBLOCK) != sizeof l->seed) {
-        l->seed = clock_mono_ns() * 0x9E3779B97F4A7C15u ^ (uint64_t)getpid();
-    }
+    l->seed = key_random();
     read_boot(l->boot);
-    l->life_from = life_from;
+    l->lease_from = lease_from;
     l->check = check_of(l);
     atomic_store(&l->phase, LAYOUT_BUILDING);
     atomic_store(&l->mono_ms, clock_mono_ms());
@@ -64,10 +61,26 @@ bool layout_is_of_this_boot(const char *base)
     return now[0] != '\0' && memcmp(now, l.boot, sizeof now) == 0;
 }
 
+int layout_mark_behind(int fd)
+{
+    const uint32_t behind = 1;
+    ssize_t n = pwrite(fd, &behind, sizeof behind, offsetof(struct layout, behind));
+    return n == sizeof behind ? 0 : n < 0 ? -errno : -EIO;
+}
+
+void layout_extend(char *base, uint64_t reach)
+{
+    _Atomic uint64_t *at = &layout_of(base)->reach;
+    uint64_t seen = atomic_load(at);
+    // Ends: it only grows, so each failure of the exchange brings it nearer to `reach`.
+    while (seen < reach && !atomic_compare_exchange_weak(at, &seen, reach)) {
+    }
+}
+
 uint64_t layout_span(uint64_t size)
 {
-    uint64_t pages = (size + ARENA_PAGE - 1) / ARENA_PAGE;
-    return pages == 0 ? ARENA_PAGE : (pages + LAYOUT_SUMS - 1) / LAYOUT_SUMS * ARENA_PAGE;
+    uint64_t pages = (size + LAYOUT_PAGE - 1) / LAYOUT_PAGE;
+    return pages == 0 ? LAYOUT_PAGE : (pages + LAYOUT_SUMS - 1) / LAYOUT_SUMS * LAYOUT_PAGE;
 }
 
 uint64_t layout_sum(const char *base, uint64_t size, uint64_t span)

@@ -1,52 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * layout: what stands at fixed places at the beginning of every arena, and so of every state file.
+ * layout: what is at fixed places at the beginning of every arena, and so of every state file.
  *
  * Shape:   the header in the first page; behind it the sums of a file that was closed; from LAYOUT_REDO_AT one page
- *          per lane for its redo record. All numbers in the order of bytes of the machine, which the header tells.
- * Sums:    numbers change in place and have no check of their own. So a clean end leaves a hash of each span, which
- *          is some pages: what stands in a span that fails it is not believed (series/record).
- * Threads: the fixed part is written before anybody else sees the arena. The rest is the main thread's, but
- *          for the redo pages: each is its lane's.
+ *          per lane for its redo record. All numbers are in the machine's order of bytes, which the header names.
+ * Sums:    numbers change in place and have no check of their own. So a clean end writes a hash of each span, which is some
+ *          pages: nothing in a span whose hash differs is used (series/record).
+ * Threads: the fixed part is written before another thread sees the arena. The rest is the main thread's, but for the redo
+ *          pages, of which each is its lane's, and for `behind` and `reach`.
  */
 #ifndef VE_SERIES_LAYOUT_H
 #define VE_SERIES_LAYOUT_H
 
-#include "series/arena.h"
-
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 enum {
-    LAYOUT_VERSION = 2, // raised with any change to what stands in the file
-    LAYOUT_SUMS_AT = ARENA_PAGE,
+    LAYOUT_PAGE = 4096,
+    LAYOUT_VERSION = 3, // raised with any change to what is in the file
+    LAYOUT_SUMS_AT = LAYOUT_PAGE,
     LAYOUT_REDO_AT = 64 << 10,
     LAYOUT_SUMS = (LAYOUT_REDO_AT - LAYOUT_SUMS_AT) / 8, // at most
-    LAYOUT_REDO_SIZE = ARENA_PAGE,
+    LAYOUT_REDO_SIZE = LAYOUT_PAGE,
     LAYOUT_LANES = 64,
     LAYOUT_BOOT = 40,
 };
 
 enum layout_phase {
-    LAYOUT_BUILDING, // what the file was made from is still being taken over
+    LAYOUT_BUILDING, // the previous file is still being copied into it
     LAYOUT_RUNNING,  // written to
-    LAYOUT_CLEAN,    // complete; nobody wrote to it since
+    LAYOUT_CLEAN,    // complete, and unchanged since
 };
 
 struct layout {
     char magic[8];
     uint32_t version;
-    uint32_t order;         // tells the order of bytes
+    uint32_t order;         // a number that shows the order of bytes
     uint64_t seed;          // of all checks
     char boot[LAYOUT_BOOT]; // the boot's id; empty: unknown
-    uint32_t life_from;     // of marks: table_share.life_from
+    uint32_t lease_from;    // table_share.lease_from
     uint32_t spare;
     uint64_t check; // of all above
 
-    _Atomic uint32_t phase;   // enum layout_phase
-    uint32_t spare2;          //
+    _Atomic uint32_t phase; // enum layout_phase
+    _Atomic uint32_t
+        behind; // not 0: the series changed elsewhere since, so no session of the file is right
     _Atomic uint64_t mono_ms; // CLOCK_MONOTONIC when it was last looked at
     uint64_t size;            // CLEAN: bytes that are in use
     uint64_t digest;          // CLEAN: of the sums, and of mono_ms and size
+    _Atomic uint64_t reach;   // bytes of the file that the arena has ever used
+    uint64_t inode;           // of the file; a copy has another one
 };
 
 static inline struct layout *layout_of(char *base)
@@ -61,11 +66,16 @@ static inline void *layout_redo(char *base, unsigned lane)
 }
 
 // Writes the header of a new arena: a seed, this boot.
-void layout_init(char *base, uint32_t life_from);
+void layout_init(char *base, uint32_t lease_from);
 // Whether the bytes (at least a page) begin with a header that is whole and of this version.
 bool layout_is_good(const char *base);
 // Whether it is of this boot, so that the kernel still has all that was written.
 bool layout_is_of_this_boot(const char *base);
+// Writes into the header of the open file that it is behind what is in memory. Safe in a signal handler. Returns
+// 0 or -errno.
+int layout_mark_behind(int fd);
+// Notes that the file's part of the arena reaches up to there. Any thread.
+void layout_extend(char *base, uint64_t reach);
 // Bytes of a span of an arena of that size: whole pages, as few as LAYOUT_SUMS spans allow.
 uint64_t layout_span(uint64_t size);
 // The sum of the span with that number, as far as it reaches into [LAYOUT_REDO_AT, size).

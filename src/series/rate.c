@@ -3,7 +3,6 @@
 
 #include "base/count.h"
 #include "series/rcu.h"
-#include "series/schema.h"
 #include "series/walk.h"
 
 static double reading_of(const struct table *t, const struct series *s)
@@ -25,7 +24,7 @@ static double reading_of(const struct table *t, const struct series *s)
 // A reading is complete.
 static void take_reading(struct table *t, const struct rates *r)
 {
-    struct rate *rate = &t->rate;
+    struct table_rate *rate = &t->rate;
     uint64_t removals = count_read(&t->removals);
     bool known = rate->at_ms != 0 && r->at_ms > rate->at_ms && rate->removals == removals &&
                  r->sum >= rate->sum;
@@ -46,7 +45,7 @@ static uint32_t read_some(struct table *t, struct rates *r, uint32_t budget, uin
         r->removals = count_read(&t->removals);
     }
     uint32_t from = r->slot;
-    struct walk w = walk_begin(t);
+    struct walk w = walk_begin(t, WALK_ALL);
     uint32_t end = w.end;
     w.slot = from;
     w.end = end - from > budget ? from + budget : end;
@@ -84,7 +83,7 @@ void rates_tick(struct rates *r, struct series_store *store, uint64_t now_ms)
     const struct schema *schema = schema_current(store);
     bool other = r->generation != schema->generation;
     if (other || (!r->under_way && now_ms - r->begun_ms >= RATE_ROUND_MS)) {
-        // Tables whose reading is not complete keep the one before.
+        // Tables whose reading is not complete keep the previous one.
         *r =
             (struct rates){.generation = schema->generation, .begun_ms = now_ms, .under_way = true};
     }

@@ -5,30 +5,17 @@
  * Shape:   a reading of a table is the sum over all its series: of a counter's values, of a histogram's
  *          observations. The rate is the difference of two readings by the time between them. Not known before
  *          the second one, and where series were removed between the two.
- * Cost:    none for an update. A round through all tables takes RATE_ROUND_MS at least; each tick looks at
- *          RATE_SLOTS slots at most, so that many series make it longer and not dearer.
- * Threads: rates_tick on one thread, which has joined RCU and stands outside a section; rate_read on any.
- * Memory:  a rate is part of its table; it goes on after a reload if the table does.
+ * Cost:    none for an update. A round through all tables takes RATE_ROUND_MS at least; each tick looks at RATE_SLOTS slots
+ *          at most, so that with many series a round takes longer and a tick does not.
+ * Threads: rates_tick on one thread, which has joined RCU and is outside a section; rate_read on any.
+ * Memory:  a rate is part of its table, and continues after a reload if that does.
  */
 #ifndef VE_SERIES_RATE_H
 #define VE_SERIES_RATE_H
 
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
+#include "series/schema.h"
 
 enum { RATE_ROUND_MS = 10 * 1000, RATE_SLOTS = 20000 };
-
-struct series_store;
-
-// A table's. Zero it before its first use.
-struct rate {
-    _Atomic bool known;
-    _Atomic double per_second;
-    double sum;        // the latest reading; this and all below of the ticking thread
-    uint64_t at_ms;    // its time, CLOCK_MONOTONIC; 0: there was none
-    uint64_t removals; // of the table, when it began
-};
 
 // Where a round is. Zero it before its first use.
 struct rates {
@@ -45,7 +32,7 @@ struct rates {
 void rates_tick(struct rates *r, struct series_store *store, uint64_t now_ms);
 
 // Returns whether it is known.
-static inline bool rate_read(const struct rate *rate, double *ret)
+static inline bool rate_read(const struct table_rate *rate, double *ret)
 {
     *ret = atomic_load_explicit(&rate->per_second, memory_order_relaxed);
     return atomic_load_explicit(&rate->known, memory_order_relaxed);

@@ -10,7 +10,7 @@
 
 static_assert(sizeof(struct record) % sizeof(uint64_t) == 0, "the payload is aligned");
 
-// What the check stands for, besides the text.
+// What the check is of, besides the text.
 struct identity {
     uint64_t signature;
     uint64_t created_ms;
@@ -50,7 +50,7 @@ static uint64_t tag_of(const struct record *r, uint32_t handle, unsigned lane, u
     return key_hash_with(words, sizeof words, seed);
 }
 
-uint32_t record_new(struct arena *a, struct arena_hand *hand, const struct record_spec *spec)
+uint32_t record_new(struct arena *a, struct arena_writer *writer, const struct record_spec *spec)
 {
     assert(spec->lanes <= RECORD_MAX_LANES && spec->payload <= RECORD_MAX_PAYLOAD &&
            spec->payload % sizeof(uint64_t) == 0);
@@ -58,7 +58,7 @@ uint32_t record_new(struct arena *a, struct arena_hand *hand, const struct recor
     if (spec->text_len > UINT16_MAX || size + spec->text_len > ARENA_MAX_PIECE) {
         return 0;
     }
-    uint32_t handle = arena_alloc(a, hand, size + spec->text_len);
+    uint32_t handle = arena_alloc(a, writer, size + spec->text_len);
     if (handle == 0) {
         return 0;
     }
@@ -76,7 +76,7 @@ uint32_t record_new(struct arena *a, struct arena_hand *hand, const struct recor
     return handle;
 }
 
-void record_publish(char *base, uint32_t handle)
+void record_persist(char *base, uint32_t handle)
 {
     struct record *r = record_at(base, handle);
     atomic_store(&r->check, check_of(r, handle, layout_of(base)->seed));
@@ -92,7 +92,7 @@ void record_free(struct arena *a, uint32_t handle, size_t cell_size)
     char *base = arena_base(a);
     struct record *r = record_at(base, handle);
     record_withdraw(base, handle);
-    for (unsigned i = 0; i < r->lanes; i++) {
+    for (unsigned i = 0; cell_size > 0 && i < r->lanes; i++) {
         uint32_t cell = atomic_load_explicit(&record_lanes(r)[i], memory_order_acquire);
         if (cell != 0) {
             arena_release(a, cell, cell_size);
@@ -101,7 +101,7 @@ void record_free(struct arena *a, uint32_t handle, size_t cell_size)
     arena_release(a, handle, record_size(r));
 }
 
-void *record_cell(struct arena *a, struct arena_hand *hand, uint32_t handle, unsigned lane,
+void *record_cell(struct arena *a, struct arena_writer *writer, uint32_t handle, unsigned lane,
                   size_t size)
 {
     char *base = arena_base(a);
@@ -110,7 +110,7 @@ void *record_cell(struct arena *a, struct arena_hand *hand, uint32_t handle, uns
     if (made != NULL) {
         return made;
     }
-    uint32_t cell = arena_alloc(a, hand, size);
+    uint32_t cell = arena_alloc(a, writer, size);
     if (cell == 0) {
         return NULL;
     }
@@ -127,7 +127,7 @@ bool record_is_whole(char *base, uint32_t handle)
            atomic_load(&r->check) == check_of(r, handle, layout_of(base)->seed);
 }
 
-void record_mend_cells(char *base, uint32_t handle)
+void record_repair_cells(char *base, uint32_t handle)
 {
     const struct record *r = record_at(base, handle);
     for (unsigned lane = 0; lane < r->lanes; lane++) {
@@ -142,14 +142,14 @@ void record_mend_cells(char *base, uint32_t handle)
 // ---- Reading
 
 // A piece of at most a page lies in one, a larger one begins with one.
-static bool lies_right(uint64_t at, uint64_t bytes, uint64_t size)
+static bool is_well_placed(uint64_t at, uint64_t bytes, uint64_t size)
 {
     uint64_t in_page = at % ARENA_PAGE;
     return at >= ARENA_RESERVED && at <= size && bytes <= size - at &&
            (in_page == 0 || in_page + bytes <= ARENA_PAGE);
 }
 
-bool record_image_trusts(const struct record_image *image, uint64_t at, uint64_t bytes)
+bool record_image_is_intact(const struct record_image *image, uint64_t at, uint64_t bytes)
 {
     bool good = true;
     if (image->span == 0) {
@@ -163,7 +163,7 @@ bool record_image_trusts(const struct record_image *image, uint64_t at, uint64_t
 
 enum look { LOOK_NOTHING, LOOK_DAMAGED, LOOK_RECORD };
 
-// What stands at a place, of whose bytes nothing is known.
+// What is at a place, of whose bytes nothing is known.
 static enum look look_at(const struct record_image *image, uint64_t at)
 {
     const struct record *r = (const void *)(image->base + at);
@@ -171,11 +171,11 @@ static enum look look_at(const struct record_image *image, uint64_t at)
     // A released piece begins with a handle of 32 bits.
     if (check == 0 || at + sizeof *r > image->size || r->magic != RECORD_MAGIC || r->kind == 0 ||
         r->kind >= RECORD_KINDS || r->lanes > RECORD_MAX_LANES || r->payload > RECORD_MAX_PAYLOAD ||
-        r->payload % sizeof(uint64_t) != 0 || !lies_right(at, record_size(r), image->size)) {
+        r->payload % sizeof(uint64_t) != 0 || !is_well_placed(at, record_size(r), image->size)) {
         return LOOK_NOTHING;
     }
     if (check == check_of(r, (uint32_t)(at / ARENA_GRANULE), image->seed)) {
-        return record_image_trusts(image, at, record_size(r)) ? LOOK_RECORD : LOOK_DAMAGED;
+        return record_image_is_intact(image, at, record_size(r)) ? LOOK_RECORD : LOOK_DAMAGED;
     }
     return check > UINT32_MAX ? LOOK_DAMAGED : LOOK_NOTHING;
 }
@@ -268,10 +268,10 @@ const void *record_image_cell(struct record_image *image, uint32_t handle, unsig
     }
     uint64_t at = (uint64_t)cell * ARENA_GRANULE;
     uint64_t tag = 0;
-    if (lies_right(at, size, image->size)) {
+    if (is_well_placed(at, size, image->size)) {
         memcpy(&tag, image->base + at, sizeof tag);
     }
-    if (tag != tag_of(r, handle, lane, image->seed) || !record_image_trusts(image, at, size)) {
+    if (tag != tag_of(r, handle, lane, image->seed) || !record_image_is_intact(image, at, size)) {
         image->damaged++;
         return NULL;
     }

@@ -27,7 +27,7 @@ static struct schema *schema_alloc(struct catalog *c)
     return schema;
 }
 
-static bool ends_with_info(const char *name)
+static bool has_info_suffix(const char *name)
 {
     size_t len = strlen(name);
     return len > 5 && strcmp(name + len - 5, "_info") == 0;
@@ -40,7 +40,7 @@ static void adapt(struct family *f)
     struct table *t = f->table;
     bool timed = m->ttl_ms > 0;
     if (timed && !atomic_load(&t->timed)) {
-        // Ages count from now: nobody kept them before.
+        // Ages count from now: none were kept before.
         uint32_t now_s = (uint32_t)(clock_mono_ms() / 1000);
         for (uint32_t i = 0; i < table_slots(t); i++) {
             struct series *s = table_at(t, i);
@@ -51,12 +51,12 @@ static void adapt(struct family *f)
     }
     atomic_store(&t->timed, timed);
     t->owned = m->owned;
-    t->single = m->owned && ends_with_info(m->name);
+    t->single = m->owned && has_info_suffix(m->name);
 }
 
 int schema_open(struct series_store **ret, struct catalog *c,
-                const struct schema_settings *settings, unsigned lanes, uint32_t life_from,
-                uint32_t most_marks)
+                const struct schema_settings *settings, unsigned lanes, uint32_t lease_from,
+                uint32_t max_id)
 {
     struct series_store *store = calloc(1, sizeof *store);
     struct schema *schema = schema_alloc(c);
@@ -66,11 +66,12 @@ int schema_open(struct series_store **ret, struct catalog *c,
         return -ENOMEM;
     }
     store->share.base = arena_base(store->share.arena);
-    layout_init(store->share.base, life_from);
+    layout_init(store->share.base, lease_from);
     store->share.lanes = lanes;
-    store->share.life_from = life_from;
-    store->share.most_marks = most_marks;
-    atomic_store(&store->share.limit, settings->limit);
+    store->share.crowded = -1;
+    store->share.lease_from = lease_from;
+    store->share.max_id = max_id;
+    atomic_store(&store->share.quota.limit, settings->limit);
     schema->generation = 1;
     schema->default_limit = settings->limit_per_metric;
     for (size_t i = 0; i < c->n_metrics; i++) {
@@ -108,7 +109,7 @@ void schema_close(struct series_store *store)
     free(store);
 }
 
-static bool same_series(const struct metric *a, const struct metric *b)
+static bool has_same_series(const struct metric *a, const struct metric *b)
 {
     if (a->type != b->type || a->n_labels != b->n_labels || a->n_bounds != b->n_bounds) {
         return false;
@@ -121,11 +122,23 @@ static bool same_series(const struct metric *a, const struct metric *b)
     return a->n_bounds == 0 || memcmp(a->bounds, b->bounds, a->n_bounds * sizeof a->bounds[0]) == 0;
 }
 
-bool schema_allows(const struct metric *m, const char *text)
+static bool has_closed_label(const struct metric *m)
+{
+    bool any = false;
+    for (size_t i = 0; i < m->n_labels; i++) {
+        any |= m->labels[i].def->closed;
+    }
+    return any;
+}
+
+bool schema_is_allowed(const struct metric *m, const char *text)
 {
     char room[CATALOG_MAX_LABEL_VALUE];
     struct buf scratch = {.p = room, .cap = sizeof room, .max = sizeof room};
     struct slice values[CATALOG_MAX_LABELS];
+    if (!has_closed_label(m)) {
+        return true;
+    }
     key_split(m, text, values);
     for (size_t i = 0; i < m->n_labels; i++) {
         if (!m->labels[i].def->closed) {
@@ -134,7 +147,7 @@ bool schema_allows(const struct metric *m, const char *text)
         buf_clear(&scratch);
         key_unescape(&scratch, values[i]);
         size_t len;
-        const char *to = label_resolve(m->labels[i].def, scratch.p, scratch.len, &len);
+        const char *to = catalog_resolve_label(m->labels[i].def, scratch.p, scratch.len, &len);
         if (to == NULL || len != scratch.len || memcmp(to, scratch.p, len) != 0) {
             return false;
         }
@@ -149,12 +162,12 @@ static uint64_t drop_outside(struct family *f)
     for (uint32_t i = 0; i < table_slots(f->table); i++) {
         struct series *s = table_at(f->table, i);
         size_t len;
-        if (s != NULL && !schema_allows(f->metric, series_text(s, &len))) {
+        if (s != NULL && !schema_is_allowed(f->metric, series_text(s, &len))) {
             dropped += table_remove(f->table, s);
         }
     }
     rcu_leave();
-    atomic_fetch_add(&f->table->account->expired, dropped);
+    atomic_fetch_add(&f->table->stats->expired, dropped);
     return dropped;
 }
 
@@ -172,7 +185,7 @@ static int fill(struct series_store *store, struct schema *old, struct schema *s
         struct family *f = &schema->families[i];
         struct family *before = family_named(old, f->metric->name);
         uint64_t limit = limit_of(f->metric, settings);
-        if (before != NULL && same_series(before->metric, f->metric)) {
+        if (before != NULL && has_same_series(before->metric, f->metric)) {
             f->table = before->table;
             continue;
         }
@@ -181,13 +194,13 @@ static int fill(struct series_store *store, struct schema *old, struct schema *s
             return rc;
         }
         if (before != NULL) {
-            uint64_t lost = atomic_load(&before->table->count);
-            atomic_store(&f->table->account->folded, atomic_load(&before->table->account->folded));
-            atomic_store(&f->table->account->precreate_skipped,
-                         atomic_load(&before->table->account->precreate_skipped));
-            atomic_store(&f->table->account->expired,
-                         atomic_load(&before->table->account->expired) + lost);
-            change->anew++;
+            uint64_t lost = atomic_load(&before->table->quota.used);
+            atomic_store(&f->table->stats->folded, atomic_load(&before->table->stats->folded));
+            atomic_store(&f->table->stats->precreate_skipped,
+                         atomic_load(&before->table->stats->precreate_skipped));
+            atomic_store(&f->table->stats->expired,
+                         atomic_load(&before->table->stats->expired) + lost);
+            change->reset++;
             change->series += lost;
         }
     }
@@ -210,7 +223,6 @@ static void free_unshared(struct schema *of, const struct schema *kept)
     for (size_t i = 0; i < of->catalog->n_metrics; i++) {
         struct table *t = of->families[i].table;
         if (t != NULL && !has_table(kept, t)) {
-            atomic_fetch_sub(&t->share->count, atomic_load(&t->count));
             table_free(t);
         }
     }
@@ -221,7 +233,7 @@ static void count_gone(struct schema *old, struct schema *schema, struct schema_
     for (size_t i = 0; i < old->catalog->n_metrics; i++) {
         if (family_named(schema, old->families[i].metric->name) == NULL) {
             change->gone++;
-            change->series += atomic_load(&old->families[i].table->count);
+            change->series += atomic_load(&old->families[i].table->quota.used);
         }
     }
 }
@@ -244,12 +256,11 @@ int schema_reload(struct series_store *store, struct catalog *c,
     count_gone(old, schema, &change);
     schema->generation = old->generation + 1;
     schema->default_limit = settings->limit_per_metric;
-    atomic_store(&store->share.limit, settings->limit);
+    atomic_store(&store->share.quota.limit, settings->limit);
     for (size_t i = 0; i < c->n_metrics; i++) {
         struct family *f = &schema->families[i];
         adapt(f);
-        // Without memory for a larger index the old one serves on, with longer chains.
-        table_resize(f->table, limit_of(f->metric, settings));
+        atomic_store(&f->table->quota.limit, limit_of(f->metric, settings));
         change.series += drop_outside(f);
     }
     atomic_store_explicit(&store->current, schema, memory_order_release);
@@ -259,4 +270,52 @@ int schema_reload(struct series_store *store, struct catalog *c,
     free(old);
     *ret = change;
     return 0;
+}
+
+bool schema_widen(struct series_store *store)
+{
+    struct schema *schema = schema_current(store);
+    bool any = false;
+    for (size_t i = 0; i < schema->catalog->n_metrics; i++) {
+        any |= table_widen(schema->families[i].table);
+    }
+    return any;
+}
+
+void schema_swap_indexes(struct series_store *store)
+{
+    struct schema *schema = schema_current(store);
+    for (size_t i = 0; i < schema->catalog->n_metrics; i++) {
+        table_swap(schema->families[i].table);
+    }
+}
+
+void schema_reclaim(struct series_store *store)
+{
+    rcu_enter();
+    struct schema *schema = schema_current(store);
+    rcu_leave(); // only this thread replaces the schema
+    size_t n = 0;
+    for (size_t i = 0; i < schema->catalog->n_metrics; i++) {
+        n += table_retire(schema->families[i].table);
+    }
+    if (n == 0) {
+        return;
+    }
+    rcu_wait();
+    for (size_t i = 0; i < schema->catalog->n_metrics; i++) {
+        table_reclaim(schema->families[i].table);
+    }
+}
+
+uint64_t schema_repair(struct series_store *store)
+{
+    struct schema *schema = schema_current(store);
+    uint64_t gone = 0;
+    rcu_enter();
+    for (size_t i = 0; i < schema->catalog->n_metrics; i++) {
+        gone += table_repair(schema->families[i].table, schema->families[i].metric);
+    }
+    rcu_leave();
+    return gone;
 }

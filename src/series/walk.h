@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * walk: all exposed series of a table, in the order of their slots.
+ * walk: the exposed series of a table, in the order of their slots: those that a scrape shows, or all.
  *
  * Shape:   a series, its record and its cells lie far apart, so that a plain loop would wait for memory three
- *          times for each. The walk is a few series ahead of what it gives, and asks for their memory early.
+ *          times for each. The walk is a few series ahead of what it returns, and prefetches their memory.
  * Threads: any, inside an RCU section that lasts as long as the walk.
  * Memory:  borrows the table.
  */
@@ -14,9 +14,12 @@
 
 enum { WALK_AHEAD = 16, WALK_LINE = 64 /* bytes that memory gives at once */ };
 
+#define WALK_ALL UINT32_MAX // for `scrape`
+
 struct walk {
     const struct table *table;
-    uint32_t slot; // to be looked at next
+    uint32_t scrape; // of table_scrape
+    uint32_t slot;   // to be looked at next
     uint32_t end;
     uint32_t given;
     uint32_t found;
@@ -26,13 +29,9 @@ struct walk {
     const struct series *ahead[WALK_AHEAD]; // found and not given, in a ring
 };
 
-// The slots from `slot` on that lie side by side: where the first of all these lies, and their bounds.
-const struct series *table_run(const struct table *t, uint32_t slot, uint32_t *ret_first,
-                               uint32_t *ret_end);
-
-static inline struct walk walk_begin(const struct table *t)
+static inline struct walk walk_begin(const struct table *t, uint32_t scrape)
 {
-    return (struct walk){.table = t, .end = table_slots(t)};
+    return (struct walk){.table = t, .scrape = scrape, .end = table_slots(t)};
 }
 
 static inline void walk_fetch(const void *p, size_t size)
@@ -42,7 +41,7 @@ static inline void walk_fetch(const void *p, size_t size)
     }
 }
 
-// Asks for the numbers of a series, whose record has come meanwhile.
+// Prefetches the numbers of a series, whose record has been loaded meanwhile.
 static inline void walk_fetch_cells(const struct table *t, const struct series *s)
 {
     for (unsigned i = 0; t->cell_size > 0 && i < t->share->lanes; i++) {
@@ -57,11 +56,12 @@ static inline void walk_look_ahead(struct walk *w)
 {
     while (w->slot < w->end && w->found - w->given < WALK_AHEAD) {
         if (w->slot >= w->run_end) {
-            w->run = table_run(w->table, w->slot, &w->run_first, &w->run_end);
+            w->run = slab_run(&w->table->slab, w->slot, &w->run_first, &w->run_end);
         }
         const struct series *s = &w->run[w->slot++ - w->run_first];
         uint8_t state = atomic_load_explicit(&s->state, memory_order_acquire);
-        if (state == SERIES_LIVE || state == SERIES_DYING) {
+        if (series_is_exposed(state) &&
+            atomic_load_explicit(&s->since, memory_order_relaxed) <= w->scrape) {
             walk_fetch(s->record, 3 * WALK_LINE);
             w->ahead[w->found++ % WALK_AHEAD] = s;
         }

@@ -6,9 +6,8 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum {
@@ -17,7 +16,7 @@ enum {
     LISTEN_HOST_MAX = 255
 };
 
-static const struct listener closed = {.fd = -1};
+static const struct listener closed = {.socket.fd = -1};
 
 static int refuse(struct buf *why, const char *address, int err, const char *hint)
 {
@@ -25,8 +24,11 @@ static int refuse(struct buf *why, const char *address, int err, const char *hin
     return -err;
 }
 
-static const char *tcp_hint(int err)
+static const char *tcp_hint(const char *address, int err)
 {
+    if (err == EINVAL && strncasecmp(address, "[fe", 3) == 0) {
+        return "; a link-local address needs its interface, as in [fe80::1%eth0]:8080";
+    }
     return err == EADDRINUSE ? "; --web.listen-address chooses another one" : "";
 }
 
@@ -120,6 +122,13 @@ static const char *split_port(const char *address, char *host, unsigned *ret_por
     return colon + 1;
 }
 
+// [::], as which other servers take IPv4 too.
+static bool is_any(const struct sockaddr *a)
+{
+    return a->sa_family == AF_INET6 &&
+           IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)a)->sin6_addr);
+}
+
 static int open_tcp(struct listener *ret, const char *address, struct buf *why)
 {
     char host[LISTEN_HOST_MAX + 1];
@@ -141,81 +150,60 @@ static int open_tcp(struct listener *ret, const char *address, struct buf *why)
         struct addrinfo *found = NULL;
         int r = getaddrinfo(host, digits, &hints, &found);
         if (r != 0) {
-            buf_addf(why, "cannot listen on %s: %s", address, gai_strerror(r));
+            buf_addf(why, "cannot listen on %s: %s%s", address, gai_strerror(r),
+                     strchr(host, '%') != NULL ? "; is that an interface of this host?" : "");
             return -EADDRNOTAVAIL;
         }
         for (const struct addrinfo *a = found; a != NULL && fd < 0; a = a->ai_next) {
-            fd = bind_and_listen(a->ai_family, 1, a->ai_addr, a->ai_addrlen);
+            fd = bind_and_listen(a->ai_family, !is_any(a->ai_addr), a->ai_addr, a->ai_addrlen);
         }
         freeaddrinfo(found);
     }
     if (fd < 0) {
-        return refuse(why, address, -fd, tcp_hint(-fd));
+        return refuse(why, address, -fd, tcp_hint(address, -fd));
     }
-    *ret = (struct listener){.fd = fd, .port = port_of(fd)};
+    *ret = (struct listener){.socket.fd = fd, .port = port_of(fd)};
+    unix_socket_adopt(&ret->socket);
     return 0;
 }
 
-// Makes way for a new socket file. Returns 0 or -errno: -EADDRINUSE when somebody listens there.
-static int remove_stale(const struct sockaddr_un *addr)
-{
-    struct stat st;
-    if (lstat(addr->sun_path, &st) < 0) {
-        return errno == ENOENT ? 0 : -errno;
-    }
-    if (!S_ISSOCK(st.st_mode)) {
-        return -EEXIST;
-    }
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return -errno;
-    }
-    int r = connect(fd, (const struct sockaddr *)addr, sizeof *addr) < 0 ? -errno : 0;
-    close(fd);
-    if (r != -ECONNREFUSED) {
-        return r == 0 || r == -EAGAIN ? -EADDRINUSE : r;
-    }
-    return unlink(addr->sun_path) < 0 && errno != ENOENT ? -errno : 0;
-}
-
-static int open_unix(struct listener *ret, const char *address, struct buf *why)
+static int open_unix(struct listener *ret, const char *address, const struct listen_file *file,
+                     struct buf *why)
 {
     const char *path = address + strlen("unix:");
-    struct sockaddr_un addr = {.sun_family = AF_UNIX};
-    if (path[0] != '/' || strlen(path) >= sizeof addr.sun_path) {
-        buf_addf(why, "cannot listen on %s: the path must start with / and have at most %zu bytes",
-                 address, sizeof addr.sun_path - 1);
+    if (path[0] != '/') {
+        buf_addf(why, "cannot listen on %s: the path must start with /", address);
         return -EINVAL;
     }
-    strcpy(addr.sun_path, path);
-    int r = remove_stale(&addr);
+    struct unix_socket_settings settings = {.path = path,
+                                            .type = SOCK_STREAM,
+                                            .backlog = LISTEN_BACKLOG,
+                                            .mode = file->mode,
+                                            .group = file->group};
+    struct listener l = {.port = 0};
+    struct buf problem = BUF_INIT;
+    int r = unix_socket_open(&l.socket, &settings, &problem);
     if (r < 0) {
-        const char *hint = r == -EADDRINUSE ? "; another process listens there" : "";
-        return refuse(why, address, -r, hint);
+        buf_addf(why, "cannot listen on unix:%s", buf_string(&problem));
     }
-    struct listener l = {.fd = bind_and_listen(AF_UNIX, 0, (struct sockaddr *)&addr, sizeof addr)};
-    if (l.fd < 0) {
-        return refuse(why, address, -l.fd, "");
+    buf_free(&problem);
+    if (r < 0) {
+        return r;
     }
-    struct stat st;
-    l.path = strdup(path);
-    if (l.path == NULL || lstat(path, &st) < 0) {
-        close(l.fd);
-        unlink(path);
-        free(l.path);
-        return refuse(why, address, ENOMEM, "");
+    r = set_options(l.socket.fd);
+    if (r < 0) {
+        unix_socket_close(&l.socket);
+        return refuse(why, address, -r, "");
     }
-    l.dev = st.st_dev;
-    l.ino = st.st_ino;
-    l.made = st.st_mtim;
     *ret = l;
     return 0;
 }
 
-int listen_open(struct listener *ret, const char *address, struct buf *why)
+int listen_open(struct listener *ret, const char *address, const struct listen_file *file,
+                struct buf *why)
 {
     if (strncmp(address, "unix:", 5) == 0) {
-        return open_unix(ret, address, why);
+        return open_unix(ret, address, file, why);
     }
     return open_tcp(ret, address, why);
 }
@@ -239,25 +227,12 @@ int listen_adopt(struct listener *ret, int fd, struct buf *why)
         close(fd);
         return r;
     }
-    *ret = (struct listener){.fd = fd, .port = port_of(fd)};
+    *ret = (struct listener){.socket.fd = fd, .port = port_of(fd)};
     return 0;
-}
-
-static bool is_own_file(const struct listener *l)
-{
-    struct stat st;
-    return lstat(l->path, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino &&
-           st.st_mtim.tv_sec == l->made.tv_sec && st.st_mtim.tv_nsec == l->made.tv_nsec;
 }
 
 void listen_close(struct listener *l)
 {
-    if (l->path != NULL && is_own_file(l)) {
-        unlink(l->path);
-    }
-    free(l->path);
-    if (l->fd >= 0) {
-        close(l->fd);
-    }
+    unix_socket_close(&l->socket);
     *l = closed;
 }

@@ -3,32 +3,31 @@
  * listen: from an address in words to a listening socket.
  *
  * Shape:   ":PORT" is all addresses, IPv6 with IPv4 mapped into it, or IPv4 alone where there is
- *          no IPv6; "HOST:PORT", "[IPV6]:PORT"; "unix:/path".
- * Rule:    a Unix socket's file that nobody listens on is replaced; a live one, or another kind
- *          of file, is an error.
+ *          no IPv6; "[::]:PORT" the same without that way out; "HOST:PORT", "[IPV6]:PORT", of a link-local one with
+ *          its interface, "[fe80::1%eth0]:PORT"; "unix:/path".
  * Threads: any.
- * Memory:  a listener owns its descriptor and its path.
+ * Memory:  a listener owns its socket.
  */
 #ifndef VE_WEB_LISTEN_H
 #define VE_WEB_LISTEN_H
 
-#include "base/buf.h"
-
-#include <sys/types.h>
-#include <time.h>
+#include "base/unix_socket.h"
 
 // A listening socket.
 struct listener {
-    int fd;        // non-blocking, close-on-exec; -1 when closed
-    unsigned port; // TCP; 0 for others
-    char *path;    // the file of a Unix socket that was made here, or NULL
-    dev_t dev;     // that file's identity, so that a successor's is left alone
-    ino_t ino;     // may be used again by the next file, hence
-    struct timespec made;
+    struct unix_socket socket; // of TCP: without a file. Its fd is -1 when closed
+    unsigned port;             // TCP; 0 for others
+};
+
+// What a Unix socket's file is made as.
+struct listen_file {
+    mode_t mode;
+    const char *group; // NULL or "": that of the process
 };
 
 // Binds and listens. Returns 0; or -errno and a line in `why` that names the address.
-int listen_open(struct listener *ret, const char *address, struct buf *why);
+int listen_open(struct listener *ret, const char *address, const struct listen_file *file,
+                struct buf *why);
 
 // Takes a socket that listens already. Returns 0; or -errno and a line in `why`, the socket closed.
 int listen_adopt(struct listener *ret, int fd, struct buf *why);

@@ -36,7 +36,7 @@ bool reload_add(struct reload *r, struct conn *c)
     if (cs->list[CONN_RELOAD].n + cs->list[CONN_RELOAD_NEXT].n >= RELOAD_MAX) {
         static const struct reply busy = {.status = MHD_HTTP_SERVICE_UNAVAILABLE,
                                           .text = "too many reloads at once\n",
-                                          .retry = true};
+                                          .retry_later = true};
         return reply_send(cs, c, &busy) == 0;
     }
     MHD_suspend_connection(c->mhd);
@@ -78,8 +78,8 @@ static void answer_late(struct conns *cs, enum conn_state state)
     }
 }
 
-// Tells those who wait for a reload that has ended.
-static void tell(struct reload *r)
+// Answers the requests that wait for a reload that has ended.
+static void answer_done(struct reload *r)
 {
     char text[RELOAD_TEXT_MAX + 1];
     pthread_mutex_lock(&r->lock);
@@ -101,13 +101,13 @@ static void tell(struct reload *r)
 void reload_serve(struct reload *r, bool stopping)
 {
     struct conns *cs = r->conns;
-    tell(r);
+    answer_done(r);
     if (stopping) {
-        static const struct reply bye = {.status = MHD_HTTP_SERVICE_UNAVAILABLE,
-                                         .text = "the exporter is stopping\n",
-                                         .close = true};
-        answer_all(cs, CONN_RELOAD, &bye);
-        answer_all(cs, CONN_RELOAD_NEXT, &bye);
+        static const struct reply stopping_reply = {.status = MHD_HTTP_SERVICE_UNAVAILABLE,
+                                                    .text = "the exporter is stopping\n",
+                                                    .closing = true};
+        answer_all(cs, CONN_RELOAD, &stopping_reply);
+        answer_all(cs, CONN_RELOAD_NEXT, &stopping_reply);
         return;
     }
     answer_late(cs, CONN_RELOAD);

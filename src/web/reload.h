@@ -11,8 +11,8 @@
 #ifndef VE_WEB_RELOAD_H
 #define VE_WEB_RELOAD_H
 
+#include "web/backend.h"
 #include "web/conn.h"
-#include "web/web.h"
 
 #include <pthread.h>
 
@@ -24,7 +24,7 @@ struct reload {
 
     pthread_mutex_t lock; // of what follows
     bool asked;           // the backend was asked and has not answered
-    bool done;            // it has answered, and nobody has been told
+    bool done;            // it has answered, and no request has been answered yet
     bool ok;
     char text[RELOAD_TEXT_MAX + 1];
 };

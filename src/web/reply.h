@@ -10,9 +10,8 @@
 #ifndef VE_WEB_REPLY_H
 #define VE_WEB_REPLY_H
 
+#include "base/buf.h"
 #include "web/conn.h"
-
-struct MHD_Response;
 
 #define REPLY_TYPE_TEXT "text/plain; charset=utf-8"
 #define REPLY_TYPE_METRICS "text/plain; version=0.0.4; charset=utf-8"
@@ -23,8 +22,8 @@ struct reply {
     const char *text;  // the body
     const char *type;  // of it; NULL: REPLY_TYPE_TEXT
     const char *allow; // value of Allow, or NULL
-    bool close;        // the connection ends with it
-    bool retry;        // says Retry-After: 1
+    bool closing;      // the connection ends with it
+    bool retry_later;  // says Retry-After: 1
     bool authenticate; // says WWW-Authenticate: Basic
     bool bare;         // without the headers of the web configuration
 };
@@ -41,16 +40,19 @@ struct reply_form {
     const char *policy; // Content-Security-Policy, of what is shown at once and not kept; or NULL
 };
 
-// A response with a body of `len` bytes, sent from where they are. `done(arg)` is called once: when
+// An answer with a body of `len` bytes, sent from where they are. `done(arg)` is called once: when
 // the last connection is through with them, or before NULL is returned (no memory).
-struct MHD_Response *reply_body(const struct conns *cs, const struct reply_form *form, char *bytes,
-                                size_t len, void (*done)(void *arg), void *arg);
+struct conn_answer *reply_body(const struct conns *cs, const struct reply_form *form, char *bytes,
+                               size_t len, void (*done)(void *arg), void *arg);
 
-// Sends a response (takes it) at once. Returns 0; or -ENOMEM, and the connection must end.
-int reply_give(struct conns *cs, struct conn *c, struct MHD_Response *response);
+// Sends an answer (takes it) at once. Returns 0; or -ENOMEM, and the connection must end.
+int reply_give(struct conns *cs, struct conn *c, struct conn_answer *answer);
 
-// Sends a shared response as the rendering that a suspended connection waits for; the caller keeps
+// Sends a shared answer as the rendering that a suspended connection waits for; the caller keeps
 // its reference.
-void reply_shared(struct conns *cs, struct conn *c, struct MHD_Response *response);
+void reply_shared(struct conns *cs, struct conn *c, struct conn_answer *answer);
+
+// Appends an answer that ends the connection, for a request that libmicrohttpd is not given. `body`: with the text.
+void reply_write(struct buf *out, const struct reply *r, const struct webconf *conf, bool body);
 
 #endif

@@ -2,9 +2,9 @@
 #include "web/routes.h"
 
 #include "base/clock.h"
-#include "web/head.h"
+#include "web/page.h"
 #include "web/reply.h"
-#include "web/wish.h"
+#include "web/request.h"
 
 #include <errno.h>
 #include <microhttpd.h>
@@ -22,33 +22,45 @@ static const struct reply not_ready = {.status = MHD_HTTP_SERVICE_UNAVAILABLE,
 static const struct reply disabled = {.status = MHD_HTTP_FORBIDDEN,
                                       .text = "Lifecycle API is not enabled.\n"};
 static const struct reply too_large = {
-    .status = MHD_HTTP_CONTENT_TOO_LARGE, .text = "the body is too large\n", .close = true};
+    .status = MHD_HTTP_CONTENT_TOO_LARGE, .text = "the body is too large\n", .closing = true};
 
-static bool is(const char *a, const char *b)
+static const struct reply no_host = {.status = MHD_HTTP_BAD_REQUEST,
+                                     .text = "bad request: the Host cannot be a target\n"};
+static const struct reply bad_query = {.status = MHD_HTTP_BAD_REQUEST,
+                                       .text = "bad request: the query is malformed\n"};
+static const struct reply no_memory = {.status = MHD_HTTP_INTERNAL_SERVER_ERROR,
+                                       .text = "out of memory\n"};
+static const struct reply unknown = {.status = MHD_HTTP_NOT_FOUND, .text = "no such source\n"};
+static const struct reply gone = {.status = MHD_HTTP_SERVICE_UNAVAILABLE,
+                                  .text = "the source is not connected\n"};
+
+static bool is_text(const char *a, const char *b)
 {
     return strcmp(a, b) == 0;
 }
 
 static bool is_health(const char *path)
 {
-    return is(path, "/healthz") || is(path, "/-/healthy");
+    return is_text(path, "/healthz") || is_text(path, "/-/healthy");
 }
 
 static bool is_readiness(const char *path)
 {
-    return is(path, "/readyz") || is(path, "/-/ready");
+    return is_text(path, "/readyz") || is_text(path, "/-/ready");
 }
 
 // What is shown under a path, or NULL.
-static const struct view_form *view_of(const char *path)
+static const struct status_view_form *view_of(const char *path)
 {
-    return is(path, "/") ? &page_form : is(path, "/status") ? &status_json_form : NULL;
+    return is_text(path, "/")         ? &page_form
+           : is_text(path, "/status") ? &status_view_json_form
+                                      : NULL;
 }
 
 bool routes_is_taken(const char *path)
 {
-    return view_of(path) != NULL || is(path, PATH_RELOAD) || is_health(path) ||
-           is_readiness(path) || sd_handles(path);
+    return view_of(path) != NULL || is_text(path, PATH_RELOAD) || is_health(path) ||
+           is_readiness(path) || sd_is_path(path);
 }
 
 static bool answer(struct routes *r, struct conn *c, const struct reply *reply)
@@ -60,7 +72,7 @@ static bool answer_bad(struct routes *r, struct conn *c, const char *what)
 {
     char text[160];
     snprintf(text, sizeof text, "bad request: %s\n", what);
-    const struct reply bad = {.status = MHD_HTTP_BAD_REQUEST, .text = text, .close = true};
+    const struct reply bad = {.status = MHD_HTTP_BAD_REQUEST, .text = text, .closing = true};
     count_add(&r->stats->requests_bad, 1);
     return answer(r, c, &bad);
 }
@@ -76,75 +88,46 @@ static bool answer_method(struct routes *r, struct conn *c, bool close)
 {
     const struct reply wrong = {.status = MHD_HTTP_METHOD_NOT_ALLOWED,
                                 .text = "method not allowed\n",
-                                .allow = is(c->path, PATH_RELOAD) ? "POST" : "GET, HEAD",
-                                .close = close};
+                                .allow = is_text(c->path, PATH_RELOAD) ? "POST" : "GET, HEAD",
+                                .closing = close};
     return answer(r, c, &wrong);
 }
 
 static bool is_reload(const struct conn *c, const char *method)
 {
-    return is(c->path, PATH_RELOAD) && is(method, "POST");
+    return is_text(c->path, PATH_RELOAD) && is_text(method, "POST");
 }
 
 static bool is_read(const char *method)
 {
-    return is(method, "GET") || is(method, "HEAD");
-}
-
-static enum MHD_Result take_field(void *head, enum MHD_ValueKind kind, const char *name,
-                                  size_t name_len, const char *value, size_t value_len)
-{
-    (void)kind;
-    head_field(head, name, name_len, value != NULL ? value : "", value_len);
-    return MHD_YES;
+    return is_text(method, "GET") || is_text(method, "HEAD");
 }
 
 // The first call for a request. A response given here ends the connection (libmicrohttpd reads no
 // further), so only what is refused gets one.
-static bool handle_head(struct routes *r, struct conn *c, const char *method, const char *version)
+static bool handle_head(struct routes *r, struct conn *c, const char *method)
 {
-    struct head head;
-    head_begin(&head, version);
-    MHD_get_connection_values_n(c->mhd, MHD_HEADER_KIND, take_field, &head);
-    const char *wrong = head_end(&head, method);
-    if (wrong != NULL) {
-        return answer_bad(r, c, wrong);
+    c->checked = true;
+    size_t path_len = strcspn(c->target, "?");
+    if (sd_is_source_path(c->target) && (c->raw_path = strndup(c->target, path_len)) == NULL) {
+        return false;
     }
-    if (query_split(c->target, &c->path, &c->query) < 0) {
+    if (request_split_target(c->target, &c->path, &c->query) < 0) {
         return answer_bad(r, c, "the path is malformed");
     }
-    if (head_has_body(&head) && !is_reload(c, method)) {
+    if (c->body_expected && !is_reload(c, method)) {
         return answer_method(r, c, true);
     }
-    if (head.length > ROUTES_BODY_MAX) {
+    if (c->body_left != UINT64_MAX && c->body_left > ROUTES_BODY_MAX) {
         return answer_too_large(r, c);
     }
-    c->checked = true;
     return true;
-}
-
-static enum MHD_Result take_wish(void *wish, enum MHD_ValueKind kind, const char *name,
-                                 size_t name_len, const char *value, size_t value_len)
-{
-    (void)kind;
-    wish_field(wish, name, name_len, value != NULL ? value : "", value_len);
-    return MHD_YES;
-}
-
-static void read_wish(struct conn *c)
-{
-    struct wish wish;
-    wish_begin(&wish);
-    MHD_get_connection_values_n(c->mhd, MHD_HEADER_KIND, take_wish, &wish);
-    c->form = wish_end(&wish);
-    c->arrived_ns = clock_mono_ns();
-    c->deadline_ns = wish.timeout_ns == UINT64_MAX ? UINT64_MAX : c->arrived_ns + wish.timeout_ns;
 }
 
 static bool handle_metrics(struct routes *r, struct conn *c)
 {
-    struct web_filter *filter = NULL;
-    int err = c->query != NULL ? query_filter(&filter, c->query) : 0;
+    struct request_filter *filter = NULL;
+    int err = c->query != NULL ? request_filter_read(&filter, c->query) : 0;
     if (err == -EINVAL) {
         return answer_bad(r, c, "the query is malformed");
     }
@@ -152,10 +135,56 @@ static bool handle_metrics(struct routes *r, struct conn *c)
         return answer_bad(r, c, "the query names too many metrics");
     }
     if (err == 0) {
-        read_wish(c);
+        c->arrived_ns = clock_mono_ns();
+        c->deadline_ns = c->timeout_ns == UINT64_MAX ? UINT64_MAX : c->arrived_ns + c->timeout_ns;
         scrape_add(r->scrape, c, filter);
     }
     return err == 0;
+}
+
+static bool answer_list(struct routes *r, struct conn *c)
+{
+    const char *component = NULL;
+    const char *address = r->external_address != NULL ? r->external_address : c->host;
+    if (address == NULL || !sd_is_address(address)) {
+        return answer(r, c, &no_host);
+    }
+    int more;
+    char *name;
+    char *value;
+    while ((more = request_next_param(&c->query, &name, &value)) > 0) {
+        component = strcmp(name, "component") == 0 ? value : component;
+    }
+    if (more < 0) {
+        return answer(r, c, &bad_query);
+    }
+    struct sd_request *request =
+        sd_request_new(component, address, c->tls != NULL ? "https" : "http");
+    if (request == NULL) {
+        return answer(r, c, &no_memory);
+    }
+    scrape_add_list(r->scrape, c, request);
+    return true;
+}
+
+static bool answer_source(struct routes *r, struct conn *c)
+{
+    char *component;
+    char *instance;
+    if (c->raw_path == NULL || !sd_split_path(c->raw_path, &component, &instance)) {
+        return answer(r, c, &unknown);
+    }
+    struct buf text = BUF_INIT;
+    int rc = sd_write_source(r->backend, component, instance, &text);
+    struct reply up = {
+        .status = MHD_HTTP_OK, .text = buf_string(&text), .type = REPLY_TYPE_METRICS};
+    const struct reply *reply = rc == -ENOENT               ? &unknown
+                                : rc == -ENOTCONN           ? &gone
+                                : rc < 0 || up.text == NULL ? &no_memory
+                                                            : &up;
+    bool sent = answer(r, c, reply);
+    buf_free(&text);
+    return sent;
 }
 
 static bool handle_path(struct routes *r, struct conn *c, const char *method)
@@ -166,10 +195,10 @@ static bool handle_path(struct routes *r, struct conn *c, const char *method)
         }
         return r->lifecycle ? reload_add(r->reload, c) : answer(r, c, &disabled);
     }
-    if (!is_read(method) || is(c->path, PATH_RELOAD)) {
+    if (!is_read(method) || is_text(c->path, PATH_RELOAD)) {
         return answer_method(r, c, false);
     }
-    if (is(c->path, r->telemetry_path)) {
+    if (is_text(c->path, r->telemetry_path)) {
         return handle_metrics(r, c);
     }
     if (view_of(c->path) != NULL) {
@@ -182,36 +211,29 @@ static bool handle_path(struct routes *r, struct conn *c, const char *method)
     if (is_readiness(c->path)) {
         return answer(r, c, r->backend->ready(r->backend->ctx) ? &ready : &not_ready);
     }
-    if (sd_handles(c->path) && r->backend->targets != NULL) {
-        return sd_answer(r->sd, c) == 0;
+    if (sd_is_path(c->path) && r->backend->targets != NULL) {
+        return is_text(c->path, SD_PATH) ? answer_list(r, c) : answer_source(r, c);
     }
     return answer(r, c, &not_found);
 }
 
-void routes_target(struct conn *c, const char *target)
-{
-    conn_clear(c);
-    c->target = strdup(target);
-}
-
-bool routes_handle(struct routes *r, struct conn *c, const char *method, const char *version,
-                   size_t *upload_size)
+bool routes_handle(struct routes *r, struct conn *c, const char *method, size_t *upload_size)
 {
     if (c->state == CONN_CUT || c->target == NULL) {
         return false;
     }
     if (!c->checked) {
-        return handle_head(r, c, method, version);
+        return handle_head(r, c, method);
     }
     if (*upload_size > 0) {
         c->discarded += *upload_size;
         *upload_size = 0;
         return c->discarded <= ROUTES_BODY_DROP;
     }
-    switch (gate_ask(r->gate, c)) {
-    case GATE_OPEN:
+    switch (auth_check(r->auth, c)) {
+    case AUTH_ALLOWED:
         return handle_path(r, c, method);
-    case GATE_ANSWERED:
+    case AUTH_ANSWERED:
         return true;
     default:
         return false;

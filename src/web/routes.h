@@ -10,7 +10,7 @@
 #ifndef VE_WEB_ROUTES_H
 #define VE_WEB_ROUTES_H
 
-#include "web/gate.h"
+#include "web/auth.h"
 #include "web/reload.h"
 #include "web/scrape.h"
 #include "web/sd.h"
@@ -23,8 +23,8 @@ struct routes {
     bool lifecycle;
     struct scrape *scrape;
     struct reload *reload;
-    struct gate *gate;
-    struct sd *sd;
+    struct auth *auth;
+    const char *external_address; // of all targets of /sd; NULL: the Host of the request
     struct conns *conns;
     struct stats *stats;
 };
@@ -32,12 +32,8 @@ struct routes {
 // Whether a path is one of those that cannot be the telemetry path.
 bool routes_is_taken(const char *path);
 
-// The request line has come: keeps its target.
-void routes_target(struct conn *c, const char *target);
-
 // libmicrohttpd's access handler: called for the head, for pieces of the body, at the request's
 // end, and when a suspended request is resumed. Returns false when the connection must end.
-bool routes_handle(struct routes *r, struct conn *c, const char *method, const char *version,
-                   size_t *upload_size);
+bool routes_handle(struct routes *r, struct conn *c, const char *method, size_t *upload_size);
 
 #endif

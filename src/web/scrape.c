@@ -8,8 +8,209 @@
 #include <microhttpd.h>
 #include <stdio.h>
 
-static const struct reply too_many = {
-    .status = MHD_HTTP_SERVICE_UNAVAILABLE, .text = "too many scrapes at once\n", .retry = true};
+// ---- A fair queue: serves peers in turn, however often each of them asks
+
+// A number for `who`, a hash.
+static uint64_t fair_queue_add(struct fair_queue *t, uint64_t who)
+{
+    uint64_t *next = &t->next[who % FAIR_QUEUE_SLOTS];
+    uint64_t turn = *next > t->now ? *next : t->now;
+    *next = turn + 1;
+    return turn;
+}
+
+// The one with this number was served.
+static void fair_queue_serve(struct fair_queue *t, uint64_t turn)
+{
+    t->now = turn > t->now ? turn : t->now;
+}
+
+// One of `who` left unserved.
+static void fair_queue_cancel(struct fair_queue *t, uint64_t who)
+{
+    uint64_t *next = &t->next[who % FAIR_QUEUE_SLOTS];
+    *next -= *next > t->now;
+}
+
+// ---- Who is rendered for next, and who is cut for others
+
+static const enum conn_state admitted[] = {CONN_QUEUE, CONN_RENDER, CONN_BODY};
+
+enum { ADMITTED = sizeof admitted / sizeof admitted[0] };
+
+static enum conn_kind kind_of(const struct conn *c)
+{
+    return c->view != NULL ? CONN_VIEWS : CONN_EXPOSITIONS;
+}
+
+static size_t max_of(const struct scheduler *s, enum conn_kind kind)
+{
+    return kind == CONN_VIEWS ? SCHEDULER_VIEWS : s->max;
+}
+
+static size_t count_state(const struct scheduler *s, enum conn_state state, enum conn_kind kind,
+                          const struct conn *whose)
+{
+    size_t n = 0;
+    for (const struct conn *c = s->conns->list[state].head; c != NULL; c = c->next) {
+        n += conn_is_kind(c, kind) && (whose == NULL || conn_is_of_same(c, whose));
+    }
+    return n;
+}
+
+// How many of this kind have places; of the peer of `c`, or of all when that is NULL.
+static size_t scheduler_count(const struct scheduler *s, enum conn_kind kind, const struct conn *c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < ADMITTED; i++) {
+        n += count_state(s, admitted[i], kind, c);
+    }
+    return n;
+}
+
+static uint64_t flow_of(const struct conn *c)
+{
+    return c->peer ^ c->user ^ (c->view != NULL ? UINT64_MAX : 0);
+}
+
+// Of those that wait for a place, the first one whose peer holds least. *ret_held is how many that are.
+static struct conn *least_served(const struct scheduler *s, enum conn_kind kind, size_t *ret_held)
+{
+    struct conn *best = NULL;
+    for (struct conn *c = s->conns->list[CONN_SCRAPE].head; c != NULL; c = c->next) {
+        if (conn_is_kind(c, kind)) {
+            size_t n = scheduler_count(s, kind, c);
+            if (best == NULL || n < *ret_held) {
+                best = c;
+                *ret_held = n;
+            }
+            if (n == 0) {
+                break;
+            }
+        }
+    }
+    return best;
+}
+
+// Gives places to those that wait for one in CONN_SCRAPE, who are then in CONN_QUEUE.
+static void scheduler_admit(struct scheduler *s, enum conn_kind kind)
+{
+    size_t own = 0;
+    // Terminates: each time one less waits.
+    for (struct conn *c; (c = least_served(s, kind, &own)) != NULL;) {
+        size_t taken = scheduler_count(s, kind, NULL);
+        size_t max = max_of(s, kind);
+        if (taken > max || (taken == max && own > 0)) {
+            break;
+        }
+        c->start_tag = fair_queue_add(&s->queue, flow_of(c));
+        c->denied_ms = 0;
+        conn_move(s->conns, c, CONN_QUEUE);
+    }
+    for (struct conn *c = s->conns->list[CONN_SCRAPE].head; c != NULL; c = c->next) {
+        if (conn_is_kind(c, kind) && c->denied_ms == 0) {
+            c->denied_ms = s->conns->now_ms;
+        }
+    }
+}
+
+// Of those of that kind that wait for a place, the one for which another request is cut next; or NULL.
+static struct conn *scheduler_first_denied(const struct scheduler *s, enum conn_kind kind)
+{
+    size_t own = 0;
+    return least_served(s, kind, &own);
+}
+
+static size_t held(const struct scheduler *s, enum conn_kind kind, bool sent, const struct conn *c)
+{
+    return sent ? count_state(s, CONN_BODY, kind, c) : scheduler_count(s, kind, c);
+}
+
+// One of the peer that holds most, and `least` or more; or NULL.
+static const struct conn *most_served(const struct scheduler *s, enum conn_kind kind, bool sent,
+                                      size_t least)
+{
+    const struct conn *best = NULL;
+    size_t most = least - 1;
+    for (size_t i = 0; i < ADMITTED; i++) {
+        for (struct conn *c = s->conns->list[admitted[i]].head; c != NULL; c = c->next) {
+            size_t n = conn_is_kind(c, kind) ? held(s, kind, sent, c) : 0;
+            if (n > most) {
+                best = c;
+                most = n;
+            }
+        }
+    }
+    return best;
+}
+
+// Of the peer of `whose`: the last one that waits for the renderer, or else the slowest body.
+static struct conn *last_of(const struct scheduler *s, enum conn_kind kind, bool sent,
+                            const struct conn *whose)
+{
+    struct conn *last = NULL;
+    for (struct conn *c = s->conns->list[CONN_QUEUE].head; c != NULL && !sent; c = c->next) {
+        if (conn_is_kind(c, kind) && conn_is_of_same(c, whose)) {
+            last = c;
+        }
+    }
+    for (struct conn *c = s->conns->list[CONN_BODY].head; c != NULL; c = c->next) {
+        if (conn_is_kind(c, kind) && conn_is_of_same(c, whose) &&
+            (last == NULL || (last->state == CONN_BODY && c->credit < last->credit))) {
+            last = c;
+        }
+    }
+    return last;
+}
+
+// The one that is cut for `c`: slow, or of the peer that holds most; NULL: none. With `sent` only one whose
+// body is being sent will do.
+static struct conn *scheduler_victim(const struct scheduler *s, const struct conn *c, bool sent)
+{
+    enum conn_kind kind = kind_of(c);
+    struct conn *slow = conns_slowest(s->conns, kind);
+    if (slow != NULL) {
+        return slow;
+    }
+    const struct conn *most = most_served(s, kind, sent, held(s, kind, sent, c) + 2);
+    struct conn *last = most != NULL ? last_of(s, kind, sent, most) : NULL;
+    bool early = c->denied_ms == 0 || s->conns->now_ms - c->denied_ms < SCHEDULER_GRACE_MS;
+    return last != NULL && last->state == CONN_BODY && early ? NULL : last;
+}
+
+// Whose turn it is among those in CONN_QUEUE for which `fits`; or NULL.
+static struct conn *scheduler_next(const struct scheduler *s,
+                                   bool (*fits)(void *ctx, const struct conn *c), void *ctx)
+{
+    struct conn *best = NULL;
+    for (struct conn *c = s->conns->list[CONN_QUEUE].head; c != NULL; c = c->next) {
+        if ((best == NULL || c->start_tag < best->start_tag) && fits(ctx, c)) {
+            best = c;
+        }
+    }
+    return best;
+}
+
+// It is being rendered for.
+static void scheduler_start(struct scheduler *s, struct conn *c)
+{
+    fair_queue_serve(&s->queue, c->start_tag);
+    conn_move(s->conns, c, CONN_RENDER);
+}
+
+// It is refused.
+static void scheduler_cancel(struct scheduler *s, const struct conn *c)
+{
+    if (c->state == CONN_QUEUE) {
+        fair_queue_cancel(&s->queue, flow_of(c));
+    }
+}
+
+// ---- Requests and renderings
+
+static const struct reply too_many = {.status = MHD_HTTP_SERVICE_UNAVAILABLE,
+                                      .text = "too many scrapes at once\n",
+                                      .retry_later = true};
 static const struct reply too_late = {
     .status = MHD_HTTP_SERVICE_UNAVAILABLE,
     .text = "not rendered within the time of X-Prometheus-Scrape-Timeout-Seconds\n"};
@@ -21,63 +222,33 @@ static void wait_for_rendering(struct scrape *s, struct conn *c)
     conn_move(s->conns, c, CONN_SCRAPE);
 }
 
-void scrape_add(struct scrape *s, struct conn *c, struct web_filter *filter)
+void scrape_add(struct scrape *s, struct conn *c, struct request_filter *filter)
 {
     c->filter = filter;
     c->view = NULL;
     wait_for_rendering(s, c);
 }
 
-void scrape_add_view(struct scrape *s, struct conn *c, const struct view_form *form)
+void scrape_add_view(struct scrape *s, struct conn *c, const struct status_view_form *form)
 {
     c->view = form;
-    c->form = (struct negotiated){.kind = NEGOTIATE_NONE};
+    c->form = (struct negotiate_form){.kind = NEGOTIATE_NONE};
     c->deadline_ns = UINT64_MAX;
     wait_for_rendering(s, c);
 }
 
-// Whether one more rendering may be sent. Cuts a stalled one to make room.
-static bool has_room(struct scrape *s)
+void scrape_add_list(struct scrape *s, struct conn *c, struct sd_request *request)
 {
-    if (s->bodies.held + s->packed.held >= SCRAPE_HELD_MAX) {
-        // The memory is free once libmicrohttpd has met the cut; the next round looks again.
-        conns_cut_stalled(s->conns);
-        return false;
-    }
-    return s->conns->list[CONN_BODY].n < s->max_requests || conns_cut_stalled(s->conns);
+    static const struct status_view_form form = {.type = "application/json"};
+    c->targets = request;
+    scrape_add_view(s, c, &form);
 }
 
-static int write_view(struct scrape *s, const struct conn *c, struct buf *out)
-{
-    struct view view = {.out = out, .form = c->view, .telemetry_path = s->telemetry_path};
-    s->backend->view(s->backend->ctx, &view);
-    return out->failed ? -ENOMEM : 0;
-}
-
-static int write_exposition(struct scrape *s, const struct conn *c, struct sink *sink)
-{
-    int r = s->backend->render(s->backend->ctx, c->filter, negotiated_is_open(&c->form), sink);
-    return r < 0 ? r : sink_end(sink);
-}
-
-static int write_plain(struct scrape *s, const struct conn *c, struct buf *out)
-{
-    struct sink sink = sink_text(out);
-    return write_exposition(s, c, &sink);
-}
-
-static int write_packed(struct scrape *s, const struct conn *c, struct buf *out)
-{
-    struct sink sink = sink_gzip(&s->piece, s->gzip, out);
-    int r = write_exposition(s, c, &sink);
-    buf_shrink(&s->piece, SCRAPE_PIECE_KEPT);
-    return r;
-}
-
-static bool same(const struct conn *a, const struct conn *b)
+static bool is_same_form(const struct conn *a, const struct conn *b)
 {
     return a->view == b->view && a->form.kind == b->form.kind && a->form.gzip == b->form.gzip &&
-           a->form.escaping == b->form.escaping && query_filter_same(a->filter, b->filter);
+           a->form.escaping == b->form.escaping && request_filter_is_same(a->filter, b->filter) &&
+           sd_request_is_same(a->targets, b->targets);
 }
 
 static void answer_failed(struct scrape *s, struct conn *c, int err)
@@ -89,38 +260,19 @@ static void answer_failed(struct scrape *s, struct conn *c, int err)
     reply_send(s->conns, c, &failed);
 }
 
+// Those whose rendering has failed.
+static void answer_all_failed(struct scrape *s, int err)
+{
+    while (s->conns->list[CONN_RENDER].head != NULL) {
+        answer_failed(s, s->conns->list[CONN_RENDER].head, err);
+    }
+}
+
 static void refuse(struct scrape *s, struct conn *c, const struct reply *why)
 {
+    scheduler_cancel(&s->scheduler, c);
     count_add(&s->stats->scrapes_refused, 1);
     reply_send(s->conns, c, why);
-}
-
-// Whether it can be compressed for who wants that; else that one gets it plain.
-static bool can_pack(struct scrape *s, const struct conn *c)
-{
-    return c->form.gzip && (s->gzip != NULL || gzip_new(&s->gzip) == 0);
-}
-
-// Renders what `c` wants. Returns 0, or -errno.
-static int render(struct scrape *s, const struct conn *c, struct MHD_Response **ret)
-{
-    const bool view = c->view != NULL;
-    const struct reply_form form = {.type = view ? c->view->type : negotiated_type(&c->form),
-                                    .policy = view ? c->view->policy : NULL,
-                                    .gzip = can_pack(s, c),
-                                    .negotiated = !view};
-    struct body *body = body_take(form.gzip ? &s->packed : &s->bodies);
-    if (body == NULL) {
-        return -ENOMEM;
-    }
-    int r = (view ? write_view : form.gzip ? write_packed : write_plain)(s, c, &body->buf);
-    if (r < 0) {
-        body_release(body);
-        return r;
-    }
-    body_seal(body);
-    *ret = reply_body(s->conns, &form, body->buf.p, body->buf.len, body_release, body);
-    return *ret != NULL ? 0 : -ENOMEM;
 }
 
 static bool is_late(const struct conn *c)
@@ -128,67 +280,198 @@ static bool is_late(const struct conn *c)
     return c->deadline_ns != UINT64_MAX && clock_mono_ns() >= c->deadline_ns;
 }
 
-static void answer(struct scrape *s, struct MHD_Response *response, struct conn *c)
+static void answer(struct scrape *s, struct conn_answer *shared, struct conn *c)
 {
     if (is_late(c)) {
         refuse(s, c, &too_late);
         return;
     }
     if (c->view == NULL) {
-        stats_scrape(s->stats,
-                     negotiated_is_open(&c->form) ? WEB_FORMAT_OPENMETRICS : WEB_FORMAT_TEXT,
-                     clock_mono_ns() - c->arrived_ns);
+        stats_scrape(s->stats, negotiate_format(&c->form), clock_mono_ns() - c->arrived_ns);
     }
-    reply_shared(s->conns, c, response);
+    reply_shared(s->conns, c, shared);
 }
 
-// Renders what the first in line wants, and answers all in line who want the same and for whom
-// there is room.
-static void serve_first(struct scrape *s)
+static struct renderer_bodies *bodies_of(struct scrape *s, const struct conn *c, bool compressed)
 {
-    struct conn *first = s->conns->list[CONN_SCRAPE].head;
-    struct MHD_Response *response;
-    int err = render(s, first, &response);
-    if (err < 0) {
-        answer_failed(s, first, err);
-        return;
+    if (c->view != NULL) {
+        return c->targets != NULL ? &s->lists : &s->views;
     }
-    for (struct conn *c = first, *next; c != NULL; c = next) {
-        next = c->next;
-        if (c == first || (same(c, first) && s->conns->list[CONN_BODY].n < s->max_requests)) {
-            answer(s, response, c);
+    return compressed ? &s->compressed : &s->bodies;
+}
+
+// A job for what `c` asks for; takes its filter and its request. Returns 0 or -ENOMEM.
+static int job_of(struct scrape *s, struct conn *c, struct renderer_job *ret)
+{
+    struct renderer_job job = {.view = c->view,
+                               .type = c->view != NULL ? c->view->type : negotiate_type(&c->form),
+                               .format = negotiate_format(&c->form)};
+    // Without memory for compression the answer is plain.
+    job.compressed = c->view == NULL && c->form.gzip && renderer_can_compress(s->renderer);
+    job.body = renderer_body_new(bodies_of(s, c, job.compressed));
+    job.telemetry_path = c->view != NULL ? strdup(s->telemetry_path) : NULL;
+    if (job.body == NULL || (c->view != NULL && job.telemetry_path == NULL)) {
+        renderer_job_free(&job);
+        return -ENOMEM;
+    }
+    job.filter = c->filter;
+    c->filter = NULL;
+    job.list = c->targets;
+    c->targets = NULL;
+    *ret = job;
+    return 0;
+}
+
+// Whether memory is left for its body. There may be one more body, for a peer that has none.
+static bool can_fit(void *scrape, const struct conn *c)
+{
+    const struct scrape *s = scrape;
+    if (c->view != NULL) {
+        return c->targets == NULL || s->lists.held < SCRAPE_LISTS_MAX;
+    }
+    if (s->bodies.held + s->compressed.held < SCRAPE_HELD_MAX) {
+        return true;
+    }
+    static const enum conn_state bodies[] = {CONN_RENDER, CONN_BODY};
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+        for (struct conn *b = s->conns->list[bodies[i]].head; b != NULL; b = b->next) {
+            if (b->extra || (b->view == NULL && conn_is_of_same(b, c))) {
+                return false;
+            }
         }
     }
-    MHD_destroy_response(response);
+    return true;
+}
+
+// Starts the rendering for `first`, and for all in the queue that ask for the same.
+static void start_rendering(struct scrape *s, struct conn *first)
+{
+    bool extra = s->bodies.held + s->compressed.held >= SCRAPE_HELD_MAX && first->view == NULL;
+    struct renderer_job job;
+    for (struct conn *c = s->conns->list[CONN_QUEUE].head, *next; c != NULL; c = next) {
+        next = c->next;
+        if (c != first && is_same_form(c, first)) {
+            conn_move(s->conns, c, CONN_RENDER);
+            c->extra = extra;
+        }
+    }
+    int err = job_of(s, first, &job);
+    scheduler_start(&s->scheduler, first);
+    first->extra = extra;
+    if (err < 0) {
+        answer_all_failed(s, err);
+        return;
+    }
+    renderer_start_job(s->renderer, &job);
+}
+
+// Answers those for whom a job was done.
+static void finish(struct scrape *s, struct renderer_job *job)
+{
+    struct conn_list *served = &s->conns->list[CONN_RENDER];
+    const struct reply_form form = {.type = job->type,
+                                    .policy = job->view != NULL ? job->view->policy : NULL,
+                                    .gzip = job->compressed,
+                                    .negotiated = job->view == NULL};
+    struct conn_answer *shared = NULL;
+    if (job->result == 0) {
+        struct renderer_body *body = job->body;
+        job->body = NULL;
+        renderer_body_seal(body);
+        shared = reply_body(s->conns, &form, body->buf.p, body->buf.len, renderer_body_free, body);
+        job->result = shared != NULL ? 0 : -ENOMEM;
+    }
+    if (shared == NULL) {
+        answer_all_failed(s, job->result);
+    }
+    while (served->head != NULL) {
+        answer(s, shared, served->head);
+    }
+    conn_answer_unref(shared);
+    renderer_job_free(job);
+}
+
+static bool is_denied_long(const struct scrape *s, const struct conn *c)
+{
+    return c->denied_ms != 0 && s->conns->now_ms - c->denied_ms >= SCRAPE_WAIT_MS;
 }
 
 static void refuse_late(struct scrape *s)
 {
-    for (struct conn *c = s->conns->list[CONN_SCRAPE].head, *next; c != NULL; c = next) {
-        next = c->next;
-        if (is_late(c)) {
-            refuse(s, c, &too_late);
+    static const enum conn_state waiting[] = {CONN_SCRAPE, CONN_QUEUE};
+    for (size_t i = 0; i < sizeof waiting / sizeof waiting[0]; i++) {
+        for (struct conn *c = s->conns->list[waiting[i]].head, *next; c != NULL; c = next) {
+            next = c->next;
+            if (is_late(c)) {
+                refuse(s, c, &too_late);
+            } else if (is_denied_long(s, c)) {
+                refuse(s, c, &too_many);
+            }
         }
+    }
+}
+
+// Cuts or refuses another one for `c`. Returns false when there is none.
+static bool evict_for(struct scrape *s, const struct conn *c, bool sent)
+{
+    struct conn *victim = scheduler_victim(&s->scheduler, c, sent);
+    if (victim != NULL && victim->state == CONN_QUEUE) {
+        refuse(s, victim, &too_many);
+    } else if (victim != NULL) {
+        conn_cut(s->conns, victim, true);
+    }
+    return victim != NULL;
+}
+
+static void admit_kind(struct scrape *s, enum conn_kind kind)
+{
+    struct conn *c;
+    // Terminates: each time one less has a place, or one more.
+    do {
+        scheduler_admit(&s->scheduler, kind);
+        c = scheduler_first_denied(&s->scheduler, kind);
+    } while (c != NULL && evict_for(s, c, false));
+}
+
+// Finds those for which there is no memory. For the first of them a body is cut; its memory is free once libmicrohttpd has
+// met the cut.
+static void check_memory(struct scrape *s)
+{
+    struct conn *denied_first = NULL;
+    for (struct conn *c = s->conns->list[CONN_QUEUE].head; c != NULL; c = c->next) {
+        bool denied = !can_fit(s, c);
+        c->denied_ms = !denied ? 0 : c->denied_ms == 0 ? s->conns->now_ms : c->denied_ms;
+        if (denied && (denied_first == NULL || c->start_tag < denied_first->start_tag)) {
+            denied_first = c;
+        }
+    }
+    if (denied_first != NULL) {
+        evict_for(s, denied_first, true);
     }
 }
 
 void scrape_serve(struct scrape *s)
 {
-    struct conn_list *waiting = &s->conns->list[CONN_SCRAPE];
-    refuse_late(s);
-    while (waiting->head != NULL && has_room(s)) {
-        serve_first(s);
-        refuse_late(s);
+    struct renderer_job job;
+    if (renderer_take_result(s->renderer, &job)) {
+        finish(s, &job);
     }
-    while (waiting->head != NULL && s->conns->now_ms - waiting->head->since_ms >= SCRAPE_WAIT_MS) {
-        refuse(s, waiting->head, &too_many);
+    renderer_bodies_free(&s->lists);
+    s->scheduler.max = s->max_requests;
+    admit_kind(s, CONN_EXPOSITIONS);
+    admit_kind(s, CONN_VIEWS);
+    check_memory(s);
+    refuse_late(s);
+    struct conn *next = scheduler_next(&s->scheduler, can_fit, s);
+    if (next != NULL && renderer_is_idle(s->renderer)) {
+        start_rendering(s, next);
     }
 }
 
 void scrape_destroy(struct scrape *s)
 {
-    bodies_free(&s->bodies);
-    bodies_free(&s->packed);
-    buf_free(&s->piece);
-    gzip_free(s->gzip);
+    renderer_bodies_free(&s->bodies);
+    renderer_bodies_free(&s->compressed);
+    renderer_bodies_free(&s->views);
+    renderer_bodies_free(&s->lists);
 }

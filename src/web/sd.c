@@ -1,46 +1,112 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "web/sd.h"
 
+#include "base/json_writer.h"
 #include "base/text.h"
-#include "web/reply.h"
 
 #include <errno.h>
-#include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PATH_SD "/sd"
-#define PATH_SOURCE "/source/"
-
-static const struct reply no_host = {.status = MHD_HTTP_BAD_REQUEST,
-                                     .text = "bad request: the Host cannot be a target\n"};
-static const struct reply bad_query = {.status = MHD_HTTP_BAD_REQUEST,
-                                       .text = "bad request: the query is malformed\n"};
-static const struct reply too_many = {
-    .status = MHD_HTTP_SERVICE_UNAVAILABLE, .text = "too many lists at once\n", .retry = true};
-static const struct reply no_memory = {.status = MHD_HTTP_INTERNAL_SERVER_ERROR,
-                                       .text = "out of memory\n"};
-static const struct reply unknown = {.status = MHD_HTTP_NOT_FOUND, .text = "no such source\n"};
-static const struct reply gone = {.status = MHD_HTTP_SERVICE_UNAVAILABLE,
-                                  .text = "the source is not connected\n"};
-
 struct sd_list {
-    struct buf out;
-    const char *component; // NULL: all
-    const char *address;
-    const char *scheme; // as this list is asked for
+    struct buf *out;
+    const struct sd_request *request;
     size_t n;
 };
 
-// A list that is on its way.
-struct sd_body {
-    struct sd *sd;
-    struct buf text;
-};
-
-bool sd_handles(const char *path)
+struct sd_request *sd_request_new(const char *component, const char *address, const char *scheme)
 {
-    return strcmp(path, PATH_SD) == 0 || strncmp(path, PATH_SOURCE, strlen(PATH_SOURCE)) == 0;
+    struct sd_request *w = calloc(1, sizeof *w);
+    if (w == NULL) {
+        return NULL;
+    }
+    w->component = component != NULL ? strdup(component) : NULL;
+    w->address = strdup(address);
+    w->scheme = scheme;
+    if (w->address == NULL || (component != NULL && w->component == NULL)) {
+        sd_request_free(w);
+        return NULL;
+    }
+    return w;
+}
+
+void sd_request_free(struct sd_request *request)
+{
+    if (request != NULL) {
+        free(request->component);
+        free(request->address);
+        free(request);
+    }
+}
+
+static bool is_same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+bool sd_request_is_same(const struct sd_request *a, const struct sd_request *b)
+{
+    if (a == NULL || b == NULL) {
+        return a == b;
+    }
+    return is_same_text(a->component, b->component) && is_same_text(a->address, b->address) &&
+           is_same_text(a->scheme, b->scheme);
+}
+
+void sd_target(struct sd_list *list, const char *component, const char *instance, size_t len)
+{
+    const struct sd_request *request = list->request;
+    if (request->component != NULL && strcmp(request->component, component) != 0) {
+        return;
+    }
+    struct buf path = BUF_INIT;
+    buf_str(&path, SD_PATH_SOURCE);
+    text_percent(&path, component, strlen(component));
+    buf_char(&path, '/');
+    text_percent(&path, instance, len);
+    struct buf *out = list->out;
+    if (list->n++ > 0) {
+        json_line(out);
+    }
+    json_begin(out, '{');
+    json_key(out, "targets");
+    json_begin(out, '[');
+    json_string(out, request->address);
+    json_end(out, ']');
+    json_key(out, "labels");
+    json_begin(out, '{');
+    json_key(out, "__metrics_path__");
+    json_text(out, path.p, path.len);
+    json_key(out, "__scheme__");
+    json_string(out, request->scheme);
+    json_key(out, "instance");
+    json_text(out, instance, len);
+    json_key(out, "__meta_virtrigaud_component");
+    json_string(out, component);
+    buf_str(out, "}}");
+    out->failed |= path.failed;
+    buf_free(&path);
+}
+
+int sd_list_write(const struct sd_request *request, const struct web_backend *backend,
+                  struct buf *out)
+{
+    struct sd_list list = {.out = out, .request = request};
+    out->max = SD_LIST_MAX;
+    json_begin(out, '[');
+    backend->targets(backend->ctx, &list);
+    buf_str(out, "]\n");
+    return out->failed ? -ENOMEM : 0;
+}
+
+bool sd_is_path(const char *path)
+{
+    return strcmp(path, SD_PATH) == 0 || strncmp(path, SD_PATH_SOURCE, strlen(SD_PATH_SOURCE)) == 0;
+}
+
+bool sd_is_source_path(const char *target)
+{
+    return strncmp(target, SD_PATH_SOURCE, strlen(SD_PATH_SOURCE)) == 0;
 }
 
 static bool is_port(const char *text)
@@ -66,136 +132,44 @@ bool sd_is_address(const char *text)
            (text[len] == '\0' || (text[len] == ':' && is_port(text + len + 1)));
 }
 
-void sd_target(struct sd_list *list, const char *component, const char *instance, size_t len)
+// Whether the text is what `instance` is encoded to in /sd.
+static bool is_encoded(const char *text, const char *instance)
 {
-    if (list->component != NULL && strcmp(list->component, component) != 0) {
-        return;
-    }
-    struct buf path = BUF_INIT;
-    buf_str(&path, PATH_SOURCE);
-    text_percent(&path, component, strlen(component));
-    buf_char(&path, '/');
-    text_percent(&path, instance, len);
-    struct buf *out = &list->out;
-    buf_str(out, list->n++ > 0 ? ",\n{\"targets\":[" : "{\"targets\":[");
-    text_json(out, list->address, strlen(list->address));
-    buf_str(out, "],\"labels\":{\"__metrics_path__\":");
-    text_json(out, path.p, path.len);
-    buf_addf(out, ",\"__scheme__\":\"%s\",\"instance\":", list->scheme);
-    text_json(out, instance, len);
-    buf_str(out, ",\"__meta_virtrigaud_component\":");
-    text_json(out, component, strlen(component));
-    buf_str(out, "}}");
-    out->failed |= path.failed;
-    buf_free(&path);
+    struct buf buf = BUF_INIT;
+    text_percent(&buf, instance, strlen(instance));
+    const char *encoded = buf_string(&buf);
+    bool same = encoded != NULL && strcmp(encoded, text) == 0;
+    buf_free(&buf);
+    return same;
 }
 
-static void body_sent(void *body)
-{
-    struct sd_body *b = body;
-    b->sd->held -= b->text.cap;
-    buf_free(&b->text);
-    free(b);
-}
-
-// The value of `component` in a query, in place; NULL when there is none. Returns 0, -EINVAL.
-static int read_component(char *query, const char **ret)
-{
-    *ret = NULL;
-    for (char *pair; (pair = strsep(&query, "&")) != NULL;) {
-        char *value = strchr(pair, '=');
-        if (value != NULL) {
-            *value++ = '\0';
-        }
-        if (query_decode(pair, strlen(pair), true) < 0 ||
-            (value != NULL && query_decode(value, strlen(value), true) < 0)) {
-            return -EINVAL;
-        }
-        if (strcmp(pair, "component") == 0) {
-            *ret = value != NULL ? value : "";
-        }
-    }
-    return 0;
-}
-
-static int send_list(struct sd *sd, struct conn *c, struct sd_list *list)
-{
-    struct sd_body *body = malloc(sizeof *body);
-    if (body == NULL || list->out.failed) {
-        free(body);
-        buf_free(&list->out);
-        return reply_send(sd->conns, c, &no_memory);
-    }
-    const struct reply_form json = {.type = "application/json"};
-    *body = (struct sd_body){.sd = sd, .text = list->out};
-    sd->held += body->text.cap;
-    struct MHD_Response *response =
-        reply_body(sd->conns, &json, body->text.p, body->text.len, body_sent, body);
-    if (response == NULL) {
-        return reply_send(sd->conns, c, &no_memory);
-    }
-    return reply_give(sd->conns, c, response);
-}
-
-static int answer_list(struct sd *sd, struct conn *c)
-{
-    struct sd_list list = {.address = sd->external_address,
-                           .scheme = c->tls != NULL ? "https" : "http",
-                           .out.max = SD_HELD_MAX};
-    if (list.address == NULL) {
-        list.address = MHD_lookup_connection_value(c->mhd, MHD_HEADER_KIND, "Host");
-    }
-    if (list.address == NULL || !sd_is_address(list.address)) {
-        return reply_send(sd->conns, c, &no_host);
-    }
-    if (c->query != NULL && read_component(c->query, &list.component) < 0) {
-        return reply_send(sd->conns, c, &bad_query);
-    }
-    if (sd->held >= SD_HELD_MAX) {
-        return reply_send(sd->conns, c, &too_many);
-    }
-    buf_char(&list.out, '[');
-    sd->backend->targets(sd->backend->ctx, &list);
-    buf_str(&list.out, "]\n");
-    return send_list(sd, c, &list);
-}
-
-// Looks for the instance as it is encoded twice, and then as it is encoded once.
-static int find_source(struct sd *sd, const char *component, const char *instance, struct buf *out)
+int sd_write_source(const struct web_backend *backend, const char *component, const char *instance,
+                    struct buf *out)
 {
     char twice[SD_NAME_MAX];
-    if (strlen(instance) >= sizeof twice) {
-        return -ENOENT;
+    int rc = strlen(instance) < sizeof twice
+                 ? backend->source(backend->ctx, component, instance, out)
+                 : -ENOENT;
+    if (rc != -ENOENT || strchr(instance, '%') == NULL || strlen(instance) >= sizeof twice) {
+        return rc;
     }
     strcpy(twice, instance);
-    int rc = strchr(twice, '%') != NULL && query_decode(twice, strlen(twice), false) >= 0
-                 ? sd->backend->source(sd->backend->ctx, component, twice, out)
-                 : -ENOENT;
-    return rc == -ENOENT ? sd->backend->source(sd->backend->ctx, component, instance, out) : rc;
+    bool other = request_decode(twice, strlen(twice), false) >= 0 && is_encoded(instance, twice);
+    return other ? backend->source(backend->ctx, component, twice, out) : -ENOENT;
 }
 
-static int answer_source(struct sd *sd, struct conn *c)
+bool sd_split_path(char *path, char **ret_component, char **ret_instance)
 {
-    char *component = c->path + strlen(PATH_SOURCE);
-    char *instance = strchr(component, '/');
+    char *component = path + strlen(SD_PATH_SOURCE);
+    char *instance =
+        strncmp(path, SD_PATH_SOURCE, strlen(SD_PATH_SOURCE)) == 0 ? strchr(component, '/') : NULL;
     if (instance == NULL) {
-        return reply_send(sd->conns, c, &unknown);
+        return false;
     }
     *instance++ = '\0';
-    struct buf text = BUF_INIT;
-    int rc = find_source(sd, component, instance, &text);
-    struct reply up = {
-        .status = MHD_HTTP_OK, .text = buf_string(&text), .type = REPLY_TYPE_METRICS};
-    const struct reply *reply = rc == -ENOENT               ? &unknown
-                                : rc == -ENOTCONN           ? &gone
-                                : rc < 0 || up.text == NULL ? &no_memory
-                                                            : &up;
-    rc = reply_send(sd->conns, c, reply);
-    buf_free(&text);
-    return rc;
-}
-
-int sd_answer(struct sd *sd, struct conn *c)
-{
-    return strcmp(c->path, PATH_SD) == 0 ? answer_list(sd, c) : answer_source(sd, c);
+    *ret_component = component;
+    *ret_instance = instance;
+    return strchr(instance, '/') == NULL &&
+           request_decode(component, strlen(component), false) >= 0 &&
+           request_decode(instance, strlen(instance), false) >= 0;
 }

@@ -1,35 +1,61 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * sd: the life of sources towards Prometheus: /sd lists them as targets (HTTP service discovery), and
- * /source/COMPONENT/INSTANCE is what such a target answers.
+ * sd: sources as targets of Prometheus: /sd lists them (HTTP service discovery), and /source/COMPONENT/INSTANCE is
+ * what such a target answers.
  *
- * Bounds:  lists that are not sent yet take SD_HELD_MAX bytes; then 503.
- * Threads: the web thread only; sd_is_address any.
- * Memory:  borrows the backend and the address.
- * Source:  Prometheus' http_sd_config. It encodes __metrics_path__, which is percent-encoded, once more when it
- *          asks; so the instance of a path may be encoded once or twice.
+ * Bounds:  a list has SD_LIST_MAX bytes at most.
+ * Threads: a request belongs to who has it; sd_list_write runs on the renderer's thread; the rest on any.
+ * Memory:  sd_request_new returns new, from copies.
+ * Source:  Prometheus' http_sd_config. It encodes __metrics_path__, which is percent-encoded, once more when it asks;
+ *          so where no instance has the name that a path says, one does whose encoding that name is.
  */
 #ifndef VE_WEB_SD_H
 #define VE_WEB_SD_H
 
-#include "web/conn.h"
-#include "web/web.h"
+#include "base/buf.h"
+#include "web/backend.h"
 
-enum { SD_HELD_MAX = 64 << 20, SD_NAME_MAX = 1024 };
+// Where the list is, and each target.
+#define SD_PATH "/sd"
+#define SD_PATH_SOURCE "/source/"
 
-struct sd {
-    const struct web_backend *backend;
-    struct conns *conns;
-    const char *external_address; // of all targets; NULL: the Host of the request
-    size_t held;                  // bytes of lists that are being sent
+enum { SD_LIST_MAX = 64 << 20, SD_NAME_MAX = 1024 };
+
+// What is asked for of a list.
+struct sd_request {
+    char *component; // of this one only; NULL: of all
+    char *address;   // that all targets have
+    const char *scheme;
 };
 
+// Returns NULL when there is no memory.
+struct sd_request *sd_request_new(const char *component, const char *address, const char *scheme);
+void sd_request_free(struct sd_request *request);
+
+// Whether both request the same; NULL is the same as NULL only.
+bool sd_request_is_same(const struct sd_request *a, const struct sd_request *b);
+
+// Appends the list. Returns 0 or -ENOMEM.
+int sd_list_write(const struct sd_request *request, const struct web_backend *backend,
+                  struct buf *out);
+
+// Adds a target for a source to the list that a backend was given.
+void sd_target(struct sd_list *list, const char *component, const char *instance, size_t len);
+
 // Whether the path is one of these.
-bool sd_handles(const char *path);
-// Answers a GET or HEAD of such a path. Returns 0, or -errno and the connection must end.
-int sd_answer(struct sd *sd, struct conn *c);
+bool sd_is_path(const char *path);
+// Whether the path of this target has to be known as it came.
+bool sd_is_source_path(const char *target);
 
 // Whether the text is a host name or an IP address (IPv6 in brackets), with a port or without.
 bool sd_is_address(const char *text);
+
+// Splits a path below SD_PATH_SOURCE in place, before it is decoded: an encoded slash is part of a name.
+bool sd_split_path(char *path, char **ret_component, char **ret_instance);
+
+// Appends the metrics of the instance, which is decoded; or else of the one that is in /sd under that text, which
+// Prometheus encodes once more. Returns as the backend's `source`.
+int sd_write_source(const struct web_backend *backend, const char *component, const char *instance,
+                    struct buf *out);
 
 #endif

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "web/stats.h"
 
-const double web_duration_bounds[WEB_DURATION_BOUNDS] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
-                                                         0.1,   0.25,   0.5,   1,    2.5,   5};
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
 
-void stats_scrape(struct stats *s, enum web_format format, uint64_t ns)
+const double stats_duration_bounds[STATS_DURATION_BOUNDS] = {
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5};
+
+void stats_scrape(struct stats *s, enum format_kind format, uint64_t ns)
 {
     size_t i = 0;
-    while (i < WEB_DURATION_BOUNDS && (double)ns / 1e9 > web_duration_bounds[i]) {
+    while (i < STATS_DURATION_BOUNDS && (double)ns / 1e9 > stats_duration_bounds[i]) {
         i++;
     }
     count_add(&s->duration_buckets[i], 1);
@@ -15,25 +20,47 @@ void stats_scrape(struct stats *s, enum web_format format, uint64_t ns)
     count_add(&s->scrapes[format], 1);
 }
 
-static uint64_t read_one(const _Atomic uint64_t *number)
+int stats_init(struct stats *s)
 {
-    return atomic_load_explicit(number, memory_order_relaxed);
+    return -pthread_mutex_init(&s->lock, NULL);
 }
 
-void stats_read(const struct stats *s, struct web_stats *ret)
+void stats_close(struct stats *s)
 {
-    for (size_t i = 0; i < WEB_FORMATS; i++) {
-        ret->scrapes[i] = read_one(&s->scrapes[i]);
+    pthread_mutex_destroy(&s->lock);
+}
+
+// Address and port as numbers.
+static void name_peer(const struct sockaddr_storage *a, char ret[static STATS_PEER])
+{
+    char host[64];
+    char port[16];
+    if (a->ss_family != AF_UNIX &&
+        getnameinfo((const struct sockaddr *)a, sizeof *a, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV) == 0) {
+        bool colons = strchr(host, ':') != NULL;
+        snprintf(ret, STATS_PEER, colons ? "[%s]:%s" : "%s:%s", host, port);
+    } else {
+        strcpy(ret, "unix");
     }
-    for (size_t i = 0; i <= WEB_DURATION_BOUNDS; i++) {
-        ret->duration_buckets[i] = read_one(&s->duration_buckets[i]);
-    }
-    ret->scrapes_failed = read_one(&s->scrapes_failed);
-    ret->scrapes_refused = read_one(&s->scrapes_refused);
-    ret->requests_bad = read_one(&s->requests_bad);
-    ret->duration_sum_ns = read_one(&s->duration_sum_ns);
-    ret->accepted = read_one(&s->accepted);
-    ret->accept_errors = read_one(&s->accept_errors);
-    ret->cut = read_one(&s->cut);
-    ret->connections = read_one(&s->connections);
+}
+
+void stats_count_handshake(struct stats *s, enum tls_fault fault,
+                           const struct sockaddr_storage *address, const char *detail)
+{
+    struct stats_handshake *f = &s->failed[fault];
+    char peer[STATS_PEER];
+    name_peer(address, peer);
+    pthread_mutex_lock(&s->lock);
+    f->n++;
+    strcpy(f->peer, peer);
+    snprintf(f->detail, sizeof f->detail, "%s", detail != NULL ? detail : "");
+    pthread_mutex_unlock(&s->lock);
+}
+
+void stats_read_handshake(struct stats *s, enum tls_fault fault, struct stats_handshake *ret)
+{
+    pthread_mutex_lock(&s->lock);
+    *ret = s->failed[fault];
+    pthread_mutex_unlock(&s->lock);
 }

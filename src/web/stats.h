@@ -1,56 +1,64 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * stats: what the HTTP side counts about itself.
+ * stats: what the HTTP side counts about itself, and the last failed handshake of each reason for the log.
  *
  * Threads: one writer (the web thread), any readers. Each number is whole by itself; numbers
- *          read together may be of slightly different moments.
+ *          read together may be of slightly different moments. A mutex guards the failed handshakes.
  */
 #ifndef VE_WEB_STATS_H
 #define VE_WEB_STATS_H
 
 #include "base/count.h"
+#include "expose/format.h"
+#include "web/tls.h"
 
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
-enum web_format { WEB_FORMAT_TEXT, WEB_FORMAT_OPENMETRICS, WEB_FORMATS };
-
-enum { WEB_DURATION_BOUNDS = 12 };
+enum { STATS_DURATION_BOUNDS = 12 };
 
 // Upper bounds of the scrape durations, in seconds, +Inf left out.
-extern const double web_duration_bounds[WEB_DURATION_BOUNDS];
+extern const double stats_duration_bounds[STATS_DURATION_BOUNDS];
 
-// A copy for readers.
-struct web_stats {
-    uint64_t scrapes[WEB_FORMATS];                      // renderings handed to a request, by format
-    uint64_t scrapes_failed;                            // answered with 500
-    uint64_t scrapes_refused;                           // answered with 503: too many at once
-    uint64_t requests_bad;                              // refused for their head: 400, 413, 431
-    uint64_t duration_buckets[WEB_DURATION_BOUNDS + 1]; // not cumulative; the last one is +Inf
-    uint64_t duration_sum_ns; // from a scrape's arrival to the end of its rendering
-    uint64_t accepted;        // connections so far
-    uint64_t accept_errors;   // accept(2) failed for want of something
-    uint64_t cut;             // connections cut off: late, silent or stalled
-    uint64_t connections;     // now
+enum { STATS_PEER = 128, STATS_DETAIL = 128 };
+
+// The last TLS handshake that failed for a reason.
+struct stats_handshake {
+    uint64_t n; // so far
+    char peer[STATS_PEER];
+    char detail[STATS_DETAIL];
 };
 
-// The same, written by the web thread.
+// Readers take the numbers by count_read.
 struct stats {
-    _Atomic uint64_t scrapes[WEB_FORMATS];
-    _Atomic uint64_t scrapes_failed;
-    _Atomic uint64_t scrapes_refused;
-    _Atomic uint64_t requests_bad;
-    _Atomic uint64_t duration_buckets[WEB_DURATION_BOUNDS + 1];
-    _Atomic uint64_t duration_sum_ns;
-    _Atomic uint64_t accepted;
-    _Atomic uint64_t accept_errors;
-    _Atomic uint64_t cut;
-    _Atomic uint64_t connections;
+    _Atomic uint64_t scrapes[FORMAT_KINDS]; // renderings handed to a request, by format
+    _Atomic uint64_t scrapes_failed;        // answered with 500
+    _Atomic uint64_t scrapes_refused;       // answered with 503: too many at once
+    _Atomic uint64_t requests_bad;          // refused for their head: 400, 413, 431
+    _Atomic uint64_t auth_failures;         // answered with 401
+    _Atomic uint64_t
+        duration_buckets[STATS_DURATION_BOUNDS + 1]; // not cumulative; the last one is +Inf
+    _Atomic uint64_t duration_sum_ns; // from a scrape's arrival to the end of its rendering
+    _Atomic uint64_t accepted;        // connections so far
+    _Atomic uint64_t accept_errors;   // accept(2) failed: out of descriptors or memory
+    _Atomic uint64_t cut;             // connections cut off: late, silent or stalled
+    _Atomic uint64_t connections;     // now
+    pthread_mutex_t lock;             // of `failed`
+    struct stats_handshake failed[TLS_FAULTS];
 };
+
+int stats_init(struct stats *s);
+void stats_close(struct stats *s);
 
 // Counts one finished scrape of this duration.
-void stats_scrape(struct stats *s, enum web_format format, uint64_t ns);
+void stats_scrape(struct stats *s, enum format_kind format, uint64_t ns);
 
-void stats_read(const struct stats *s, struct web_stats *ret);
+// Counts a handshake of TLS that failed; `address` is the peer's, `detail` may be NULL. On the web thread.
+void stats_count_handshake(struct stats *s, enum tls_fault fault,
+                           const struct sockaddr_storage *address, const char *detail);
+// On any thread.
+void stats_read_handshake(struct stats *s, enum tls_fault fault, struct stats_handshake *ret);
 
 #endif

@@ -9,8 +9,12 @@
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
-enum { SAN_MAX = 1024 }; // bytes of a name in a client's certificate
+enum {
+    SAN_MAX = 1024, // bytes of a name in a client's certificate
+    HANDSHAKE_TURNS = 16
+};
 
 struct tls {
     unsigned refs;
@@ -21,7 +25,16 @@ struct tls {
     size_t n_sans;
 };
 
-bool tls_is_there(void)
+struct tls_session {
+    gnutls_session_t gnutls;
+    struct tls *tls;
+    enum tls_fault fault; // what `verify` found last
+    int fd;
+    int clear_alert;  // that came during the handshake, or -1
+    bool established; // the handshake is over
+};
+
+bool tls_is_supported(void)
 {
     return true;
 }
@@ -92,10 +105,20 @@ static bool is_known(const struct tls *t, const gnutls_datum_t *der)
     return known;
 }
 
+static enum tls_fault fault_of_status(unsigned status)
+{
+    if ((status & (GNUTLS_CERT_EXPIRED | GNUTLS_CERT_NOT_ACTIVATED)) != 0) {
+        return TLS_FAULT_expired;
+    }
+    return (status & (GNUTLS_CERT_SIGNER_NOT_FOUND | GNUTLS_CERT_SIGNER_NOT_CA)) != 0
+               ? TLS_FAULT_unknown_ca
+               : TLS_FAULT_bad_certificate;
+}
+
 // GnuTLS asks during the handshake. 0: go on.
 static int verify(gnutls_session_t session)
 {
-    const struct tls *t = gnutls_db_get_ptr(session);
+    struct tls_session *s = gnutls_session_get_ptr(session);
     char client[] = GNUTLS_KP_TLS_WWW_CLIENT;
     gnutls_typed_vdata_st purpose = {.type = GNUTLS_DT_KEY_PURPOSE_OID,
                                      .data = (unsigned char *)client};
@@ -103,10 +126,17 @@ static int verify(gnutls_session_t session)
     unsigned status = 0;
     const gnutls_datum_t *peers = gnutls_certificate_get_peers(session, &n);
     if (peers == NULL || n == 0) {
-        return t->client_auth == WEBCONF_CLIENT_VERIFY_GIVEN ? 0 : GNUTLS_E_NO_CERTIFICATE_FOUND;
+        s->fault = TLS_FAULT_no_certificate;
+        return s->tls->client_auth == WEBCONF_CLIENT_VERIFY_GIVEN ? 0
+                                                                  : GNUTLS_E_NO_CERTIFICATE_FOUND;
     }
-    bool good = gnutls_certificate_verify_peers(session, &purpose, 1, &status) == 0 && status == 0;
-    return good && is_known(t, &peers[0]) ? 0 : GNUTLS_E_CERTIFICATE_ERROR;
+    bool good = gnutls_certificate_verify_peers(session, &purpose, 1, &status) == 0;
+    if (!good || status != 0) {
+        s->fault = good ? fault_of_status(status) : TLS_FAULT_bad_certificate;
+        return GNUTLS_E_CERTIFICATE_ERROR;
+    }
+    s->fault = TLS_FAULT_wrong_name;
+    return is_known(s->tls, &peers[0]) ? 0 : GNUTLS_E_CERTIFICATE_ERROR;
 }
 
 static int fail(const struct webconf *c, const struct webconf_pem *at, struct errs *errs, int code,
@@ -163,7 +193,7 @@ static int load(struct tls *t, const struct webconf *c, struct errs *errs)
 static int load_priority(struct tls *t, const struct webconf *c, struct errs *errs)
 {
     struct buf text = BUF_INIT;
-    priority_write(&c->tls.priority, &text);
+    tls_priority_write(&c->tls.priority, &text);
     const char *string = buf_string(&text);
     int r =
         string != NULL ? gnutls_priority_init(&t->priority, string, NULL) : GNUTLS_E_MEMORY_ERROR;
@@ -230,7 +260,44 @@ void tls_unref(struct tls *t)
     free(t);
 }
 
-int tls_attach(struct tls *t, void *session)
+const char *tls_fault_name(enum tls_fault f)
+{
+    static const char *const names[] = {
+#define FAULT(name, ...) #name,
+#include "web/tls_fault.def"
+    };
+    return names[f];
+}
+
+// The fatal alert that the socket holds in clear, or -1. OpenSSL sends one so when it does not trust our certificate;
+// GnuTLS cannot decrypt it in TLS 1.3, and in TLS 1.2 says that the client has no certificate.
+static int clear_alert(const struct tls_session *s)
+{
+    static const unsigned char change[] = {20, 3, 3,
+                                           0,  1, 1}; // of cipher, which may come before it
+    unsigned char bytes[sizeof change + 7];
+    ssize_t n = recv(s->fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
+    const unsigned char *record = bytes;
+    if (n > (ssize_t)sizeof change && memcmp(bytes, change, sizeof change) == 0) {
+        record += sizeof change;
+        n -= (ssize_t)sizeof change;
+    }
+    const bool found = n >= 7 && record[0] == 21 && record[1] == 3 && record[3] == 0 &&
+                       record[4] == 2 && record[5] == GNUTLS_AL_FATAL;
+    return found ? record[6] : -1;
+}
+
+// Reads for GnuTLS, which asks for each record's beginning first.
+static ssize_t pull(gnutls_transport_ptr_t session, void *bytes, size_t n)
+{
+    struct tls_session *s = session;
+    if (!s->established && s->clear_alert < 0) {
+        s->clear_alert = clear_alert(s);
+    }
+    return recv(s->fd, bytes, n, 0);
+}
+
+static int prepare(struct tls_session *s, int fd)
 {
     static const gnutls_certificate_request_t requests[] = {
         [WEBCONF_CLIENT_NONE] = GNUTLS_CERT_IGNORE,
@@ -239,32 +306,161 @@ int tls_attach(struct tls *t, void *session)
         [WEBCONF_CLIENT_VERIFY_GIVEN] = GNUTLS_CERT_REQUEST,
         [WEBCONF_CLIENT_VERIFY] = GNUTLS_CERT_REQUIRE,
     };
-    if (gnutls_priority_set(session, t->priority) < 0 ||
-        gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, t->credentials) < 0) {
+    if (gnutls_priority_set(s->gnutls, s->tls->priority) < 0 ||
+        gnutls_credentials_set(s->gnutls, GNUTLS_CRD_CERTIFICATE, s->tls->credentials) < 0) {
         return -ENOMEM;
     }
-    gnutls_certificate_server_set_request(session, requests[t->client_auth]);
-    // There is no cache of sessions, so its pointer is free; that of the session is libmicrohttpd's.
-    gnutls_db_set_ptr(session, t);
+    gnutls_certificate_server_set_request(s->gnutls, requests[s->tls->client_auth]);
+    gnutls_session_set_ptr(s->gnutls, s);
+    gnutls_handshake_set_timeout(s->gnutls, 0); // web/conn has its own
+    s->fd = fd;
+    s->clear_alert = -1;
+    gnutls_transport_set_ptr2(s->gnutls, s, (gnutls_transport_ptr_t)(intptr_t)fd);
+    gnutls_transport_set_pull_function(s->gnutls, pull);
     return 0;
 }
 
-static int find_none(gnutls_session_t session, const gnutls_datum_t *issuers, int n_issuers,
-                     const gnutls_pk_algorithm_t *algorithms, int n_algorithms,
-                     gnutls_pcert_st **ret, unsigned *ret_n, gnutls_privkey_t *key)
+struct tls_session *tls_open(struct tls *t, int fd)
 {
-    (void)session;
-    (void)issuers;
-    (void)n_issuers;
-    (void)algorithms;
-    (void)n_algorithms;
-    (void)ret;
-    (void)ret_n;
-    (void)key;
-    return -1;
+    struct tls_session *s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        return NULL;
+    }
+    s->tls = tls_ref(t);
+    if (gnutls_init(&s->gnutls, GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL) < 0 ||
+        prepare(s, fd) < 0) {
+        tls_close(s);
+        return NULL;
+    }
+    return s;
 }
 
-void *tls_no_certificate(void)
+void tls_close(struct tls_session *s)
 {
-    return (void *)find_none;
+    if (s == NULL) {
+        return;
+    }
+    if (s->gnutls != NULL) {
+        gnutls_deinit(s->gnutls);
+    }
+    tls_unref(s->tls);
+    free(s);
+}
+
+static enum tls_fault fault_of(const struct tls_session *s, int code)
+{
+    switch (code) {
+    case GNUTLS_E_CERTIFICATE_ERROR:
+        return s->fault;
+    case GNUTLS_E_NO_CERTIFICATE_FOUND:
+    case GNUTLS_E_CERTIFICATE_REQUIRED:
+        return TLS_FAULT_no_certificate;
+    case GNUTLS_E_UNSUPPORTED_VERSION_PACKET:
+        return TLS_FAULT_version;
+    case GNUTLS_E_NO_CIPHER_SUITES:
+    case GNUTLS_E_NO_COMMON_KEY_SHARE:
+    case GNUTLS_E_INSUFFICIENT_CREDENTIALS:
+    case GNUTLS_E_UNSUPPORTED_SIGNATURE_ALGORITHM:
+        return TLS_FAULT_no_common_cipher;
+    case GNUTLS_E_FATAL_ALERT_RECEIVED:
+        return TLS_FAULT_refused_by_peer;
+    case GNUTLS_E_PREMATURE_TERMINATION:
+    case GNUTLS_E_PULL_ERROR:
+    case GNUTLS_E_PUSH_ERROR:
+        return TLS_FAULT_closed;
+    default:
+        return TLS_FAULT_other;
+    }
+}
+
+// As Go's crypto/tls.
+static void alert(struct tls_session *s, enum tls_fault fault, int code)
+{
+    bool new = gnutls_protocol_get_version(s->gnutls) == GNUTLS_TLS1_3;
+    int level = GNUTLS_AL_FATAL;
+    int what;
+    switch (fault) {
+    case TLS_FAULT_no_certificate:
+        what = new ? GNUTLS_A_CERTIFICATE_REQUIRED : GNUTLS_A_HANDSHAKE_FAILURE;
+        break;
+    case TLS_FAULT_expired:
+        what = GNUTLS_A_CERTIFICATE_EXPIRED;
+        break;
+    case TLS_FAULT_unknown_ca:
+        what = GNUTLS_A_UNKNOWN_CA;
+        break;
+    case TLS_FAULT_wrong_name:
+    case TLS_FAULT_bad_certificate:
+        what = GNUTLS_A_BAD_CERTIFICATE;
+        break;
+    case TLS_FAULT_no_common_cipher:
+        what = GNUTLS_A_HANDSHAKE_FAILURE;
+        break;
+    case TLS_FAULT_version:
+        what = GNUTLS_A_PROTOCOL_VERSION;
+        break;
+    case TLS_FAULT_refused_by_peer:
+    case TLS_FAULT_closed:
+        return;
+    default:
+        what = gnutls_error_to_alert(code, &level);
+        break;
+    }
+    gnutls_alert_send(s->gnutls, GNUTLS_AL_FATAL, (gnutls_alert_description_t)what);
+}
+
+int tls_handshake(struct tls_session *s, enum tls_fault *fault, const char **detail)
+{
+    int r = GNUTLS_E_AGAIN;
+    // A warning of the peer ends a turn; who sends more of them waits for the next round.
+    for (int i = 0; i < HANDSHAKE_TURNS; i++) {
+        r = gnutls_handshake(s->gnutls);
+        if (r == GNUTLS_E_SUCCESS || r == GNUTLS_E_AGAIN || gnutls_error_is_fatal(r) != 0) {
+            break;
+        }
+        r = GNUTLS_E_AGAIN;
+    }
+    if (r == GNUTLS_E_SUCCESS) {
+        s->established = true;
+        return 0;
+    }
+    if (r == GNUTLS_E_AGAIN) {
+        return -EAGAIN;
+    }
+    *fault = s->clear_alert >= 0 ? TLS_FAULT_refused_by_peer : fault_of(s, r);
+    const int said = s->clear_alert >= 0 ? s->clear_alert : (int)gnutls_alert_get(s->gnutls);
+    const char *name = *fault == TLS_FAULT_refused_by_peer
+                           ? gnutls_alert_get_name((gnutls_alert_description_t)said)
+                           : gnutls_strerror(r);
+    *detail = name != NULL ? name : "an unknown alert";
+    alert(s, *fault, r);
+    return -EPROTO;
+}
+
+bool tls_is_blocked_on_write(const struct tls_session *s)
+{
+    return gnutls_record_get_direction(s->gnutls) == 1;
+}
+
+static ssize_t result(ssize_t n)
+{
+    if (n >= 0) {
+        return n;
+    }
+    return n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED ? -EAGAIN : -ECONNRESET;
+}
+
+ssize_t tls_recv(struct tls_session *s, void *bytes, size_t n)
+{
+    return result(gnutls_record_recv(s->gnutls, bytes, n));
+}
+
+ssize_t tls_send(struct tls_session *s, const void *bytes, size_t n)
+{
+    return result(gnutls_record_send(s->gnutls, bytes, n));
+}
+
+void tls_shutdown(struct tls_session *s)
+{
+    gnutls_bye(s->gnutls, GNUTLS_SHUT_WR);
 }

@@ -3,32 +3,55 @@
  * tls: what a handshake needs, made of a web configuration. The one place of GnuTLS; tls_none.c is the build
  * without it.
  *
- * Shape:   libmicrohttpd makes the session of each connection and does the handshake; tls_attach gives the
- *          session its certificate, priorities and demands before that. So a new configuration holds for the
- *          next handshake, and connections that are there keep theirs.
+ * Shape:   a session encrypts what is sent and received on a socket. A new configuration applies to
+ *          the next handshake, and connections that are there keep theirs. A handshake that fails is
+ *          answered with the alert that Go's crypto/tls, and so Prometheus' exporter-toolkit, sends.
  * Threads: made on any thread; once handed over, the web thread only.
- * Memory:  returns new, counted: what was attached must live as long as the session.
+ * Memory:  returns new; struct tls is counted, and sessions hold on to theirs.
+ * Source:  RFC 8446 (6.2), RFC 5246 (7.2.2).
  */
 #ifndef VE_WEB_TLS_H
 #define VE_WEB_TLS_H
 
 #include "base/err.h"
 
+#include <sys/types.h>
+
 struct tls;
+struct tls_session;
 struct webconf;
 
 // Whether this build has TLS.
-bool tls_is_there(void);
+bool tls_is_supported(void);
 
 // Returns 0; -EINVAL with the problems in errs (a key that does not fit its certificate); -ENOMEM.
 int tls_new(struct tls **ret, const struct webconf *c, struct errs *errs);
 struct tls *tls_ref(struct tls *t);
 void tls_unref(struct tls *t); // NULL is fine
 
-// Prepares a session (gnutls_session_t) whose handshake has not begun. Returns 0 or -ENOMEM.
-int tls_attach(struct tls *t, void *session);
+enum tls_fault {
+#define FAULT(name, ...) TLS_FAULT_##name,
+#include "web/tls_fault.def"
+    TLS_FAULTS
+};
 
-// For libmicrohttpd, which does not start without a certificate: a callback that finds none.
-void *tls_no_certificate(void);
+const char *tls_fault_name(enum tls_fault f);
+
+// A session on a connected socket that does not block, its handshake not begun. Returns NULL when there is no memory.
+struct tls_session *tls_open(struct tls *t, int fd);
+void tls_close(struct tls_session *s); // NULL is fine; the socket stays open
+
+// Goes on with the handshake. Returns 0 when it is complete; -EAGAIN: the socket must become readable, or writable when
+// tls_is_blocked_on_write; -EPROTO: it has failed, the peer was sent an alert where that makes sense, and the fault and what GnuTLS
+// says are in *fault and *detail (which lives forever).
+int tls_handshake(struct tls_session *s, enum tls_fault *fault, const char **detail);
+bool tls_is_blocked_on_write(const struct tls_session *s);
+
+// As recv(2) and send(2), with -errno instead of errno. After -EAGAIN send the same bytes again.
+ssize_t tls_recv(struct tls_session *s, void *bytes, size_t n);
+ssize_t tls_send(struct tls_session *s, const void *bytes, size_t n);
+
+// Tells the peer that nothing follows, as far as the socket takes that at once.
+void tls_shutdown(struct tls_session *s);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-bool tls_is_there(void)
+bool tls_is_supported(void)
 {
     return false;
 }
@@ -26,14 +26,58 @@ void tls_unref(struct tls *t)
     (void)t;
 }
 
-int tls_attach(struct tls *t, void *session)
+const char *tls_fault_name(enum tls_fault f)
+{
+    static const char *const names[] = {
+#define FAULT(name, ...) #name,
+#include "web/tls_fault.def"
+    };
+    return names[f];
+}
+
+struct tls_session *tls_open(struct tls *t, int fd)
 {
     (void)t;
-    (void)session;
+    (void)fd;
+    return NULL;
+}
+
+void tls_close(struct tls_session *s)
+{
+    (void)s;
+}
+
+int tls_handshake(struct tls_session *s, enum tls_fault *fault, const char **detail)
+{
+    (void)s;
+    *fault = TLS_FAULT_other;
+    *detail = "this build has no TLS";
+    return -EPROTO;
+}
+
+bool tls_is_blocked_on_write(const struct tls_session *s)
+{
+    (void)s;
+    return false;
+}
+
+ssize_t tls_recv(struct tls_session *s, void *bytes, size_t n)
+{
+    (void)s;
+    (void)bytes;
+    (void)n;
     return -ENOTSUP;
 }
 
-void *tls_no_certificate(void)
+ssize_t tls_send(struct tls_session *s, const void *bytes, size_t n)
 {
-    return NULL;
+    (void)s;
+    (void)bytes;
+    (void)n;
+    return -ENOTSUP;
+}
+
+void tls_shutdown(struct tls_session *s)
+{
+    (void)s;
 }

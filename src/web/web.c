@@ -1,24 +1,468 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The loop of the web thread accepts connections itself, so that it decides which one is cut when there is no room. A round:
+ * wait, accept, let libmicrohttpd read and write, answer what waits, cut what is late. It sleeps until the next deadline and
+ * not less.
+ */
 #include "web/web.h"
 
-#include "web/server.h"
+#include "base/clock.h"
+#include "web/channel.h"
+#include "web/listen.h"
+#include "web/routes.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <microhttpd.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
+
+enum {
+    WEB_CONNECTIONS_MAX = 512,
+    WEB_MEMORY = 32 * 1024, // libmicrohttpd's, of one request: its head and that of its answer
+    WEB_EVENTS = 64,        // of one wait
+    WEB_RETRY_MS = 50,      // when a request waits for a place in libmicrohttpd
+    WEB_ACCEPTS = 64,       // in one round, so that requests are read in between
+    WEB_PAUSE_MS = 100,     // how long nothing is accepted when descriptors have run out
+    WEB_STOP_MS = 1000      // how long responses may go on being sent at the end
+};
+
+// What may change while the server runs.
+struct web_live {
+    char *telemetry_path;
+    char *external_address; // or NULL
+    bool lifecycle;
+    unsigned max_requests;
+};
 
 struct web {
     struct web_backend backend;
+    struct MHD_Daemon *library;
+    int epoll; // watches it, `wake`, the listeners and the connections
+    int wake;  // eventfd
     struct listener *listeners;
     size_t n_listeners;
-    struct server server;
+    struct conns conns;
+    struct channels channels;
+    struct stats stats;
+    struct scrape scrape;
+    struct renderer renderer;
+    struct reload reload;
+    struct auth auth;
+    struct routes routes;
+    struct web_config *web_config;                // in force, may be NULL; of the web thread
+    _Atomic(struct web_config *) next_web_config; // likewise from the next round on
+    struct web_live *live;                        // in force; of the web thread
+    _Atomic(struct web_live *) next;              // to be in force from the next round on
+    bool listening;                               // the listeners are in `epoll`
+    uint64_t paused_ms;                           // until when nothing is accepted; 0: not paused
+    uint64_t stop_ms;        // when the loop ends at the latest; 0: not stopping
+    _Atomic bool stopping;   // asked to stop
+    _Atomic bool poked;      // asked whether loop and renderer go round
+    _Atomic uint64_t rounds; // how often they did when asked
     pthread_t thread;
     bool started;
 };
 
-static int check(const struct web_settings *settings, struct buf *why)
+// ---- The web configuration
+
+int web_config_load(struct web_config **ret, const char *file, struct webconf_files *seen,
+                    struct errs *errs)
+{
+    struct web_config *g = calloc(1, sizeof *g);
+    if (g == NULL) {
+        return -ENOMEM;
+    }
+    int r = 0;
+    if (file != NULL) {
+        r = webconf_load(&g->conf, file, tls_is_supported(), seen, errs);
+    } else {
+        webconf_files_clear(seen);
+    }
+    if (r == 0 && g->conf != NULL && g->conf->tls.on) {
+        r = tls_new(&g->tls, g->conf, errs);
+    }
+    if (r < 0) {
+        web_config_free(g);
+        return r;
+    }
+    *ret = g;
+    return 0;
+}
+
+void web_config_free(struct web_config *g)
+{
+    if (g != NULL) {
+        webconf_free(g->conf);
+        tls_unref(g->tls);
+        free(g);
+    }
+}
+
+// ---- The loop
+
+// Half of the descriptors, and a share of them for pairs (web/channel).
+static void set_limits(struct web *w)
+{
+    struct rlimit files;
+    bool known = getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur != RLIM_INFINITY;
+    size_t half = known ? (size_t)files.rlim_cur / 2 : WEB_CONNECTIONS_MAX;
+    half = half < WEB_CONNECTIONS_MAX ? half : WEB_CONNECTIONS_MAX;
+    w->conns.limit = half > 4 ? half : 4;
+    size_t share = known ? (size_t)files.rlim_cur / 8 : WEB_CONNECTIONS_MAX;
+    share = share < WEB_CONNECTIONS_MAX ? share : WEB_CONNECTIONS_MAX;
+    w->channels.most_exchanges = share > CHANNEL_EXCHANGES_LEAST ? share : CHANNEL_EXCHANGES_LEAST;
+}
+
+static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct web *w = cls;
+    channel_on_connection(&w->channels, mhd, context, (int)code);
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const char *url,
+                                  const char *method, const char *version, const char *upload,
+                                  size_t *upload_size, void **context)
+{
+    (void)url; // decoded by other rules than ours
+    (void)version;
+    (void)upload;
+    (void)context;
+    struct web *w = cls;
+    struct conn *c = channel_conn(mhd);
+    bool good = c != NULL && (c->checked || channel_is_head_exact(mhd)) &&
+                routes_handle(&w->routes, c, method, upload_size);
+    return good ? MHD_YES : MHD_NO;
+}
+
+static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
+                         enum MHD_RequestTerminationCode code)
+{
+    (void)context;
+    struct web *w = cls;
+    channel_on_completed(&w->channels, mhd, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+}
+
+static int watch(struct web *w, int fd, uint64_t tag)
+{
+    struct epoll_event ev = {.events = EPOLLIN, .data.u64 = tag};
+    return epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
+}
+
+// Others are a listener's number, or the address of a connection, which is even and beyond any such number.
+enum { TAG_MHD = UINT32_MAX, TAG_WAKE = UINT32_MAX - 2u };
+
+static void listeners_watch(struct web *w, bool on)
+{
+    for (size_t i = 0; on != w->listening && i < w->n_listeners; i++) {
+        if (on) {
+            watch(w, w->listeners[i].socket.fd, i);
+        } else {
+            epoll_ctl(w->epoll, EPOLL_CTL_DEL, w->listeners[i].socket.fd, NULL);
+        }
+    }
+    w->listening = on;
+}
+
+// It gets heads that were read strictly before, so it needs no strictness of its own.
+static int start_library(struct web *w)
+{
+    unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME;
+#if MHD_VERSION >= 0x00097707
+    flags |=
+        MHD_USE_NO_THREAD_SAFETY; // else it takes connections up a round later, and says nothing of it
+#endif
+    // As many again, for abandoned requests that it has not released yet.
+    unsigned most = 2 * (unsigned)w->channels.most_exchanges;
+    w->library = MHD_start_daemon(flags, 0, NULL, NULL, on_request, w, MHD_OPTION_CONNECTION_LIMIT,
+                                  most, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)WEB_MEMORY,
+                                  MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_NOTIFY_CONNECTION,
+                                  on_connection, w, MHD_OPTION_NOTIFY_COMPLETED, on_completed, w,
+                                  MHD_OPTION_END);
+    if (w->library == NULL) {
+        return errno > 0 ? -errno : -ENOMEM;
+    }
+    w->channels.library = w->library;
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(w->library, MHD_DAEMON_INFO_EPOLL_FD);
+    return info != NULL ? watch(w, info->epoll_fd, TAG_MHD) : -ENOTSUP;
+}
+
+// Wakes the loop. Any thread.
+static void wake_loop(void *web)
+{
+    struct web *w = web;
+    uint64_t one = 1;
+    ssize_t n = write(w->wake, &one, sizeof one);
+    (void)n; // a full counter wakes just as well
+}
+
+static void web_live_free(struct web_live *live)
+{
+    if (live != NULL) {
+        free(live->telemetry_path);
+        free(live->external_address);
+        free(live);
+    }
+}
+
+static void adopt(struct web *w)
+{
+    struct web_live *live = atomic_exchange(&w->next, NULL);
+    if (live != NULL) {
+        web_live_free(w->live);
+        w->live = live;
+        w->scrape.telemetry_path = w->routes.telemetry_path = live->telemetry_path;
+        w->scrape.max_requests = live->max_requests;
+        w->routes.lifecycle = live->lifecycle;
+        w->routes.external_address = live->external_address;
+    }
+}
+
+static void adopt_web_config(struct web *w)
+{
+    struct web_config *web_config = atomic_exchange(&w->next_web_config, NULL);
+    if (web_config != NULL) {
+        web_config_free(w->web_config);
+        w->web_config = web_config;
+        w->conns.conf = web_config->conf;
+        w->auth.rate = (struct rate_limit){0};
+        channel_end_others(&w->channels, web_config->tls);
+    }
+}
+
+// Joins the parts. Expects backend, listeners and next to be filled in. Returns 0 or -errno.
+static int init(struct web *w)
+{
+    adopt(w);
+    set_limits(w);
+    w->conns.stats = &w->stats;
+    w->conns.now_ms = clock_mono_ms();
+    w->scrape.conns = w->routes.conns = &w->conns;
+    w->scrape.stats = w->routes.stats = &w->stats;
+    w->routes.scrape = &w->scrape;
+    w->routes.reload = &w->reload;
+    w->routes.auth = &w->auth;
+    w->auth.conns = &w->conns;
+    w->scrape.renderer = &w->renderer;
+    w->scrape.scheduler.conns = &w->conns;
+    w->scrape.backend = w->routes.backend = w->renderer.backend = &w->backend;
+    w->renderer.wake = wake_loop;
+    w->renderer.ctx = w;
+    w->channels.conns = &w->conns;
+    w->epoll = w->wake = -1;
+    if (getrandom(w->conns.key, sizeof w->conns.key, 0) != (ssize_t)sizeof w->conns.key) {
+        return -EIO;
+    }
+    int r = stats_init(&w->stats);
+    r = r < 0 ? r : renderer_init(&w->renderer);
+    r = r < 0 ? r : reload_init(&w->reload, &w->backend, &w->conns);
+    if (r < 0) {
+        return r;
+    }
+    w->epoll = w->channels.epoll = epoll_create1(EPOLL_CLOEXEC);
+    w->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (w->epoll < 0 || w->wake < 0) {
+        return -errno;
+    }
+    r = auth_verifier_new(&w->auth.verifier, wake_loop, w);
+    r = r == 0 ? watch(w, w->wake, TAG_WAKE) : r;
+    return r == 0 ? start_library(w) : r;
+}
+
+static void destroy(struct web *w)
+{
+    auth_verifier_free(w->auth.verifier);
+    if (w->library != NULL) {
+        MHD_stop_daemon(w->library);
+    }
+    channels_destroy(&w->channels);
+    web_config_free(atomic_exchange(&w->next_web_config, NULL));
+    web_config_free(w->web_config);
+    if (w->epoll >= 0) {
+        close(w->epoll);
+    }
+    if (w->wake >= 0) {
+        close(w->wake);
+    }
+    renderer_destroy(&w->renderer);
+    scrape_destroy(&w->scrape);
+    web_live_free(atomic_exchange(&w->next, NULL));
+    web_live_free(w->live);
+    reload_destroy(&w->reload);
+    stats_close(&w->stats);
+}
+
+// What accept(2) says when the process or the system has run out of something.
+static void pause_accepting(struct web *w)
+{
+    count_add(&w->stats.accept_errors, 1);
+    conns_make_room(&w->conns);
+    listeners_watch(w, false);
+    w->paused_ms = w->conns.now_ms + WEB_PAUSE_MS;
+}
+
+static bool is_shortage(int err)
+{
+    return err == EMFILE || err == ENFILE || err == ENOBUFS || err == ENOMEM;
+}
+
+static void accept_some(struct web *w, const struct listener *l)
+{
+    for (int i = 0; i < WEB_ACCEPTS && w->listening; i++) {
+        struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+        socklen_t len = sizeof address;
+        int fd =
+            accept4(l->socket.fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0) {
+            if (is_shortage(errno)) {
+                pause_accepting(w);
+            }
+            return;
+        }
+        count_add(&w->stats.accepted, 1);
+        if (conns_live(&w->conns) >= w->conns.limit && !conns_make_room(&w->conns)) {
+            close(fd);
+            continue;
+        }
+        channel_open(&w->channels, fd, &address, w->web_config != NULL ? w->web_config->tls : NULL);
+    }
+}
+
+static bool is_pending(struct MHD_Daemon *mhd)
+{
+    MHD_UNSIGNED_LONG_LONG ms;
+    return MHD_get_timeout(mhd, &ms) == MHD_YES && ms == 0;
+}
+
+// How long to sleep, in milliseconds as epoll_wait wants them.
+static int wait_ms(struct web *w)
+{
+    if (w->conns.resumed || is_pending(w->library)) {
+        return 0;
+    }
+    uint64_t at = conns_deadline(&w->conns);
+    at = w->paused_ms != 0 && w->paused_ms < at ? w->paused_ms : at;
+    at = w->stop_ms != 0 && w->stop_ms < at ? w->stop_ms : at;
+    if (w->channels.deferred > 0 && w->conns.now_ms + WEB_RETRY_MS < at) {
+        at = w->conns.now_ms + WEB_RETRY_MS;
+    }
+    if (at == UINT64_MAX) {
+        return -1;
+    }
+    uint64_t left = at > w->conns.now_ms ? at - w->conns.now_ms : 0;
+    return left < INT_MAX ? (int)left : INT_MAX;
+}
+
+// Cuts those that have nothing on its way to them.
+static void cut_silent(struct web *w)
+{
+    static const enum conn_state silent[] = {CONN_HEAD, CONN_IDLE};
+    while (w->conns.list[CONN_LINGER].head != NULL) {
+        conn_end(&w->conns, w->conns.list[CONN_LINGER].head);
+    }
+    for (size_t i = 0; i < sizeof silent / sizeof silent[0]; i++) {
+        while (w->conns.list[silent[i]].head != NULL) {
+            conn_cut(&w->conns, w->conns.list[silent[i]].head, false);
+        }
+    }
+}
+
+static void cut_all(struct web *w)
+{
+    for (size_t i = 0; i < CONN_CUT; i++) {
+        while (w->conns.list[i].head != NULL) {
+            conn_cut(&w->conns, w->conns.list[i].head, true);
+        }
+    }
+}
+
+static void wait_and_accept(struct web *w)
+{
+    struct epoll_event ev[WEB_EVENTS];
+    int n = epoll_wait(w->epoll, ev, WEB_EVENTS, wait_ms(w));
+    w->conns.now_ms = clock_mono_ms();
+    for (int i = 0; i < n; i++) {
+        const uint64_t tag = ev[i].data.u64;
+        if (tag == TAG_WAKE) {
+            uint64_t count;
+            ssize_t r = read(w->wake, &count, sizeof count);
+            (void)r;
+        } else if (tag < w->n_listeners) {
+            accept_some(w, &w->listeners[tag]);
+        } else if (tag != TAG_MHD) {
+            channel_event(&w->channels, ev[i].data.ptr, ev[i].events);
+        }
+    }
+}
+
+// One round after the wait. Returns false when the loop is to end.
+static bool serve(struct web *w)
+{
+    w->conns.resumed = false;
+    MHD_run(w->library);
+    channel_serve(&w->channels);
+    w->conns.now_ms = clock_mono_ms();
+    conns_sample(&w->conns);
+    if (atomic_load(&w->stopping) && w->stop_ms == 0) {
+        w->stop_ms = w->conns.now_ms + WEB_STOP_MS;
+        listeners_watch(w, false);
+    }
+    if (w->paused_ms != 0 && w->conns.now_ms >= w->paused_ms) {
+        w->paused_ms = 0;
+        listeners_watch(w, w->stop_ms == 0);
+    }
+    auth_serve(&w->auth);
+    scrape_serve(&w->scrape);
+    reload_serve(&w->reload, w->stop_ms != 0);
+    conns_expire(&w->conns);
+    if (w->stop_ms != 0) {
+        cut_silent(w);
+    }
+    channel_sweep(&w->channels);
+    if (w->stop_ms != 0) {
+        return conns_live(&w->conns) > 0 && w->conns.now_ms < w->stop_ms;
+    }
+    return true;
+}
+
+// A poke is answered by the loop when the renderer has answered it.
+static void count_round(struct web *w)
+{
+    if (renderer_take_answer(&w->renderer)) {
+        atomic_fetch_add_explicit(&w->rounds, 1, memory_order_relaxed);
+    }
+    if (atomic_exchange(&w->poked, false)) {
+        renderer_poke(&w->renderer);
+    }
+}
+
+// Runs until `stopping`, and WEB_STOP_MS longer at most.
+static void run_loop(struct web *w)
+{
+    adopt_web_config(w);
+    listeners_watch(w, true);
+    do {
+        wait_and_accept(w);
+        adopt(w);
+        adopt_web_config(w);
+        count_round(w);
+    } while (serve(w));
+    cut_all(w);
+    channel_sweep(&w->channels);
+    MHD_run(w->library); // resumes what was suspended, and ends it
+}
+
+// ---- The HTTP side as the daemon sees it
+
+static int check_settings(const struct web_settings *settings, struct buf *why)
 {
     const char *path = settings->telemetry_path;
     if (path[0] != '/' || strpbrk(path, "?#") != NULL || routes_is_taken(path)) {
@@ -37,7 +481,8 @@ static int open_listeners(struct web *w, const struct web_settings *settings, st
 {
     int r = 0;
     for (size_t i = 0; i < settings->n_addresses && r == 0; i++) {
-        r = listen_open(&w->listeners[w->n_listeners], settings->addresses[i], why);
+        r = listen_open(&w->listeners[w->n_listeners], settings->addresses[i], &settings->file,
+                        why);
         w->n_listeners += r == 0;
     }
     for (size_t i = 0; i < settings->n_fds; i++) {
@@ -51,9 +496,9 @@ static int open_listeners(struct web *w, const struct web_settings *settings, st
     return r;
 }
 
-static struct server_live *live_of(const struct web_settings *settings)
+static struct web_live *live_of(const struct web_settings *settings)
 {
-    struct server_live *live = calloc(1, sizeof *live);
+    struct web_live *live = calloc(1, sizeof *live);
     if (live == NULL) {
         return NULL;
     }
@@ -63,25 +508,21 @@ static struct server_live *live_of(const struct web_settings *settings)
     const char *address = settings->external_address;
     live->external_address = address != NULL ? strdup(address) : NULL;
     if (live->telemetry_path == NULL || (address != NULL && live->external_address == NULL)) {
-        server_live_free(live);
+        web_live_free(live);
         return NULL;
     }
     return live;
 }
 
-static int open_server(struct web *w, const struct web_settings *settings, struct buf *why)
+static int start_server(struct web *w, const struct web_settings *settings, struct buf *why)
 {
-    struct server *s = &w->server;
-    s->listeners = w->listeners;
-    s->n_listeners = w->n_listeners;
-    s->scrape.backend = s->routes.backend = s->sd.backend = &w->backend;
-    s->next = live_of(settings);
-    if (s->next == NULL) {
+    w->next = live_of(settings);
+    if (w->next == NULL) {
         return -ENOMEM;
     }
-    int r = server_init(s);
+    int r = init(w);
     if (r < 0) {
-        server_destroy(s);
+        destroy(w);
         buf_addf(why, "cannot start the HTTP server: %s", strerror(-r));
     }
     return r;
@@ -106,7 +547,7 @@ static void free_parts(struct web *w)
 int web_open(struct web **ret, const struct web_settings *settings,
              const struct web_backend *backend, struct buf *why)
 {
-    int r = check(settings, why);
+    int r = check_settings(settings, why);
     struct web *w = r == 0 ? calloc(1, sizeof *w) : NULL;
     if (w == NULL) {
         close_fds(settings);
@@ -119,7 +560,7 @@ int web_open(struct web **ret, const struct web_settings *settings,
         r = -ENOMEM;
     } else {
         r = open_listeners(w, settings, why);
-        r = r < 0 ? r : open_server(w, settings, why);
+        r = r < 0 ? r : start_server(w, settings, why);
     }
     if (r < 0) {
         free_parts(w);
@@ -135,7 +576,7 @@ static void *thread_main(void *arg)
     if (w->backend.thread_start != NULL) {
         w->backend.thread_start(w->backend.ctx);
     }
-    server_run(&w->server);
+    run_loop(w);
     if (w->backend.thread_stop != NULL) {
         w->backend.thread_stop(w->backend.ctx);
     }
@@ -144,8 +585,8 @@ static void *thread_main(void *arg)
 
 int web_start(struct web *w)
 {
-    // Signals are the main thread's; SIGPIPE of a write to a gone peer is nobody's. SIGBUS is that of whoever reads
-    // what cannot be read (series/arena.h).
+    // Signals are the main thread's; SIGPIPE of a write to a closed connection is blocked. SIGBUS must reach the
+    // thread that reads what cannot be read (series/arena.h).
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
@@ -154,11 +595,14 @@ int web_start(struct web *w)
     if (r != 0) {
         return -r;
     }
-    r = pthread_create(&w->thread, NULL, thread_main, w);
+    int rc = renderer_start(&w->renderer);
+    r = rc == 0 ? pthread_create(&w->thread, NULL, thread_main, w) : -rc;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     w->started = r == 0;
     if (w->started) {
         pthread_setname_np(w->thread, "web");
+    } else {
+        renderer_stop(&w->renderer);
     }
     return -r;
 }
@@ -168,42 +612,61 @@ unsigned web_port(const struct web *w, size_t i)
     return i < w->n_listeners ? w->listeners[i].port : 0;
 }
 
+size_t web_sockets(const struct web *w)
+{
+    return w->n_listeners;
+}
+
+const char *web_lost_socket(const struct web *w, size_t i)
+{
+    const struct unix_socket *s = &w->listeners[i].socket;
+    return unix_socket_is_reachable(s) ? NULL : s->path;
+}
+
 void web_reload_done(struct web *w, bool ok, const char *text)
 {
-    if (reload_done(&w->server.reload, ok, text)) {
-        server_wake(&w->server);
+    if (reload_done(&w->reload, ok, text)) {
+        wake_loop(w);
     }
 }
 
 int web_change(struct web *w, const struct web_settings *settings, struct buf *why)
 {
-    int r = check(settings, why);
-    struct server_live *live = r == 0 ? live_of(settings) : NULL;
+    int r = check_settings(settings, why);
+    struct web_live *live = r == 0 ? live_of(settings) : NULL;
     if (live == NULL) {
         return r < 0 ? r : -ENOMEM;
     }
-    server_change(&w->server, live);
+    web_live_free(atomic_exchange(&w->next, live));
+    wake_loop(w);
     return 0;
 }
 
-void web_guard(struct web *w, struct guard *guard)
+void web_set_config(struct web *w, struct web_config *web_config)
 {
-    server_guard(&w->server, guard);
+    web_config_free(atomic_exchange(&w->next_web_config, web_config));
+    wake_loop(w);
 }
 
 void web_poke(struct web *w)
 {
-    server_wake(&w->server);
+    atomic_store(&w->poked, true);
+    wake_loop(w);
 }
 
 uint64_t web_beats(const struct web *w)
 {
-    return atomic_load_explicit(&w->server.rounds, memory_order_relaxed);
+    return atomic_load_explicit(&w->rounds, memory_order_relaxed);
 }
 
-void web_stats_read(const struct web *w, struct web_stats *ret)
+const struct stats *web_stats(const struct web *w)
 {
-    stats_read(&w->server.stats, ret);
+    return &w->stats;
+}
+
+void web_handshake_failure(struct web *w, enum tls_fault fault, struct stats_handshake *ret)
+{
+    stats_read_handshake(&w->stats, fault, ret);
 }
 
 void web_stop(struct web *w)
@@ -211,9 +674,10 @@ void web_stop(struct web *w)
     if (!w->started) {
         return;
     }
-    atomic_store(&w->server.stopping, true);
-    server_wake(&w->server);
+    atomic_store(&w->stopping, true);
+    wake_loop(w);
     pthread_join(w->thread, NULL);
+    renderer_stop(&w->renderer);
     w->started = false;
     for (size_t i = 0; i < w->n_listeners; i++) {
         listen_close(&w->listeners[i]);
@@ -226,6 +690,6 @@ void web_free(struct web *w)
         return;
     }
     web_stop(w);
-    server_destroy(&w->server);
+    destroy(w);
     free_parts(w);
 }

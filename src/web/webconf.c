@@ -1,147 +1,229 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "web/webconf.h"
 
-#include "base/text.h"
-#include "web/webconf_inside.h"
+#include "base/num.h"
+#include "catalog/yaml_schema.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
+#include <string.h>
 #include <unistd.h>
 
-enum { PATH_SHOWN = 160, KEYS_MAX = 16 };
+enum { MAX_NAMES = 64 }; // of ciphers or curves
 
-void webconf_problem(struct webconf_reader *r, const struct yaml_node *n, const char *path,
-                     const char *fmt, ...)
+static char *copy(struct yaml_reader *r, const char *text)
 {
-    char text[512];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    errs_add(r->errs, r->file, n != NULL ? n->line : 0, n != NULL ? n->column : 0, path, "%s",
-             text);
-    r->problems++;
+    char *p = strdup(text);
+    r->oom = r->oom || p == NULL;
+    return p;
 }
 
-bool webconf_is_null(const struct yaml_node *n)
+// ---- TLS
+
+// Says at the later of the two that a certificate, key or CA is given twice: as text and as a file.
+static void reject_second(struct yaml_reader *r, const struct yaml_place *file_place,
+                          const struct yaml_node *file, const struct webconf_pem *p)
 {
-    return n->kind == YAML_SCALAR_NODE_KIND && n->plain &&
-           (n->text[0] == '\0' || strcmp(n->text, "~") == 0 || strcasecmp(n->text, "null") == 0);
+    char name[32];
+    snprintf(name, sizeof name, "%.*s", (int)(strlen(file_place->key) - strlen("_file")),
+             file_place->key);
+    struct yaml_place text_place = yaml_place_key(file_place->up, name);
+    struct yaml_node text = {.line = p->line, .column = p->column};
+    bool text_is_later =
+        p->line > file->line || (p->line == file->line && p->column > file->column);
+    yaml_problem(r, text_is_later ? &text_place : file_place, text_is_later ? &text : file,
+                 "is also given in another way, on line %u", text_is_later ? file->line : p->line);
 }
 
-static void unknown_key(struct webconf_reader *r, const char *path, const struct yaml_node *key,
-                        const struct webconf_key *keys, size_t n_keys)
+static void read_pem(struct yaml_reader *r, const struct yaml_place *place,
+                     const struct yaml_node *n, void *field)
 {
-    const char *words[KEYS_MAX];
-    for (size_t i = 0; i < n_keys; i++) {
-        words[i] = keys[i].name;
+    struct webconf_pem *p = field;
+    if (n->text[0] != '\0') {
+        p->line = n->line;
+        p->column = n->column;
+        p->text = copy(r, n->text);
     }
-    const char *nearest = text_nearest(key->text, words, n_keys);
-    webconf_problem(r, key, path,
-                    nearest != NULL ? "unknown key; the nearest is %s" : "unknown key", nearest);
+    (void)place;
 }
 
-void webconf_mapping(struct webconf_reader *r, const char *path, const struct yaml_node *n,
-                     const struct webconf_key *keys, size_t n_keys)
+// A relative path counts from the folder of the configuration.
+static void read_pem_file(struct yaml_reader *r, const struct yaml_place *place,
+                          const struct yaml_node *n, void *field)
 {
-    if (webconf_is_null(n)) {
+    struct webconf_pem *p = field;
+    if (n->text[0] == '\0') {
         return;
     }
-    if (n->kind != YAML_MAPPING_KIND) {
-        webconf_problem(r, n, path, "wants a mapping");
+    if (p->line != 0) {
+        reject_second(r, place, n, p);
         return;
     }
+    p->line = n->line;
+    p->column = n->column;
+    struct buf path = BUF_INIT;
+    const char *slash = strrchr(r->file, '/');
+    if (n->text[0] != '/' && slash != NULL) {
+        buf_add(&path, r->file, (size_t)(slash - r->file) + 1);
+    }
+    buf_str(&path, n->text);
+    const char *joined = buf_string(&path);
+    p->path = joined != NULL ? copy(r, joined) : NULL;
+    r->oom = r->oom || joined == NULL;
+    buf_free(&path);
+}
+
+static void read_client_auth(struct yaml_reader *r, const struct yaml_place *place,
+                             const struct yaml_node *n, void *field)
+{
+    static const char *const words[] = {"NoClientCert",
+                                        "RequestClientCert",
+                                        "RequireAnyClientCert",
+                                        "VerifyClientCertIfGiven",
+                                        "RequireAndVerifyClientCert",
+                                        "RequireClientCert"};
+    struct webconf_tls *tls = field;
+    if (n->kind == YAML_SCALAR_NODE_KIND && n->text[0] == '\0') {
+        return;
+    }
+    int i = yaml_word(r, place, n, words, sizeof words / sizeof words[0]);
+    tls->on = true;
+    if (i >= 0) {
+        tls->client_auth = i == 5 ? WEBCONF_CLIENT_REQUIRE : (enum webconf_client_auth)i;
+    }
+}
+
+static void read_sans(struct yaml_reader *r, const struct yaml_place *place,
+                      const struct yaml_node *n, void *field)
+{
+    struct webconf_tls *tls = field;
+    tls->sans = calloc(n->n + 1, sizeof *tls->sans);
+    r->oom = r->oom || tls->sans == NULL;
+    for (size_t i = 0; tls->sans != NULL && i < n->n; i++) {
+        if (!yaml_is_null(n->items[i]) && yaml_check_text(r, place, n->items[i])) {
+            char *name = copy(r, n->items[i]->text);
+            tls->sans[tls->n_sans] = name;
+            tls->n_sans += name != NULL;
+        }
+    }
+}
+
+static void read_ciphers(struct yaml_reader *r, const struct yaml_place *place,
+                         const struct yaml_node *n, void *field)
+{
+    struct tls_priority *priority = field;
     for (size_t i = 0; i < n->n; i++) {
-        const char *name = n->keys[i]->text;
-        char below[PATH_SHOWN];
-        snprintf(below, sizeof below, "%s%s%.64s", path, path[0] != '\0' ? "." : "", name);
-        size_t k = 0;
-        while (k < n_keys && strcmp(keys[k].name, name) != 0) {
-            k++;
-        }
-        if (k < n_keys) {
-            keys[k].read(r, below, n->items[i]);
-        } else {
-            unknown_key(r, below, n->keys[i], keys, n_keys);
-        }
+        int k = yaml_word(r, place, n->items[i], tls_priority_ciphers, TLS_PRIORITY_CIPHERS);
+        priority->ciphers |= k >= 0 ? 1u << k : 0;
     }
 }
 
-bool webconf_is_list(struct webconf_reader *r, const char *path, const struct yaml_node *n,
-                     size_t most)
+static void add_curve(struct tls_priority *p, int curve)
 {
-    if (webconf_is_null(n)) {
-        return false;
-    }
-    if (n->kind != YAML_SEQUENCE_KIND || n->n > most) {
-        webconf_problem(r, n, path, "wants a list of at most %zu entries", most);
-        return false;
-    }
-    return true;
-}
-
-static bool is_scalar(struct webconf_reader *r, const char *path, const struct yaml_node *n)
-{
-    if (n->kind != YAML_SCALAR_NODE_KIND) {
-        webconf_problem(r, n, path, "wants a text, not a %s",
-                        n->kind == YAML_MAPPING_KIND ? "mapping" : "list");
-        return false;
-    }
-    return true;
-}
-
-char *webconf_text(struct webconf_reader *r, const char *path, const struct yaml_node *n)
-{
-    if (webconf_is_null(n) || !is_scalar(r, path, n)) {
-        return NULL;
-    }
-    char *text = strdup(n->text);
-    r->oom = r->oom || text == NULL;
-    return text;
-}
-
-void webconf_bool(struct webconf_reader *r, const char *path, const struct yaml_node *n, bool *ret)
-{
-    static const char *const words[] = {"false", "no", "off", "true", "yes", "on"};
-    for (size_t i = 0; n->kind == YAML_SCALAR_NODE_KIND && n->plain && i < 6; i++) {
-        if (strcasecmp(n->text, words[i]) == 0) {
-            *ret = i >= 3;
+    for (size_t i = 0; i < p->n_curves; i++) {
+        if (p->curves[i] == curve) {
             return;
         }
     }
-    if (!webconf_is_null(n)) {
-        webconf_problem(r, n, path, "wants true or false");
-    }
+    p->curves[p->n_curves++] = (uint8_t)curve;
 }
 
-int webconf_choice(struct webconf_reader *r, const char *path, const struct yaml_node *n,
-                   const char *what, const char *const *words, size_t n_words)
+static void read_curves(struct yaml_reader *r, const struct yaml_place *place,
+                        const struct yaml_node *n, void *field)
 {
-    if (!is_scalar(r, path, n)) {
-        return -1;
-    }
-    for (size_t i = 0; i < n_words; i++) {
-        if (strcmp(n->text, words[i]) == 0) {
-            return (int)i;
+    for (size_t i = 0; i < n->n; i++) {
+        int k = yaml_word(r, place, n->items[i], tls_priority_curves, TLS_PRIORITY_CURVES);
+        if (k >= 0) {
+            add_curve(field, k);
         }
     }
-    const char *nearest = text_nearest(n->text, words, n_words);
-    webconf_problem(r, n, path,
-                    nearest != NULL ? "unknown %s \"%.64s\"; the nearest is %s"
-                                    : "unknown %s \"%.64s\"",
-                    what, n->text, nearest);
-    return -1;
 }
 
-// What is read and has no effect: there is no HTTP/2.
-static void read_http2(struct webconf_reader *r, const char *path, const struct yaml_node *n)
+static bool is_verified(const struct webconf_tls *tls)
 {
-    bool ignored;
-    webconf_bool(r, path, n, &ignored);
+    return tls->client_auth == WEBCONF_CLIENT_VERIFY ||
+           tls->client_auth == WEBCONF_CLIENT_VERIFY_GIVEN;
 }
+
+static void check_tls(struct yaml_reader *r, const struct yaml_place *place,
+                      const struct yaml_node *n, const struct webconf_tls *tls)
+{
+    struct buf ignored = BUF_INIT;
+    if (tls->cert.line == 0) {
+        yaml_problem(r, place, n, "missing cert_file or cert");
+    }
+    if (tls->key.line == 0) {
+        yaml_problem(r, place, n, "missing key_file or key");
+    }
+    if (tls->ca.line != 0 && tls->client_auth == WEBCONF_CLIENT_NONE) {
+        yaml_problem(r, place, n, "a client CA has no effect without a client_auth_type");
+    }
+    if (tls->n_sans > 0 && !is_verified(tls)) {
+        yaml_problem(r, place, n,
+                     "client_allowed_sans counts only where client_auth_type is "
+                     "VerifyClientCertIfGiven or RequireAndVerifyClientCert");
+    }
+    if (!tls_priority_write(&tls->priority, &ignored)) {
+        yaml_problem(r, place, n, "leaves no TLS version with a cipher");
+    }
+    buf_free(&ignored);
+    if (!tls->supported) {
+        yaml_problem(r, place, n, "this build has no TLS");
+    }
+}
+
+static void read_tls(struct yaml_reader *r, const struct yaml_place *place,
+                     const struct yaml_node *n, void *field)
+{
+#define FIELD(member) .nullable = true, .offset = offsetof(struct webconf_tls, member)
+#define VERSION .type = YAML_WORD, .words = tls_priority_versions, .n_words = TLS_PRIORITY_VERSIONS
+    static const struct yaml_key keys[] = {
+        {"cert", .type = YAML_TEXT, .read = read_pem, FIELD(cert)},
+        {"key", .type = YAML_TEXT, .read = read_pem, FIELD(key)},
+        {"client_ca", .type = YAML_TEXT, .read = read_pem, FIELD(ca)},
+        {"cert_file", .type = YAML_TEXT, .read = read_pem_file, FIELD(cert)},
+        {"key_file", .type = YAML_TEXT, .read = read_pem_file, FIELD(key)},
+        {"client_ca_file", .type = YAML_TEXT, .read = read_pem_file, FIELD(ca)},
+        {"client_auth_type", .type = YAML_ANY, .nullable = true, .read = read_client_auth},
+        {"client_allowed_sans", .type = YAML_LIST, .nullable = true, .max = WEBCONF_SANS,
+         .read = read_sans},
+        {"min_version", VERSION, FIELD(priority.min)},
+        {"max_version", VERSION, FIELD(priority.max)},
+        {"cipher_suites", .type = YAML_LIST, .max = MAX_NAMES, .read = read_ciphers,
+         FIELD(priority)},
+        {"prefer_server_cipher_suites", .type = YAML_SWITCH, FIELD(priority.server_order)},
+        {"curve_preferences", .type = YAML_LIST, .max = MAX_NAMES, .read = read_curves,
+         FIELD(priority)},
+    };
+#undef FIELD
+#undef VERSION
+    struct webconf_tls *tls = field;
+    if (!yaml_is_null(n)) {
+        yaml_read_keys(r, place, n, YAML_KEYS(keys), tls);
+    }
+    // As in the toolkit, other keys alone do not turn TLS on.
+    tls->on = tls->on || tls->cert.line != 0 || tls->key.line != 0 || tls->ca.line != 0;
+    tls->line = n->line;
+    tls->column = n->column;
+    if (tls->on) {
+        check_tls(r, place, n, tls);
+    }
+}
+
+// ---- HTTP
+
+// The headers, and the values that each may have; none: any text.
+static const struct {
+    const char *name;
+    const char *allowed[2];
+} headers[WEBCONF_HEADERS] = {
+    {"Strict-Transport-Security", {NULL}},       {"X-Content-Type-Options", {"nosniff"}},
+    {"X-Frame-Options", {"deny", "sameorigin"}}, {"X-XSS-Protection", {NULL}},
+    {"Content-Security-Policy", {NULL}},
+};
 
 static bool is_header_text(const char *s)
 {
@@ -154,116 +236,224 @@ static bool is_header_text(const char *s)
     return len <= WEBCONF_TEXT;
 }
 
-static void read_header(struct webconf_reader *r, const char *name, const char *const *allowed,
-                        const char *path, const struct yaml_node *n)
+static void read_header(struct yaml_reader *r, const struct yaml_place *place,
+                        const struct yaml_node *n, void *field)
 {
-    char *value = webconf_text(r, path, n);
-    if (value == NULL) {
-        return;
+    struct webconf *c = field;
+    size_t i = 0;
+    while (strcmp(headers[i].name, place->key) != 0) {
+        i++; // the table of keys is made of these names
     }
-    bool good = allowed == NULL;
-    for (size_t i = 0; allowed != NULL && allowed[i] != NULL; i++) {
-        good = good || strcmp(value, allowed[i]) == 0;
-    }
-    if (!good) {
-        webconf_problem(r, n, path, "wants %s%s%s, not \"%.64s\"", allowed[0],
-                        allowed[1] != NULL ? " or " : "", allowed[1] != NULL ? allowed[1] : "",
-                        value);
-    } else if (!is_header_text(value)) {
-        webconf_problem(r, n, path, "has control characters, or more than %d bytes", WEBCONF_TEXT);
+    const char *const *allowed = headers[i].allowed;
+    if (allowed[0] != NULL && strcmp(n->text, allowed[0]) != 0 &&
+        (allowed[1] == NULL || strcmp(n->text, allowed[1]) != 0)) {
+        yaml_reject(r, place, n, false, "%s%s%s", allowed[0], allowed[1] != NULL ? " or " : "",
+                    allowed[1] != NULL ? allowed[1] : "");
+    } else if (!is_header_text(n->text)) {
+        yaml_problem(r, place, n, "has control characters, or more than %d bytes", WEBCONF_TEXT);
     } else {
-        r->out->headers[r->out->n_headers++] =
-            (struct webconf_header){.name = name, .value = value};
-        return;
+        c->headers[c->n_headers].name = headers[i].name;
+        c->headers[c->n_headers].value = copy(r, n->text);
+        c->n_headers += c->headers[c->n_headers].value != NULL;
     }
-    free(value);
 }
 
-#define HEADER(function, name, allowed)                                                            \
-    static void function(struct webconf_reader *r, const char *path, const struct yaml_node *n)    \
-    {                                                                                              \
-        read_header(r, name, allowed, path, n);                                                    \
-    }
-static const char *const sniff[] = {"nosniff", NULL};
-static const char *const frame[] = {"deny", "sameorigin", NULL};
-HEADER(read_transport, "Strict-Transport-Security", NULL)
-HEADER(read_content, "X-Content-Type-Options", sniff)
-HEADER(read_frame, "X-Frame-Options", frame)
-HEADER(read_xss, "X-XSS-Protection", NULL)
-HEADER(read_policy, "Content-Security-Policy", NULL)
-
-static void read_headers(struct webconf_reader *r, const char *path, const struct yaml_node *n)
+static void read_headers(struct yaml_reader *r, const struct yaml_place *place,
+                         const struct yaml_node *n, void *field)
 {
-    static const struct webconf_key keys[WEBCONF_HEADERS] = {
-        {"Strict-Transport-Security", read_transport},
-        {"X-Content-Type-Options", read_content},
-        {"X-Frame-Options", read_frame},
-        {"X-XSS-Protection", read_xss},
-        {"Content-Security-Policy", read_policy},
+    struct yaml_key keys[WEBCONF_HEADERS];
+    for (size_t i = 0; i < WEBCONF_HEADERS; i++) {
+        keys[i] = (struct yaml_key){headers[i].name, .type = YAML_TEXT, .nullable = true,
+                                    .read = read_header};
+    }
+    yaml_read_keys(r, place, n, YAML_KEYS(keys), field);
+}
+
+static void read_http(struct yaml_reader *r, const struct yaml_place *place,
+                      const struct yaml_node *n, void *field)
+{
+    // There is no HTTP/2, so what is said about it has no effect.
+    bool http2 = false;
+    static const struct yaml_key http2_key = {"http2", .type = YAML_SWITCH, .nullable = true};
+    static const struct yaml_key keys[] = {
+        {"http2", .type = YAML_KNOWN},
+        {"headers", .type = YAML_ANY, .nullable = true, .read = read_headers},
     };
-    webconf_mapping(r, path, n, keys, sizeof keys / sizeof keys[0]);
+    yaml_read_keys(r, place, n, YAML_KEYS(keys), field);
+    yaml_read_key(r, place, n, &http2_key, &http2);
 }
 
-static void read_http(struct webconf_reader *r, const char *path, const struct yaml_node *n)
+// ---- Users and the rate limit
+
+static void read_users(struct yaml_reader *r, const struct yaml_place *place,
+                       const struct yaml_node *n, void *field)
 {
-    static const struct webconf_key keys[] = {{"http2", read_http2}, {"headers", read_headers}};
-    webconf_mapping(r, path, n, keys, sizeof keys / sizeof keys[0]);
+    struct webconf *c = field;
+    c->users = calloc(n->n + 1, sizeof *c->users);
+    r->oom = r->oom || c->users == NULL;
+    for (size_t i = 0; i < n->n && !r->oom; i++) {
+        const char *why = "is not a text";
+        if (n->items[i]->kind != YAML_SCALAR_NODE_KIND ||
+            !credentials_is_hash(n->items[i]->text, &why)) {
+            yaml_problem(r, place, n->items[i], "the password of \"%.64s\" %s", n->keys[i]->text,
+                         why);
+            continue;
+        }
+        struct webconf_user *u = &c->users[c->n_users++];
+        u->name = copy(r, n->keys[i]->text);
+        u->hash = copy(r, n->items[i]->text);
+    }
 }
 
-static void read_user(struct webconf_reader *r, const char *path, const struct yaml_node *name,
-                      const struct yaml_node *n)
+// Reads a number with its unit at *at, and moves *at on. Returns nanoseconds, or -1.
+static double read_part(const char **at)
 {
-    const char *why = "is no text";
-    if (n->kind != YAML_SCALAR_NODE_KIND || !bcrypt_is_hash(n->text, &why)) {
-        webconf_problem(r, n, path, "the password of \"%.64s\" %s", name->text, why);
-        return;
+    static const struct {
+        const char *name;
+        double ns;
+    } units[] = {{"ns", 1},   {"us", 1e3}, {"\xc2\xb5s", 1e3}, {"\xce\xbcs", 1e3},
+                 {"ms", 1e6}, {"s", 1e9},  {"m", 60e9},        {"h", 3600e9}};
+    char number[32];
+    double value;
+    size_t len = strspn(*at, "0123456789.");
+    if (len == 0 || len >= sizeof number) {
+        return -1;
     }
-    struct webconf_user *u = &r->out->users[r->out->n_users++];
-    u->name = strdup(name->text);
-    u->hash = strdup(n->text);
-    r->oom = r->oom || u->name == NULL || u->hash == NULL;
+    memcpy(number, *at, len);
+    number[len] = '\0';
+    if (num_parse_double(number, &value) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        size_t unit = strlen(units[i].name);
+        if (strncmp(*at + len, units[i].name, unit) == 0) {
+            *at += len + unit;
+            return value * units[i].ns;
+        }
+    }
+    return -1;
 }
 
-static void read_users(struct webconf_reader *r, const char *path, const struct yaml_node *n)
+// A duration as Go writes it: 500ms, 1m30s, 0.
+static bool read_duration(const char *text, uint64_t *ret)
 {
-    if (webconf_is_null(n)) {
-        return;
+    double sum = 0;
+    if (strcmp(text, "0") == 0) {
+        *ret = 0;
+        return true;
     }
-    if (n->kind != YAML_MAPPING_KIND || n->n > WEBCONF_USERS) {
-        webconf_problem(r, n, path, "wants a mapping of at most %d users", WEBCONF_USERS);
-        return;
+    for (const char *at = text; *at != '\0' || at == text;) {
+        double part = read_part(&at);
+        if (part < 0 || (sum += part) > WEBCONF_INTERVAL_S * 1e9) {
+            return false;
+        }
     }
-    r->out->users = calloc(n->n + 1, sizeof *r->out->users);
-    if (r->out->users == NULL) {
-        r->oom = true;
-        return;
-    }
-    for (size_t i = 0; i < n->n; i++) {
-        read_user(r, path, n->keys[i], n->items[i]);
+    *ret = (uint64_t)sum;
+    return true;
+}
+
+static void read_interval(struct yaml_reader *r, const struct yaml_place *place,
+                          const struct yaml_node *n, void *field)
+{
+    if (n->kind != YAML_SCALAR_NODE_KIND || !read_duration(n->text, field)) {
+        yaml_reject(r, place, n, false, "a duration of at most 24h, such as 500ms or 1m30s");
     }
 }
+
+static void read_limit(struct yaml_reader *r, const struct yaml_place *place,
+                       const struct yaml_node *n, void *field)
+{
+    static const struct yaml_key keys[] = {
+        {"interval", .type = YAML_ANY, .read = read_interval,
+         .offset = offsetof(struct webconf, interval_ns)},
+        {"burst", .type = YAML_COUNT, .max = WEBCONF_BURST,
+         .offset = offsetof(struct webconf, burst)},
+    };
+    const struct webconf *c = field;
+    yaml_read_keys(r, place, n, YAML_KEYS(keys), field);
+    if (c->interval_ns > 0 && c->burst == 0) {
+        yaml_problem(r, place, n, "a burst of 0 would refuse every request");
+    }
+}
+
+// ---- Files that were read
+
+int webconf_files_add(struct webconf_files *w, const char *path)
+{
+    assert(w->n < WEBCONF_FILES);
+    struct webconf_file *f = &w->files[w->n];
+    f->path = strdup(path);
+    if (f->path == NULL) {
+        return -ENOMEM;
+    }
+    f->exists = stat(path, &f->seen) == 0;
+    w->n++;
+    return 0;
+}
+
+static bool is_same_time(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+static bool is_unchanged(const struct webconf_file *f)
+{
+    struct stat now;
+    bool exists = stat(f->path, &now) == 0;
+    if (!exists || !f->exists) {
+        return exists == f->exists;
+    }
+    return now.st_dev == f->seen.st_dev && now.st_ino == f->seen.st_ino &&
+           now.st_size == f->seen.st_size && is_same_time(&now.st_mtim, &f->seen.st_mtim) &&
+           is_same_time(&now.st_ctim, &f->seen.st_ctim);
+}
+
+bool webconf_files_have_changed(const struct webconf_files *w)
+{
+    for (size_t i = 0; i < w->n; i++) {
+        if (!is_unchanged(&w->files[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void webconf_files_clear(struct webconf_files *w)
+{
+    for (size_t i = 0; i < w->n; i++) {
+        free(w->files[i].path);
+    }
+    w->n = 0;
+}
+
+// ---- The file
 
 static int read_tree(struct webconf *c, const struct yaml *y, struct errs *errs)
 {
-    static const struct webconf_key keys[] = {{"tls_server_config", webconf_read_tls},
-                                              {"http_server_config", read_http},
-                                              {"basic_auth_users", read_users},
-                                              {"rate_limit", webconf_read_limit}};
-    struct webconf_reader r = {.errs = errs, .file = c->file, .out = c};
-    if (y->root != NULL) {
-        webconf_mapping(&r, "", y->root, keys, sizeof keys / sizeof keys[0]);
+    static const struct yaml_key keys[] = {
+        {"tls_server_config", .type = YAML_ANY, .read = read_tls,
+         .offset = offsetof(struct webconf, tls)},
+        {"http_server_config", .type = YAML_ANY, .nullable = true, .read = read_http},
+        {"basic_auth_users", .type = YAML_MAPPING, .nullable = true, .max = WEBCONF_USERS,
+         .read = read_users},
+        {"rate_limit", .type = YAML_ANY, .nullable = true, .read = read_limit},
+    };
+    struct yaml_reader r = {.errs = errs, .file = c->file};
+    if (y->root != NULL && !yaml_is_null(y->root)) {
+        yaml_read_keys(&r, NULL, y->root, YAML_KEYS(keys), c);
     }
     return r.oom ? -ENOMEM : r.problems > 0 ? -EINVAL : 0;
 }
 
 // Makes it of a tree, which it takes.
-static int make(struct webconf **ret, const char *file, struct yaml *y, struct errs *errs)
+static int make(struct webconf **ret, const char *file, bool tls, struct yaml *y, struct errs *errs)
 {
     struct webconf *c = calloc(1, sizeof *c);
     int err = c != NULL ? 0 : -ENOMEM;
     if (err == 0) {
-        c->tls.priority =
-            (struct priority){.min = PRIORITY_TLS12, .max = PRIORITY_TLS13, .server_order = true};
+        c->tls.priority = (struct tls_priority){
+            .min = TLS_PRIORITY_TLS12, .max = TLS_PRIORITY_TLS13, .server_order = true};
+        c->tls.supported = tls;
         c->burst = 1;
         c->file = strdup(file);
         err = c->file != NULL ? read_tree(c, y, errs) : -ENOMEM;
@@ -277,12 +467,12 @@ static int make(struct webconf **ret, const char *file, struct yaml *y, struct e
     return 0;
 }
 
-int webconf_parse(struct webconf **ret, const char *file, const char *bytes, size_t len,
+int webconf_parse(struct webconf **ret, const char *file, bool tls, const char *bytes, size_t len,
                   struct errs *errs)
 {
     struct yaml *y;
     int err = yaml_parse(&y, file, bytes, len, errs);
-    return err < 0 ? err : make(ret, file, y, errs);
+    return err < 0 ? err : make(ret, file, tls, y, errs);
 }
 
 // Reads a regular file whole; others could keep who reads them waiting.
@@ -313,34 +503,35 @@ static int read_file(const char *path, char **ret)
 }
 
 // Reads the file of a certificate, key or CA.
-static int fetch(struct webconf *c, struct webconf_pem *p, const char *key, struct watch *seen,
-                 struct errs *errs)
+static int fetch(struct webconf *c, struct webconf_pem *p, const char *key,
+                 struct webconf_files *seen, struct errs *errs)
 {
     if (p->path == NULL) {
         return 0;
     }
-    int err = watch_add(seen, p->path);
+    int err = webconf_files_add(seen, p->path);
     err = err == 0 ? read_file(p->path, &p->text) : err;
     if (err < 0 && err != -ENOMEM) {
         errs_add(errs, c->file, p->line, p->column, key, "cannot read %s: %s", p->path,
-                 err == -EINVAL ? "is no regular file" : strerror(-err));
+                 err == -EINVAL ? "is not a regular file" : strerror(-err));
         return -EINVAL;
     }
     return err;
 }
 
-int webconf_load(struct webconf **ret, const char *file, struct watch *seen, struct errs *errs)
+int webconf_load(struct webconf **ret, const char *file, bool tls, struct webconf_files *seen,
+                 struct errs *errs)
 {
     struct yaml *y = NULL;
     struct webconf *c = NULL;
-    watch_clear(seen);
-    int err = watch_add(seen, file);
+    webconf_files_clear(seen);
+    int err = webconf_files_add(seen, file);
     err = err == 0 ? yaml_read(&y, file, errs) : err;
     if (err < 0 && err != -EINVAL && err != -ENOMEM) {
         errs_add(errs, file, 0, 0, "", "cannot be read: %s", strerror(-err));
         return -EINVAL;
     }
-    err = err == 0 ? make(&c, file, y, errs) : err;
+    err = err == 0 ? make(&c, file, tls, y, errs) : err;
     if (err < 0) {
         return err;
     }

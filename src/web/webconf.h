@@ -4,6 +4,8 @@
  *
  * Shape:   webconf_parse reads the YAML; webconf_load the file, and the certificates and keys that it names,
  *          whose relative paths count from its folder. Whether certificates fit is web/tls's to say.
+ *          struct webconf_files keeps what stat(2) said of each file that was read, or is missing, so that a change is
+ *          noticed. Symbolic links are followed, so that what replaces a link's target is noticed.
  * Rule:    an unknown key is a problem that names the nearest known one.
  * Bounds:  those of catalog/yaml.h; WEBCONF_… below; 1 MiB for each file of certificates.
  * Threads: read-only once loaded.
@@ -14,9 +16,12 @@
 #define VE_WEB_WEBCONF_H
 
 #include "base/err.h"
-#include "web/bcrypt.h"
-#include "web/priority.h"
-#include "web/watch.h"
+#include "web/credentials.h"
+#include "web/tls_priority.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/stat.h>
 
 enum {
     WEBCONF_USERS = 1000,
@@ -45,6 +50,7 @@ struct webconf_pem {
 };
 
 struct webconf_tls {
+    bool supported; // by this build
     bool on;
     struct webconf_pem cert;
     struct webconf_pem key;
@@ -52,7 +58,7 @@ struct webconf_tls {
     enum webconf_client_auth client_auth;
     char **sans; // names of which a client's certificate must have one; none: any will do
     size_t n_sans;
-    struct priority priority;
+    struct tls_priority priority;
     unsigned line; // of the section
     unsigned column;
 };
@@ -78,13 +84,34 @@ struct webconf {
     uint64_t burst;       // requests at once
 };
 
-// Reads bytes as the file of that name; reads no other file. Returns 0; -EINVAL with the problems in errs; -ENOMEM.
-int webconf_parse(struct webconf **ret, const char *file, const char *bytes, size_t len,
+enum { WEBCONF_FILES = 4 };
+
+struct webconf_files {
+    size_t n;
+    struct webconf_file {
+        char *path;
+        bool exists;
+        struct stat seen;
+    } files[WEBCONF_FILES];
+};
+
+// Adds a file as it is now; call it before the file is read. Returns 0 or -ENOMEM.
+int webconf_files_add(struct webconf_files *w, const char *path);
+
+// Whether one of them is another file now, was written, came or went.
+bool webconf_files_have_changed(const struct webconf_files *w);
+
+void webconf_files_clear(struct webconf_files *w);
+
+// Reads bytes as the file of that name; reads no other file. `tls`: this build has TLS. Returns 0; -EINVAL with the
+// problems in errs; -ENOMEM.
+int webconf_parse(struct webconf **ret, const char *file, bool tls, const char *bytes, size_t len,
                   struct errs *errs);
 
 // Reads the file and what it names. `seen` is emptied first and then holds all that was looked at, also
 // after a failure. Returns 0; -EINVAL with the problems in errs; -ENOMEM.
-int webconf_load(struct webconf **ret, const char *file, struct watch *seen, struct errs *errs);
+int webconf_load(struct webconf **ret, const char *file, bool tls, struct webconf_files *seen,
+                 struct errs *errs);
 
 void webconf_free(struct webconf *c);
 

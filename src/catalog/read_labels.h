@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * read_labels: the definitions of labels, and the labels of metrics and events, which are bound to them.
+ *
+ * Shape:   definitions are read first. A label without one gets an implied one, open and without values.
+ * Threads: one owner of the draft.
+ */
+#ifndef VE_CATALOG_READ_LABELS_H
+#define VE_CATALOG_READ_LABELS_H
+
+#include "catalog/draft.h"
+
+// Collects the names of labels that have no definition, so that definitions can be allocated once.
+void read_labels_find_implied(struct draft *d);
+void read_labels_add_implied(struct draft *d);
+
+// Reads entry i of the section `labels`.
+void read_label_def(struct yaml_reader *r, const struct yaml_place *place,
+                    const struct section_entry *e, size_t i);
+
+// Appends a value that an entry names of a label, as it reads after aliases.
+void read_labels_value(struct yaml_reader *r, const struct yaml_place *place,
+                       const struct yaml_node *n, const struct label_def *def, char **ret,
+                       size_t *ret_n);
+
+// Reads the list (NULL: none) under the key `labels` of the entry at `up`; `le` is rejected with `reject_le`.
+void read_labels(struct yaml_reader *r, const struct yaml_place *up, const struct yaml_node *list,
+                 bool reject_le, struct label **ret, size_t *ret_n);
+
+// Reads the list (NULL: none) under the key `ignored_labels`, none of which is declared.
+void read_ignored_labels(struct yaml_reader *r, const struct yaml_place *up,
+                         const struct yaml_node *list, const struct label *labels, size_t n_labels,
+                         char ***ret, size_t *ret_n);
+
+#endif

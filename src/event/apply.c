@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "event/apply.h"
+
+#include "base/clock.h"
+#include "base/num.h"
+#include "event/precreate.h"
+#include "series/exemplar.h"
+
+void apply_commit(struct transaction *transaction, _Atomic uint64_t *account)
+{
+    redo_count(transaction->redo, transaction->position, 1);
+    redo_count(transaction->redo, account, 1);
+    redo_commit(transaction->redo);
+}
+
+static void count_folds(const struct plan *p)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        const struct plan_update *u = &p->updates[i];
+        if (u->folded) {
+            atomic_fetch_add_explicit(&u->family->table->stats->folded, 1, memory_order_relaxed);
+        }
+    }
+}
+
+static void show_made(const struct plan *p, struct series_writer *writer, struct buf *scratch)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        const struct plan_update *u = &p->updates[i];
+        if (!u->made) {
+            continue;
+        }
+        table_publish(u->family->table, u->series);
+        if (u->family->metric->precreate && !u->series->folded) {
+            precreate_siblings(u->family, plan_key(p, u), p->origin, writer, scratch);
+        }
+    }
+}
+
+static void apply_list(const struct plan *p, const struct plan_update *u)
+{
+    const double *values = plan_values(p, u);
+    for (uint32_t i = 0; i < u->n_values; i++) {
+        apply_observe(u->family, u->cell, values[i]);
+    }
+}
+
+static void apply_updates(const struct plan *p)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        const struct plan_update *u = &p->updates[i];
+        if (u->n_values > 0) {
+            apply_list(p, u);
+        } else {
+            apply_update(u->family, apply_step(u->family->metric, u->op), apply_target(u),
+                         u->value);
+        }
+    }
+    count_folds(p);
+}
+
+static void note_list(const struct plan *p, const struct plan_update *u, struct redo *redo)
+{
+    const double *values = plan_values(p, u);
+    for (uint32_t i = 0; i < u->n_values; i++) {
+        apply_note(redo, u->family, APPLY_OBSERVE, u->cell, values[i]);
+    }
+}
+
+// Words that the line changes at most: of a list the sum and a bucket for each value.
+bool apply_reserve(const struct plan *p, struct series_writer *writer)
+{
+    const struct transaction *transaction = p->origin->transaction;
+    size_t words = 2; // position and count
+    bool lists = false;
+    for (size_t i = 0; transaction != NULL && i < p->n; i++) {
+        const struct plan_update *u = &p->updates[i];
+        size_t buckets = u->family->metric->n_bounds + 1;
+        words += 1 + (u->n_values == 0 ? 1 : u->n_values < buckets ? u->n_values : buckets);
+        lists |= u->n_values > 0;
+    }
+    return !lists || redo_reserve(transaction->redo, p->updates[0].family->table->share->arena,
+                                  &writer->arena, words) == 0;
+}
+
+/*
+ * In a session the line counts from the mark of its record on. What it made must be there by then, since replaying
+ * publishes nothing: counters and histograms with 0, gauges with their value.
+ */
+static void apply_in_session(const struct plan *p, struct transaction *transaction)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        const struct plan_update *u = &p->updates[i];
+        enum apply_step step = apply_step(u->family->metric, u->op);
+        if (u->n_values > 0) {
+            note_list(p, u, transaction->redo);
+        } else {
+            apply_note(transaction->redo, u->family, step, apply_target(u), u->value);
+        }
+        if (u->made && u->op == UPDATE_SET) {
+            cell_set(series_gauge(u->series), u->value);
+        }
+    }
+    count_folds(p);
+    for (size_t i = 0; i < p->n; i++) {
+        if (p->updates[i].made) {
+            table_persist(p->updates[i].family->table, p->updates[i].series);
+        }
+    }
+    apply_commit(transaction, transaction->applied);
+}
+
+// As it stands behind a sample. Who says no time means now: what is shown for hours would else be taken for new all the
+// time.
+static void write_exemplar(struct buf *out, const struct plan *p, const struct plan_update *u,
+                           uint64_t now_ms)
+{
+    buf_clear(out);
+    buf_add(out, p->exemplars.p + u->exemplar_at, u->exemplar_len);
+    if (buf_reserve(out, 2 * NUM_MAX + 1)) {
+        out->len += num_double(out->p + out->len, u->value);
+        out->p[out->len++] = ' ';
+        out->len += num_seconds(out->p + out->len, u->exemplar_ms != 0 ? u->exemplar_ms : now_ms);
+    }
+}
+
+static void keep_exemplar(const struct plan *p, const struct plan_update *u, uint64_t now_ms,
+                          struct buf *scratch)
+{
+    struct table *t = u->family->table;
+    if (t->type == METRIC_GAUGE || u->series->folded) {
+        return;
+    }
+    write_exemplar(scratch, p, u, now_ms);
+    if (!scratch->failed) {
+        const struct metric *m = u->family->metric;
+        bool histogram = m->type == METRIC_HISTOGRAM;
+        size_t bucket = histogram ? cell_bucket(m->bounds, m->n_bounds, u->value) : 0;
+        exemplar_keep(table_exemplars(t, u->series), bucket, scratch->p, scratch->len);
+    }
+}
+
+void apply_plan(const struct plan *p, struct series_writer *writer, struct buf *scratch)
+{
+    if (p->origin->transaction != NULL) {
+        apply_in_session(p, p->origin->transaction);
+    } else {
+        apply_updates(p);
+    }
+    show_made(p, writer, scratch);
+    uint64_t now_ms = 0; // asked for once, and only if it is needed
+    for (size_t i = 0; i < p->n; i++) {
+        const struct plan_update *u = &p->updates[i];
+        if (u->exemplar_len > 0) {
+            now_ms = now_ms == 0 && u->exemplar_ms == 0 ? clock_real_ms() : now_ms;
+            keep_exemplar(p, u, now_ms, scratch);
+        }
+    }
+}

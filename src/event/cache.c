@@ -1,0 +1,707 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "event/cache.h"
+
+#include "event/apply.h"
+#include "event/bytes.h"
+#include "event/cache_store.h"
+#include "event/template.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+enum {
+    FEW = 4096, // entries that stand in the CPU's caches anyway, with all that they lead to
+    MAX_UPDATES = 16,
+    RECIPES = 256,
+    PATIENCE = 1 << 20, // lines that are learned before recipes may be forgotten
+    // The cache may have so many bytes for each series that there is, and these besides.
+    PER_SERIES = 192,
+    // From so many entries on, and where so little memory is allowed, they are small rather than fast.
+    MANY = 65536,
+    LITTLE = 256 << 10,
+    BESIDES = 1 << 20,
+};
+
+// One update of a recipe.
+struct step {
+    const struct family *family;
+    const unsigned char *map; // which declared label each of the metric's labels is
+    double constant;          // the value, unless it is the line's number
+    uint8_t step;             // enum apply_step
+    uint8_t op;               // enum update_op
+    bool takes_number;
+    bool whole; // the constant, which is added to a counter
+};
+
+// What lines of a target do when the same conditions hold. Few lines differ in that.
+struct recipe {
+    struct template_target target;
+    uint8_t n;         // steps
+    bool owned;        // a series of it gets its owner or time whenever it is updated
+    bool drops;        // it may remove another series (owner_add)
+    bool exemplars;    // it takes some
+    bool not_negative; // a counter takes the number
+    struct step steps[MAX_UPDATES];
+};
+
+// One series of an entry.
+struct cached_series {
+    uint32_t slot; // in its table
+    uint32_t uses; // of the slot
+    uint32_t cell; // of the lane, or the record that has the gauge: handle in the arena
+};
+
+// In the ring. Behind the series: the handle of the record whose key shows all values, or the line's values.
+struct entry {
+    struct cache_head head;
+    uint32_t context;
+    uint32_t removals; // of all tables, when its series were last known to live
+    uint8_t recipe;
+    uint8_t by_key; // 0, or the place of the series whose key shows the values + 1
+    uint16_t values_len;
+    struct cached_series series[];
+};
+
+static_assert(sizeof(struct entry) == 20, "no holes");
+
+struct cache {
+    struct cache_store kept;
+    struct series_store *store;
+    struct series_writer *writer;
+    const struct schema *schema; // of the present lines
+    uint64_t generation;         // of the catalogue that all entries are of
+    uint64_t bytes;
+    uint64_t looked;  // `changes` when lines were looked for last
+    uint64_t context; // for which they were
+    uint64_t epoch;   // of context and removals: their bits that entries do not have
+    bool wide;
+    bool limited; // cache_is_limited
+    unsigned n_recipes;
+    uint64_t learned; // lines since there was no recipe
+    struct recipe recipes[RECIPES];
+};
+
+int cache_new(struct cache **ret, struct series_store *store, struct series_writer *writer,
+              uint64_t bytes)
+{
+    struct cache *m = calloc(1, sizeof *m);
+    if (m == NULL || cache_store_init(&m->kept, bytes) < 0) {
+        free(m);
+        return -ENOMEM;
+    }
+    m->store = store;
+    m->writer = writer;
+    m->bytes = bytes;
+    m->wide = bytes_can_wide();
+    *ret = m;
+    return 0;
+}
+
+void cache_free(struct cache *m)
+{
+    if (m != NULL) {
+        cache_store_close(&m->kept);
+        free(m);
+    }
+}
+
+static uint64_t removals_of(const struct cache *m)
+{
+    return atomic_load_explicit(&m->store->share.removals, memory_order_acquire);
+}
+
+// Forgets what is of another catalogue, or what entries could not tell apart from the present.
+static void keep_up(struct cache *m, uint64_t context)
+{
+    m->schema = schema_current(m->store);
+    uint64_t epoch = context >> 32 << 32 | (uint32_t)(removals_of(m) >> 31);
+    if (m->generation != m->schema->generation || m->epoch != epoch) {
+        m->generation = m->schema->generation;
+        m->epoch = epoch;
+        m->n_recipes = 0;
+        cache_store_clear(&m->kept);
+    }
+}
+
+// ---- Finding
+
+static uint32_t hash_of(const struct line *line, uint64_t context)
+{
+    return (uint32_t)((line->hash ^ context) * 0x9E3779B97F4A7C15u >> 32);
+}
+
+// Known where it is passed, so that it is inlined.
+typedef bool same_values_fn(const char *a, const char *b, size_t len);
+
+static bool has_same_values(const char *a, const char *b, size_t len)
+{
+    return memcmp(a, b, len) == 0;
+}
+
+#ifdef __x86_64__
+BYTES_WIDE_INLINED bool same_values_wide(const char *a, const char *b, size_t len)
+{
+    return __builtin_expect(len <= LINE_BLOCK, 1) ? bytes_same_two_wide(a, b, len)
+                                                  : has_same_values(a, b, len);
+}
+#endif
+
+// Whether the values are those that are behind an entry's series.
+BYTES_INLINED bool has_values(const struct entry *e, const char *values, const struct line *line,
+                              same_values_fn *same)
+{
+    return e->values_len == line->values_len && same(values, line->values, e->values_len);
+}
+
+// The record of the entry's key.
+static uint32_t record_of(const struct entry *e, unsigned n)
+{
+    uint32_t handle;
+    memcpy(&handle, &e->series[n], sizeof handle);
+    return handle;
+}
+
+// Whether the values are those of a record's key, which shows all of them.
+static bool key_has_values(const struct cache *m, const struct step *step, uint32_t handle,
+                           const struct line *line)
+{
+    const struct record *record = record_at(m->store->share.base, handle);
+    const struct metric *metric = step->family->metric;
+    const char *key = record_text(record);
+    size_t len = record->text_len;
+    size_t at = 0;
+    struct slice values[CATALOG_MAX_LABELS];
+    line_template_values(line, values);
+    for (size_t i = 0; i < metric->n_labels; i++) {
+        struct slice value = values[step->map[i]];
+        at += metric->labels[i].name_len + 2 + (i > 0);
+        if (at + value.len >= len || memcmp(key + at, value.p, value.len) != 0 ||
+            key[at + value.len] != '"') {
+            return false;
+        }
+        at += value.len + 1;
+    }
+    return at == len;
+}
+
+BYTES_INLINED bool matches(const struct cache *m, const struct entry *e, const struct line *line,
+                           same_values_fn *same)
+{
+    const struct recipe *r = &m->recipes[e->recipe];
+    const struct template_target *target = &line->template->target;
+    if (r->target.what != target->what || r->target.labels != target->labels ||
+        e->context != (uint32_t)m->context) {
+        return false;
+    }
+    return e->by_key != 0 ? key_has_values(m, &r->steps[e->by_key - 1], record_of(e, r->n), line)
+                          : has_values(e, (const char *)&e->series[r->n], line, same);
+}
+
+// Looks at all places where the line's entry may be.
+static __attribute__((noinline)) struct entry *search(struct cache *m, const struct line *line)
+{
+    uint32_t hash = hash_of(line, m->context);
+    const struct cache_bucket *b = cache_store_bucket(&m->kept, hash);
+    for (uint32_t places = cache_store_places(b, hash); places != 0;) {
+        struct entry *e = cache_store_at(&m->kept, b->entries[cache_store_next_place(&places)]);
+        if (e->head.hash == hash && matches(m, e, line, has_same_values)) {
+            return e;
+        }
+    }
+    return NULL;
+}
+
+// `fresh`: nothing has changed since cache_prefetch.
+BYTES_INLINED struct entry *find(struct cache *m, const struct line *line, bool fresh,
+                                 same_values_fn *same)
+{
+    if (line->template == NULL || (fresh && line->entry == 0)) {
+        return NULL;
+    }
+    struct entry *e = fresh ? cache_store_at(&m->kept, line->entry) : NULL;
+    return e != NULL && matches(m, e, line, same) ? e : search(m, line);
+}
+
+// ---- Fetching
+
+// The likely entry of each line, whose memory is on its way.
+static void find_few(const struct cache *m, struct line *lines, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t hash = hash_of(&lines[i], m->context);
+        lines[i].entry = cache_store_likely(cache_store_bucket(&m->kept, hash), hash);
+    }
+}
+
+// Asks for what applying the line needs besides its entry.
+static inline __attribute__((always_inline)) void fetch_series(const struct cache *m,
+                                                               const struct entry *e)
+{
+    const struct recipe *r = &m->recipes[e->recipe];
+    const char *base = m->store->share.base;
+    for (unsigned i = 0; i < r->n; i++) {
+        const char *cell = base + (size_t)e->series[i].cell * ARENA_GRANULE;
+        __builtin_prefetch(cell, 1);
+        __builtin_prefetch(cell + 64, 1);
+        if (r->owned && table_has_expiry(r->steps[i].family->table)) {
+            table_fetch(r->steps[i].family->table, e->series[i].slot);
+        }
+    }
+    if (e->by_key != 0) {
+        const char *record = base + (size_t)record_of(e, r->n) * ARENA_GRANULE;
+        __builtin_prefetch(record);
+        __builtin_prefetch(record + 64);
+    }
+}
+
+static __attribute__((noinline)) void find_many(const struct cache *m, struct line *lines, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        __builtin_prefetch(cache_store_bucket(&m->kept, hash_of(&lines[i], m->context)));
+    }
+    find_few(m, lines, n);
+    for (size_t i = 0; i < n; i++) {
+        const char *e = cache_store_at(&m->kept, lines[i].entry);
+        __builtin_prefetch(e);
+        __builtin_prefetch(e + 64);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (lines[i].entry != 0) {
+            fetch_series(m, cache_store_at(&m->kept, lines[i].entry));
+        }
+    }
+}
+
+/*
+ * Steps, each over all lines, so that what one has asked for is there when the next one needs it. What a line without a
+ * template is found to have does not matter.
+ */
+void cache_prefetch(struct cache *m, const struct origin *origin, struct line *lines, size_t n)
+{
+    keep_up(m, origin->context);
+    m->looked = m->kept.changes;
+    m->context = origin->context;
+    if (m->kept.n <= FEW) {
+        find_few(m, lines, n);
+    } else {
+        find_many(m, lines, n);
+    }
+}
+
+// ---- Applying
+
+static struct series *series_of(const struct recipe *r, const struct entry *e, unsigned i)
+{
+    struct series *s = table_at(r->steps[i].family->table, e->series[i].slot);
+    bool same =
+        s != NULL && atomic_load_explicit(&s->uses, memory_order_relaxed) == e->series[i].uses;
+    return same ? s : NULL;
+}
+
+// Whether the series are those that were cached, after some series were removed.
+static __attribute__((noinline)) bool still_lives(const struct recipe *r, struct entry *e,
+                                                  uint32_t removals)
+{
+    for (unsigned i = 0; i < r->n; i++) {
+        if (series_of(r, e, i) == NULL) {
+            return false;
+        }
+    }
+    e->removals = removals;
+    return true;
+}
+
+BYTES_INLINED bool lives(const struct cache *m, const struct recipe *r, struct entry *e)
+{
+    uint32_t removals = (uint32_t)removals_of(m);
+    return e->removals == removals || still_lives(r, e, removals);
+}
+
+// Gives the series that have owners or a ttl this one. Returns false when a series is gone.
+static __attribute__((noinline)) bool own(const struct cache *m, const struct origin *origin,
+                                          const struct recipe *r, const struct entry *e)
+{
+    for (unsigned i = 0; i < r->n; i++) {
+        struct table *t = r->steps[i].family->table;
+        if (!table_has_expiry(t)) {
+            continue;
+        }
+        struct series *s = series_of(r, e, i);
+        if (s == NULL || owner_add(t, m->writer, s, &origin->owner, OWNER_DROPS_OTHERS) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Whether the line's number may be applied by the recipe without a plan.
+BYTES_INLINED bool number_fits(const struct recipe *r, const struct line *line)
+{
+    double number = line->template->has_number ? line->number : 0;
+    return fabs(number) <= CACHE_MAX_NUMBER && !(r->not_negative && number < 0);
+}
+
+// Whether what the recipe's entry says may be done now.
+BYTES_INLINED bool is_usable(struct cache *m, const struct origin *origin, const struct recipe *r,
+                             struct entry *e)
+{
+    if (origin->permission != NULL &&
+        !permission_take_events(origin->permission, origin->now_ms, 1)) {
+        m->limited = true;
+        return false;
+    }
+    if (!lives(m, r, e) || (r->owned && !own(m, origin, r, e))) {
+        permission_return_events(origin->permission, 1);
+        return false;
+    }
+    return true;
+}
+
+static double value_of(const struct step *step, double number)
+{
+    return step->takes_number ? number : step->constant;
+}
+
+// The gauge, or the lane's cell.
+static void *target_of(char *base, const struct step *step, uint32_t cell)
+{
+    void *at = arena_at(base, cell);
+    return step->step >= APPLY_SET ? (void *)&((struct record *)at)->number : at;
+}
+
+// Here a cached line changes its series.
+BYTES_INLINED void apply(const struct cache *m, const struct recipe *r, const struct entry *e,
+                         double number)
+{
+    char *base = m->store->share.base;
+    const struct cached_series *series = e->series;
+    for (const struct step *s = r->steps, *end = s + r->n; s < end; s++, series++) {
+        void *cell = arena_at(base, series->cell);
+        if (s->step == APPLY_OBSERVE) {
+            apply_observe(s->family, cell, value_of(s, number));
+        } else if (!s->whole || !cell_count_whole(cell, (uint64_t)(int64_t)s->constant)) {
+            apply_update(s->family, s->step, target_of(base, s, series->cell), value_of(s, number));
+        }
+    }
+}
+
+// The same in a session, whose redo record changes them: apart, so that the loop above stays short.
+static __attribute__((noinline)) void apply_in_session(const struct cache *m,
+                                                       const struct recipe *r,
+                                                       const struct entry *e, double number,
+                                                       struct transaction *transaction)
+{
+    char *base = m->store->share.base;
+    for (unsigned i = 0; i < r->n; i++) {
+        const struct step *s = &r->steps[i];
+        apply_note(transaction->redo, s->family, s->step, target_of(base, s, e->series[i].cell),
+                   value_of(s, number));
+    }
+    apply_commit(transaction, transaction->applied);
+}
+
+static inline void mark_used(struct entry *e)
+{
+    if (!e->head.used) { // else its cache line stays as it is
+        e->head.used = true;
+    }
+}
+
+// Returns how many lines of the beginning are applied.
+BYTES_INLINED size_t apply_lines(struct cache *m, const struct origin *origin, struct line *lines,
+                                 size_t n, same_values_fn *same)
+{
+    bool fresh = m->looked == m->kept.changes;
+    for (size_t i = 0; i < n; i++) {
+        struct line *line = &lines[i];
+        struct entry *e = find(m, line, fresh, same);
+        if (e == NULL || line->template->has_exemplar) {
+            return i;
+        }
+        const struct recipe *r = &m->recipes[e->recipe];
+        if (!number_fits(r, line) || !is_usable(m, origin, r, e)) {
+            return i;
+        }
+        if (origin->transaction != NULL) {
+            apply_in_session(m, r, e, line->number, origin->transaction);
+        } else {
+            apply(m, r, e, line->number);
+        }
+        mark_used(e);
+    }
+    return n;
+}
+
+#ifdef __x86_64__
+BYTES_WIDE size_t apply_lines_wide(struct cache *m, const struct origin *origin, struct line *lines,
+                                   size_t n)
+{
+    return apply_lines(m, origin, lines, n, same_values_wide);
+}
+#else
+#define apply_lines_wide apply_lines_plain
+#endif
+
+static size_t apply_lines_plain(struct cache *m, const struct origin *origin, struct line *lines,
+                                size_t n)
+{
+    return apply_lines(m, origin, lines, n, has_same_values);
+}
+
+static void begin(struct cache *m, const struct origin *origin, struct line *lines, size_t n)
+{
+    keep_up(m, origin->context);
+    m->limited = false;
+    if (m->context != origin->context) {
+        cache_prefetch(m, origin, lines, n);
+    }
+}
+
+size_t cache_apply(struct cache *m, const struct origin *origin, struct line *lines, size_t n)
+{
+    begin(m, origin, lines, n);
+    return m->wide ? apply_lines_wide(m, origin, lines, n) : apply_lines_plain(m, origin, lines, n);
+}
+
+// The line's entry if it may be applied and removes nothing, or NULL.
+static struct entry *find_for_batch(struct cache *m, const struct line *line)
+{
+    struct entry *e = find(m, line, m->looked == m->kept.changes, has_same_values);
+    if (e == NULL || line->template->has_exemplar) {
+        return NULL;
+    }
+    const struct recipe *r = &m->recipes[e->recipe];
+    return number_fits(r, line) && !r->drops && lives(m, r, e) ? e : NULL;
+}
+
+bool cache_apply_batch(struct cache *m, const struct origin *origin, struct line *lines, size_t n)
+{
+    struct entry *entries[TEMPLATE_BATCH];
+    begin(m, origin, lines, n);
+    for (size_t i = 0; i < n; i++) {
+        entries[i] = find_for_batch(m, &lines[i]);
+        if (entries[i] == NULL) {
+            return false;
+        }
+    }
+    if (!permission_take_events(origin->permission, origin->now_ms, n)) {
+        m->limited = true;
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct recipe *r = &m->recipes[entries[i]->recipe];
+        if (r->owned && !own(m, origin, r, entries[i])) {
+            permission_return_events(origin->permission, n);
+            return false;
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        apply(m, &m->recipes[entries[i]->recipe], entries[i], lines[i].number);
+        mark_used(entries[i]);
+    }
+    return true;
+}
+
+bool cache_is_limited(const struct cache *m)
+{
+    return m->limited;
+}
+
+bool cache_plan_exemplar(struct cache *m, struct line *line, struct plan *p)
+{
+    begin(m, p->origin, line, 1);
+    struct entry *e = find(m, line, false, has_same_values);
+    const struct recipe *r = e != NULL ? &m->recipes[e->recipe] : NULL;
+    if (e == NULL || !r->exemplars || !number_fits(r, line) || !is_usable(m, p->origin, r, e)) {
+        return false;
+    }
+    for (unsigned i = 0; i < r->n; i++) {
+        const struct step *s = &r->steps[i];
+        struct plan_update *u = plan_add_placed(p, series_of(r, e, i));
+        if (u == NULL) {
+            permission_return_events(p->origin->permission, 1);
+            return false;
+        }
+        u->family = s->family;
+        u->op = s->op;
+        u->value = value_of(s, line->number);
+        u->cell = s->step < APPLY_SET ? arena_at(m->store->share.base, e->series[i].cell) : NULL;
+    }
+    mark_used(e);
+    return true;
+}
+
+// ---- Learning
+
+// Whether this update may be cached: its series is the very one that the line names.
+static bool is_plain(const struct plan *p, const struct plan_update *u)
+{
+    size_t len;
+    const char *text = series_text(u->series, &len);
+    return !u->folded && fabs(u->value) <= CACHE_MAX_NUMBER && len == u->key_len &&
+           memcmp(text, plan_key(p, u), len) == 0;
+}
+
+static const unsigned char *map_of(const struct schema *schema, const struct line_template *t,
+                                   const struct family *f)
+{
+    static const unsigned char itself[CATALOG_MAX_LABELS] = {0, 1, 2,  3,  4,  5,  6,  7,
+                                                             8, 9, 10, 11, 12, 13, 14, 15};
+    for (size_t i = 0; t->event != NULL && i < t->event->n_updates; i++) {
+        if (&schema->families[t->event->updates[i].metric] == f) {
+            return t->event->updates[i].map;
+        }
+    }
+    return itself;
+}
+
+static struct step step_of(const struct schema *schema, const struct plan_update *u,
+                           const struct line_template *t)
+{
+    struct step s = {.family = u->family,
+                     .map = map_of(schema, t, u->family),
+                     .constant = u->takes_number ? 0 : u->value,
+                     .step = (uint8_t)apply_step(u->family->metric, u->op),
+                     .op = (uint8_t)u->op,
+                     .takes_number = u->takes_number};
+    s.whole = !s.takes_number && s.step == APPLY_COUNT && cell_is_whole(s.constant);
+    return s;
+}
+
+static bool is_same_step(const struct step *a, const struct step *b)
+{
+    return a->family == b->family && a->op == b->op && a->takes_number == b->takes_number &&
+           memcmp(&a->constant, &b->constant, sizeof a->constant) == 0;
+}
+
+// Begins with no recipe and no entry, which must not happen often. Returns whether it did.
+static bool make_room_for_recipes(struct cache *m)
+{
+    if (m->learned < PATIENCE) {
+        return false;
+    }
+    m->learned = 0;
+    m->n_recipes = 0;
+    cache_store_clear(&m->kept);
+    return true;
+}
+
+// The recipe of these updates, made where there is none yet. Returns its place; -1: there are too many.
+static int recipe_of(struct cache *m, const struct plan_update *updates, size_t n,
+                     const struct line_template *t)
+{
+    if (m->n_recipes == RECIPES - 1 && !make_room_for_recipes(m)) {
+        return -1;
+    }
+    struct recipe *fresh = &m->recipes[m->n_recipes];
+    *fresh = (struct recipe){.target = t->target, .n = (uint8_t)n};
+    for (size_t i = 0; i < n; i++) {
+        const struct table *table = updates[i].family->table;
+        fresh->steps[i] = step_of(m->schema, &updates[i], t);
+        fresh->owned |= table_has_expiry(table);
+        fresh->drops |= table->single;
+        fresh->exemplars |= table->type != METRIC_GAUGE;
+        fresh->not_negative |= fresh->steps[i].takes_number && fresh->steps[i].step == APPLY_COUNT;
+    }
+    for (unsigned i = 0; i < m->n_recipes; i++) {
+        const struct recipe *r = &m->recipes[i];
+        size_t k = 0;
+        bool same =
+            r->target.what == t->target.what && r->target.labels == t->target.labels && r->n == n;
+        while (same && k < n && is_same_step(&r->steps[k], &fresh->steps[k])) {
+            k++;
+        }
+        if (same && k == n) {
+            return (int)i;
+        }
+    }
+    return (int)m->n_recipes++;
+}
+
+// The series whose key shows all values as they stand in the line, + 1; 0: none does.
+static uint8_t shown_by(const struct cache *m, const struct recipe *r,
+                        const struct plan_update *updates, const struct line *line)
+{
+    for (unsigned i = 0; i < r->n; i++) {
+        uint32_t shown = 0;
+        for (size_t k = 0; k < updates[i].family->metric->n_labels; k++) {
+            shown |= 1U << r->steps[i].map[k];
+        }
+        uint32_t handle = atomic_load_explicit(&updates[i].series->handle, memory_order_relaxed);
+        if (shown == line->template->given && key_has_values(m, &r->steps[i], handle, line)) {
+            return (uint8_t)(i + 1);
+        }
+    }
+    return 0;
+}
+
+static void fill(const struct cache *m, struct entry *e, const struct plan_update *updates,
+                 const struct recipe *r)
+{
+    for (unsigned i = 0; i < r->n; i++) {
+        const struct plan_update *u = &updates[i];
+        const void *cell = u->cell != NULL ? u->cell : (const void *)u->series->record;
+        e->series[i] = (struct cached_series){
+            .slot = u->series->record->slot,
+            .uses = atomic_load_explicit(&u->series->uses, memory_order_relaxed),
+            .cell = arena_handle(m->store->share.base, cell),
+        };
+    }
+    e->context = (uint32_t)m->context;
+    e->recipe = (uint8_t)(r - m->recipes);
+    // So that the first hit looks whether the series live.
+    e->removals = (uint32_t)removals_of(m) - 1;
+}
+
+// As many bytes as the cache may take now.
+static uint64_t most(const struct cache *m)
+{
+    uint64_t series = atomic_load_explicit(&m->store->share.quota.used, memory_order_relaxed);
+    uint64_t wanted = series * PER_SERIES + BESIDES;
+    return wanted < m->bytes ? wanted : m->bytes;
+}
+
+void cache_learn(struct cache *m, const struct plan *p, size_t from, size_t n,
+                 const struct line *line)
+{
+    const struct plan_update *updates = p->updates + from;
+    bool may =
+        n <= MAX_UPDATES && line->values_len <= LINE_VALUES && m->context == p->origin->context;
+    for (size_t i = 0; may && i < n; i++) {
+        may = is_plain(p, &updates[i]);
+    }
+    int recipe = may ? recipe_of(m, updates, n, line->template) : -1;
+    if (recipe < 0) {
+        return;
+    }
+    m->learned++;
+    const struct recipe *r = &m->recipes[recipe];
+    bool small = m->kept.n >= MANY || m->bytes < LITTLE;
+    uint8_t by_key = small ? shown_by(m, r, updates, line) : 0;
+    size_t size = sizeof(struct entry) + n * sizeof(struct cached_series) +
+                  (by_key != 0 ? sizeof(uint32_t) : line->values_len);
+    if (!cache_store_reserve(&m->kept, size, most(m))) {
+        return;
+    }
+    struct entry *old = search(m, line);
+    if (old != NULL) {
+        cache_store_drop(&m->kept, &old->head);
+    }
+    struct entry *e = cache_store_add(&m->kept, hash_of(line, m->context), size);
+    if (e == NULL) {
+        return;
+    }
+    fill(m, e, updates, r);
+    e->by_key = by_key;
+    char *behind = (char *)&e->series[n];
+    if (by_key != 0) {
+        const struct plan_update *u = &updates[by_key - 1];
+        uint32_t handle = atomic_load_explicit(&u->series->handle, memory_order_relaxed);
+        memcpy(behind, &handle, sizeof handle);
+    } else {
+        e->values_len = (uint16_t)line->values_len;
+        memcpy(behind, line->values, line->values_len);
+    }
+}

@@ -1,0 +1,723 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "event/template.h"
+
+#include "base/text.h"
+#include "event/bytes.h"
+#include "event/compact.h"
+#include "event/number.h"
+#include "series/key.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    BUCKETS = 256,
+    PAGE = 4096,
+    ROOM = TEMPLATE_SLACK + LINE_MAX_MATCH + COMPACT_SLACK + TEMPLATE_SLACK,
+    // After so many new lines in a row of which none came again one in so many is looked at.
+    FRUITLESS = 64,
+    SELDOM = 16,
+    VICTIMS = 8, // templates that are looked at for one that may go
+};
+
+struct templates {
+    uint64_t generation; // of the catalogue that all of them are of
+    uint64_t changes;
+    uint64_t seeds[2];
+    bool wide;
+    uint16_t buckets[BUCKETS]; // the first template of each; 0: none, else its place + 1
+    uint32_t victim;
+    uint32_t fruitless;
+    uint32_t skipped;
+    uint32_t window[TEMPLATE_WINDOW];
+    struct line_template slots[TEMPLATE_MOST];
+    struct line_template fresh; // that may become one
+    char copies[TEMPLATE_LINES][ROOM];
+    char batch[TEMPLATE_SLACK + LINE_MAX_BYTES + COMPACT_SLACK + TEMPLATE_SLACK];
+};
+
+// ---- Matching
+
+// A string that goes on behind a block, or is not ASCII. Returns whether it is plain and ends before `end`.
+static __attribute__((noinline)) bool read_long_string(const char *at, const char *end,
+                                                       size_t *ret_len)
+{
+    const char *quote = at < end ? memchr(at, '"', (size_t)(end - at)) : NULL;
+    if (quote == NULL) {
+        return false;
+    }
+    size_t len = (size_t)(quote - at);
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)at[i] < 0x20 || at[i] == '\\') {
+            return false;
+        }
+    }
+    *ret_len = len;
+    return text_is_utf8(at, len);
+}
+
+// A number that is not short. Behind it stands what belongs to no number.
+static __attribute__((noinline)) bool read_long_number(const char *at, size_t len, double *ret)
+{
+    return number_read(at, len, ret) && isfinite(*ret);
+}
+
+// Adds a label's value and the quote behind it to the line's values, of which there are `len` bytes. Returns how many there
+// are then.
+BYTES_INLINED size_t add_value(struct line *line, size_t len, const char *value, size_t value_len,
+                               const struct bytes_ops *ops)
+{
+    if (__builtin_expect(len + value_len >= LINE_VALUES, 0)) {
+        return LINE_VALUES + 1;
+    }
+    if (__builtin_expect(value_len < BYTES_BLOCK, 1)) {
+        ops->copy(line->values + len, value, value_len + 1);
+    } else {
+        memcpy(line->values + len, value, value_len + 1);
+    }
+    return len + value_len + 1;
+}
+
+// Puts zeros behind the values when all are there.
+BYTES_INLINED void end_values(struct line *line, size_t len, const struct bytes_ops *ops)
+{
+    line->values_len = (uint32_t)len;
+    ops->clear(line->values + (len <= LINE_VALUES ? len : 0));
+}
+
+// Hashes the values.
+BYTES_INLINED void hash_values(struct line *line, const struct line_template *t,
+                               const struct bytes_ops *ops)
+{
+    bytes_hash h;
+    memcpy(&h, t->seed, sizeof h);
+    size_t at = 0;
+    do {
+        h = ops->hash(h, line->values + at);
+        at += LINE_BLOCK;
+    } while (__builtin_expect(at < line->values_len && at < LINE_VALUES, 0));
+    line->hash = h[0] ^ h[1];
+}
+
+// Whether the bytes begin with what the template is of. Returns their end, or NULL.
+BYTES_INLINED const char *match(struct line_template *t, const char *at, const char *end,
+                                struct line *line, const struct bytes_ops *ops)
+{
+    const char *p = at;
+    size_t values = 0;
+    struct line_hole *hole = line->holes;
+    for (const struct template_step *s = t->steps;; s++, hole++) {
+        if (end - p < s->len || !ops->same(p, s->text, s->len)) {
+            return NULL;
+        }
+        p += s->len;
+        size_t len;
+        if (s->hole <= TEMPLATE_EXEMPLAR) {
+            if (s->hole == TEMPLATE_END) {
+                break;
+            }
+            len = ops->plain(p, end);
+            // Of a block that is all plain the quote may be the next byte.
+            if (p[len] != '"' && !read_long_string(p, end, &len)) {
+                return NULL;
+            }
+            if (s->hole == TEMPLATE_LABEL) {
+                values = add_value(line, values, p, len, ops);
+            }
+        } else {
+            double *number = s->hole == TEMPLATE_NUMBER ? &line->number : &line->timestamp;
+            len = ops->before(p, end, *s[1].text);
+            if (len - 1 >= BYTES_BLOCK - 1 ||
+                (number_tail(p + len, number) != len && !read_long_number(p, len, number))) {
+                return NULL;
+            }
+        }
+        *hole = (struct line_hole){(uint16_t)(p - at), (uint16_t)len};
+        p += len;
+    }
+    end_values(line, values, ops);
+    hash_values(line, t, ops);
+    line->template = t;
+    line->text = at;
+    return p;
+}
+
+// The same for a quick template; NULL: this is for `match` to say. Known where it is passed, so that it is inlined.
+typedef const char *quick_fn(struct line_template *t, const char *at, const char *end,
+                             struct line *line);
+
+static inline const char *no_match_quick(struct line_template *t, const char *at, const char *end,
+                                         struct line *line)
+{
+    (void)t;
+    (void)at;
+    (void)end;
+    (void)line;
+    return NULL;
+}
+
+#ifdef __x86_64__
+/*
+ * How many labels there are cannot be foreseen, so all quick templates have as many here. A value ends where it is not plain,
+ * which the fixed bytes behind it, that begin with a quote, tell. Where anything is unusual `match` has the last word.
+ * Returns where the labels end, or NULL.
+ */
+BYTES_WIDE_INLINED const char *match_labels(const struct line_template *t, const char *at,
+                                            const char *end, struct line *line)
+{
+    const char *p = at;
+    char *values = line->values;
+    if (!bytes_same_masked_wide(p, t->head, t->head_mask)) {
+        return NULL;
+    }
+    p += t->head_len;
+#pragma GCC unroll 4
+    for (unsigned i = 0; i < TEMPLATE_LABELS; i++) {
+        const struct template_label *l = &t->labels[i];
+        if (p > end) {
+            return NULL;
+        }
+        size_t len = bytes_plain_wide(p, end) & l->presence;
+        bytes_copy_wide(values, p, 0);
+        values[len] = '"'; // which a block that is full has not
+        values += len + (l->presence & 1);
+        p += len;
+        if (!bytes_same_block_wide(p, l->text, l->mask)) {
+            return NULL;
+        }
+        p += l->len;
+    }
+    end_values(line, (size_t)(values - line->values), &bytes_wide);
+    line->text = at;
+    return p <= end ? p : NULL;
+}
+
+// Goes on behind the labels. Returns where the line ends, or NULL.
+BYTES_WIDE_INLINED const char *match_end(struct line_template *t, const char *p, const char *end,
+                                         struct line *line)
+{
+    if (t->has_number) {
+        size_t len = bytes_before_wide(p, end, *t->end.text);
+        bool known = number_short(p, len, &line->number) ||
+                     (len - 1 < BYTES_BLOCK - 1 && number_tail(p + len, &line->number) == len);
+        if (!known || !bytes_same_block_wide(p + len, t->end.text, t->end.mask)) {
+            return NULL;
+        }
+        p += len + t->end.len;
+    }
+    hash_values(line, t, &bytes_wide);
+    line->template = t;
+    return p <= end ? p : NULL;
+}
+
+BYTES_WIDE_INLINED const char *match_quick(struct line_template *t, const char *at, const char *end,
+                                           struct line *line)
+{
+    const char *p = match_labels(t, at, end, line);
+    return p != NULL ? match_end(t, p, end, line) : NULL;
+}
+#endif
+
+/*
+ * What lines of a template have in common with each other, and with few others: the bytes up to the fourth quote, which are
+ * the end of the name where the name comes first. Where the value comes first they would differ: there it is the sixth.
+ */
+BYTES_INLINED size_t opening_end(const char *at, const char *end, const struct bytes_ops *ops)
+{
+    return ops->quote(at, end, at[2] == 'v' ? 6 : 4);
+}
+
+BYTES_INLINED uint8_t opening_bucket(const char *at, size_t last)
+{
+    uint64_t words[2] = {0, 0};
+    memcpy(&words[0], at + last - 7, sizeof words[0]);
+    if (at[2] == 'e' || at[2] == 'm') {
+        memcpy(&words[1], at + (last > 15 ? last - 15 : 0), sizeof words[1]);
+        words[1] += last;
+    }
+    uint64_t mixed = (words[0] ^ words[1] * 0x9FB21C651E98DF25u) * 0x9E3779B97F4A7C15u;
+    return (uint8_t)(mixed >> 56);
+}
+
+// What comes once is most likely to come next, too.
+static inline void move_first(uint16_t *first, uint16_t *link, struct line_template *t)
+{
+    uint16_t place = *link;
+    *link = t->next;
+    t->next = *first;
+    *first = place;
+}
+
+// Finds the template of what begins here, and gives where that ends; NULL: it has none.
+BYTES_INLINED const char *find(struct templates *all, const char *at, const char *end,
+                               struct line *line, const struct bytes_ops *ops, quick_fn *quick)
+{
+    line->template = NULL;
+    line->number = 0;
+    size_t last = end - at > 8 ? opening_end(at, end, ops) : 0;
+    if (last < 7) {
+        return NULL;
+    }
+    uint16_t *first = &all->buckets[opening_bucket(at, last)];
+    uint16_t *link = first;
+    for (unsigned tries = 0; *link != 0 && tries < TEMPLATE_TRIES; tries++) {
+        struct line_template *t = &all->slots[*link - 1];
+        const char *to = t->is_quick ? quick(t, at, end, line) : NULL;
+        to = to != NULL ? to : match(t, at, end, line, ops);
+        if (to != NULL) {
+            t->uses += t->uses < UINT8_MAX;
+            if (tries > 0) {
+                move_first(first, link, t);
+            }
+            return to;
+        }
+        link = &t->next;
+    }
+    return NULL;
+}
+
+// Whether blocks that are read from these bytes on, or from before them, are in the pages of these bytes.
+static inline bool is_end_apart(const char *end)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return false;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+    return false;
+#endif
+#endif
+    return ((uintptr_t)end - 1) % PAGE < PAGE - TEMPLATE_SLACK;
+}
+
+static inline bool is_apart(const char *at, const char *end)
+{
+    return (uintptr_t)at % PAGE >= TEMPLATE_SLACK && is_end_apart(end);
+}
+
+// A copy with slack on both sides.
+static const char *copy(char *room, const char *at, size_t len)
+{
+    memcpy(room + TEMPLATE_SLACK, at, len);
+    memset(room + TEMPLATE_SLACK + len, 0, TEMPLATE_SLACK);
+    return room + TEMPLATE_SLACK;
+}
+
+// The compact form in the room; sets where it ends. NULL: there is none, or it is the line itself.
+static __attribute__((noinline)) const char *compact(char *room, const char *at, size_t len,
+                                                     const char **ret_end)
+{
+    if (memchr(at, ' ', len) == NULL && memchr(at, '\t', len) == NULL &&
+        memchr(at, '\r', len) == NULL) {
+        return NULL;
+    }
+    char *to = room + TEMPLATE_SLACK;
+    size_t n = compact_write(to, at, len);
+    memset(to + n, 0, TEMPLATE_SLACK);
+    *ret_end = to + n;
+    return n > 0 && n < len ? to : NULL;
+}
+
+BYTES_INLINED void match_line(struct templates *all, struct line *line, char *room,
+                              const struct bytes_ops *ops, quick_fn *quick)
+{
+    const char *at = line->bytes;
+    const char *end = at + line->len;
+    line->template = NULL;
+    line->hash = 0;
+    if (line->len - 1 >= LINE_MAX_MATCH || *at == '[') {
+        return;
+    }
+    if (__builtin_expect(!is_apart(at, end), 0)) {
+        at = copy(room, at, line->len);
+        end = at + line->len;
+    }
+    if (find(all, at, end, line, ops, quick) == end) {
+        return;
+    }
+    line->template = NULL;
+    at = compact(room, line->bytes, line->len, &end);
+    if (at != NULL && find(all, at, end, line, ops, quick) != end) {
+        line->template = NULL;
+    }
+}
+
+#ifdef __x86_64__
+/*
+ * Three steps, each over all lines, so that several lines are at the same step where it takes a chain of instructions. What
+ * is not as most lines are is left to match_line.
+ */
+BYTES_WIDE void choose_quick(struct templates *all, struct line *lines, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct line *line = &lines[i];
+        const char *at = line->bytes;
+        line->template = NULL;
+        // Nothing is read from before a line whose number comes last.
+        if (line->len - 9 >= LINE_MAX_MATCH - 8 || !is_end_apart(at + line->len)) {
+            continue;
+        }
+        size_t last = opening_end(at, at + line->len, &bytes_wide);
+        unsigned place = last >= 7 ? all->buckets[opening_bucket(at, last)] : 0;
+        if (place != 0 && all->slots[place - 1].is_quick) {
+            line->template = &all->slots[place - 1];
+        }
+    }
+}
+
+BYTES_WIDE void match_all_labels(struct line *lines, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct line *line = &lines[i];
+        struct line_template *t = line->template;
+        if (t != NULL) {
+            const char *p = match_labels(t, line->bytes, line->bytes + line->len, line);
+            line->template = p != NULL ? t : NULL;
+            line->entry = (uint32_t)(p - line->bytes); // until the next step
+        }
+    }
+}
+
+BYTES_WIDE void match_all_ends(struct line *lines, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct line *line = &lines[i];
+        struct line_template *t = line->template;
+        if (t != NULL) {
+            const char *end = line->bytes + line->len;
+            line->number = 0;
+            if (match_end(t, line->bytes + line->entry, end, line) != end) {
+                line->template = NULL;
+            } else {
+                t->uses += t->uses < UINT8_MAX;
+            }
+        }
+    }
+}
+
+BYTES_WIDE void match_slowly_wide(struct templates *all, struct line *line, char *room)
+{
+    match_line(all, line, room, &bytes_wide, match_quick);
+}
+#endif
+
+static __attribute__((noinline)) void match_slowly_plain(struct templates *all, struct line *line,
+                                                         char *room)
+{
+    match_line(all, line, room, &bytes_plain, no_match_quick);
+}
+
+// The elements between the brackets. Returns how many; 0: one has no template, or it is no batch.
+BYTES_INLINED size_t match_elements(struct templates *all, const char *at, const char *end,
+                                    struct line *ret, const struct bytes_ops *ops, quick_fn *quick)
+{
+    size_t n = 0;
+    for (const char *p = at; *p == (n == 0 ? '[' : ',') && n < TEMPLATE_BATCH; n++) {
+        struct line *e = &ret[n];
+        e->bytes = ++p;
+        p = p < end ? find(all, p, end, e, ops, quick) : NULL;
+        if (p == NULL || p - e->bytes > LINE_MAX_MATCH || p >= end) {
+            return 0;
+        }
+        e->len = (uint32_t)(p - e->bytes);
+        if (*p == ']') {
+            return p + 1 == end ? n + 1 : 0;
+        }
+    }
+    return 0;
+}
+
+#ifdef __x86_64__
+static void match_lines_wide(struct templates *all, struct line *lines, size_t n)
+{
+    choose_quick(all, lines, n);
+    match_all_labels(lines, n);
+    match_all_ends(lines, n);
+    for (size_t i = 0; i < n; i++) {
+        if (lines[i].template == NULL) {
+            match_slowly_wide(all, &lines[i], all->copies[i % TEMPLATE_LINES]);
+        }
+    }
+}
+
+BYTES_WIDE size_t match_elements_wide(struct templates *all, const char *at, const char *end,
+                                      struct line *ret)
+{
+    return match_elements(all, at, end, ret, &bytes_wide, match_quick);
+}
+#endif
+
+static void match_lines_plain(struct templates *all, struct line *lines, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        match_slowly_plain(all, &lines[i], all->copies[i % TEMPLATE_LINES]);
+    }
+}
+
+static size_t match_elements_plain(struct templates *all, const char *at, const char *end,
+                                   struct line *ret)
+{
+    return match_elements(all, at, end, ret, &bytes_plain, no_match_quick);
+}
+
+#ifndef __x86_64__
+#define match_lines_wide match_lines_plain
+#define match_elements_wide match_elements_plain
+#endif
+
+// Drops all that are of another catalogue.
+static void renew(struct templates *all, uint64_t generation)
+{
+    if (all->generation != generation) {
+        all->generation = generation;
+        all->changes++;
+        memset(all->buckets, 0, sizeof all->buckets);
+        for (size_t i = 0; i < TEMPLATE_MOST; i++) {
+            all->slots[i].target.what = 0;
+        }
+    }
+}
+
+void template_match(struct templates *all, uint64_t generation, struct line *lines, size_t n)
+{
+    renew(all, generation);
+    if (all->wide) {
+        match_lines_wide(all, lines, n);
+    } else {
+        match_lines_plain(all, lines, n);
+    }
+}
+
+static size_t match_batch(struct templates *all, const char *at, const char *end, struct line *ret)
+{
+    return all->wide ? match_elements_wide(all, at, end, ret)
+                     : match_elements_plain(all, at, end, ret);
+}
+
+size_t template_match_batch(struct templates *all, uint64_t generation, const struct line *line,
+                            struct line ret[static TEMPLATE_BATCH])
+{
+    renew(all, generation);
+    const char *at = line->bytes;
+    const char *end = at + line->len;
+    if (line->len == 0 || line->len > LINE_MAX_BYTES || *at != '[') {
+        return 0;
+    }
+    if (!is_apart(at, end)) {
+        at = copy(all->batch, at, line->len);
+        end = at + line->len;
+    }
+    size_t n = match_batch(all, at, end, ret);
+    if (n == 0) {
+        at = compact(all->batch, line->bytes, line->len, &end);
+        n = at != NULL ? match_batch(all, at, end, ret) : 0;
+    }
+    return n;
+}
+
+uint64_t template_changes(const struct templates *all)
+{
+    return all->changes;
+}
+
+// ---- Learning
+
+// Whether the same fixed bytes came lately; if not, they have now. Two that share a place by chance may take turns.
+static bool came_lately(struct templates *all, uint64_t id)
+{
+    uint32_t *pair = &all->window[id % (TEMPLATE_WINDOW / 2) * 2];
+    uint32_t mark = (uint32_t)(id >> 32) | 1;
+    for (unsigned i = 0; i < 2; i++) {
+        if (pair[i] == mark) {
+            pair[i] = 0;
+            return true;
+        }
+    }
+    pair[1] = pair[0];
+    pair[0] = mark;
+    return false;
+}
+
+// Takes a template out of its bucket.
+static void drop(struct templates *all, struct line_template *t)
+{
+    unsigned place = (unsigned)(t - all->slots) + 1;
+    uint16_t *link = &all->buckets[t->bucket];
+    while (*link != place) {
+        link = &all->slots[*link - 1].next;
+    }
+    *link = t->next;
+    t->target.what = 0;
+}
+
+static bool is_unused(struct line_template *t)
+{
+    bool unused = t->target.what == 0 || t->uses == 0;
+    t->uses /= 2;
+    return unused;
+}
+
+// A template of a full bucket that may go.
+static struct line_template *victim_of_bucket(struct templates *all, uint8_t bucket)
+{
+    for (unsigned place = all->buckets[bucket]; place != 0; place = all->slots[place - 1].next) {
+        if (is_unused(&all->slots[place - 1])) {
+            return &all->slots[place - 1];
+        }
+    }
+    return NULL;
+}
+
+static struct line_template *victim_of_all(struct templates *all)
+{
+    for (unsigned i = 0; i < VICTIMS; i++) {
+        struct line_template *t = &all->slots[all->victim++ % TEMPLATE_MOST];
+        if (is_unused(t)) {
+            return t;
+        }
+    }
+    return NULL;
+}
+
+static unsigned count(const struct templates *all, uint8_t bucket)
+{
+    unsigned n = 0;
+    for (unsigned place = all->buckets[bucket]; place != 0; place = all->slots[place - 1].next) {
+        n++;
+    }
+    return n;
+}
+
+// A place that is free, or of a template that was not used lately. NULL: those that were looked at were used.
+static struct line_template *free_place(struct templates *all, uint8_t bucket)
+{
+    struct line_template *t =
+        count(all, bucket) >= TEMPLATE_TRIES ? victim_of_bucket(all, bucket) : victim_of_all(all);
+    if (t != NULL && t->target.what != 0) {
+        drop(all, t);
+    }
+    return t;
+}
+
+static bool is_known(const struct templates *all, uint8_t bucket, uint64_t id)
+{
+    for (unsigned place = all->buckets[bucket]; place != 0; place = all->slots[place - 1].next) {
+        if (all->slots[place - 1].id == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void add(struct templates *all, uint8_t bucket)
+{
+    struct line_template *t = free_place(all, bucket);
+    if (t == NULL) {
+        return;
+    }
+    line_template_move(t, &all->fresh);
+    t->bucket = bucket;
+    t->uses = 1;
+    t->next = 0;
+    uint16_t *link = &all->buckets[bucket];
+    while (*link != 0) {
+        link = &all->slots[*link - 1].next;
+    }
+    *link = (uint16_t)(t - all->slots + 1);
+    all->changes++;
+}
+
+// Whether the bytes by which a template is found are not in a hole.
+static bool has_opening(const struct line_template *t, const char *at, size_t last)
+{
+    size_t hole = t->steps[0].len;
+    return last >= 7 && (hole > last || (at[2] == 'v' && t->steps[0].hole == TEMPLATE_NUMBER));
+}
+
+// Whether a line says the same by way of a template.
+static bool has_same_meaning(struct line_template *t, const char *at, const char *end,
+                             const struct sample *s)
+{
+    struct line line;
+    struct sample said;
+    struct buf exemplar = BUF_INIT;
+    if (match(t, at, end, &line, &bytes_plain) != end) {
+        return false;
+    }
+    line_template_fill(&line, &said, &exemplar);
+    bool same =
+        said.metric == s->metric && said.event == s->event && said.value == s->value &&
+        memcmp(&said.number, &s->number, sizeof said.number) == 0 &&
+        memcmp(said.labels.state, s->labels.state, s->labels.n) == 0 && !exemplar.failed &&
+        said.exemplar.present == s->exemplar.present &&
+        (!s->exemplar.present || (said.exemplar.text_len == s->exemplar.text_len &&
+                                  said.exemplar.characters == s->exemplar.characters &&
+                                  said.exemplar.has_timestamp == s->exemplar.has_timestamp));
+    for (size_t i = 0; same && i < s->labels.n; i++) {
+        same =
+            s->labels.state[i] != SAMPLE_TEXT ||
+            (said.labels.values[i].len == s->labels.values[i].len &&
+             memcmp(said.labels.values[i].p, s->labels.values[i].p, s->labels.values[i].len) == 0);
+    }
+    buf_free(&exemplar);
+    return same;
+}
+
+// Whether this line is looked at.
+static bool is_worth_it(struct templates *all, const struct line *line)
+{
+    if (line->len - 1 >= LINE_MAX_MATCH) {
+        return false;
+    }
+    return all->fruitless < FRUITLESS || ++all->skipped % SELDOM == 0;
+}
+
+void template_learn(struct templates *all, const struct catalog *c, const struct line *line,
+                    const struct sample *s)
+{
+    const struct sample_exemplar *e = &s->exemplar;
+    bool good = !e->present || (e->well_formed && e->bad_label == NULL);
+    if (!good || !is_worth_it(all, line)) {
+        return;
+    }
+    char *at = all->batch + TEMPLATE_SLACK;
+    size_t len = compact_write(at, line->bytes, line->len);
+    memset(at + len, 0, TEMPLATE_SLACK);
+    const char *end = at + len;
+    struct line_template *t = &all->fresh;
+    all->fruitless++;
+    if (len == 0 || !line_template_read(t, c, at, end, s) || !came_lately(all, t->id)) {
+        return;
+    }
+    size_t last = opening_end(at, end, &bytes_plain);
+    if (!has_opening(t, at, last) || is_known(all, opening_bucket(at, last), t->id) ||
+        !has_same_meaning(t, at, end, s)) {
+        return;
+    }
+    uint64_t target[] = {t->target.what, t->target.labels};
+    for (unsigned i = 0; i < 2; i++) {
+        t->seed[i] = key_hash_with(target, sizeof target, all->seeds[i]);
+    }
+    all->fruitless = 0;
+    add(all, opening_bucket(at, last));
+}
+
+// ---- All of them
+
+struct templates *templates_new(void)
+{
+    struct templates *all = calloc(1, sizeof *all);
+    if (all != NULL) {
+        for (unsigned i = 0; i < 2; i++) {
+            all->seeds[i] = key_hash((const char *)&i, sizeof i);
+        }
+        all->wide = bytes_can_wide();
+    }
+    return all;
+}
+
+void templates_free(struct templates *all)
+{
+    free(all);
+}

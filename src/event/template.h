@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * template: the fixed bytes of lines that the parser accepted, with holes for what differs from line to line.
+ *
+ * Shape:   a template is made from a line that was parsed and planned: its compact bytes (event/compact), with holes for the
+ *          values of labels, the value, and the exemplar's label values and timestamp. A line that has the same bytes
+ *          outside of the holes, plain text in those for strings (UTF-8 without quote, backslash or control character) and a
+ *          JSON number in those for numbers says what the parser would say, so it need not be asked: line_template_fill gives
+ *          the same sample that sample_read would. Nothing of a template depends on who sends the line. Templates of an
+ *          older catalogue are dropped.
+ * Bounds:  TEMPLATE_MOST templates. A line is compared with TEMPLATE_TRIES of them at most. A template is made when its fixed
+ *          bytes come a second time while they are among the TEMPLATE_WINDOW last ones that were new, and takes the place of
+ *          one that was not used lately. Where new bytes keep coming and none come again, only one line in so many is looked
+ *          at for that. So lines that all look different neither push out templates in use nor take much longer than
+ *          parsing them does.
+ * Reads:   lines are read in blocks, up to TEMPLATE_SLACK bytes before and behind them, but never beyond the pages that they
+ *          are in; where a page ends, a copy is read.
+ * Threads: one owner, inside an RCU section from template_match to the last use of what it found.
+ * Memory:  templates_new returns new. All of it is allocated there.
+ * Source:  the wide version hashes by rounds of AES: J. Daemen and V. Rijmen, "A New MAC Construction ALRED", 2005; the other
+ *          one by the folded multiplication of Wang Yi, wyhash, 2019.
+ */
+#ifndef VE_EVENT_TEMPLATE_H
+#define VE_EVENT_TEMPLATE_H
+
+#include "event/line_template.h"
+
+enum {
+    TEMPLATE_MOST = 128,
+    TEMPLATE_TRIES = 8,
+    TEMPLATE_WINDOW = 1024,
+    TEMPLATE_LINES = 32,  // lines that are matched together
+    TEMPLATE_BATCH = 256, // elements of a batch; one that has more is parsed
+};
+
+struct templates;
+
+// NULL: no memory.
+struct templates *templates_new(void);
+void templates_free(struct templates *all);
+
+// Finds templates of at most TEMPLATE_LINES lines: sets their `template`, and with it all but `entry`. Any bytes will do.
+void template_match(struct templates *all, uint64_t generation, struct line *lines, size_t n);
+// The elements of a batch, if all of them have templates. Returns how many these are; 0: not all have, or it is no batch.
+// Sets `at` and `len` of each, too.
+size_t template_match_batch(struct templates *all, uint64_t generation, const struct line *line,
+                            struct line ret[static TEMPLATE_BATCH]);
+// Raised whenever a template is made: what template_match found before must not be used any more.
+uint64_t template_changes(const struct templates *all);
+
+// After a line, no batch and no control line, was parsed and says this, before plan_sample: may make a template.
+void template_learn(struct templates *all, const struct catalog *c, const struct line *line,
+                    const struct sample *s);
+
+#endif

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "state/redo.h"
+
+#include "base/invariant.h"
+
+#include <errno.h>
+#include <string.h>
+
+static uint64_t bits_of(double v)
+{
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    return bits;
+}
+
+static double double_of(uint64_t bits)
+{
+    double v;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
+static _Atomic uint64_t *word_of(_Atomic double *v)
+{
+    return (_Atomic uint64_t *)(void *)v;
+}
+
+static uint64_t load(const _Atomic uint64_t *word)
+{
+    return atomic_load_explicit(word, memory_order_relaxed);
+}
+
+static void store(_Atomic uint64_t *word, uint64_t value)
+{
+    atomic_store_explicit(word, value, memory_order_relaxed);
+}
+
+static uint64_t place_of(const struct redo *r, const _Atomic uint64_t *word)
+{
+    return (uint64_t)((const char *)word - r->base);
+}
+
+static struct redo_word *word_at(const struct redo_area *area, char *base, uint64_t i)
+{
+    if (i < REDO_WORDS) {
+        return (struct redo_word *)(uintptr_t)&area->words[i];
+    }
+    return (struct redo_word *)(void *)(base + load(&area->more)) + (i - REDO_WORDS);
+}
+
+static unsigned capacity(const struct redo *r)
+{
+    return REDO_WORDS + (load(&r->area->more) != 0 ? (unsigned)REDO_MORE_WORDS : 0);
+}
+
+int redo_reserve(struct redo *r, struct arena *arena, struct arena_writer *writer, size_t words)
+{
+    if (words > REDO_WORDS + REDO_MORE_WORDS) {
+        return -E2BIG;
+    }
+    if (words > capacity(r)) {
+        uint32_t piece = arena_alloc(arena, writer, REDO_MORE_WORDS * sizeof(struct redo_word));
+        if (piece == 0) {
+            return -ENOMEM;
+        }
+        store(&r->area->more, (uint64_t)((char *)arena_at(r->base, piece) - r->base));
+    }
+    return 0;
+}
+
+// The note on a word, or NULL. Few are noted, and the latest are asked for most.
+static struct redo_word *find(const struct redo *r, uint64_t at)
+{
+    for (unsigned i = r->n; i > 0; i--) {
+        struct redo_word *w = word_at(r->area, r->base, i - 1);
+        if (load(&w->offset) == at) {
+            return w;
+        }
+    }
+    return NULL;
+}
+
+// The note on a word; of one that is new it holds what the word is.
+static struct redo_word *note(struct redo *r, const _Atomic uint64_t *word)
+{
+    uint64_t at = place_of(r, word);
+    struct redo_word *w = find(r, at);
+    if (w == NULL) {
+        invariant(r->n < capacity(r), "a line changes at most the words that were reserved");
+        invariant(at % sizeof *word == 0, "a word of the redo record is aligned");
+        w = word_at(r->area, r->base, r->n++);
+        store(&w->offset, at);
+        store(&w->value, load(word));
+    }
+    return w;
+}
+
+void redo_write(struct redo *r, _Atomic uint64_t *word, uint64_t value)
+{
+    store(&note(r, word)->value, value);
+}
+
+uint64_t redo_read(const struct redo *r, const _Atomic uint64_t *word)
+{
+    const struct redo_word *w = find(r, place_of(r, word));
+    return load(w != NULL ? &w->value : word);
+}
+
+void redo_count(struct redo *r, _Atomic uint64_t *word, uint64_t n)
+{
+    struct redo_word *w = note(r, word);
+    store(&w->value, load(&w->value) + n);
+}
+
+// A copy of the cell is updated as any cell is; what that changes is noted.
+void redo_counter(struct redo *r, struct cell_counter *c, double v)
+{
+    uint64_t whole = redo_read(r, &c->whole);
+    struct cell_counter copy;
+    atomic_init(&copy.whole, whole);
+    atomic_init(&copy.rest, double_of(redo_read(r, word_of(&c->rest))));
+    cell_count(&copy, v);
+    if (load(&copy.whole) != whole) {
+        redo_write(r, &c->whole, load(&copy.whole));
+    } else {
+        redo_write(r, word_of(&c->rest), load(word_of(&copy.rest)));
+    }
+}
+
+void redo_histogram(struct redo *r, struct cell_histogram *c, size_t bucket, double v)
+{
+    // The sum goes first, as in cell_observe.
+    struct redo_word *sum = note(r, word_of(&c->sum));
+    store(&sum->value, bits_of(double_of(load(&sum->value)) + v));
+    redo_count(r, &c->counts[bucket], 1);
+}
+
+void redo_set(struct redo *r, _Atomic double *gauge, double v)
+{
+    redo_write(r, word_of(gauge), bits_of(v));
+}
+
+void redo_add(struct redo *r, _Atomic double *gauge, double v)
+{
+    struct redo_word *w = find(r, place_of(r, word_of(gauge)));
+    if (w == NULL) {
+        cell_add(gauge, v);
+        return;
+    }
+    // The line sets it, too: to a value that nobody else knows yet.
+    _Atomic double copy;
+    atomic_init(&copy, double_of(load(&w->value)));
+    cell_add(&copy, v);
+    store(&w->value, load(word_of(&copy)));
+}
+
+void redo_commit(struct redo *r)
+{
+    struct redo_area *area = r->area;
+    invariant(load(&area->committed) == 0, "a redo record is committed once");
+    atomic_signal_fence(memory_order_seq_cst);
+    store(&area->committed, r->n);
+    atomic_signal_fence(memory_order_seq_cst);
+    for (unsigned i = 0; i < r->n; i++) {
+        const struct redo_word *w = word_at(area, r->base, i);
+        _Atomic uint64_t *word = (_Atomic uint64_t *)(void *)(r->base + load(&w->offset));
+        atomic_store_explicit(word, load(&w->value), memory_order_release);
+    }
+    atomic_signal_fence(memory_order_seq_cst);
+    store(&area->committed, 0);
+    r->n = 0;
+}
+
+// Whether the list, whose further words lie in [more, end), can be what it says.
+static bool is_in_bounds(const struct redo_area *area, uint64_t n, uint64_t from, uint64_t size,
+                         uint64_t *ret_end)
+{
+    static const uint64_t bytes = REDO_MORE_WORDS * sizeof(struct redo_word);
+    uint64_t more = load(&area->more);
+    *ret_end = more;
+    if (size < sizeof(uint64_t) || n <= REDO_WORDS) {
+        return size >= sizeof(uint64_t);
+    }
+    *ret_end = more + bytes;
+    return n <= REDO_WORDS + REDO_MORE_WORDS && more % ARENA_GRANULE == 0 && more >= from &&
+           size >= bytes && more <= size - bytes;
+}
+
+// A word of the list itself is none that a line changes: replaying it would change what is still to be replayed.
+unsigned redo_replay(const struct redo_area *area, char *base, uint64_t from, uint64_t size)
+{
+    uint64_t n = load(&area->committed);
+    uint64_t more = load(&area->more);
+    uint64_t end;
+    if (!is_in_bounds(area, n, from, size, &end)) {
+        return 0;
+    }
+    for (uint64_t i = 0; i < n; i++) {
+        uint64_t at = load(&word_at(area, base, i)->offset);
+        if (at % sizeof(uint64_t) != 0 || at < from || at > size - sizeof(uint64_t) ||
+            (at >= more && at < end)) {
+            return 0;
+        }
+    }
+    for (uint64_t i = 0; i < n; i++) {
+        const struct redo_word *w = word_at(area, base, i);
+        uint64_t value = load(&w->value);
+        memcpy(base + load(&w->offset), &value, sizeof value);
+    }
+    return (unsigned)n;
+}

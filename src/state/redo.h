@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * redo: several words of the arena changed as one, also when the process is killed between two stores.
+ *
+ * Shape:   an area for each lane holds the words that a line is about to change, with what they become. First
+ *          the list is written, then `committed`, then the words themselves, then `committed` is cleared. The
+ *          next process replays a committed list: what is written twice is the same.
+ * Threads: an area belongs to its lane's thread. Words that others write too have no place in it, but for a
+ *          gauge that is set. A killed process loses no store that was executed, so the order of the
+ *          instructions is all that matters: fences are for the compiler. The stores themselves are released,
+ *          as those of series/cell are for threads that read meanwhile.
+ * Memory:  a redo borrows its area. The piece for further words is made once, when a line first needs it.
+ */
+#ifndef VE_STATE_REDO_H
+#define VE_STATE_REDO_H
+
+#include "series/arena.h"
+#include "series/cell.h"
+
+enum {
+    REDO_WORDS =
+        36, // what 16 updates with one value each change at most, with the line's position and its count
+    // In a piece of the arena, for a line with many values: its observations go to many buckets.
+    REDO_MORE_WORDS = ARENA_MAX_PIECE / 16,
+};
+
+struct redo_word {
+    _Atomic uint64_t offset; // bytes from the arena's beginning, a multiple of 8
+    _Atomic uint64_t value;
+};
+
+// In the arena; zeroed before its first use.
+struct redo_area {
+    _Atomic uint64_t committed; // words to be replayed; 0: none
+    struct redo_word words[REDO_WORDS];
+    _Atomic uint64_t more; // offset of REDO_MORE_WORDS further words; 0: none
+};
+
+struct redo {
+    struct redo_area *area;
+    char *base; // of the arena
+    unsigned n; // words noted so far
+};
+
+// Makes sure that so many words can be noted, when they may be more than REDO_WORDS. Returns 0; -ENOMEM; -E2BIG.
+int redo_reserve(struct redo *r, struct arena *arena, struct arena_writer *writer, size_t words);
+
+// Notes what a word becomes. At most REDO_WORDS of them between two redo_commit, or what was reserved.
+void redo_write(struct redo *r, _Atomic uint64_t *word, uint64_t value);
+// What a word is going to be, or is.
+uint64_t redo_read(const struct redo *r, const _Atomic uint64_t *word);
+// Adds to a word.
+void redo_count(struct redo *r, _Atomic uint64_t *word, uint64_t n);
+
+// The updates of series/cell. An addition to a gauge, which is shared, is done at once: it comes before
+// the commit, so a kill may count it twice and never loses it.
+void redo_counter(struct redo *r, struct cell_counter *c, double v);
+void redo_histogram(struct redo *r, struct cell_histogram *c, size_t bucket, double v);
+void redo_set(struct redo *r, _Atomic double *gauge, double v);
+void redo_add(struct redo *r, _Atomic double *gauge, double v);
+
+// Makes all that was noted true, and forgets it.
+void redo_commit(struct redo *r);
+
+// Replays what an area holds onto the bytes [from, size) of an arena at `base`, whole or, where a word lies
+// outside, not at all. Returns the number of words.
+unsigned redo_replay(const struct redo_area *area, char *base, uint64_t from, uint64_t size);
+
+#endif

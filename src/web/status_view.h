@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * status_view: what is shown of the daemon, on the page for people (web/page) and as JSON.
+ *
+ * Shape:   the code that fills it does not depend on forms, and a form not on where the figures come from: the
+ *          summary first, then any number of rows of each kind.
+ * Bounds:  STATUS_VIEW_METRICS, STATUS_VIEW_SOURCES and STATUS_VIEW_REJECTIONS rows are kept, how many more there
+ *          were is counted; a form cuts texts at STATUS_VIEW_TEXT_MAX bytes.
+ * Threads: one owner.
+ * Memory:  plain values. Texts are borrowed until the view is written; those of refused lines are copied.
+ */
+#ifndef VE_WEB_STATUS_VIEW_H
+#define VE_WEB_STATUS_VIEW_H
+
+#include "base/buf.h"
+#include "catalog/catalog.h"
+#include "ingest/rejected.h"
+
+enum {
+    STATUS_VIEW_METRICS = 1000,
+    STATUS_VIEW_SOURCES = 1000,
+    STATUS_VIEW_REJECTIONS = 50,
+    STATUS_VIEW_TEXT_MAX = 512 // bytes of a help, an instance or a detail
+};
+
+// The daemon as a whole. Times are CLOCK_REALTIME.
+struct status_view_summary {
+    const char *version;
+    const char *revision;
+    const char *telemetry_path; // decoded
+    uint64_t now_ms;
+    uint64_t start_ms;
+    uint64_t uptime_ms;
+    bool ready;
+    bool reload_ok;
+    uint64_t reload_ms;
+    bool state_kept; // a state file is configured
+    bool state_ok;
+    const char *state_trouble; // why it is not, or NULL
+    uint64_t state_bytes;
+    uint64_t state_set_aside;
+    uint64_t series;
+    uint64_t series_limit;
+    uint32_t connections;
+    uint64_t rejections_unlisted; // that are in no row, since the start
+    bool shows_texts;             // of refused lines
+};
+
+// What became of a component's lines.
+struct status_view_component {
+    const char *name;
+    uint64_t applied;
+    uint64_t rejected;
+    uint64_t lost;
+    double per_second; // applied, of late; negative: not known
+};
+
+struct status_view_source {
+    const char *component;
+    struct slice instance; // any text
+    bool connected;
+    bool up;           // and keeps its interval
+    uint64_t heard_ms; // 0: not yet
+    uint64_t lost;     // as it says itself
+};
+
+struct status_view_rejection {
+    uint64_t at_ms;
+    const char *component;
+    struct rejected_line line;
+};
+
+struct status_view_metric {
+    const char *name;
+    const char *type;
+    const char *help;
+    uint64_t series;
+    uint64_t limit;
+    double per_second; // negative: not known, or a gauge
+    uint64_t folded;
+    uint64_t expired;
+};
+
+// How many rows there are of a kind.
+struct status_view_rows {
+    uint32_t n;
+    uint64_t left_out;
+};
+
+struct status_view {
+    struct status_view_summary summary;
+    struct status_view_rows n_components;
+    struct status_view_rows n_sources;
+    struct status_view_rows n_rejections;
+    struct status_view_rows n_metrics;
+    struct status_view_component components[CATALOG_MAX_COMPONENTS];
+    struct status_view_source sources[STATUS_VIEW_SOURCES];
+    struct status_view_rejection rejections[STATUS_VIEW_REJECTIONS];
+    struct status_view_metric metrics[STATUS_VIEW_METRICS];
+};
+
+// Takes room for one more row of `most`. Returns its index, or -1: it is left out.
+static inline int status_view_row(struct status_view_rows *rows, size_t most)
+{
+    if (rows->n == most) {
+        rows->left_out++;
+        return -1;
+    }
+    return (int)rows->n++;
+}
+
+// A form in which it is written.
+struct status_view_form {
+    const char *type;   // Content-Type
+    const char *policy; // Content-Security-Policy
+    void (*write)(struct buf *out, const struct status_view *v);
+};
+
+extern const struct status_view_form
+    status_view_json_form; // JSON; virtrigaud-exporter(8) documents the keys
+
+#endif
