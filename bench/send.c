@@ -27,6 +27,8 @@ struct job {
     uint64_t passes;
     size_t chunk; // bytes of a write; 0: one line
     bool datagram;
+    bool hello;   // says hello first
+    bool session; // in a session that no other run has
     uint64_t applied;
     uint64_t refused;
 };
@@ -56,6 +58,22 @@ static uint64_t count_in(const char *reply, const char *key)
     return found != NULL ? strtoull(found + strlen(key), NULL, 10) : 0;
 }
 
+static void say_hello(const struct job *j, int fd, char *buf)
+{
+    char text[256] = TOOL_HELLO;
+    if (!j->hello) {
+        return;
+    }
+    if (j->session) {
+        snprintf(text, sizeof text,
+                 "{\"hello\":{\"component\":\"manager\",\"instance\":\"bench\","
+                 "\"session\":\"%llu-%ld\"}}\n",
+                 (unsigned long long)tool_now_ns(), (long)getpid());
+    }
+    tool_write(fd, text, strlen(text));
+    tool_reply(fd, "\"hello\"", buf, REPLY);
+}
+
 static void *run(void *arg)
 {
     struct job *j = arg;
@@ -65,8 +83,7 @@ static void *run(void *arg)
         tool_die("malloc");
     }
     if (!j->datagram) {
-        tool_write(fd, TOOL_HELLO, sizeof TOOL_HELLO - 1);
-        tool_reply(fd, "\"hello\"", buf, REPLY);
+        say_hello(j, fd, buf);
     }
     for (uint64_t i = 0; i < j->passes; i++) {
         send_pass(j, fd);
@@ -91,6 +108,8 @@ static void options(struct job *j, unsigned *connections, int argc, char **argv)
         {"chunk", required_argument, NULL, 'c'},
         {"lines", no_argument, NULL, 'l'},
         {"datagram", no_argument, NULL, 'd'},
+        {"no-hello", no_argument, NULL, 'h'},
+        {"session", no_argument, NULL, 'S'},
         {NULL, 0, NULL, 0},
     };
     for (int c; (c = getopt_long(argc, argv, "", flags, NULL)) != -1;) {
@@ -114,13 +133,19 @@ static void options(struct job *j, unsigned *connections, int argc, char **argv)
             j->datagram = true;
             j->chunk = 0;
             break;
+        case 'h':
+            j->hello = false;
+            break;
+        case 'S':
+            j->session = true;
+            break;
         default:
             exit(2);
         }
     }
     if (j->socket == NULL || optind + 1 != argc || *connections == 0) {
         fprintf(stderr, "usage: send --socket=PATH [--connections=N] [--passes=N] "
-                        "[--chunk=BYTES | --lines | --datagram] FILE\n");
+                        "[--chunk=BYTES | --lines | --datagram] [--no-hello | --session] FILE\n");
         exit(2);
     }
     j->text = tool_read(argv[optind]);
@@ -128,7 +153,7 @@ static void options(struct job *j, unsigned *connections, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct job jobs[MAX_CONNECTIONS] = {{.passes = 1, .chunk = 65536}};
+    struct job jobs[MAX_CONNECTIONS] = {{.passes = 1, .chunk = 65536, .hello = true}};
     pthread_t threads[MAX_CONNECTIONS];
     unsigned n = 1;
     options(&jobs[0], &n, argc, argv);

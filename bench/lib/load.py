@@ -139,6 +139,112 @@ class Loads:
         lines = make()
         return [self.file(f"unseen-{series}-{n}-{i}", lambda: itertools.islice(lines, n)) for i in range(parts)]
 
+    def parts(self, name, series, n, parts, spell):
+        """Files of n lines of the mixed load; spell(kind of line, name, labels, value, random, number of the line) gives a
+        line's text."""
+        def make():
+            rng = random.Random(SEED + 6)
+            shapes = Mix(series).shapes
+            for i, (_, what, metric, kind, heads) in enumerate(rng.choices(shapes, [s[0] for s in shapes], k=n * parts)):
+                yield spell(what, metric, heads[int(rng.random() * len(heads))], value(kind, rng), rng, i)
+        lines = make()
+        return [self.file(f"{name}-{series}-{n}-{i}", lambda: itertools.islice(lines, n)) for i in range(parts)]
+
+    def reordered(self, name, series, n, parts):
+        """Files of lines whose value is not last: it is first, or, as "key-order", keys and labels are in another order,
+        which differs from file to file and from shape to shape."""
+        def spell(what, metric, labels, number, _, i):
+            pairs = list(labels.items())
+            members = [f'"value":{number}', f'"{what}":"{metric}"', ""]
+            if name == "key-order":
+                order = random.Random(f"{i // n} {metric} {' '.join(labels)}")
+                order.shuffle(pairs)
+            members[2] = '"labels":{' + ",".join(f'"{k}":"{v}"' for k, v in pairs) + "}"
+            if name == "key-order":
+                order.shuffle(members)
+                if members[2].startswith('"value"'):
+                    members.insert(order.randrange(2), members.pop())
+            return "{" + ",".join(members) + "}\n"
+        return self.parts(name, series, n, parts, spell)
+
+    def spaced(self, series, n, parts):
+        """Files of lines with blanks behind colons, commas and braces: every 100th line begins a way that no line before
+        had."""
+        def spell(what, metric, labels, number, _, i):
+            colon, comma, brace = (" " * ((i // 100 + 1) // power % 13) for power in (1, 13, 169))
+            text = line(what, metric, labels, number)
+            return text.replace('":', '":' + colon).replace(',"', "," + comma + '"').replace('{"', "{" + brace + '"')
+        return self.parts("spaced", series, n, parts, spell)
+
+    def exemplars(self, series, n, parts):
+        """Files of rpc events, each with a trace id that no other line has."""
+        def make():
+            rng = random.Random(SEED + 7)
+            heads = [h for _, what, name, _, hs in Mix(series).shapes if name == "rpc" for h in hs]
+            for _ in range(n * parts):
+                text = line("event", "rpc", rng.choice(heads), value("time", rng)).rstrip("}\n")
+                yield f'{text},"exemplar":{{"labels":{{"trace_id":"{rng.getrandbits(128):032x}"}}}}}}\n'
+        lines = make()
+        return [self.file(f"exemplars-{series}-{n}-{i}", lambda: itertools.islice(lines, n)) for i in range(parts)]
+
+    def rejected(self, n, parts):
+        """Files of events with an outcome that the catalogue does not allow."""
+        def make():
+            rng = random.Random(SEED + 8)
+            for i in range(n * parts):
+                labels = {"operation": OPERATIONS[i % 5], "provider_type": TYPES[i % 4], "provider": f"vc-{i % 10}",
+                          "outcome": f"outcome-{rng.randrange(1000)}"}
+                yield line("event", "vm_operation", labels, value("time", rng))
+        lines = make()
+        return [self.file(f"rejected-{n}-{i}", lambda: itertools.islice(lines, n)) for i in range(parts)]
+
+    def batches(self, series, n, size):
+        """The lines of `mix`, so many to an array."""
+        def make():
+            with open(self.mix(series, n), encoding="utf-8") as f:
+                lines = [one.rstrip("\n") for one in f]
+            for i in range(0, n, size):
+                yield "[" + ",".join(lines[i:i + size]) + "]\n"
+        return self.file(f"batches-{series}-{n}-{size}", make)
+
+    @staticmethod
+    def even_shapes():
+        """Nine shapes, of which two are gauges that sources own, with about 1,580 series together."""
+        providers = [(f"vc-prod-eu-west-{i:06}", TYPES[i % 4]) for i in range(15)]
+        others = [(f"vc-test-eu-west-{i:06}", TYPES[i % 4]) for i in range(20)]
+        hosts = [f"kvm-north-{i:06}.example.net" for i in range(30)]
+        rpc = [(t, m) for t in TYPES[:2] for m in METHODS]
+        return [
+            ("event", "rpc", "time", [{"provider_type": t, "method": m, "code": "OK"} for t, m in rpc]),
+            ("event", "rpc", "time", [{"provider_type": t, "method": m, "code": c} for t, m in rpc for c in CODES[1:]]),
+            ("event", "vm_operation", "time", [{"operation": o, "provider_type": t, "provider": p, "outcome": e}
+                                               for p, t in providers for o in OPERATIONS for e in OUTCOMES]),
+            ("event", "reconcile", "time", [{"kind": k, "outcome": o} for k in KINDS for o in ["requeue", *OUTCOMES]]),
+            ("metric", "virtrigaud_errors_total", "one", [{"reason": r, "component": c} for r in REASONS
+                                                          for c in ("manager", "provider")]),
+            ("metric", "virtrigaud_vsphere_api_calls_total", "one", [{"method": m, "datacenter": f"dc-{i:03}"}
+                                                                     for i in range(60) for m in CALLS]),
+            ("metric", "virtrigaud_vm_operations_total", "one", [{"operation": o, "provider_type": t, "provider": p, "outcome": e}
+                                                                 for p, t in others for o in OPERATIONS for e in OUTCOMES]),
+            ("metric", "virtrigaud_libvirt_domains_total", "level", [{"host": h, "state": s} for h in hosts for s in STATES]),
+            ("metric", "virtrigaud_provider_tasks_inflight", "level", [{"provider_type": t, "provider": p} for p, t in providers]),
+        ]
+
+    def even_heads(self):
+        """Every line that `even` has, once."""
+        def make():
+            rng = random.Random(SEED + 9)
+            return [line(w, n, head, value(v, rng)) for w, n, v, heads in self.even_shapes() for head in heads]
+        return self.file("even-heads", make)
+
+    def even(self, n):
+        """n lines, in which each of the nine shapes, and each line of a shape, is as likely as any other."""
+        def make():
+            rng = random.Random(SEED + 10)
+            for what, name, kind, heads in rng.choices(self.even_shapes(), k=n):
+                yield line(what, name, rng.choice(heads), value(kind, rng))
+        return self.file(f"even-{n}", make)
+
     def anew(self, n, part):
         """n samples, each of a series that no other line has: rpc counters of a type and a code of their own."""
         def make():

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The same work done by the peers in bench/peers. A target is about how much longer they take."""
-from scrape import MEMO
+import time
+
+from scrape import CACHE
 from serving import Daemon, Failure, Peer, peer_result, peers
 from table import Row, measures
 
 N = 100_000
+SECONDS = 330  # for all peers, after which what is left is not measured
 HISTOGRAMS = 5_556  # of 18 lines: as many lines as the counters have
 # Which part of a peer's time the daemon may take.
 FASTER = {("client_golang", "plain"): 50, ("client_golang", "gzip"): 50, ("victoriametrics", "plain"): 5}
@@ -14,6 +17,8 @@ def row_for(bench, name, what, unit, measure, ours=None):
     """The row that measure(row) fills, or says why it cannot. ours: the row of the daemon to compare with."""
     row = Row(f"peers-{name}-{what.split()[0].rstrip(',:')}", f"{name}: {what}", unit)
     try:
+        if time.monotonic() > bench.peers_end:
+            raise Failure("not measured: the time for peers was over")
         measure(row)
         if ours in bench.results:
             row.beside["daemon"] = bench.results[ours].values
@@ -38,7 +43,7 @@ def served(bench, name):
         load = bench.loads.mix(1000, 100_000)
         with Peer(bench, name, "serve") as peer:
             peer.send(load)
-            for _ in range(bench.repeats):
+            for _ in bench.rounds():
                 sent = peer.send(load)
                 row.values.append(sent["cpu"] / sent["lines"])
     return measure
@@ -48,7 +53,7 @@ def scraped(bench, name, form, series, buckets, ours):
     """ours: the daemon with the same content."""
     def measure(row):
         with Peer(bench, name, "scrape", "--series", str(series), "--buckets", str(buckets)) as peer:
-            for _ in range(bench.repeats):
+            for _ in bench.rounds():
                 peer.change()
                 got = peer.fetch(form=form)
                 if got["encoding"] != form:
@@ -66,9 +71,9 @@ def scraped(bench, name, form, series, buckets, ours):
 def our_scrapes(bench, series, fill):
     """CPU seconds of the daemon for {"plain": …, "gzip": …}, which is empty where it is not offered."""
     out = {"plain": [], "gzip": []}
-    with Daemon(bench, many=series, memo=MEMO) as daemon:
+    with Daemon(bench, many=series, cache=CACHE) as daemon:
         daemon.send(fill(0))
-        for _ in range(bench.repeats):
+        for _ in bench.rounds():
             for form, values in out.items():
                 daemon.send(fill(1))
                 got = daemon.fetch(form=form)
@@ -79,11 +84,14 @@ def our_scrapes(bench, series, fill):
 
 @measures("peers")
 def all_peers(bench):
+    bench.peers_end = time.monotonic() + SECONDS
     ours = our_scrapes(bench, N, lambda step: bench.loads.counters(N, step))
     ours_histograms = our_scrapes(bench, HISTOGRAMS, lambda step: bench.loads.histograms(HISTOGRAMS, step))
     for name in peers(bench):
         try:
+            begin = time.monotonic()
             peer_result(bench, name, "setup", timeout=300)
+            bench.peers_end += time.monotonic() - begin  # the first time it builds or installs
         except Failure as e:
             yield Row(f"peers-{name}", name, "ns", notes=[str(e)])
             continue

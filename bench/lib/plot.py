@@ -29,7 +29,7 @@ set grid xtics ytics linecolor rgb '{grey}' linewidth 0.3 dashtype 3
 set key outside right Left reverse samplen 3 noenhanced textcolor rgb '{grey}'
 """
 # What stands behind the comma of a curve's name: (its line, its points).
-DASHES = {"": (1, 7), "our lines": (1, 7), "gzip": (2, 6), "memo of 1 GiB": (2, 6), "in process": (4, 9),
+DASHES = {"": (1, 7), "our lines": (1, 7), "gzip": (2, 6), "cache of 1 GiB": (2, 6), "in process": (4, 9),
           "own protocol": (1, 5)}
 
 

@@ -5,7 +5,7 @@ from events import state_note
 from serving import Daemon, Floor
 from table import Row, measures, median, words
 
-MEMO = "0"  # lines that are sent once or twice are not worth learning
+CACHE = "0"  # lines that are sent once or twice are not worth learning
 
 
 def floor_of(floor, got):
@@ -26,8 +26,8 @@ class Scrapes:
 
     def measure(self):
         with Floor(self.bench) as floor:
-            for _ in range(self.bench.repeats):
-                with Daemon(self.bench, many=self.series, memo=MEMO) as daemon:
+            for _ in self.bench.rounds():
+                with Daemon(self.bench, many=self.series, cache=CACHE) as daemon:
                     daemon.send(self.fill(0))
                     self.take(daemon, floor, "first", "plain")
                     for i in range(2 * self.later):

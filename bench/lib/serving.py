@@ -32,19 +32,22 @@ class Failure(Exception):
 class Bench:
     """Where everything stands, and how the bench's programs are run."""
 
-    def __init__(self, build, first_port):
+    def __init__(self, build, first_port, daemon=None, loads=None):
+        """daemon: another program than the one that was built here. loads: those of another Bench, to send the same."""
         self.build = build
+        self.daemon = daemon or os.path.join(build, "virtrigaud-exporter")
         self.src = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
         self.quick = os.environ.get("BENCH_QUICK") == "1"
         self.repeats = 2 if self.quick else 5
+        self.fewest = min(3, self.repeats)
+        self.row_seconds = 2  # after which a row is content with the fewest repetitions
         self.many = 200_000 if self.quick else 1_000_000  # series, where a row wants many
-        self.tmp = os.path.join(build, "bench", f"tmp-{os.getpid()}")
+        self.tmp = tempfile.mkdtemp(prefix="tmp-", dir=os.path.join(build, "bench"))
         self.server_cpu, self.client_cpu = machine.cpus()
         self.port = first_port
         self.started = 0
-        os.makedirs(self.tmp)
         self.sockets = tempfile.mkdtemp(prefix="ve-bench-")  # short, since the address of a socket holds 108 bytes
-        self.loads = load.Loads(self.tmp)
+        self.loads = loads or load.Loads(self.tmp)
         said = subprocess.run([self.program(), "--help"], capture_output=True, text=True, check=True).stdout
         self.has_state = "--state.file" in said
         self.results = {}  # the rows so far, by name
@@ -61,8 +64,17 @@ class Bench:
         if found != wanted:
             raise Failure(f"{what}: {found:g}, not {wanted:g}")
 
+    def rounds(self, times=1):
+        """The repetitions of a row: as many as usual, when there is time so many times as many, and fewer when they take
+        long."""
+        end = time.monotonic() + self.row_seconds
+        for i in range(self.repeats if self.quick else self.repeats * times):
+            if i >= self.fewest and time.monotonic() > end:
+                return
+            yield i
+
     def program(self):
-        return os.path.join(self.build, "virtrigaud-exporter")
+        return self.daemon
 
     def tool(self, name, *arguments, cpu="client", timeout=120):
         """Runs one of the small programs. Returns what it printed."""
@@ -163,11 +175,12 @@ class Serving:
         given = work()
         return given, (machine.cpu_ns(self.pid) - before) / 1e9
 
-    def send(self, path, *flags, cpu="client"):
-        """Sends a file and waits until it is applied. Returns what the sender says, with the CPU seconds as `cpu`."""
+    def send(self, path, *flags, cpu="client", rejected=False):
+        """Sends a file and waits until it is applied, or all of it rejected. Returns what the sender says, with the CPU
+        seconds as `cpu`."""
         sent, used = self.measured(lambda: self.bench.tool("send", f"--socket={self.socket}", *flags, path, cpu=cpu))
-        if sent["refused"] != 0 or sent["applied"] != sent["lines"]:
-            raise Failure(f"of {sent['lines']} lines {sent['applied']} were applied")
+        if (sent["applied"], sent["refused"]) != ((0, sent["lines"]) if rejected else (sent["lines"], 0)):
+            raise Failure(f"of {sent['lines']} lines {sent['applied']} were applied, {sent['refused']} rejected")
         return sent | {"cpu": used}
 
     def fetch(self, path="/metrics", form="plain", cpu="client"):
@@ -180,8 +193,10 @@ class Serving:
 class Daemon(Serving):
     """As users run it: with a state file where it can, and a source that is connected."""
 
-    def __init__(self, bench, *flags, series=1000, many=1000, workers=1, memo=None, state=True, cpu="server"):
-        """Room for `series` of the mixed load, and `many` of one metric; state: a path, or whether to have one."""
+    def __init__(self, bench, *flags, series=1000, many=1000, limit=None, workers=1, cache=None, state=True,
+                 cpu="server"):
+        """Room for `series` of the mixed load, and `many` of one metric, or just the limit; state: a path, or whether to have
+        one."""
         super().__init__(bench, cpu)
         os.mkdir(self.name + ".d")
         with open(self.name + ".d/bench.yaml", "w", encoding="utf-8") as f:
@@ -189,10 +204,10 @@ class Daemon(Serving):
         self.ready_at = None
         self.flags = [f"--events.socket={self.socket}", f"--events.datagram-socket={self.datagram}",
                       f"--web.listen-address=127.0.0.1:{self.port}", f"--catalog.dir={self.name}.d", f"--events.workers={workers}",
-                      f"--limits.series={max(1000000, 2 * series, 2 * many)}",
-                      f"--limits.series-per-metric={max(10000, series // 2)}", *flags]
-        if memo is not None:
-            self.flags.append(f"--events.memo-size={memo}")
+                      f"--limits.series={limit or max(1000000, 2 * series, 2 * many)}",
+                      f"--limits.series-per-metric={limit or max(10000, series // 2)}", *flags]
+        if cache is not None:
+            self.flags.append(f"--events.cache-size={cache}")
         if state and bench.has_state:
             self.flags.append("--state.file=" + (state if isinstance(state, str) else self.name + ".state"))
 

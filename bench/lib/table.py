@@ -4,7 +4,7 @@ import dataclasses
 import statistics
 
 # How a value in seconds or bytes is shown: (factor, digits behind the point).
-UNITS = {"ns": (1e9, 0), "µs": (1e6, 1), "ms": (1e3, 2), "s": (1, 2), "bytes": (1, 0)}
+UNITS = {"ns": (1e9, 0), "µs": (1e6, 1), "ms": (1e3, 2), "s": (1, 2), "bytes": (1, 0), "MiB": (1 / (1 << 20), 1)}
 ROWS = {}  # name: (function, names of the rows that it gives), in the order of the table
 
 
