@@ -33,6 +33,8 @@ tries = {
     "priority": lambda: os.setpriority(os.PRIO_PROCESS, 0, 5),
     "chown": lambda: os.chown("/var/lib/virtrigaud-exporter/probe", 0, 0),
     "device": lambda: os.stat("/dev/mem"),
+    "ring": lambda: check(libc.syscall(425, 1, None)),  # io_uring_setup
+    "execute": lambda: os.posix_spawn("/bin/true", ["true"], {}),
     "setuid-file": lambda: os.chmod("/var/lib/virtrigaud-exporter/probe", 0o4755),
 }
 with open("/var/lib/virtrigaud-exporter/report", "w", encoding="utf-8") as out:

@@ -2,7 +2,7 @@
 /*
  * fuzz_line: what a client writes into the stream socket. The bytes go through a real connection with the
  * built-in catalogue and low limits; every reply must be one JSON object, the exposition sane, and the same with
- * a memo of lines as without.
+ * a cache of lines as without.
  */
 #include "exposition.h"
 #include "house.h"
@@ -17,8 +17,8 @@ enum {
     SIZE_MAX_INPUT = 150000, // fits into the socket, and more than two lines of full length
     LIMIT = 300,
     LIMIT_PER_METRIC = 40,
-    MEMO = 1 << 20, // bytes
-    TIMES = 3       // a line is remembered at its second sight
+    CACHE = 1 << 20, // bytes
+    TIMES = 3        // a line is remembered at its second sight
 };
 
 static void check_replies(int fd, struct buf *all)
@@ -53,7 +53,7 @@ static void run(struct house *h, const uint8_t *data, size_t size, struct buf *r
     house_must(c != NULL && send(fds[1], data, size, MSG_DONTWAIT) == (ssize_t)size, "no room");
     shutdown(fds[1], SHUT_WR);
     while (!c->closing) {
-        house_must(connection_read(c, h->p, h->ingest->workers[0].input) >= 0, "a broken read");
+        house_must(house_read(c, h->p, h->ingest->workers[0].input) >= 0, "a broken read");
         house_must(connection_flush(c) == 0, "a broken flush");
     }
     check_replies(fds[1], replies);
@@ -61,7 +61,7 @@ static void run(struct house *h, const uint8_t *data, size_t size, struct buf *r
     close(fds[1]);
     h->p->now_ms += 1000;
     sources_tick(h->sources, h->store, h->p->now_ms);
-    expire_reclaim(h->store);
+    schema_reclaim(h->store);
 }
 
 // Says the same some times over, and returns all that can be seen of it afterwards, to be freed.
@@ -71,7 +71,7 @@ static char *outcome(const uint8_t *data, size_t size, bool remembers)
     const char *line = "";
     struct buf all = BUF_INIT;
     house_open(&h, NULL, LIMIT, LIMIT_PER_METRIC);
-    house_must(!remembers || event_reader_memo(h.p->reader, MEMO) == 0, "no memory");
+    house_must(!remembers || event_reader_cache(h.p->reader, CACHE) == 0, "no memory");
     for (int i = 0; i < TIMES; i++) {
         run(&h, data, size, &all);
     }
@@ -95,7 +95,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     char *parsed = outcome(data, size, false);
     char *remembered = outcome(data, size, true);
-    house_must(strcmp(parsed, remembered) == 0, "the memo changes what is seen");
+    house_must(strcmp(parsed, remembered) == 0, "the cache changes what is seen");
     free(parsed);
     free(remembered);
     return 0;

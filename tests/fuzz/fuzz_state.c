@@ -23,16 +23,15 @@ static const char catalog[] =
 
 static void fill(struct house *h)
 {
-    struct arena_hand hand = {0};
-    uint32_t life;
-    sources_bind(h->sources, h->store, &hand);
+    struct arena_writer writer = {0};
+    uint32_t lease;
+    sources_bind(h->sources, h->store, &writer);
     static const char *const names[] = {"one", "two", "three", "four"};
     for (size_t i = 0; i < 4; i++) {
-        struct slice name = {names[i], strlen(names[i])};
-        const struct source *src =
-            source_enter(h->sources, &hand, COMPONENT_PROVIDER, name, h->p->now_ms, &life);
-        h->origin.claimant.base = source_base(h->sources, src);
-        h->origin.claimant.life = life;
+        const struct source *src = house_enter(h->sources, &writer, COMPONENT_PROVIDER, names[i],
+                                               false, h->p->now_ms, &lease);
+        h->origin.owner.updater_id = source_updater_id(h->sources, src);
+        h->origin.owner.lease = lease;
         char line[128];
         for (int k = 0; k < 4; k++) {
             snprintf(line, sizeof line,
@@ -60,7 +59,7 @@ static void sign(struct record_image *image, const struct record_image *before)
         uint64_t at = (uint64_t)before->handles[i] * ARENA_GRANULE;
         const struct record *r = record_at(image->base, before->handles[i]);
         if (at + sizeof *r <= image->size && record_size(r) <= image->size - at) {
-            record_publish(image->base, before->handles[i]);
+            record_persist(image->base, before->handles[i]);
         }
     }
 }
@@ -116,7 +115,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     free(text);
     h.p->now_ms += SOURCE_GRACE_MS + 1000;
     sources_tick(h.sources, h.store, h.p->now_ms);
-    expire_reclaim(h.store);
+    schema_reclaim(h.store);
     house_close(&h);
     image_free(&image);
     image_free(&before);

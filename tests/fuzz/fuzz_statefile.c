@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * fuzz_statefile: a state file, as a list of changes to a good one. A change has 12 bytes: what is changed, which
- * record, where (2 bytes), and a value (8 bytes). Whatever is restored must have its grammar as an exposition.
+ * record, where (2 bytes), and a value (8 bytes). Whatever is restored must have its grammar as an exposition, and so
+ * must what is left of it when pages of the file in use are lost.
  */
 #include "exposition.h"
 #include "house.h"
-#include "ingest/source_state.h"
-#include "series/redo.h"
-#include "series/statefile.h"
+#include "source/source_restore.h"
+#include "state/redo.h"
+#include "state/statefile.h"
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -22,8 +23,10 @@ enum kind {
     CHANGE_RECORD, // of a record, which is published again
     CHANGE_REDO,   // a word of a record, by one more of the first lane's redo list
     CHANGE_HEADER,
-    CHANGE_WORD, // anywhere
-    CHANGE_SIZE, // of the file
+    CHANGE_WORD,  // anywhere
+    CHANGE_SIZE,  // of the file
+    CHANGE_CLOSE, // as at a clean end, so that what is changed later does not fit the sums
+    CHANGE_LOST,  // bits: pages that read as zeros after the restart
     CHANGES,
 };
 
@@ -49,7 +52,7 @@ static void talk(struct house *h)
     house_must(c != NULL && send(fds[1], lines, sizeof lines - 1, 0) > 0, "no room");
     shutdown(fds[1], SHUT_WR);
     while (!c->closing) {
-        house_must(connection_read(c, h->p, h->ingest->workers[0].input) >= 0, "a broken read");
+        house_must(house_read(c, h->p, h->ingest->workers[0].input) >= 0, "a broken read");
         house_must(connection_flush(c) == 0, "a broken flush");
     }
     connection_free(c, h->p);
@@ -66,9 +69,9 @@ static int compare(const void *a, const void *b)
 static void make_base(void)
 {
     struct house h;
-    struct arena_hand hand = {0};
+    struct arena_writer writer = {0};
     house_open(&h, NULL, LIMIT, LIMIT_PER_METRIC);
-    sources_bind(h.sources, h.store, &hand);
+    sources_bind(h.sources, h.store, &writer);
     talk(&h);
     sources_save(h.sources);
     struct arena *arena = h.store->share.arena;
@@ -79,12 +82,12 @@ static void make_base(void)
     house_close(&h);
     atomic_store(&layout_of(base.base)->phase, LAYOUT_RUNNING);
     enum statefile_found found;
-    house_must(statefile_look(&base, &found) == 0 && found == STATEFILE_GOOD && base.n > 5,
+    house_must(statefile_parse(&base, &found) == 0 && found == STATEFILE_GOOD && base.n > 5,
                "the base is no state file");
     qsort(base.handles, base.n, sizeof *base.handles, compare); // as they stand in the file
 }
 
-static void change(char *bytes, uint64_t *size, const uint8_t *data)
+static void change(char *bytes, uint64_t *size, uint64_t *lost, const uint8_t *data)
 {
     uint64_t value;
     memcpy(&value, data + 4, sizeof value);
@@ -100,13 +103,14 @@ static void change(char *bytes, uint64_t *size, const uint8_t *data)
     case CHANGE_RECORD:
         *in_record = (char)value;
         if (r->lanes <= RECORD_MAX_LANES && r->payload <= RECORD_MAX_PAYLOAD) {
-            record_publish(bytes, handle);
+            record_persist(bytes, handle);
         }
         break;
     case CHANGE_REDO:
-        redo->words[redo->marked % REDO_WORDS].at = (uint64_t)(in_record - bytes) & ~(uint64_t)7;
-        redo->words[redo->marked % REDO_WORDS].value = value;
-        redo->marked = redo->marked % REDO_WORDS + 1;
+        redo->words[redo->committed % REDO_WORDS].offset =
+            (uint64_t)(in_record - bytes) & ~(uint64_t)7;
+        redo->words[redo->committed % REDO_WORDS].value = value;
+        redo->committed = redo->committed % REDO_WORDS + 1;
         break;
     case CHANGE_HEADER:
         bytes[at % sizeof(struct layout)] = (char)value;
@@ -116,6 +120,12 @@ static void change(char *bytes, uint64_t *size, const uint8_t *data)
         break;
     case CHANGE_SIZE:
         *size = value % (base.size + 1);
+        break;
+    case CHANGE_CLOSE:
+        layout_close(bytes, base.size - value % base.size);
+        break;
+    case CHANGE_LOST:
+        *lost |= value;
         break;
     case CHANGES:
         break;
@@ -132,26 +142,47 @@ static void check(struct house *h)
     }
 }
 
-static void restore(struct record_image *image, bool whole)
+// As daemon/state does it, with all workers paused.
+static void lose(struct house *h, struct arena_writer *writer, uint64_t lost)
+{
+    struct arena *arena = h->store->share.arena;
+    for (uint64_t at = ARENA_RESERVED; at < arena_used(arena) && lost != 0; lost >>= 1) {
+        uint64_t bytes = arena_used(arena) - at < ARENA_PAGE ? arena_used(arena) - at : ARENA_PAGE;
+        memset(arena_base(arena) + at, 0, lost % 2 * bytes);
+        at += bytes;
+    }
+    schema_repair(h->store);
+    sources_repair(h->sources, writer);
+    ingest_repair(h->ingest, false);
+    house_must(schema_repair(h->store) == 0, "what was repaired is not whole");
+}
+
+static void restore(struct record_image *image, uint64_t lost, bool whole)
 {
     struct house h;
-    struct arena_hand hand = {0};
-    struct sources_past *past = NULL;
+    struct arena_writer writer = {0};
+    struct restore_owners owners;
     struct restored done = {0};
     house_open(&h, NULL, LIMIT, LIMIT_PER_METRIC);
-    sources_bind(h.sources, h.store, &hand);
-    house_must(sources_restore(h.sources, image, &hand, h.p->now_ms, &past) == 0, "no memory");
-    struct restore_marks marks = sources_past_marks(past);
-    house_must(restore_series(h.store, image, &marks, &done) == 0, "no memory");
+    sources_bind(h.sources, h.store, &writer);
+    const struct catalog *c = schema_current(h.store)->catalog;
+    house_must(sources_restore(h.sources, image, c, &writer, h.p->now_ms, &owners) == 0,
+               "no memory");
+    house_must(restore_series(h.store, image, &owners, &done) == 0, "no memory");
     house_must(!whole || (done.series > 4 && image->damaged == 0), "a good file is not taken over");
-    sources_past_free(past);
+    restore_owners_free(&owners);
     ingest_restore(h.ingest, image, h.p->now_ms, h.p->now_real_ms);
     talk(&h);
     check(&h);
+    if (lost != 0) {
+        lose(&h, &writer, lost);
+        talk(&h);
+        check(&h);
+    }
     // All of it can go again.
     h.p->now_ms += WEEKS_MS;
     sources_tick(h.sources, h.store, h.p->now_ms);
-    expire_reclaim(h.store);
+    schema_reclaim(h.store);
     check(&h);
     house_close(&h);
 }
@@ -162,11 +193,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         make_base();
     }
     struct record_image image = {.size = base.size};
+    uint64_t lost = 0;
     char *room = malloc(base.size + SLACK);
     house_must(room != NULL, "no memory");
     memcpy(room, base.base, base.size + SLACK);
     for (size_t at = 0; at + CHANGE <= size && at < (size_t)MOST * CHANGE; at += CHANGE) {
-        change(room, &image.size, data + at);
+        change(room, &image.size, &lost, data + at);
     }
     // Memory of just the file's size, so that a read beyond it is seen.
     image.base = malloc(image.size > 0 ? image.size : 1);
@@ -174,9 +206,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(image.base, room, image.size);
     free(room);
     enum statefile_found found;
-    house_must(statefile_look(&image, &found) == 0, "no memory");
+    house_must(statefile_parse(&image, &found) == 0, "no memory");
     if (found == STATEFILE_GOOD) {
-        restore(&image, size < CHANGE);
+        image.behind = atomic_load(&layout_of(image.base)->behind) != 0;
+        restore(&image, lost, size < CHANGE);
     }
     record_scan_free(&image);
     free(image.base);

@@ -20,9 +20,9 @@ static void must(bool good, const char *what)
 static void check_tls(const struct webconf_tls *tls)
 {
     struct buf text = BUF_INIT;
-    bool any = priority_write(&tls->priority, &text);
+    bool any = tls_priority_write(&tls->priority, &text);
     must(!tls->on || any, "TLS without a version");
-    must(tls->priority.n_curves <= PRIORITY_CURVES, "too many curves");
+    must(tls->priority.n_curves <= TLS_PRIORITY_CURVES, "too many curves");
     must(!tls->on || (tls->cert.path == NULL) != (tls->cert.text == NULL), "not one certificate");
     must(!tls->on || (tls->key.path == NULL) != (tls->key.text == NULL), "not one key");
     buf_free(&text);
@@ -36,27 +36,29 @@ static void check(const struct webconf *c)
         must(strpbrk(c->headers[i].value, "\r\n") == NULL, "a header that ends its line");
     }
     for (size_t i = 0; i < c->n_users; i++) {
-        must(strlen(c->users[i].hash) == BCRYPT_HASH, "a hash that is none");
+        must(strlen(c->users[i].hash) == CREDENTIALS_HASH, "a hash that is none");
     }
     must(c->interval_ns == 0 || c->burst > 0, "nobody is ever let in");
     must(c->burst <= WEBCONF_BURST && c->interval_ns <= WEBCONF_INTERVAL_S * 1000000000ull,
          "a limit without limits");
 }
 
-// As a file, whose certificates are not there.
+// As a file, whose certificates are most likely not there.
 static void load(const uint8_t *data, size_t size)
 {
     struct errs errs = ERRS_INIT;
-    struct watch seen = {0};
+    struct webconf_files seen = {0};
     struct webconf *c = NULL;
     char path[32];
     int fd = memfd_create("web", MFD_CLOEXEC);
     must(fd >= 0 && write(fd, data, size) == (ssize_t)size, "no file in memory");
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    int rc = webconf_load(&c, path, &seen, &errs);
-    must((rc == 0) == (c != NULL) && (rc == 0) == !errs_any(&errs), "result and problems differ");
+    int rc = webconf_load(&c, path, true, &seen, &errs);
+    must((rc == 0) == (c != NULL) && (rc == 0) == !errs_has_any(&errs),
+         "result and problems differ");
+    must(!webconf_files_have_changed(&seen), "files change by themselves");
     webconf_free(c);
-    watch_clear(&seen);
+    webconf_files_clear(&seen);
     errs_free(&errs);
     close(fd);
 }
@@ -66,8 +68,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     load(data, size);
     struct errs errs = ERRS_INIT;
     struct webconf *c = NULL;
-    int rc = webconf_parse(&c, "web.yaml", (const char *)data, size, &errs);
-    must((rc == 0) == (c != NULL) && (rc == 0) == !errs_any(&errs), "result and problems differ");
+    int rc = webconf_parse(&c, "web.yaml", true, (const char *)data, size, &errs);
+    must((rc == 0) == (c != NULL) && (rc == 0) == !errs_has_any(&errs),
+         "result and problems differ");
     if (c != NULL) {
         check(c);
     } else {

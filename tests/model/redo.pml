@@ -2,19 +2,19 @@
 /*
  * The redo record: a session's lines, each of which changes a counter, a gauge that is added to, and the session's
  * position, while the process may be killed between any two stores, and while what it left is taken over. The first line
- * makes the counter's series. The client sends again what the position does not cover. ARCHITECTURE.md says which
- * function each step is.
+ * makes the counter's series. The client sends again what the position does not cover. README.md says which function
+ * each step is.
  *
  * What must hold, besides that the client comes to an end:
  *   after each replay the counter and the position are of the same line;
  *   in the end each line is counted once; the gauge has each at least once, and once more for each kill at most.
  *
  * holds: -DKILLS=2
- * must fail: -DKILLS=1 -DNO_MARK       the list is never valid
- * must fail: -DKILLS=1 -DMARK_FIRST    it is valid before it is written
+ * must fail: -DKILLS=1 -DNO_COMMIT       the list is never valid
+ * must fail: -DKILLS=1 -DCOMMIT_FIRST    it is valid before it is written
  * must fail: -DKILLS=1 -DNO_CLEAR      it stays valid while the next one is written
  * must fail: -DKILLS=1 -DNO_REPLAY     nobody replays it
- * must fail: -DKILLS=1 -DPUBLISH_LATE  the series is published after the mark
+ * must fail: -DKILLS=1 -DPERSIST_LATE  the series is persisted after the commit
  */
 #define LINES 3
 
@@ -23,10 +23,10 @@
 
 byte word[2];
 byte gauge;
-bool published;  // the counter's series, with its record and cell
+bool persisted;  // the counter's series, with its record and cell
 byte list_at[2];
 byte list_value[2];
-byte marked;
+byte committed;
 byte kills;
 bool done;
 
@@ -38,7 +38,7 @@ inline may_die()
 	fi
 }
 
-inline note(i, at, v)
+inline write(i, at, v)
 {
 	list_at[i] = at;
 	may_die();
@@ -46,19 +46,19 @@ inline note(i, at, v)
 	may_die()
 }
 
-inline mark()
+inline commit()
 {
-#ifndef NO_MARK
-	marked = 2;
+#ifndef NO_COMMIT
+	committed = 2;
 #endif
 	may_die()
 }
 
 // The series becomes known to whoever takes over.
-inline make_known()
+inline persist()
 {
 	if
-	:: !published -> published = true
+	:: !persisted -> persisted = true
 	:: else
 	fi;
 	may_die()
@@ -76,17 +76,17 @@ start:
 	d_step {
 		i = 0;
 		do
-		:: i < marked -> word[list_at[i]] = list_value[i]; i++
+		:: i < committed -> word[list_at[i]] = list_value[i]; i++
 		:: else -> break
 		od;
-		marked = 0;
+		committed = 0;
 		i = 0
 	};
 #endif
-	// Series that are not published are left out.
+	// Series that are not persisted are left out.
 	d_step {
 		if
-		:: !published -> word[COUNTER] = 0
+		:: !persisted -> word[COUNTER] = 0
 		:: else
 		fi
 	};
@@ -96,26 +96,26 @@ start:
 	:: line < LINES ->
 		gauge++;
 		may_die();
-#ifdef MARK_FIRST
-		mark();
+#ifdef COMMIT_FIRST
+		commit();
 #endif
-		note(0, COUNTER, word[COUNTER] + 1);
-		note(1, POSITION, word[POSITION] + 1);
-#ifndef PUBLISH_LATE
-		make_known();
+		write(0, COUNTER, word[COUNTER] + 1);
+		write(1, POSITION, word[POSITION] + 1);
+#ifndef PERSIST_LATE
+		persist();
 #endif
-#ifndef MARK_FIRST
-		mark();
+#ifndef COMMIT_FIRST
+		commit();
 #endif
 		word[list_at[0]] = list_value[0];
 		may_die();
 		word[list_at[1]] = list_value[1];
 		may_die();
-#ifdef PUBLISH_LATE
-		make_known();
+#ifdef PERSIST_LATE
+		persist();
 #endif
 #ifndef NO_CLEAR
-		marked = 0;
+		committed = 0;
 		may_die();
 #endif
 		line++

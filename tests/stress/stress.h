@@ -6,11 +6,11 @@
 #define VE_TESTS_STRESS_H
 
 #include "base/clock.h"
-#include "series/claim.h"
-#include "series/expire.h"
+#include "series/idset.h"
 #include "series/key.h"
-#include "series/marks.h"
 #include "series/rcu.h"
+#include "source/owner.h"
+#include "source/ttl.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -84,9 +84,10 @@ static inline void stress_share(struct table_share *share, unsigned lanes, uint6
     STRESS_CHECK(arena_new(&share->arena, (uint64_t)1 << 32) == 0, "arena");
     share->base = arena_base(share->arena);
     share->lanes = lanes;
-    share->life_from = 100;
-    share->most_marks = 199;
-    atomic_store(&share->limit, limit);
+    share->crowded = -1;
+    share->lease_from = 100;
+    share->max_id = 199;
+    atomic_store(&share->quota.limit, limit);
 }
 
 // With what stands behind them in a catalogue.
@@ -113,25 +114,39 @@ static inline size_t stress_key(char *room, size_t size, unsigned key)
     return (size_t)snprintf(room, size, "key=\"%u\"", key);
 }
 
+// Slots that were filled for a key which came in before; where the limits leave room for all.
+static _Atomic uint64_t stress_lost_races;
+
 // Finds or makes the series, as a line does. Returns 1 when it was made, 0, or -errno.
-static inline int stress_place(struct table *t, struct series_hand *hand, unsigned key,
+static inline int stress_place(struct table *t, struct series_writer *writer, unsigned key,
                                struct series **ret)
 {
     char text[32];
     size_t len = stress_key(text, sizeof text, key);
     uint64_t hash = key_hash(text, len);
-    *ret = table_find(t, text, len, hash);
-    return *ret != NULL ? 0 : table_make(t, hand, text, len, hash, TABLE_WITHIN, ret);
+    int rc;
+    do {
+        *ret = table_find(t, text, len, hash);
+        if (*ret != NULL) {
+            return 0;
+        }
+        rc = table_make(t, writer, text, len, hash, TABLE_WITHIN, ret);
+        if (rc == 0) {
+            table_publish(t, *ret);
+            atomic_fetch_add(&stress_lost_races, 1);
+        }
+    } while (rc == 0 && !table_is_still_alive(*ret));
+    return rc;
 }
 
 // The same, claimed: again when it went meanwhile. Adds to `ret_made` each series that it made. In a section.
-static inline int stress_claim(struct table *t, struct series_hand *hand, unsigned key,
-                               const struct claimant *c, uint64_t *ret_made, struct series **ret)
+static inline int stress_claim(struct table *t, struct series_writer *writer, unsigned key,
+                               const struct owner *c, uint64_t *ret_made, struct series **ret)
 {
     for (;;) {
-        int made = stress_place(t, hand, key, ret);
+        int made = stress_place(t, writer, key, ret);
         *ret_made += made > 0;
-        int rc = made < 0 ? made : claim_series(t, hand, *ret, c);
+        int rc = made < 0 ? made : owner_add(t, writer, *ret, c, OWNER_DROPS_OTHERS);
         if (rc != -ESTALE) {
             return rc < 0 ? rc : made;
         }

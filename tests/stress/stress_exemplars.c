@@ -32,8 +32,8 @@ static void write_some(struct work *w, unsigned i)
         char letter = (char)('A' + r % 26);
         memset(text, letter, sizeof text);
         rcu_enter();
-        if (exemplar_keep(w->table, w->series[r / 26 % SERIES], r / 128 % BUCKETS, text,
-                          len_of(letter))) {
+        if (exemplar_keep(table_exemplars(w->table, w->series[r / 26 % SERIES]), r / 128 % BUCKETS,
+                          text, len_of(letter))) {
             atomic_fetch_add(&w->kept, 1);
         }
         rcu_leave();
@@ -44,7 +44,7 @@ static void write_some(struct work *w, unsigned i)
 static void look(struct work *w, const struct series *s, size_t bucket)
 {
     char text[EXEMPLAR_TEXT];
-    const struct exemplars *all = exemplars_of(s);
+    const struct exemplars *all = series_exemplars(s);
     size_t len = all != NULL ? exemplar_read(all, bucket, text) : 0;
     if (len == 0) {
         return;
@@ -75,15 +75,15 @@ static void work(void *arg, unsigned i)
 int main(void)
 {
     struct table_share share = {0};
-    struct series_hand hand = {0};
+    struct series_writer writer = {0};
     struct work w = {.rounds = stress_scaled(2000000), .writing = WRITERS};
     rcu_join();
     stress_share(&share, 1, 100);
     w.table = stress_table(&share, METRIC_HISTOGRAM, 100);
     rcu_enter();
     for (unsigned i = 0; i < SERIES; i++) {
-        STRESS_CHECK(stress_place(w.table, &hand, i, &w.series[i]) == 1, "series");
-        table_show(w.table, w.series[i]);
+        STRESS_CHECK(stress_place(w.table, &writer, i, &w.series[i]) == 1, "series");
+        table_publish(w.table, w.series[i]);
     }
     rcu_leave();
     stress_run(WRITERS + READERS, work, &w);

@@ -19,20 +19,20 @@ struct work {
 static void check_counts(struct work *w)
 {
     for (int t = 0; t < TABLES; t++) {
-        uint64_t n = atomic_load(&w->tables[t]->count);
+        uint64_t n = atomic_load(&w->tables[t]->quota.used);
         STRESS_CHECK(n <= PER_TABLE, "%" PRIu64 " series of one metric", n);
     }
-    uint64_t n = atomic_load(&w->share.count);
+    uint64_t n = atomic_load(&w->share.quota.used);
     STRESS_CHECK(n <= ALL, "%" PRIu64 " series", n);
 }
 
 // What a group of series takes at once.
-static void reserve(struct table *t, struct series_hand *hand, unsigned key)
+static void reserve(struct table *t, struct series_writer *writer, unsigned key)
 {
     char text[32];
     struct series *s;
     uint64_t places = 3;
-    if (!table_take(t, places)) {
+    if (table_reserve(t, writer, places) < 0) {
         return;
     }
     for (unsigned i = 0; i < 3 && places > 0; i++) {
@@ -40,17 +40,17 @@ static void reserve(struct table *t, struct series_hand *hand, unsigned key)
         uint64_t hash = key_hash(text, len);
         if (table_find(t, text, len, hash) == NULL) {
             places--;
-            if (table_make(t, hand, text, len, hash, TABLE_RESERVED, &s) > 0) {
-                table_show(t, s);
+            if (table_make(t, writer, text, len, hash, TABLE_RESERVED, &s) > 0) {
+                table_publish(t, s);
             }
         }
     }
-    table_give(t, places);
+    table_release(t, 0, places);
 }
 
 static void make_series(struct work *w, unsigned lane)
 {
-    struct series_hand hand = {.lane = lane};
+    struct series_writer writer = {.lane = lane};
     uint64_t seed = 9 + lane;
     for (uint64_t n = 0; n < w->rounds; n++) {
         uint64_t r = stress_random(&seed);
@@ -58,20 +58,20 @@ static void make_series(struct work *w, unsigned lane)
         unsigned key = (unsigned)(r >> 40) % KEYS;
         struct series *s = NULL;
         rcu_enter();
-        int rc = stress_place(t, &hand, key, &s);
+        int rc = stress_place(t, &writer, key, &s);
         STRESS_CHECK(rc >= 0 || rc == -ENOSPC, "error %d", rc);
         atomic_fetch_add(&w->refused, rc < 0);
         atomic_fetch_add(&w->made, rc > 0);
         if (rc > 0 && r % 16 < 4) {
             table_undo(t, s);
         } else if (rc >= 0 && r % 16 < 12) {
-            table_show(t, s);
+            table_publish(t, s);
             table_remove(t, s);
         } else if (rc > 0) {
-            table_show(t, s);
+            table_publish(t, s);
         }
         if (r % 64 == 0) {
-            reserve(t, &hand, key);
+            reserve(t, &writer, key);
         }
         rcu_leave();
         check_counts(w);
@@ -126,13 +126,13 @@ int main(void)
     stress_run(MAKERS + 1, run, &w);
     uint64_t left = 0;
     for (int t = 0; t < TABLES; t++) {
-        uint64_t count = atomic_load(&w.tables[t]->count);
+        uint64_t count = atomic_load(&w.tables[t]->quota.used);
         uint64_t n = remove_all(w.tables[t]);
         STRESS_CHECK(n == count, "%" PRIu64 " series, counted %" PRIu64, n, count);
-        STRESS_CHECK(atomic_load(&w.tables[t]->count) == 0, "places are lost");
+        STRESS_CHECK(atomic_load(&w.tables[t]->quota.used) == 0, "places are lost");
         left += n;
     }
-    STRESS_CHECK(atomic_load(&w.share.count) == 0, "places are lost");
+    STRESS_CHECK(atomic_load(&w.share.quota.used) == 0, "places are lost");
     STRESS_CHECK(atomic_load(&w.refused) > 0, "no limit was met");
     reclaim(&w);
     printf("%" PRIu64 " made, %" PRIu64 " refused, %" PRIu64 " left: no place lost\n",

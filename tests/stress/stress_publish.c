@@ -21,17 +21,17 @@ struct work {
     struct table *info;
 };
 
-static void meet(struct work *w, struct series_hand *hand, uint64_t *seed)
+static void meet(struct work *w, struct series_writer *writer, uint64_t *seed)
 {
     for (unsigned key = 0; key < BATCH; key++) {
         struct series *s;
         rcu_enter();
-        int made = stress_place(w->table, hand, key, &s);
+        int made = stress_place(w->table, writer, key, &s);
         STRESS_CHECK(made >= 0, "error %d", made);
         if (made == 0) {
             atomic_fetch_add(&w->found[key], 1);
         } else if (stress_random(seed) % 2 == 0) {
-            table_show(w->table, s);
+            table_publish(w->table, s);
             atomic_fetch_add(&w->shown[key], 1);
         } else {
             table_undo(w->table, s);
@@ -57,7 +57,7 @@ static void settle(struct work *w)
         rcu_leave();
         w->found[key] = w->shown[key] = w->undone[key] = 0;
     }
-    STRESS_CHECK(atomic_load(&w->table->count) == 0, "places are lost");
+    STRESS_CHECK(atomic_load(&w->table->quota.used) == 0, "places are lost");
     table_retire(w->table);
     rcu_wait();
     table_reclaim(w->table);
@@ -66,11 +66,11 @@ static void settle(struct work *w)
 static void run(void *arg, unsigned i)
 {
     struct work *w = arg;
-    struct series_hand hand = {.lane = i};
+    struct series_writer writer = {.lane = i};
     uint64_t seed = 3 + i;
     for (uint64_t round = 0; round < w->rounds; round++) {
         pthread_barrier_wait(&w->turn);
-        meet(w, &hand, &seed);
+        meet(w, &writer, &seed);
         pthread_barrier_wait(&w->turn);
         if (i == 0) {
             settle(w);
@@ -82,19 +82,19 @@ static void run(void *arg, unsigned i)
 static void say(void *arg, unsigned i)
 {
     struct work *w = arg;
-    struct series_hand hand = {.lane = i};
+    struct series_writer writer = {.lane = i};
     uint64_t made = 0;
     for (uint64_t round = 0; round < w->rounds; round++) {
         pthread_barrier_wait(&w->turn);
         for (unsigned source = 0; source < SOURCES; source++) {
-            struct claimant c = {.base = 1 + source, .life = 100 + source};
+            struct owner c = {.updater_id = 1 + source, .lease = 100 + source};
             struct series *s;
             rcu_enter();
             unsigned version = (unsigned)(round % 5 * 10) + i;
-            int rc = stress_claim(w->info, &hand, version * SOURCES + source, &c, &made, &s);
+            int rc = stress_claim(w->info, &writer, version * SOURCES + source, &c, &made, &s);
             STRESS_CHECK(rc >= 0, "error %d", rc);
             sched_yield(); // so that the others come in between
-            table_show(w->info, s);
+            table_publish(w->info, s);
             rcu_leave();
         }
         pthread_barrier_wait(&w->turn);

@@ -6,7 +6,7 @@
  */
 #include "stress.h"
 
-enum { WRITERS = 3, REMOVERS = 2, KEYS = 64, LIVES = 3 };
+enum { WRITERS = 3, REMOVERS = 2, KEYS = 64, LEASES = 3 };
 
 struct work {
     struct table *table;
@@ -22,22 +22,22 @@ struct work {
 
 static void write_series(struct work *w, unsigned lane)
 {
-    struct series_hand hand = {.lane = lane};
+    struct series_writer writer = {.lane = lane};
     uint64_t seed = 5 + lane;
     for (uint64_t n = 0; n < w->updates; n++) {
         uint64_t r = stress_random(&seed);
         unsigned key = (unsigned)(r >> 40) % KEYS;
-        struct claimant c = {.base = 1 + lane, .life = 100 + (uint32_t)(r % LIVES)};
+        struct owner c = {.updater_id = 1 + lane, .lease = 100 + (uint32_t)(r % LEASES)};
         struct series *s;
         rcu_enter();
-        int made = stress_claim(w->table, &hand, key, &c, &w->made[lane], &s);
+        int made = stress_claim(w->table, &writer, key, &c, &w->made[lane], &s);
         STRESS_CHECK(made >= 0, "error %d", made);
         if (made > 0 && r % 8 == 0) { // a line that is refused after all
             table_undo(w->table, s);
             atomic_fetch_add(&w->undone, 1);
         } else {
-            cell_count(table_cell(w->table, &hand, s), 1);
-            table_show(w->table, s);
+            cell_count(table_cell(w->table, &writer, s), 1);
+            table_publish(w->table, s);
             w->counted[lane][key]++;
         }
         rcu_leave();
@@ -47,7 +47,7 @@ static void write_series(struct work *w, unsigned lane)
 
 static bool unowned(void *ctx, struct series *s)
 {
-    return claim_unowned(ctx, s);
+    return owner_is_gone(ctx, s);
 }
 
 static void remove_series(struct work *w, unsigned i)
@@ -65,8 +65,8 @@ static void remove_series(struct work *w, unsigned i)
             if (i == 0) {
                 gone = table_remove(w->table, s);
             } else {
-                for (uint32_t life = 100; life < 100 + LIVES; life++) {
-                    marks_clear(w->table->share->base, series_marks(s), life);
+                for (uint32_t lease = 100; lease < 100 + LEASES; lease++) {
+                    idset_remove(w->table->share->base, series_ids(s), lease);
                 }
                 gone = table_remove_if(w->table, s, unowned, w->table);
             }
@@ -87,9 +87,9 @@ static void add_found(struct work *w, struct series *s)
 // Slots of a state that table_at does not give.
 static struct series *slot_at(const struct table *t, uint32_t slot)
 {
-    uint32_t first = slot < TABLE_FIRST_SLAB ? 0 : 1u << (31 - __builtin_clz(slot));
-    unsigned slab = slot < TABLE_FIRST_SLAB ? 0 : 31 - (unsigned)__builtin_clz(slot) - 5;
-    return atomic_load(&t->slabs[slab]) + (slot - first);
+    uint32_t first = slot < SLAB_FIRST ? 0 : 1u << (31 - __builtin_clz(slot));
+    unsigned slab = slot < SLAB_FIRST ? 0 : 31 - (unsigned)__builtin_clz(slot) - 5;
+    return atomic_load(&t->slab.parts[slab]) + (slot - first);
 }
 
 static void reclaim(struct work *w)
@@ -143,8 +143,8 @@ static void compare(struct work *w)
         made += w->made[i];
     }
     STRESS_CHECK(live <= KEYS, "%" PRIu64 " series of %d keys", live, KEYS);
-    STRESS_CHECK(atomic_load(&w->table->count) == live, "the count is wrong");
-    STRESS_CHECK(made == w->reclaimed + live,
+    STRESS_CHECK(atomic_load(&w->table->quota.used) == live, "the count is wrong");
+    STRESS_CHECK(made + atomic_load(&stress_lost_races) == w->reclaimed + live,
                  "%" PRIu64 " made, %" PRIu64 " gone, %" PRIu64 " left", made, w->reclaimed, live);
     STRESS_CHECK(atomic_load(&w->table->dead) == 0, "some wait still");
     printf("%" PRIu64 " updates, %" PRIu64 " series made, %" PRIu64 " removed, %" PRIu64

@@ -19,39 +19,39 @@ struct work {
     double sum[WRITERS][KEYS];
 };
 
-static void update(struct work *w, struct series_hand *hand, unsigned key, uint64_t r)
+static void update(struct work *w, struct series_writer *writer, unsigned key, uint64_t r)
 {
     struct series *s;
-    unsigned i = hand->lane;
-    int made = stress_place(w->counters, hand, key, &s);
+    unsigned i = writer->lane;
+    int made = stress_place(w->counters, writer, key, &s);
     STRESS_CHECK(made >= 0, "error %d", made);
     double add = r % 4 == 0 ? (double)(r / 4 % 64) / 64 : (double)(r / 4 % 1000);
-    cell_count(table_cell(w->counters, hand, s), add);
-    table_show(w->counters, s);
+    cell_count(table_cell(w->counters, writer, s), add);
+    table_publish(w->counters, s);
     if (add == (double)(uint64_t)add) {
         w->whole[i][key] += (uint64_t)add;
     } else {
         w->rest[i][key] += add;
     }
-    made = stress_place(w->histograms, hand, key, &s);
+    made = stress_place(w->histograms, writer, key, &s);
     STRESS_CHECK(made >= 0, "error %d", made);
     double v = (double)(r >> 20 & 63) / 4;
     size_t bucket = cell_bucket(stress_bounds, 4, v);
-    cell_observe(table_cell(w->histograms, hand, s), bucket, v);
-    table_show(w->histograms, s);
+    cell_observe(table_cell(w->histograms, writer, s), bucket, v);
+    table_publish(w->histograms, s);
     w->buckets[i][key][bucket]++;
     w->sum[i][key] += v;
 }
 
 static void write_series(struct work *w, unsigned lane)
 {
-    struct series_hand hand = {.lane = lane};
+    struct series_writer writer = {.lane = lane};
     uint64_t seed = 77 + lane;
     for (uint64_t n = 0; n < w->updates; n += 16) {
         rcu_enter();
         for (int i = 0; i < 16; i++) {
             uint64_t r = stress_random(&seed);
-            update(w, &hand, (unsigned)(r >> 40) % KEYS, r);
+            update(w, &writer, (unsigned)(r >> 40) % KEYS, r);
         }
         rcu_leave();
     }
@@ -157,7 +157,7 @@ int main(void)
     }
     rcu_leave();
     printf("%d writers, %" PRIu64 " updates each, %" PRIu64 " series, %" PRIu64 " walks: exact\n",
-           WRITERS, w->updates, atomic_load(&share.count), atomic_load(&w->walks));
+           WRITERS, w->updates, atomic_load(&share.quota.used), atomic_load(&w->walks));
     table_free(w->counters);
     table_free(w->histograms);
     arena_free(share.arena);

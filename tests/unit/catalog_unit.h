@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "catalog/catalog.h"
+#include "catalog/load.h"
 #include "unit.h"
 
 // A text and the problems that it has, as errs_write writes them; "" for none.

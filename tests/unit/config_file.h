@@ -5,7 +5,8 @@
 #ifndef VE_TESTS_CONFIG_FILE_H
 #define VE_TESTS_CONFIG_FILE_H
 
-#include "daemon/setting.h"
+#include "daemon/config.h"
+#include "daemon/options.h"
 #include "unit.h"
 #include <errno.h>
 #include <unistd.h>
@@ -57,8 +58,8 @@ static inline struct config *load(struct line *l, const char *args, const char *
     split(l, args);
     write_file(text, strlen(text));
     int r = config_load(&c, l->argc, l->argv, errs);
-    ck_assert_int_eq(r, errs_any(errs) ? -EINVAL : 0);
-    ck_assert_int_eq(c == NULL, errs_any(errs));
+    ck_assert_int_eq(r, errs_has_any(errs) ? -EINVAL : 0);
+    ck_assert_int_eq(c == NULL, errs_has_any(errs));
     return c;
 }
 

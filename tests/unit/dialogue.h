@@ -44,10 +44,10 @@ static inline void dialogue_send(struct dialogue *d, const char *bytes, size_t l
     }
 }
 
-// Lets the connection read once. Returns what connection_read does.
+// Lets the connection read once, and end what that began. Returns what connection_read does.
 static inline int dialogue_read(struct dialogue *d)
 {
-    return connection_read(d->c, d->h->p, d->h->ingest->workers[0].input);
+    return house_read(d->c, d->h->p, d->h->ingest->workers[0].input);
 }
 
 // Takes the replies that there are.

@@ -28,6 +28,7 @@ struct fake_session {
     char id[80];
     uint64_t position;
     uint64_t lost;
+    bool rolled_back;
 };
 
 struct fake {
@@ -53,6 +54,8 @@ struct fake {
     atomic_uint total_rejected; // of all sessions
     atomic_bool forget;         // the next hello finds no session
     atomic_uint swallow;        // hellos to come that are dealt with and not answered
+    atomic_uint swallow_later;  // of those, hellos that are no connection's first line
+    atomic_uint roll_back;      // the next hello finds its session back there; 0: it does not
     atomic_int drift;           // added to the position in the next hello's answer
     atomic_int drift_sync;      // added to `applied` in the next sync's answer
     unsigned die_one_in; // lines after one of so many the connection is closed, its replies unsent
@@ -123,7 +126,14 @@ static bool fake_find(struct fake *f, const char *line)
         strcpy(f->session->id, id);
         f->n_sessions = n + 1;
     }
-    return known;
+    unsigned back = atomic_exchange(&f->roll_back, 0);
+    if (known && back > 0) { // all lines behind it were applied
+        f->total_applied -= (unsigned)f->session->position - back;
+        f->session->position = back;
+        f->session->lost = 0;
+        f->session->rolled_back = true;
+    }
+    return known && !f->session->rolled_back;
 }
 
 static bool fake_hello(struct fake *f, int fd, const char *line)
@@ -149,6 +159,23 @@ static bool fake_hello(struct fake *f, int fd, const char *line)
     return true;
 }
 
+// Twice the memory when it is full: under a sanitizer each realloc copies all.
+static void fake_keep(char **text, size_t *text_len, const char *line, size_t len)
+{
+    size_t size = 1;
+    while (size <= *text_len) {
+        size *= 2;
+    }
+    size_t wanted = size;
+    while (wanted <= *text_len + len) {
+        wanted *= 2;
+    }
+    *text = wanted > size ? realloc(*text, wanted) : *text;
+    memcpy(*text + *text_len, line, len);
+    *text_len += len;
+    (*text)[*text_len] = '\0';
+}
+
 static void fake_deal(struct fake *f, int fd, const char *line, size_t len)
 {
     unsigned rejected = f->rejected;
@@ -165,9 +192,7 @@ static void fake_deal(struct fake *f, int fd, const char *line, size_t len)
         f->session->position++;
         f->total_applied += f->rejected == rejected;
         f->total_rejected += f->rejected - rejected;
-        f->dealt = realloc(f->dealt, f->dealt_len + len + 1);
-        memcpy(f->dealt + f->dealt_len, line, len + 1);
-        f->dealt_len += len;
+        fake_keep(&f->dealt, &f->dealt_len, line, len);
     }
 }
 
@@ -177,13 +202,14 @@ static bool fake_line(struct fake *f, int fd, const char *line, size_t len)
     char text[256];
     bool on = true;
     f->line++;
-    f->log = realloc(f->log, f->log_len + len + 1);
-    memcpy(f->log + f->log_len, line, len);
-    f->log_len += len;
-    f->log[f->log_len] = '\0';
+    fake_keep(&f->log, &f->log_len, line, len);
     bool dies = f->die_one_in > 0 && unit_random(&f->random) % f->die_one_in == 0;
     if (f->swallow > 0 && strncmp(line, "{\"hello\":", 9) == 0) {
         f->swallow--;
+        dies = true;
+    }
+    if (f->line > 1 && f->swallow_later > 0 && strncmp(line, "{\"hello\":", 9) == 0) {
+        f->swallow_later--;
         dies = true;
     }
     f->mute = f->silent || dies;

@@ -6,10 +6,12 @@
 #ifndef VE_TESTS_HOUSE_H
 #define VE_TESTS_HOUSE_H
 
+#include "catalog/load.h"
 #include "expose/expose.h"
+#include "ingest/datagram.h"
 #include "ingest/worker.h"
-#include "series/expire.h"
 #include "series/rcu.h"
+#include "source/ttl.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,8 +24,8 @@ struct house {
     struct sources *sources;
     struct ingest *ingest;
     struct protocol *p;
-    struct event_origin origin; // of house_line
-    struct buf text;            // what house_text returned
+    struct origin origin; // of house_line
+    struct buf text;      // what house_text returned
     struct self self;
 };
 
@@ -31,7 +33,14 @@ static inline void house_scrapes(void *ctx, struct self_scrapes *ret)
 {
     static const double bounds[] = {0.5, 2};
     (void)ctx;
-    *ret = (struct self_scrapes){.by_format = {3, 4}, .n_bounds = 2, .bounds = bounds};
+    *ret = (struct self_scrapes){.by_format = {3, 4},
+                                 .n_bounds = 2,
+                                 .bounds = bounds,
+                                 .n_faults = 2,
+                                 .fault = {"expired", "other"},
+                                 .tls_errors = {5, 0},
+                                 .auth_failures = 6,
+                                 .accept_errors = 7};
     ret->buckets[0] = 2;
     ret->buckets[2] = 1;
     ret->sum = 7.25;
@@ -45,9 +54,42 @@ static inline void house_must(bool good, const char *what)
     }
 }
 
-// `catalog`: YAML, or NULL for the built-in one. `lanes`: room for that many workers.
-static inline void house_open_lanes(struct house *h, const char *catalog, uint64_t limit,
-                                    uint64_t limit_per_metric, unsigned lanes)
+// Reads once, and ends the forgets that this begins, as a worker does between others. Returns as connection_read.
+static inline int house_read(struct connection *c, struct protocol *p, char *input)
+{
+    int n = connection_read(c, p, input);
+    while (c->forget != NULL && !c->closing) {
+        connection_go_on(c, p, input);
+    }
+    return n;
+}
+
+static inline int house_datagram(int fd, struct protocol *p)
+{
+    int n = datagram_read(fd, p);
+    while (datagram_is_open(p)) {
+        datagram_go_on(p);
+    }
+    return n;
+}
+
+// A connection of this source begins, as of user 0. NULL when there is no room.
+static inline struct source *house_enter(struct sources *s, struct arena_writer *writer,
+                                         unsigned component, const char *instance, bool returns,
+                                         uint64_t now_ms, uint32_t *ret_lease)
+{
+    struct source *src = NULL;
+    struct source_call call = {.component = component,
+                               .instance = {instance, strlen(instance)},
+                               .returns = returns,
+                               .now_ms = now_ms};
+    source_enter(s, writer, &call, &src, ret_lease);
+    return src;
+}
+
+// `catalog`: YAML, or NULL for the built-in one. `lanes`: room for that many workers, of which `workers` are there.
+static inline void house_open_workers(struct house *h, const char *catalog, uint64_t limit,
+                                      uint64_t limit_per_metric, unsigned lanes, unsigned workers)
 {
     *h = (struct house){0};
     struct errs errs = ERRS_INIT;
@@ -62,21 +104,25 @@ static inline void house_open_lanes(struct house *h, const char *catalog, uint64
     errs_free(&errs);
     rcu_join();
     struct schema_settings limits = {.limit = limit, .limit_per_metric = limit_per_metric};
-    struct ingest_settings settings = {.workers = 1, .connections = 8, .sessions = HOUSE_SESSIONS};
-    settings.stream = settings.datagram = SOCKET_NONE;
+    struct ingest_settings settings = {
+        .workers = workers, .connections = 8, .sessions = HOUSE_SESSIONS};
+    settings.stream = settings.datagram = UNIX_SOCKET_NONE;
     house_must(sources_new(&h->sources, HOUSE_SOURCES) == 0 &&
-                   schema_open(&h->store, c, &limits, lanes, sources_life_from(HOUSE_SOURCES),
-                               sources_most_marks(HOUSE_SOURCES)) == 0 &&
+                   schema_open(&h->store, c, &limits, lanes, sources_lease_from(HOUSE_SOURCES),
+                               sources_max_id(HOUSE_SOURCES)) == 0 &&
                    ingest_open(&h->ingest, &settings, h->store, h->sources) == 0,
                "no memory");
     h->p = &h->ingest->workers[0].protocol;
+    h->p->clocked = false;
     h->p->now_ms = HOUSE_NOW_MS;
     h->p->now_real_ms = 1700000000000;
-    uint32_t life;
-    const struct source *nameless =
-        source_enter(h->sources, NULL, COMPONENT_UNKNOWN, (struct slice){0}, h->p->now_ms, &life);
-    h->origin.claimant = (struct claimant){
-        .base = source_base(h->sources, nameless), .life = life, .now_s = HOUSE_NOW_MS / 1000};
+    uint32_t lease;
+    const struct source *anonymous =
+        house_enter(h->sources, NULL, COMPONENT_UNKNOWN, "", false, h->p->now_ms, &lease);
+    h->origin.owner = (struct owner){.updater_id = source_updater_id(h->sources, anonymous),
+                                     .precreator_id = source_precreator_id(h->sources, anonymous),
+                                     .lease = lease,
+                                     .now_s = HOUSE_NOW_MS / 1000};
     h->self = (struct self){.version = "1.2.3",
                             .revision = "abc",
                             .ingest = h->ingest,
@@ -87,10 +133,22 @@ static inline void house_open_lanes(struct house *h, const char *catalog, uint64
                             .reload_at_ms = 2500};
 }
 
+static inline void house_open_lanes(struct house *h, const char *catalog, uint64_t limit,
+                                    uint64_t limit_per_metric, unsigned lanes)
+{
+    house_open_workers(h, catalog, limit, limit_per_metric, lanes, 1);
+}
+
 static inline void house_open(struct house *h, const char *catalog, uint64_t limit,
                               uint64_t limit_per_metric)
 {
     house_open_lanes(h, catalog, limit, limit_per_metric, 1);
+}
+
+// The id of what the owner's hellos named, which lies between the two others.
+static inline uint32_t house_named(const struct owner *c)
+{
+    return (c->updater_id + c->precreator_id) / 2;
 }
 
 static inline void house_close(struct house *h)
@@ -102,10 +160,10 @@ static inline void house_close(struct house *h)
     rcu_part();
 }
 
-// Judges a line of the nameless source.
-static inline struct event_verdict house_bytes(struct house *h, const char *line, size_t len)
+// Judges a line of the anonymous source.
+static inline struct event_result house_bytes(struct house *h, const char *line, size_t len)
 {
-    struct event_verdict v;
+    struct event_result v;
     // Memory of just its size, so that a read beyond it is seen.
     char *copy = malloc(len > 0 ? len : 1);
     memcpy(copy, line, len);
@@ -116,7 +174,7 @@ static inline struct event_verdict house_bytes(struct house *h, const char *line
     return v;
 }
 
-static inline struct event_verdict house_line(struct house *h, const char *line)
+static inline struct event_result house_line(struct house *h, const char *line)
 {
     return house_bytes(h, line, strlen(line));
 }
@@ -124,8 +182,8 @@ static inline struct event_verdict house_line(struct house *h, const char *line)
 static inline bool house_wants_all(const void *ctx, const char *name)
 {
     (void)ctx;
-    return strncmp(name, "process_", 8) != 0 && strstr(name, "_busy_") == NULL &&
-           strstr(name, "_memo_") == NULL;
+    return strstr(name, "process_") == NULL && strstr(name, "_busy_") == NULL &&
+           strstr(name, "_cache_") == NULL;
 }
 
 static inline bool house_wants_catalog(const void *ctx, const char *name)
@@ -138,7 +196,7 @@ static inline bool house_wants_catalog(const void *ctx, const char *name)
 static inline const char *house_expose(struct house *h, bool (*wants)(const void *, const char *))
 {
     struct expose_filter filter = {.wants = wants};
-    struct sink sink = sink_text(&h->text);
+    struct format_sink sink = format_sink_text(&h->text);
     buf_clear(&h->text);
     house_must(expose_text(&sink, h->store, &h->self, &filter) == 0, "no memory");
     return buf_string(&h->text);
@@ -148,7 +206,7 @@ static inline const char *house_open_text(struct house *h,
                                           bool (*wants)(const void *, const char *), bool created)
 {
     struct expose_filter filter = {.wants = wants};
-    struct sink sink = sink_text(&h->text);
+    struct format_sink sink = format_sink_text(&h->text);
     buf_clear(&h->text);
     house_must(expose_openmetrics(&sink, h->store, &h->self, &filter, created) == 0, "no memory");
     return buf_string(&h->text);
@@ -160,7 +218,7 @@ static inline const char *house_text(struct house *h)
     return house_expose(h, house_wants_catalog);
 }
 
-// These and the exporter's own, but for what changes by itself and the memo's figures.
+// These and the exporter's own, but for what changes by itself and the cache's figures.
 static inline const char *house_text_all(struct house *h)
 {
     return house_expose(h, house_wants_all);

@@ -6,9 +6,9 @@
 #define VE_TESTS_IMAGE_H
 
 #include "house.h"
-#include "ingest/source_state.h"
-#include "series/redo.h"
-#include "series/restore.h"
+#include "source/source_restore.h"
+#include "state/redo.h"
+#include "state/restore.h"
 
 // The arena's bytes in memory of their own. Not scanned yet.
 static inline struct record_image image_of(const struct house *h)
@@ -18,7 +18,7 @@ static inline struct record_image image_of(const struct house *h)
     house_must(image.base != NULL, "no memory");
     memcpy(image.base, h->store->share.base, image.size);
     image.seed = layout_of(image.base)->seed;
-    image.life_from = layout_of(image.base)->life_from;
+    image.lease_from = layout_of(image.base)->lease_from;
     return image;
 }
 
@@ -33,18 +33,19 @@ static inline void image_free(struct record_image *image)
 static inline struct restored image_restore(struct house *h, struct record_image *image)
 {
     struct restored done = {0};
-    struct sources_past *past = NULL;
-    struct arena_hand hand = {0};
-    sources_bind(h->sources, h->store, &hand);
+    struct restore_owners owners;
+    struct arena_writer writer = {0};
+    sources_bind(h->sources, h->store, &writer);
     for (unsigned lane = 0; !image->power_cut && lane < LAYOUT_LANES; lane++) {
         redo_replay(layout_redo(image->base, lane), image->base, ARENA_RESERVED, image->size);
     }
     house_must(record_scan(image) == 0, "no memory");
-    house_must(sources_restore(h->sources, image, &hand, h->p->now_ms, &past) == 0, "no memory");
-    struct restore_marks marks = sources_past_marks(past);
-    house_must(restore_series(h->store, image, &marks, &done) == 0, "no memory");
+    const struct catalog *c = schema_current(h->store)->catalog;
+    house_must(sources_restore(h->sources, image, c, &writer, h->p->now_ms, &owners) == 0,
+               "no memory");
+    house_must(restore_series(h->store, image, &owners, &done) == 0, "no memory");
     ingest_restore(h->ingest, image, h->p->now_ms, h->p->now_real_ms);
-    sources_past_free(past);
+    restore_owners_free(&owners);
     return done;
 }
 

@@ -8,18 +8,18 @@
 #include <string.h>
 
 #include "catalog_unit.h"
-#include "series/claim.h"
-#include "series/expire.h"
+#include "series/idset.h"
 #include "series/key.h"
-#include "series/marks.h"
 #include "series/rcu.h"
 #include "series/schema.h"
+#include "source/owner.h"
+#include "source/ttl.h"
 #include "unit.h"
 
-enum { UNIT_LANES = 2, UNIT_LIFE_FROM = 100, UNIT_MOST_MARKS = 199 };
+enum { UNIT_LANES = 2, UNIT_LEASE_FROM = 100, UNIT_MAX_ID = 199 };
 
-static struct series_hand unit_hand; // of the latest store
-static struct arena *unit_arena;     // its
+static struct series_writer unit_writer; // of the latest store
+static struct arena *unit_arena;         // its
 
 // A store of the catalogue's metrics, whose limits are the given ones.
 static inline struct series_store *unit_store(const char *catalog, uint64_t limit,
@@ -27,28 +27,28 @@ static inline struct series_store *unit_store(const char *catalog, uint64_t limi
 {
     struct schema_settings settings = {.limit = limit, .limit_per_metric = limit_per_metric};
     struct series_store *store = NULL;
-    unit_hand = (struct series_hand){0};
-    ck_assert_int_eq(schema_open(&store, load_text(catalog), &settings, UNIT_LANES, UNIT_LIFE_FROM,
-                                 UNIT_MOST_MARKS),
+    unit_writer = (struct series_writer){0};
+    ck_assert_int_eq(schema_open(&store, load_text(catalog), &settings, UNIT_LANES, UNIT_LEASE_FROM,
+                                 UNIT_MAX_ID),
                      0);
     unit_arena = store->share.arena;
     return store;
 }
 
-static inline bool unit_marks_has(const struct series *s, uint32_t mark)
+static inline bool unit_ids_has(const struct series *s, uint32_t id)
 {
-    return marks_has(arena_base(unit_arena), series_marks(s), mark);
+    return idset_has(arena_base(unit_arena), series_ids(s), id);
 }
 
-static inline int unit_marks_add(const struct series *s, uint32_t mark)
+static inline int unit_ids_add(const struct series *s, uint32_t id)
 {
-    struct marks_room room = {unit_arena, &unit_hand.arena, UNIT_MOST_MARKS};
-    return marks_add(series_marks(s), mark, &room);
+    struct idset_memory room = {unit_arena, &unit_writer.arena, UNIT_MAX_ID};
+    return idset_add(series_ids(s), id, &room);
 }
 
-static inline void unit_marks_clear(const struct series *s, uint32_t mark)
+static inline void unit_ids_remove(const struct series *s, uint32_t id)
 {
-    marks_clear(arena_base(unit_arena), series_marks(s), mark);
+    idset_remove(arena_base(unit_arena), series_ids(s), id);
 }
 
 static inline struct family *unit_family(struct series_store *store, const char *name)
@@ -69,18 +69,18 @@ static inline struct series *unit_find(struct table *t, const char *key)
     return table_find(t, key, strlen(key), key_hash(key, strlen(key)));
 }
 
-static inline int unit_make(struct table *t, struct series_hand *hand, const char *key,
+static inline int unit_make(struct table *t, struct series_writer *writer, const char *key,
                             struct series **ret)
 {
-    return table_make(t, hand, key, strlen(key), key_hash(key, strlen(key)), TABLE_WITHIN, ret);
+    return table_make(t, writer, key, strlen(key), key_hash(key, strlen(key)), TABLE_WITHIN, ret);
 }
 
 // A series that is new, and shown.
 static inline struct series *unit_add(struct table *t, const char *key)
 {
     struct series *s = NULL;
-    ck_assert_int_eq(unit_make(t, &unit_hand, key, &s), 1);
-    table_show(t, s);
+    ck_assert_int_eq(unit_make(t, &unit_writer, key, &s), 1);
+    table_publish(t, s);
     return s;
 }
 

@@ -76,10 +76,10 @@ END_TEST
 START_TEST(pieces_are_aligned_zeroed_and_never_handle_zero)
 {
     struct arena *a = arena_of(ARENA_STEP);
-    struct arena_hand hand = {0};
+    struct arena_writer writer = {0};
     static const size_t sizes[] = {0, 1, 15, 16, 17, 100, 129, 1000, 40000, ARENA_MAX_PIECE};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        uint32_t handle = arena_alloc(a, &hand, sizes[i]);
+        uint32_t handle = arena_alloc(a, &writer, sizes[i]);
         ck_assert_uint_ne(handle, 0);
         unsigned char *p = arena_at(arena_base(a), handle);
         ck_assert_uint_eq((uintptr_t)p % 16, 0);
@@ -95,23 +95,23 @@ END_TEST
 START_TEST(a_released_piece_comes_back_zeroed_to_its_class_only)
 {
     struct arena *a = arena_of(ARENA_STEP);
-    struct arena_hand hand = {0};
-    uint32_t first = arena_alloc(a, &hand, 100);
+    struct arena_writer writer = {0};
+    uint32_t first = arena_alloc(a, &writer, 100);
     memset(arena_at(arena_base(a), first), 0xFF, 112);
     arena_release(a, first, 100);
-    ck_assert_uint_ne(arena_alloc(a, &hand, 96), first);
-    uint32_t again = arena_alloc(a, &hand, 112);
+    ck_assert_uint_ne(arena_alloc(a, &writer, 96), first);
+    uint32_t again = arena_alloc(a, &writer, 112);
     ck_assert_uint_eq(again, first);
     ck_assert(all_are(arena_at(arena_base(a), again), 112, 0));
     arena_free(a);
 }
 END_TEST
 
-START_TEST(what_one_hand_releases_another_may_have)
+START_TEST(what_one_writer_releases_another_may_have)
 {
     struct arena *a = arena_of(ARENA_STEP);
-    struct arena_hand one = {0};
-    struct arena_hand two = {0};
+    struct arena_writer one = {0};
+    struct arena_writer two = {0};
     uint32_t pieces[3];
     for (size_t i = 0; i < 3; i++) {
         pieces[i] = arena_alloc(a, &one, 64);
@@ -124,7 +124,7 @@ START_TEST(what_one_hand_releases_another_may_have)
         ck_assert_uint_eq(arena_alloc(a, &two, 64), pieces[i]);
     }
     ck_assert_uint_eq(arena_used(a), used);
-    // The second hand has no chunk yet, and takes one.
+    // The second writer has no chunk yet, and takes one.
     ck_assert_uint_ne(arena_alloc(a, &two, 64), 0);
     ck_assert_uint_eq(arena_used(a), used + ARENA_CHUNK);
     arena_free(a);
@@ -134,23 +134,23 @@ END_TEST
 START_TEST(a_full_arena_gives_nothing_until_something_is_released)
 {
     struct arena *a = arena_of(1);
-    struct arena_hand hand = {0};
+    struct arena_writer writer = {0};
     uint32_t pieces[CHUNKS];
     for (size_t i = 0; i < CHUNKS; i++) {
-        pieces[i] = arena_alloc(a, &hand, ARENA_MAX_PIECE);
+        pieces[i] = arena_alloc(a, &writer, ARENA_MAX_PIECE);
         ck_assert_uint_ne(pieces[i], 0);
     }
     ck_assert_uint_eq(arena_used(a), ARENA_STEP);
     for (size_t i = 0; i < 3; i++) {
-        ck_assert_uint_eq(arena_alloc(a, &hand, ARENA_MAX_PIECE), 0);
-        ck_assert_uint_eq(arena_alloc(a, &hand, 1), 0);
+        ck_assert_uint_eq(arena_alloc(a, &writer, ARENA_MAX_PIECE), 0);
+        ck_assert_uint_eq(arena_alloc(a, &writer, 1), 0);
     }
     memset(arena_at(arena_base(a), pieces[7]), 1, ARENA_MAX_PIECE);
     arena_release(a, pieces[7], ARENA_MAX_PIECE);
-    ck_assert_uint_eq(arena_alloc(a, &hand, 1), 0);
-    ck_assert_uint_eq(arena_alloc(a, &hand, ARENA_MAX_PIECE), pieces[7]);
+    ck_assert_uint_eq(arena_alloc(a, &writer, 1), 0);
+    ck_assert_uint_eq(arena_alloc(a, &writer, ARENA_MAX_PIECE), pieces[7]);
     ck_assert(all_are(arena_at(arena_base(a), pieces[7]), ARENA_MAX_PIECE, 0));
-    ck_assert_uint_eq(arena_alloc(a, &hand, ARENA_MAX_PIECE), 0);
+    ck_assert_uint_eq(arena_alloc(a, &writer, ARENA_MAX_PIECE), 0);
     arena_free(a);
 }
 END_TEST
@@ -158,18 +158,18 @@ END_TEST
 START_TEST(a_step_that_the_system_refuses_is_asked_for_again)
 {
     struct arena *a = arena_of(2 * (uint64_t)ARENA_STEP);
-    struct arena_hand hand = {0};
+    struct arena_writer writer = {0};
     uint64_t used = arena_used(a);
     for (size_t i = 0; i < CHUNKS; i++) {
-        ck_assert_uint_ne(arena_alloc(a, &hand, ARENA_MAX_PIECE), 0);
+        ck_assert_uint_ne(arena_alloc(a, &writer, ARENA_MAX_PIECE), 0);
     }
     used = arena_used(a);
     refuse_protect = true; // the second step
-    ck_assert_uint_eq(arena_alloc(a, &hand, ARENA_MAX_PIECE), 0);
-    ck_assert_uint_eq(arena_alloc(a, &hand, 16), 0);
+    ck_assert_uint_eq(arena_alloc(a, &writer, ARENA_MAX_PIECE), 0);
+    ck_assert_uint_eq(arena_alloc(a, &writer, 16), 0);
     ck_assert_uint_eq(arena_used(a), used);
     refuse_protect = false;
-    ck_assert_uint_ne(arena_alloc(a, &hand, ARENA_MAX_PIECE), 0);
+    ck_assert_uint_ne(arena_alloc(a, &writer, ARENA_MAX_PIECE), 0);
     arena_free(a);
 }
 END_TEST
@@ -181,8 +181,8 @@ START_TEST(an_arena_is_as_large_as_the_system_allows)
     ck_assert_uint_ge(a->size, ARENA_STEP);
     ck_assert_uint_le(a->size, mmap_most);
     ck_assert_uint_eq(a->size % ARENA_STEP, 0);
-    struct arena_hand hand = {0};
-    ck_assert_uint_ne(arena_alloc(a, &hand, 1), 0);
+    struct arena_writer writer = {0};
+    ck_assert_uint_ne(arena_alloc(a, &writer, 1), 0);
     arena_free(a);
 }
 END_TEST
@@ -192,13 +192,13 @@ START_TEST(handles_reach_the_end_of_the_largest_arena)
     struct arena *a = arena_of(UINT64_MAX / 2);
     ck_assert_uint_le(a->size / ARENA_GRANULE, UINT32_MAX);
     atomic_store(&a->used, a->size - ARENA_CHUNK);
-    struct arena_hand hand = {0};
-    uint32_t handle = arena_alloc(a, &hand, ARENA_MAX_PIECE);
+    struct arena_writer writer = {0};
+    uint32_t handle = arena_alloc(a, &writer, ARENA_MAX_PIECE);
     ck_assert_uint_ne(handle, 0);
     unsigned char *p = arena_at(arena_base(a), handle);
     p[ARENA_MAX_PIECE - 1] = 1;
     ck_assert_ptr_eq(p + ARENA_MAX_PIECE, arena_base(a) + a->size);
-    ck_assert_uint_eq(arena_alloc(a, &hand, 1), 0);
+    ck_assert_uint_eq(arena_alloc(a, &writer, 1), 0);
     arena_free(a);
 }
 END_TEST
@@ -245,9 +245,9 @@ static void mark(struct shadow *sh, uint32_t handle, size_t bytes, bool taken)
     }
 }
 
-static void take(struct shadow *sh, struct arena_hand *hand, size_t bytes, unsigned char fill)
+static void take(struct shadow *sh, struct arena_writer *writer, size_t bytes, unsigned char fill)
 {
-    uint32_t handle = arena_alloc(sh->arena, hand, bytes);
+    uint32_t handle = arena_alloc(sh->arena, writer, bytes);
     if (handle == 0) {
         return;
     }
@@ -275,7 +275,7 @@ START_TEST(pieces_never_overlap_whatever_comes_and_goes)
     static struct shadow sh;
     uint64_t seed = unit_seed() | 1;
     sh.arena = arena_of(ARENA_STEP);
-    struct arena_hand hands[3] = {0};
+    struct arena_writer writers[3] = {0};
     for (int round = 0; round < 50000; round++) {
         uint64_t r = unit_random(&seed);
         bool more = sh.n < sizeof sh.pieces / sizeof sh.pieces[0] && (sh.n == 0 || r % 5 < 3);
@@ -285,7 +285,7 @@ START_TEST(pieces_never_overlap_whatever_comes_and_goes)
         }
         static const size_t most[] = {64, 64, 600, 600, 5000, ARENA_MAX_PIECE};
         size_t bytes = 1 + (r >> 20) % most[r / 8 % 6];
-        take(&sh, &hands[r >> 60 & 1], bytes, (unsigned char)(1 + (r >> 50) % 255));
+        take(&sh, &writers[r >> 60 & 1], bytes, (unsigned char)(1 + (r >> 50) % 255));
     }
     while (sh.n > 0) {
         give(&sh, 0);
@@ -297,7 +297,7 @@ END_TEST
 UNIT_MAIN("arena", a_class_holds_every_size_of_it_and_wastes_little,
           pieces_are_aligned_zeroed_and_never_handle_zero,
           a_released_piece_comes_back_zeroed_to_its_class_only,
-          what_one_hand_releases_another_may_have,
+          what_one_writer_releases_another_may_have,
           a_full_arena_gives_nothing_until_something_is_released,
           a_step_that_the_system_refuses_is_asked_for_again,
           an_arena_is_as_large_as_the_system_allows, handles_reach_the_end_of_the_largest_arena,

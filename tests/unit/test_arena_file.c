@@ -17,13 +17,13 @@ static int some_fallocate(int fd, off_t at, off_t len)
 }
 
 #define posix_fallocate some_fallocate
-#include "series/arena_file.c"
+#include "series/arena.c"
 #undef posix_fallocate
 
 enum { STEPS = 4 };
 
 static struct arena *a;
-static struct arena_hand hand;
+static struct arena_writer writer;
 static int fd;
 
 static int file(void)
@@ -37,7 +37,7 @@ static int file(void)
 
 static void begin(void)
 {
-    hand = (struct arena_hand){0};
+    writer = (struct arena_writer){0};
     ck_assert_int_eq(arena_new(&a, (uint64_t)STEPS * ARENA_STEP), 0);
     fd = file();
 }
@@ -52,7 +52,7 @@ static void end(void)
 // A piece with this text in it.
 static char *put(const char *text)
 {
-    uint32_t handle = arena_alloc(a, &hand, ARENA_MAX_PIECE);
+    uint32_t handle = arena_alloc(a, &writer, ARENA_MAX_PIECE);
     ck_assert_uint_ne(handle, 0);
     char *p = arena_at(arena_base(a), handle);
     strcpy(p, text);
@@ -85,7 +85,7 @@ START_TEST(what_is_written_to_the_arena_is_in_the_file)
     char *after = put("after");
     ck_assert_str_eq(in_file(fd, after), "after");
     ck_assert_int_eq(arena_file_bytes(a), 2 * ARENA_STEP);
-    ck_assert_int_eq(arena_adrift(a), 0);
+    ck_assert_int_eq(arena_file_error(a), 0);
     end();
 }
 END_TEST
@@ -100,17 +100,17 @@ START_TEST(without_room_new_steps_are_memory_until_there_is_some)
     for (int i = 0; i < 2 * ARENA_STEP / ARENA_MAX_PIECE; i++) {
         p = put("in memory");
     }
-    ck_assert_int_eq(arena_adrift(a), -ENOSPC);
+    ck_assert_int_eq(arena_file_error(a), -ENOSPC);
     ck_assert_int_eq(arena_file_bytes(a), ARENA_STEP);
     ck_assert_str_eq(in_file(fd, p), "");
     ck_assert_int_eq(arena_reserve(a, fd), -ENOSPC);
     ck_assert_int_eq(arena_attach(a, fd), -ENOSPC);
-    ck_assert_int_eq(arena_adrift(a), -ENOSPC);
+    ck_assert_int_eq(arena_file_error(a), -ENOSPC);
     no_room = 0;
     ck_assert_int_eq(arena_reserve(a, fd), 0);
-    ck_assert_int_eq(arena_adrift(a), -ENOSPC);
+    ck_assert_int_eq(arena_file_error(a), -ENOSPC);
     ck_assert_int_eq(arena_attach(a, fd), 0);
-    ck_assert_int_eq(arena_adrift(a), 0);
+    ck_assert_int_eq(arena_file_error(a), 0);
     ck_assert_str_eq(p, "in memory");
     ck_assert_str_eq(in_file(fd, p), "in memory");
     strcpy(p, "in the file");
@@ -149,13 +149,13 @@ START_TEST(a_file_that_was_cut_costs_its_bytes_and_nothing_else)
     kept[ARENA_PAGE] = 'x'; // of a page that is not touched before the cut
     ck_assert_int_eq(ftruncate(fd, kept - arena_base(a) + ARENA_PAGE), 0);
     ck_assert_int_eq(kept[ARENA_PAGE], 0);
-    ck_assert(arena_torn(a));
-    ck_assert_int_eq(arena_adrift(a), -EIO);
+    ck_assert(arena_is_corrupt(a));
+    ck_assert_int_eq(arena_file_error(a), -EIO);
     ck_assert_int_eq(ftruncate(fd, 0), 0);
     ck_assert_str_eq(lost, "");
     strcpy(lost, "again");
     ck_assert_int_eq(arena_detach(a), 0);
-    ck_assert(!arena_torn(a));
+    ck_assert(!arena_is_corrupt(a));
     ck_assert_str_eq(lost, "again");
     ck_assert_str_eq(kept, "");
     int other = file();
@@ -202,8 +202,50 @@ START_TEST(a_bus_error_that_is_not_the_arena_s_ends_the_process)
 }
 END_TEST
 
+START_TEST(a_page_that_became_memory_on_the_way_is_left_alone)
+{
+    begin();
+    ck_assert_int_eq(arena_attach(a, fd), 0);
+    char *p = put("kept");
+    ck_assert_int_eq(arena_detach(a), 0);
+    // As a thread does that met the page before.
+    ck_assert(rescue(a, (uint64_t)(p - arena_base(a)), false));
+    ck_assert_str_eq(p, "kept");
+    ck_assert(!arena_is_corrupt(a));
+    ck_assert_int_eq(arena_file_error(a), 0);
+    ck_assert(!rescue(a, (uint64_t)(p - arena_base(a)), true)); // of broken memory nothing is left
+    end();
+}
+END_TEST
+
+START_TEST(pages_of_the_system_are_replaced_whole)
+{
+    begin();
+    a->page = 4 * ARENA_PAGE;
+    ck_assert_int_eq(arena_attach(a, fd), 0);
+    arena_guard(a);
+    char *base = arena_base(a);
+    uint64_t last = ARENA_STEP - a->page;
+    base[last] = 'x';
+    base[last - 1] = 'y';
+    ck_assert_int_eq(ftruncate(fd, (off_t)last), 0);
+    ck_assert_int_eq(base[ARENA_STEP - 1], 0);
+    ck_assert_int_eq(ftruncate(fd, ARENA_STEP), 0);
+    for (uint64_t at = last; at < ARENA_STEP; at++) {
+        base[at] = 'n';
+    }
+    char in = 'f';
+    ck_assert_int_eq(pread(fd, &in, 1, (off_t)last), 1);
+    ck_assert_int_eq(in, 0); // all of it is memory
+    ck_assert_int_eq(base[last - 1], 'y');
+    end();
+}
+END_TEST
+
 UNIT_MAIN("arena_file", what_is_written_to_the_arena_is_in_the_file,
           without_room_new_steps_are_memory_until_there_is_some,
           an_arena_moves_from_one_file_into_another,
           a_file_that_was_cut_costs_its_bytes_and_nothing_else,
-          a_bus_error_that_is_not_the_arena_s_ends_the_process)
+          a_bus_error_that_is_not_the_arena_s_ends_the_process,
+          a_page_that_became_memory_on_the_way_is_left_alone,
+          pages_of_the_system_are_replaced_whole)

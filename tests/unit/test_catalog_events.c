@@ -18,29 +18,29 @@ START_TEST(an_event_fits_the_metrics_that_it_updates)
          "c.yaml:6:10: events[0].name: event name \"1e\" must match [a-z_][a-z0-9_]*\n"},
         {METRICS "- {nam: e, updates: [{add: g}]}\n", "c.yaml:6:3: events[0].name: is missing\n"},
         {METRICS "- {name: e, update: [{add: g}]}\n",
-         "c.yaml:6:13: events[0].update: unknown key (did you mean \"updates\"?)\n"
+         "c.yaml:6:13: events[0].update: unknown key; the nearest is updates\n"
          "c.yaml:6:3: events[0].updates: is missing\n"},
         {METRICS "- {name: e}\n", "c.yaml:6:3: events[0].updates: is missing\n"},
         {METRICS "- {name: e, updates: []}\n",
-         "c.yaml:6:22: events[0].updates: needs from 1 to 16 updates\n"},
+         "c.yaml:6:22: events[0].updates: must be a list of 1 to 16 entries, not 0\n"},
         {METRICS "- {name: e, updates: {add: g}}\n",
-         "c.yaml:6:22: events[0].updates: must be a list\n"},
+         "c.yaml:6:22: events[0].updates: must be a list of 1 to 16 entries, not a mapping\n"},
         {METRICS "- {name: e, updates: [g]}\n",
-         "c.yaml:6:23: events[0].updates[0]: must be a mapping\n"},
+         "c.yaml:6:23: events[0].updates[0]: must be a mapping, not \"g\"\n"},
         {METRICS "- {name: e, updates: [{}]}\n",
          "c.yaml:6:23: events[0].updates[0]: needs exactly one of add, set and observe\n"},
         {METRICS "- {name: e, value: seconds, updates: [{add: g, set: g}]}\n",
          "c.yaml:6:39: events[0].updates[0]: needs exactly one of add, set and observe\n"},
         {METRICS "- {name: e, updates: [{ad: g}]}\n",
-         "c.yaml:6:24: events[0].updates[0].ad: unknown key (did you mean \"add\"?)\n"
+         "c.yaml:6:24: events[0].updates[0].ad: unknown key; the nearest is add\n"
          "c.yaml:6:23: events[0].updates[0]: needs exactly one of add, set and observe\n"},
         {METRICS "- {name: e, updates: [{add: h}]}\n",
-         "c.yaml:6:29: events[0].updates[0].add: unknown metric \"h\" (did you mean \"g\"?)\n"},
+         "c.yaml:6:29: events[0].updates[0].add: unknown metric \"h\"; the nearest is g\n"},
         {METRICS "- {name: e, labels: [x], updates: [{add: a_totl}]}\n",
-         "c.yaml:6:42: events[0].updates[0].add: unknown metric \"a_totl\" (did you mean "
-         "\"a_total\"?)\n"},
+         "c.yaml:6:42: events[0].updates[0].add: unknown metric \"a_totl\"; the nearest is "
+         "a_total\n"},
         {METRICS "- {name: e, updates: [{add: [g]}]}\n",
-         "c.yaml:6:29: events[0].updates[0].add: must be a single value\n"},
+         "c.yaml:6:29: events[0].updates[0].add: must be a text, not a list\n"},
         {METRICS "- {name: e, value: seconds, updates: [{add: t}]}\n",
          "c.yaml:6:45: events[0].updates[0].add: add is for counters and gauges; \"t\" is a "
          "histogram\n"},
@@ -61,42 +61,44 @@ START_TEST(an_event_fits_the_metrics_that_it_updates)
         {METRICS "- {name: e, value: \"\", updates: [{observe: t}]}\n",
          "c.yaml:6:20: events[0].value: a unit must match [a-z_][a-z0-9_]*, as in \"seconds\"\n"},
         {METRICS "- {name: e, value: [s], updates: [{observe: t}]}\n",
-         "c.yaml:6:20: events[0].value: must be a single value\n"},
+         "c.yaml:6:20: events[0].value: must be a text, not a list\n"},
         {METRICS "- {name: e, value: {unit: s, option: true}, updates: [{observe: t}]}\n",
-         "c.yaml:6:30: events[0].value.option: unknown key (did you mean \"optional\"?)\n"},
+         "c.yaml:6:30: events[0].value.option: unknown key; the nearest is optional\n"},
         {METRICS "- {name: e, updates: [{add: a_total}]}\n",
          "c.yaml:6:29: events[0].updates[0].add: the event has no label \"x\", which \"a_total\" "
          "needs\n"},
         {METRICS "- {name: e, labels: [x, y], updates: [{add: a_total}]}\n",
          "c.yaml:6:25: events[0].labels[1]: label \"y\" is used by no update\n"},
         {METRICS "- {name: e, labels: [x, x], updates: [{add: a_total}]}\n",
-         "c.yaml:6:25: events[0].labels[1]: label \"x\" stands here twice\n"},
+         "c.yaml:6:25: events[0].labels[1]: duplicate label \"x\"\n"},
         {METRICS "- {name: e, labels: [x], updates: [{add: a_total, by: -1}, {add: g, by: -1}]}\n",
-         "c.yaml:6:55: events[0].updates[0].by: a counter never goes down\n"},
+         "c.yaml:6:55: events[0].updates[0].by: a counter cannot decrease\n"},
         {METRICS "- {name: e, updates: [{add: g, by: many}, {add: g, by: .inf}]}\n",
-         "c.yaml:6:36: events[0].updates[0].by: \"many\" is not a finite number\n"
-         "c.yaml:6:56: events[0].updates[1].by: \".inf\" is not a finite number\n"},
+         "c.yaml:6:36: events[0].updates[0].by: must be a finite number, not \"many\"\n"
+         "c.yaml:6:56: events[0].updates[1].by: must be a finite number, not \".inf\"\n"},
         {METRICS "- {name: e, value: seconds, updates: [{observe: t, by: 2}]}\n",
-         "c.yaml:6:56: events[0].updates[0].by: only add takes it\n"},
+         "c.yaml:6:56: events[0].updates[0].by: only add takes `by`\n"},
         {METRICS "- {name: e, updates: [{add: g, when: {y: a}}]}\n",
          "c.yaml:6:39: events[0].updates[0].when.y: the event has no label \"y\"\n"},
         {METRICS "- {name: e, labels: [x], updates: [{add: g, when: [x]}, {add: g, when: {}}, "
                  "{add: g, when: {x: []}}, {add: g, when: {x: {}}}, {add: g, when: {x: ''}}]}\n",
-         "c.yaml:6:51: events[0].updates[0].when: must be a mapping\n"
-         "c.yaml:6:72: events[0].updates[1].when: needs from 1 to 16 labels\n"
+         "c.yaml:6:51: events[0].updates[0].when: must be a mapping of 1 to 16 entries, not a "
+         "list\n"
+         "c.yaml:6:72: events[0].updates[1].when: must be a mapping of 1 to 16 entries, not 0\n"
          "c.yaml:6:96: events[0].updates[2].when.x: needs from 1 to 1000 values\n"
-         "c.yaml:6:121: events[0].updates[3].when.x: must be a single value\n"
-         "c.yaml:6:146: events[0].updates[4].when.x: is empty; a label's value never is\n"},
+         "c.yaml:6:121: events[0].updates[3].when.x: must be a text, not a mapping\n"
+         "c.yaml:6:146: events[0].updates[4].when.x: is empty; a label's value must not be "
+         "empty\n"},
         {METRICS
          "- {name: e, labels: [x], updates: [{add: g, when: {x: [succes, success, ok, "
          "bad]}}]}\nlabels: {x: {values: [success], closed: true, aliases: {ok: success}}}\n",
          "c.yaml:6:56: events[0].updates[0].when.x[0]: \"succes\" is not among the values of label "
-         "\"x\" (did you mean \"success\"?)\n"
+         "\"x\"; the nearest is success\n"
          "c.yaml:6:77: events[0].updates[0].when.x[3]: \"bad\" is not among the values of label "
          "\"x\"\n"},
         {METRICS "- {name: e, updates: [{add: g}]}\n- {name: e, updates: [{add: g}]}\n",
-         "c.yaml:7:10: events[1]: event \"e\" exists already (c.yaml:6); say `replace: true` to "
-         "replace it\n"},
+         "c.yaml:7:10: events[1]: event \"e\" exists already (c.yaml:6); `replace: true` replaces "
+         "it\n"},
     };
     EXPECT_CASES(cases);
 }
@@ -112,7 +114,7 @@ START_TEST(an_event_has_sixteen_updates_at_most)
     expect_problems(buf_string(&text), text.len, "");
     buf_str(&text, "  - {add: g}\n");
     expect_problems(buf_string(&text), text.len,
-                    "c.yaml:8:3: events[0].updates: needs from 1 to 16 updates\n");
+                    "c.yaml:8:3: events[0].updates: must be a list of 1 to 16 entries, not 17\n");
     buf_free(&text);
 }
 END_TEST

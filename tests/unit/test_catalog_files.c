@@ -130,13 +130,12 @@ START_TEST(without_replace_a_second_one_is_a_problem)
     put("a", text);
     put("b", text);
     const char *const files[] = {"a", "b"};
-    load(
-        &(struct catalog_input){.n_files = 2, .files = files},
-        "b:1:11: buckets.b: list of buckets \"b\" exists already (a:1); say `replace: true` to "
-        "replace it\n"
-        "b:2:10: labels.x: label \"x\" exists already (a:2); say `replace: true` to replace it\n"
-        "b:4:10: metrics[0]: metric \"g\" exists already (a:4); say `replace: true` to replace it\n"
-        "b:6:10: events[0]: event \"e\" exists already (a:6); say `replace: true` to replace it\n");
+    load(&(struct catalog_input){.n_files = 2, .files = files},
+         "b:1:11: buckets.b: list of buckets \"b\" exists already (a:1); `replace: true` replaces "
+         "it\n"
+         "b:2:10: labels.x: label \"x\" exists already (a:2); `replace: true` replaces it\n"
+         "b:4:10: metrics[0]: metric \"g\" exists already (a:4); `replace: true` replaces it\n"
+         "b:6:10: events[0]: event \"e\" exists already (a:6); `replace: true` replaces it\n");
     remove_all();
 }
 END_TEST
@@ -167,8 +166,8 @@ START_TEST(files_that_cannot_be_read_are_named_with_all_other_problems)
     load(&(struct catalog_input){.n_files = 3, .files = files, .dir = "d"},
          "a: No such file or directory\n"
          "d: Is a directory\n"
-         "b:1:10: metrics: must be a list\n"
-         "d/a.yaml:2:1: did not find expected node content while parsing a flow node\n");
+         "d/a.yaml:2:1: did not find expected node content while parsing a flow node\n"
+         "b:1:10: metrics: must be a list, not \"1\"\n");
     remove_all();
 }
 END_TEST

@@ -49,24 +49,54 @@ START_TEST(a_metric_name_is_one_that_prometheus_tools_accept)
          "c.yaml:2:10: metrics[0].name: metric name \"up\" is reserved\n"},
         {"metrics:\n"
          "- {name: a_total, type: counter, help: h}\n- {name: a, type: gauge, help: h}\n",
-         "c.yaml:2:10: metrics[0].name: clashes with metric \"a\": in OpenMetrics both are called "
-         "so\n"},
+         "c.yaml:2:10: metrics[0].name: clashes with metric \"a\": in OpenMetrics both use the "
+         "name \"a\"\n"},
         {"metrics:\n"
          "- {name: a, type: histogram, help: h, buckets: [1]}\n- {name: a_total, type: counter, "
          "help: h}\n",
-         "c.yaml:3:10: metrics[1].name: clashes with metric \"a\": in OpenMetrics both are called "
-         "so\n"},
+         "c.yaml:3:10: metrics[1].name: clashes with metric \"a\": in OpenMetrics both use the "
+         "name \"a\"\n"},
+        {"metrics:\n"
+         "- {name: q_bucket_total, type: counter, help: h}\n- {name: q, type: histogram, help: h, "
+         "buckets: [1]}\n",
+         "c.yaml:2:10: metrics[0].name: clashes with metric \"q\": in OpenMetrics both use the "
+         "name \"q_bucket\"\n"},
+        {"metrics:\n"
+         "- {name: q_count_total, type: counter, help: h}\n- {name: q, type: histogram, help: h, "
+         "buckets: [1]}\n",
+         "c.yaml:2:10: metrics[0].name: clashes with metric \"q\": in OpenMetrics both use the "
+         "name \"q_count\"\n"},
+        {"metrics:\n"
+         "- {name: q_sum_total, type: counter, help: h}\n- {name: q, type: histogram, help: h, "
+         "buckets: [1]}\n",
+         "c.yaml:2:10: metrics[0].name: clashes with metric \"q\": in OpenMetrics both use the "
+         "name \"q_sum\"\n"},
+        {"metrics:\n"
+         "- {name: q_created_total, type: counter, help: h}\n- {name: q, type: histogram, help: h, "
+         "buckets: [1]}\n",
+         "c.yaml:2:10: metrics[0].name: clashes with metric \"q\": in OpenMetrics both use the "
+         "name \"q_created\"\n"},
+        {"metrics:\n"
+         "- {name: q_total, type: counter, help: h}\n- {name: q_created_total, type: counter, "
+         "help: h}\n",
+         "c.yaml:3:10: metrics[1].name: clashes with metric \"q_total\": in OpenMetrics both use "
+         "the name \"q_created\"\n"},
+        {"metrics:\n"
+         "- {name: q_total, type: counter, help: h}\n- {name: q_total_total, type: counter, "
+         "help: h}\n",
+         "c.yaml:3:10: metrics[1].name: clashes with metric \"q_total\": in OpenMetrics both use "
+         "the name \"q_total\"\n"},
         {"metrics:\n"
          "- {type: gauge, help: h}\n",
          "c.yaml:2:3: metrics[0].name: is missing\n"},
         {"metrics:\n"
          "- {name: [a], type: gauge, help: h}\n",
-         "c.yaml:2:10: metrics[0].name: must be a single value\n"},
+         "c.yaml:2:10: metrics[0].name: must be a text, not a list\n"},
         {"metrics:\n"
          "- {name: a, type: gauge, help: h}\n- {name: b, type: gauge, help: h}\n- {name: a, type: "
          "gauge, help: h}\n",
-         "c.yaml:4:10: metrics[2]: metric \"a\" exists already (c.yaml:2); say `replace: true` to "
-         "replace it\n"},
+         "c.yaml:4:10: metrics[2]: metric \"a\" exists already (c.yaml:2); `replace: true` "
+         "replaces it\n"},
     };
     EXPECT_CASES(cases);
 }
@@ -77,30 +107,30 @@ START_TEST(a_metric_has_known_keys_and_none_is_missing)
     static const struct problem_case cases[] = {
         {"metrics:\n"
          "- {name: a_total, type: counter, help: h, lables: [x]}\n",
-         "c.yaml:2:43: metrics[0].lables: unknown key (did you mean \"labels\"?)\n"},
+         "c.yaml:2:43: metrics[0].lables: unknown key; the nearest is labels\n"},
         {"metrics:\n"
          "- {name: g}\n",
          "c.yaml:2:3: metrics[0].type: is missing\n"
          "c.yaml:2:3: metrics[0].help: is missing\n"},
         {"metrics:\n"
          "- {name: a_total, type: countr, help: h}\n",
-         "c.yaml:2:25: metrics[0].type: unknown type \"countr\" (did you mean \"counter\"?)\n"},
+         "c.yaml:2:25: metrics[0].type: unknown value \"countr\"; the nearest is counter\n"},
         {"metrics:\n"
          "- {name: a_total, type: summary, help: h}\n",
-         "c.yaml:2:25: metrics[0].type: unknown type \"summary\"\n"},
+         "c.yaml:2:25: metrics[0].type: unknown value \"summary\"\n"},
         {"metrics:\n"
          "- {name: a_total, type: [a], help: h}\n",
-         "c.yaml:2:25: metrics[0].type: must be a single value\n"},
+         "c.yaml:2:25: metrics[0].type: must be a text, not a list\n"},
         {"metrics:\n"
          "- {name: a_total, type: counter, help: h, component: managr}\n",
-         "c.yaml:2:54: metrics[0].component: unknown component \"managr\" (did you mean "
-         "\"manager\"?)\n"},
+         "c.yaml:2:54: metrics[0].component: unknown value \"managr\"; the nearest is "
+         "manager\n"},
         {"metrics:\n"
          "- {name: a_total, type: counter, help: h, component: unknown}\n",
-         "c.yaml:2:54: metrics[0].component: unknown component \"unknown\"\n"},
+         "c.yaml:2:54: metrics[0].component: unknown value \"unknown\"\n"},
         {"metrics:\n"
          "- {name: a_total, type: counter, help: h, component: {a: b}}\n",
-         "c.yaml:2:54: metrics[0].component: must be a single value\n"},
+         "c.yaml:2:54: metrics[0].component: must be a text, not a mapping\n"},
     };
     EXPECT_CASES(cases);
 }
@@ -123,7 +153,7 @@ START_TEST(a_help_text_is_one_line)
          "c.yaml:2:40: metrics[0].help: has a control character or a line break\n"},
         {"metrics:\n"
          "- {name: a_total, type: counter, help: [h]}\n",
-         "c.yaml:2:40: metrics[0].help: must be a single value\n"},
+         "c.yaml:2:40: metrics[0].help: must be a text, not a list\n"},
     };
     EXPECT_CASES(cases);
 }
@@ -134,10 +164,10 @@ START_TEST(labels_of_a_metric_are_legal_and_stand_once)
     static const struct problem_case cases[] = {
         {"metrics:\n"
          "- {name: a_total, type: counter, help: h, labels: x}\n",
-         "c.yaml:2:51: metrics[0].labels: must be a list\n"},
+         "c.yaml:2:51: metrics[0].labels: must be a list, not \"x\"\n"},
         {"metrics:\n"
          "- {name: a_total, type: counter, help: h, labels: [x, y, x]}\n",
-         "c.yaml:2:58: metrics[0].labels[2]: label \"x\" stands here twice\n"},
+         "c.yaml:2:58: metrics[0].labels[2]: duplicate label \"x\"\n"},
         {"metrics:\n"
          "- {name: a_total, type: counter, help: h, labels: [9x, __x, quantile, le]}\n",
          "c.yaml:2:52: metrics[0].labels[0]: label name \"9x\" must match [a-zA-Z_][a-zA-Z0-9_]*\n"
@@ -155,13 +185,13 @@ START_TEST(labels_of_a_metric_are_legal_and_stand_once)
          "- {name: a_total, type: counter, help: h, labels: [[x], {a: b, c: d}, {x: [y]}, {}]}\n",
          "c.yaml:2:52: metrics[0].labels[0]: must be a label's name, or {name: definition}\n"
          "c.yaml:2:57: metrics[0].labels[1]: must be a label's name, or {name: definition}\n"
-         "c.yaml:2:75: metrics[0].labels[2]: must be a single value\n"
+         "c.yaml:2:75: metrics[0].labels[2]: must be a text, not a list\n"
          "c.yaml:2:81: metrics[0].labels[3]: must be a label's name, or {name: definition}\n"},
         {"metrics:\n"
          "- {name: a_total, type: counter, help: h, labels: [{x: outcom}]}\nlabels: {outcome: "
          "{}}\n",
-         "c.yaml:2:56: metrics[0].labels[0]: unknown label definition \"outcom\" (did you mean "
-         "\"outcome\"?)\n"},
+         "c.yaml:2:56: metrics[0].labels[0]: unknown label definition \"outcom\"; the nearest is "
+         "outcome\n"},
         {"metrics:\n"
          "- {name: a_total, type: counter, help: h, labels: [{x: y}, y]}\n",
          "c.yaml:2:56: metrics[0].labels[0]: unknown label definition \"y\"\n"},
@@ -191,20 +221,20 @@ START_TEST(bounds_are_finite_and_ascend)
         {"metrics:\n"
          "- {name: t_seconds, type: histogram, help: h, buckets: [a, .inf, nan, 1e999, '1', [2], "
          "5, 4]}\n",
-         "c.yaml:2:57: metrics[0].buckets[0]: \"a\" is not a finite number\n"
-         "c.yaml:2:60: metrics[0].buckets[1]: \".inf\" is not a finite number\n"
-         "c.yaml:2:66: metrics[0].buckets[2]: \"nan\" is not a finite number\n"
-         "c.yaml:2:71: metrics[0].buckets[3]: \"1e999\" is not a finite number\n"
-         "c.yaml:2:78: metrics[0].buckets[4]: \"1\" is not a finite number\n"
-         "c.yaml:2:83: metrics[0].buckets[5]: must be a single value\n"
+         "c.yaml:2:57: metrics[0].buckets[0]: must be a finite number, not \"a\"\n"
+         "c.yaml:2:60: metrics[0].buckets[1]: must be a finite number, not \".inf\"\n"
+         "c.yaml:2:66: metrics[0].buckets[2]: must be a finite number, not \"nan\"\n"
+         "c.yaml:2:71: metrics[0].buckets[3]: must be a finite number, not \"1e999\"\n"
+         "c.yaml:2:78: metrics[0].buckets[4]: must be a finite number, not a text in quotes\n"
+         "c.yaml:2:83: metrics[0].buckets[5]: must be a finite number, not a list\n"
          "c.yaml:2:91: metrics[0].buckets[7]: bounds must ascend\n"},
         {"buckets: {duration: [1]}\nmetrics:\n- {name: t_seconds, type: histogram, help: h, "
          "buckets: durations}\n",
-         "c.yaml:3:56: metrics[0].buckets: unknown list of buckets \"durations\" (did you mean "
-         "\"duration\"?)\n"},
+         "c.yaml:3:56: metrics[0].buckets: unknown list of buckets \"durations\"; the nearest is "
+         "duration\n"},
         {"metrics:\n"
          "- {name: t_seconds, type: histogram, help: h, buckets: {a: b}}\n",
-         "c.yaml:2:56: metrics[0].buckets: must be a list\n"},
+         "c.yaml:2:56: metrics[0].buckets: must be a list, not a mapping\n"},
         {"metrics:\n"
          "- {name: a_total, type: counter, help: h, buckets: [1]}\n",
          "c.yaml:2:52: metrics[0].buckets: only a histogram has buckets\n"},
@@ -213,10 +243,10 @@ START_TEST(bounds_are_finite_and_ascend)
          "c.yaml:2:44: metrics[0].buckets: only a histogram has buckets\n"},
         {"buckets: {a-b: [1], b: 1, c: {bound: [1]}, d: {bounds: []}, e: {bounds: [1], replace: "
          "maybe}}\n",
-         "c.yaml:1:87: buckets.e.replace: must be true or false\n"
+         "c.yaml:1:87: buckets.e.replace: must be true or false, not \"maybe\"\n"
          "c.yaml:1:11: buckets.a-b: a list's name must match [a-zA-Z_][a-zA-Z0-9_]*\n"
-         "c.yaml:1:24: buckets.b: must be a list of bounds, or a mapping with `bounds`\n"
-         "c.yaml:1:31: buckets.c.bound: unknown key (did you mean \"bounds\"?)\n"
+         "c.yaml:1:24: buckets.b: must be a list of bounds, or a mapping with `bounds`, not \"1\"\n"
+         "c.yaml:1:31: buckets.c.bound: unknown key; the nearest is bounds\n"
          "c.yaml:1:30: buckets.c.bounds: is missing\n"
          "c.yaml:1:56: buckets.d.bounds: needs at least one bound\n"},
     };
@@ -241,37 +271,45 @@ START_TEST(other_keys_fit_the_metric)
          "c.yaml:2:49: metrics[0].unit: the metric's name does not end in \"_a_total\"\n"},
         {"metrics:\n"
          "- {name: a_total, type: counter, help: h, unit: [a]}\n",
-         "c.yaml:2:49: metrics[0].unit: must be a single value\n"},
+         "c.yaml:2:49: metrics[0].unit: must be a text, not a list\n"},
         {"metrics:\n"
          "- {name: g, type: gauge, help: h, unit: g}\n",
          "c.yaml:2:41: metrics[0].unit: the metric's name does not end in \"_g\"\n"},
         {"metrics:\n"
          "- {name: a_total, type: counter, help: h, series_limit: 0}\n",
-         "c.yaml:2:57: metrics[0].series_limit: must be a whole number from 1 to 100000000\n"},
+         "c.yaml:2:57: metrics[0].series_limit: must be a whole number from 1 to 100000000, not "
+         "\"0\"\n"},
         {"metrics:\n"
          "- {name: a_total, type: counter, help: h, series_limit: -1}\n",
-         "c.yaml:2:57: metrics[0].series_limit: must be a whole number from 1 to 100000000\n"},
+         "c.yaml:2:57: metrics[0].series_limit: must be a whole number from 1 to 100000000, not "
+         "\"-1\"\n"},
         {"metrics:\n"
          "- {name: a_total, type: counter, help: h, series_limit: many}\n",
-         "c.yaml:2:57: metrics[0].series_limit: must be a whole number from 1 to 100000000\n"},
+         "c.yaml:2:57: metrics[0].series_limit: must be a whole number from 1 to 100000000, not "
+         "\"many\"\n"},
         {"metrics:\n"
          "- {name: a_total, type: counter, help: h, series_limit: 100000001}\n",
-         "c.yaml:2:57: metrics[0].series_limit: must be a whole number from 1 to 100000000\n"},
+         "c.yaml:2:57: metrics[0].series_limit: must be a whole number from 1 to 100000000, not "
+         "\"100000001\"\n"},
         {"metrics:\n"
          "- {name: a_total, type: counter, help: h, series_limit: [1]}\n",
-         "c.yaml:2:57: metrics[0].series_limit: must be a single value\n"},
+         "c.yaml:2:57: metrics[0].series_limit: must be a whole number from 1 to 100000000, not a "
+         "list\n"},
         {"metrics:\n"
          "- {name: a_total, type: counter, help: h, ttl: 500ms}\n",
-         "c.yaml:2:48: metrics[0].ttl: must be a duration of at least 1s, such as 30s or 1h\n"},
+         "c.yaml:2:48: metrics[0].ttl: must be a duration of at least 1s, such as 30s or 1h, not "
+         "\"500ms\"\n"},
         {"metrics:\n"
          "- {name: a_total, type: counter, help: h, ttl: 0}\n",
-         "c.yaml:2:48: metrics[0].ttl: must be a duration of at least 1s, such as 30s or 1h\n"},
+         "c.yaml:2:48: metrics[0].ttl: must be a duration of at least 1s, such as 30s or 1h, not "
+         "\"0\"\n"},
         {"metrics:\n"
          "- {name: a_total, type: counter, help: h, ttl: soon}\n",
-         "c.yaml:2:48: metrics[0].ttl: must be a duration of at least 1s, such as 30s or 1h\n"},
+         "c.yaml:2:48: metrics[0].ttl: must be a duration of at least 1s, such as 30s or 1h, not "
+         "\"soon\"\n"},
         {"metrics:\n"
          "- {name: a_total, type: counter, help: h, ttl: {a: b}}\n",
-         "c.yaml:2:48: metrics[0].ttl: must be a single value\n"},
+         "c.yaml:2:48: metrics[0].ttl: must be a text, not a mapping\n"},
         {"metrics:\n"
          "- {name: a_total, type: counter, help: h, owner: source}\n",
          "c.yaml:2:50: metrics[0].owner: only a gauge has an owner\n"},
@@ -280,34 +318,58 @@ START_TEST(other_keys_fit_the_metric)
          "c.yaml:2:68: metrics[0].owner: only a gauge has an owner\n"},
         {"metrics:\n"
          "- {name: g, type: gauge, help: h, owner: process}\n",
-         "c.yaml:2:42: metrics[0].owner: unknown owner \"process\"\n"},
+         "c.yaml:2:42: metrics[0].owner: unknown value \"process\"\n"},
         {"metrics:\n"
          "- {name: g, type: gauge, help: h, owner: sourc}\n",
-         "c.yaml:2:42: metrics[0].owner: unknown owner \"sourc\" (did you mean \"source\"?)\n"},
+         "c.yaml:2:42: metrics[0].owner: unknown value \"sourc\"; the nearest is source\n"},
         {"metrics:\n"
          "- {name: a_total, type: counter, help: h, precreate: yes}\n",
-         "c.yaml:2:54: metrics[0].precreate: must be true or false\n"},
+         "c.yaml:2:54: metrics[0].precreate: must be true or false, not \"yes\"\n"},
         {"metrics:\n"
          "- {name: a_total, type: counter, help: h, precreate: \"true\"}\n",
-         "c.yaml:2:54: metrics[0].precreate: must be true or false\n"},
+         "c.yaml:2:54: metrics[0].precreate: must be true or false, not a text in quotes\n"},
         {"metrics:\n"
          "- {name: a_total, type: counter, help: h, precreate: true}\n",
-         "c.yaml:2:54: metrics[0].precreate: needs a closed label\n"},
+         "c.yaml:2:54: metrics[0].precreate: needs a closed label, or one of which it names "
+         "values\n"},
         {"metrics:\n"
          "- {name: g, type: gauge, help: h, precreate: true}\n",
-         "c.yaml:2:46: metrics[0].precreate: a gauge is not made before it is set\n"},
+         "c.yaml:2:46: metrics[0].precreate: a gauge cannot be created in advance\n"},
         {"metrics:\n"
          "- {name: a_total, type: counter, help: h, precreate: true, labels: [x]}\n",
-         "c.yaml:2:54: metrics[0].precreate: needs a closed label\n"},
+         "c.yaml:2:54: metrics[0].precreate: needs a closed label, or one of which it names "
+         "values\n"},
         {"metrics:\n"
          "- {name: a_total, type: counter, help: h, precreate: true, labels: [x, y, z]}\nlabels:\n "
          " x: {values: [a,b,c,d,e,f,g,h,i,j,k], closed: true}\n  y: {values: "
          "[a,b,c,d,e,f,g,h,i,j], closed: true}\n  z: {values: [a,b,c,d,e,f,g,h,i,j], closed: "
          "true}\n",
-         "c.yaml:2:54: metrics[0].precreate: the closed labels have more than 1000 combinations\n"},
+         "c.yaml:2:54: metrics[0].precreate: the labels have more than 1000 combinations\n"},
+        {"labels: {x: {values: [a, b], aliases: {c: a}}, y: {}}\nmetrics:\n"
+         "- {name: a_total, type: counter, help: h, labels: [x, y], precreate: {x: some, y: all, "
+         "z: all, "
+         "x2: [a]}}\n",
+         "c.yaml:3:74: metrics[0].precreate.x: unknown value \"some\"\n"
+         "c.yaml:3:83: metrics[0].precreate.y: label \"y\" has no known values\n"
+         "c.yaml:3:88: metrics[0].precreate.z: the metric has no label \"z\"\n"
+         "c.yaml:3:96: metrics[0].precreate.x2: the metric has no label \"x2\"\n"},
+        {"labels: {x: {values: [alpha, b], closed: true}}\nmetrics:\n"
+         "- {name: a_total, type: counter, help: h, labels: [x], precreate: {x: [alpa, {}, '']}}\n"
+         "- {name: b_total, type: counter, help: h, labels: [x], precreate: {x: []}}\n"
+         "- {name: c_total, type: counter, help: h, labels: [y], precreate: {y: source}}\n"
+         "- {name: d_total, type: counter, help: h, labels: [y], precreate: [y]}\n",
+         "c.yaml:3:72: metrics[0].precreate.x[0]: \"alpa\" is not among the values of label \"x\"; "
+         "the "
+         "nearest is alpha\n"
+         "c.yaml:3:78: metrics[0].precreate.x[1]: must be a text, not a mapping\n"
+         "c.yaml:3:82: metrics[0].precreate.x[2]: is empty; a label's value must not be empty\n"
+         "c.yaml:4:71: metrics[1].precreate.x: needs from 1 to 1000 values\n"
+         "c.yaml:5:67: metrics[2].precreate: needs a closed label, or one of which it names "
+         "values\n"
+         "c.yaml:6:67: metrics[3].precreate: must be true or false, not a list\n"},
         {"metrics:\n"
          "- {name: a_total, type: counter, help: h, replace: 1}\n",
-         "c.yaml:2:52: metrics[0].replace: must be true or false\n"},
+         "c.yaml:2:52: metrics[0].replace: must be true or false, not \"1\"\n"},
     };
     EXPECT_CASES(cases);
 }

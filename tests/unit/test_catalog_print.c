@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <jansson.h>
 
+#include "catalog/print.h"
 #include "catalog_unit.h"
 
 // Everything that a catalogue can hold, with names and values that YAML might take for something else.
@@ -13,20 +14,28 @@ static const char odd[] =
     "\"#h\", "
     "\"a: b\", \"é\", \"\\u2028\", \"\\ufeff\", \"\\U0001F600\", \"-\", \"a,b\", \"[\", \"|\"]\n"
     "    closed: true\n"
+    "    otherwise: \"null\"\n"
+    "    empty: \"~\"\n"
     "    aliases: {y: \"yes\", \"2\": \"1\", \"a: c\": \"a: b\", \"?\": \"-\"}\n"
     "  \"no\": {}\n"
     "  \"on\": {help: \"two | words\"}\n"
+    "  e: {empty: e}\n"
     "metrics:\n"
     "- {name: a_bytes_total, type: counter, help: \"h: <b> *x* | `y`\", labels: [x, {z: x}, i], "
     "unit: "
     "bytes, series_limit: 7, ttl: 1h1m1s1ms, precreate: true, component: x-y}\n"
-    "- {name: y, type: gauge, help: \"no\", owner: source, labels: [\"no\"]}\n"
+    "- {name: q_total, type: counter, help: h, labels: [x, {z: x}, {w: x}, i], precreate: {w: all, "
+    "x: "
+    "[OK, y], z: source}}\n"
+    "- {name: y, type: gauge, help: \"no\", owner: source, labels: [\"no\"], ignored_labels: "
+    "[\"off\", e]}\n"
     "- {name: t, type: histogram, help: \"1\", buckets: b}\n"
     "- {name: u, type: histogram, help: \"~\", buckets: [0.1, 100], component: manager}\n"
     "events:\n"
     "- {name: no, help: \"e: f\", labels: [i, {z: x}, x], value: {unit: bytes, optional: true}, "
     "updates: [{add: a_bytes_total, by: 0.1, when: {x: [\"yes\", y], z: \"1\"}}, {observe: t}]}\n"
-    "- {name: n, labels: [\"no\"], value: seconds, updates: [{set: y}, {add: y, by: -3}]}\n";
+    "- {name: n, labels: [\"no\"], ignored_labels: [x], value: seconds, updates: [{set: y}, {add: "
+    "y, by: -3}]}\n";
 
 static const char odd_yaml[] =
     "components: [agent, x-y]\n"
@@ -40,6 +49,8 @@ static const char odd_yaml[] =
     "\"a: b\", \"é\", \"\\u2028\", \"\\ufeff\", \"\xf0\x9f\x98\x80\", \"-\", \"a,b\", \"[\", "
     "\"|\"]\n"
     "    closed: true\n"
+    "    otherwise: \"null\"\n"
+    "    empty: \"~\"\n"
     "    aliases:\n"
     "      \"y\": \"yes\"\n"
     "      \"2\": \"1\"\n"
@@ -48,6 +59,8 @@ static const char odd_yaml[] =
     "  \"no\": {}\n"
     "  \"on\":\n"
     "    help: \"two | words\"\n"
+    "  e:\n"
+    "    empty: e\n"
     "metrics:\n"
     "  - name: a_bytes_total\n"
     "    type: counter\n"
@@ -58,10 +71,16 @@ static const char odd_yaml[] =
     "    series_limit: 7\n"
     "    ttl: 1h1m1s1ms\n"
     "    precreate: true\n"
+    "  - name: q_total\n"
+    "    type: counter\n"
+    "    help: h\n"
+    "    labels: [x, {z: x}, {w: x}, i]\n"
+    "    precreate: {x: [OK, \"yes\"], z: source}\n"
     "  - name: \"y\"\n"
     "    type: gauge\n"
     "    help: \"no\"\n"
     "    labels: [\"no\"]\n"
+    "    ignored_labels: [\"off\", e]\n"
     "    owner: source\n"
     "  - name: t\n"
     "    type: histogram\n"
@@ -82,6 +101,7 @@ static const char odd_yaml[] =
     "      - {observe: t}\n"
     "  - name: \"n\"\n"
     "    labels: [\"no\"]\n"
+    "    ignored_labels: [x]\n"
     "    value: seconds\n"
     "    updates:\n"
     "      - {set: \"y\"}\n"
@@ -163,7 +183,7 @@ START_TEST(the_longest_values_survive)
     buf_str(&text, "\" : v}}}\n");
     struct catalog *c = load_text(buf_string(&text));
     ck_assert_uint_eq(c->defs[0].n_aliases, 2);
-    ck_assert_uint_eq(strlen(c->defs[0].aliases[1].from), 256);
+    ck_assert_uint_eq(strlen(c->defs[0].aliases[1].alias), 256);
     expect_round_trip(c);
     catalog_free(c);
     buf_free(&text);
@@ -173,12 +193,13 @@ END_TEST
 START_TEST(markdown_has_a_table_for_everything)
 {
     struct catalog *c = load_text(
-        "buckets: {b: [1, 2.5]}\nlabels:\n  x: {values: [a, 'b|c'], closed: true, aliases: {d: a}, "
-        "help: words}\nmetrics:\n"
+        "buckets: {b: [1, 2.5]}\nlabels:\n  x: {values: [a, 'b|c'], closed: true, otherwise: a, "
+        "empty: 'b|c', aliases: {d: a}, help: words}\nmetrics:\n"
         "- {name: m_total, type: counter, help: 'one | two_three', component: manager, labels: "
         "[x]}\n"
         "- {name: t, type: histogram, help: Time., component: provider, labels: [{y: x}], buckets: "
-        "b}\n- {name: g, type: gauge, help: Now., labels: [z]}\n"
+        "b}\n- {name: g, type: gauge, help: Now., labels: [z], "
+        "ignored_labels: [a, b]}\n"
         "events:\n- {name: e, help: Words., labels: [x, {y: x}], value: {unit: s, optional: true}, "
         "updates: [{add: m_total, by: 2, when: {x: a, y: [a]}}, {observe: t}]}\n");
     struct buf out = print(c, catalog_print_markdown);
@@ -192,10 +213,10 @@ START_TEST(markdown_has_a_table_for_everything)
                "| `t` | Histogram | `y` (`x`) | Time. Buckets: `b`. |\n"
                "\n## Metrics of any component\n\n"
                "| Metric | Type | Labels | Description |\n|---|---|---|---|\n"
-               "| `g` | Gauge | `z` | Now. |\n"
+               "| `g` | Gauge | `z`; ignored: `a`, `b` | Now. |\n"
                "\n## Labels\n\n"
                "| Label | Values | Known | Aliases | Description |\n|---|---|---|---|---|\n"
-               "| `x` | only | `a`, b\\|c | `d` = `a` | words |\n"
+               "| `x` | only | `a`, b\\|c | `d` = `a`, any other = `a`, empty = b\\|c | words |\n"
                "| `z` | any |  |  |  |\n"
                "\n## Buckets\n\n| Name | Bounds |\n|---|---|\n| `b` | 1, 2.5 |\n"
                "\n## Events\n\n"
@@ -220,16 +241,28 @@ START_TEST(json_is_valid_and_complete)
         ck_assert_str_eq(json_string_value(json_array_get(json_object_get(x, "values"), i)),
                          c->defs[0].values[i]);
     }
+    ck_assert_str_eq(json_string_value(json_object_get(x, "otherwise")), "null");
+    ck_assert_str_eq(json_string_value(json_object_get(x, "empty")), "~");
     json_t *want = json_pack("{s:s,s:s,s:s,s:s,s:[{s:s,s:s},{s:s,s:s},{s:s,s:s}],s:s,s:i,s:f,s:b}",
                              "name", "a_bytes_total", "help", "h: <b> *x* | `y`", "type", "counter",
                              "component", "x-y", "labels", "name", "x", "definition", "x", "name",
                              "z", "definition", "x", "name", "i", "definition", "i", "unit",
                              "bytes", "series_limit", 7, "ttl_seconds", 3661.001, "precreate", 1);
+    json_t *precreated = json_object();
+    json_object_set(precreated, "x", json_object_get(x, "values"));
+    json_object_set(precreated, "z", json_object_get(x, "values"));
+    json_object_set_new(want, "precreated", precreated);
     ck_assert(json_equal(json_array_get(json_object_get(got, "metrics"), 0), want));
+    json_decref(want);
+    json_t *second = json_array_get(json_object_get(got, "metrics"), 1);
+    want = json_pack("{s:[s,s],s:s,s:O}", "x", "OK", "yes", "z", "source", "w",
+                     json_object_get(x, "values"));
+    ck_assert(json_equal(json_object_get(second, "precreated"), want));
     json_decref(want);
     want = json_loads(
         "{\"name\":\"n\",\"help\":\"\",\"labels\":[{\"name\":\"no\",\"definition\":"
-        "\"no\"}],\"value\":{\"unit\":\"seconds\",\"optional\":false},\"updates\":["
+        "\"no\"}],\"ignored_labels\":[\"x\"],\"value\":{\"unit\":\"seconds\",\"optional\":false},"
+        "\"updates\":["
         "{\"op\":\"set\",\"metric\":\"y\"},{\"op\":\"add\",\"metric\":\"y\",\"by\":-3}]}",
         0, NULL);
     ck_assert(json_equal(json_array_get(json_object_get(got, "events"), 1), want));

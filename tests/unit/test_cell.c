@@ -69,15 +69,15 @@ enum { MOST_BOUNDS = 128 };
 
 // Bounds with what stands behind them in a catalogue.
 struct padded {
-    double at[MOST_BOUNDS + CATALOG_BOUNDS_PAD];
+    double bounds[MOST_BOUNDS + CATALOG_BOUNDS_PAD];
 };
 
 static struct padded pad(const double *bounds, size_t n)
 {
     struct padded p;
-    memcpy(p.at, bounds, n * sizeof *bounds);
+    memcpy(p.bounds, bounds, n * sizeof *bounds);
     for (size_t i = 0; i < CATALOG_BOUNDS_PAD; i++) {
-        p.at[n + i] = INFINITY;
+        p.bounds[n + i] = INFINITY;
     }
     return p;
 }
@@ -97,7 +97,7 @@ static void expect_buckets(const double *bounds, size_t n, double v)
     struct padded p = pad(bounds, n);
     const double near[] = {v, nextafter(v, -DBL_MAX), nextafter(v, DBL_MAX), -v};
     for (size_t i = 0; i < sizeof near / sizeof near[0]; i++) {
-        ck_assert_msg(cell_bucket(p.at, n, near[i]) == bucket_by_looking(bounds, n, near[i]),
+        ck_assert_msg(cell_bucket(p.bounds, n, near[i]) == bucket_by_looking(bounds, n, near[i]),
                       "%.17g among %zu bounds", near[i], n);
     }
 }
@@ -115,7 +115,7 @@ START_TEST(a_value_falls_into_the_first_bucket_that_is_not_below_it)
     };
     struct padded p = pad(bounds, 6);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        ck_assert_uint_eq(cell_bucket(p.at, 6, cases[i].v), cases[i].bucket);
+        ck_assert_uint_eq(cell_bucket(p.bounds, 6, cases[i].v), cases[i].bucket);
     }
 }
 END_TEST
@@ -150,7 +150,7 @@ START_TEST(an_observation_counts_in_one_bucket_and_in_the_sum)
     struct cell_histogram *c = calloc(1, cell_histogram_size(3));
     ck_assert_uint_eq(cell_histogram_size(3), 8 + 8 + 4 * 8);
     for (size_t i = 0; i < sizeof observed / sizeof observed[0]; i++) {
-        cell_observe(c, cell_bucket(p.at, 3, observed[i]), observed[i]);
+        cell_observe(c, cell_bucket(p.bounds, 3, observed[i]), observed[i]);
     }
     static const uint64_t want[] = {3, 1, 2, 2};
     for (size_t i = 0; i < 4; i++) {

@@ -42,11 +42,11 @@ START_TEST(settings_that_clash_are_refused_with_their_place)
     } cases[] = {
         {"web: {telemetry_path: /}\n", "@:1:23: web.telemetry_path: is the path of another page\n"},
         {"events: {socket: /x,\n  datagram_socket: /x}\n",
-         "@:2:20: events.datagram_socket: is the path of events.socket too\n"},
+         "@:2:20: events.datagram_socket: is also the path of events.socket\n"},
         {"web: {listen_addresses: ['unix:/run/virtrigaud-exporter/events.sock']}\n",
-         "@:1:25: web.listen_addresses: has the path of an event socket\n"},
+         "@:1:25: web.listen_addresses: is also the path of an event socket\n"},
         {"web: {listen_addresses: [':1', ':0', ':0', ':1']}\n",
-         "@:1:25: web.listen_addresses: has the same address twice\n"},
+         "@:1:25: web.listen_addresses: lists the same address twice\n"},
     };
     setup_file();
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -62,9 +62,9 @@ START_TEST(problems_of_flags_and_of_the_file_come_in_one_run)
     expect_problems("--bogus|--web.max-requests=0|--web.telemetry-path=/sd",
                     "log: {level: x}\nxxx: 1\n",
                     "--bogus: unknown flag; --help lists all\n"
-                    "--web.max-requests: wants a whole number from 1 to 100000, not \"0\"\n"
-                    "@:1:14: log.level: wants one of debug, info, warn, error, not \"x\"\n"
+                    "--web.max-requests: must be a whole number from 1 to 100000, not \"0\"\n"
                     "@:2:1: xxx: unknown key\n"
+                    "@:1:14: log.level: must be one of debug, info, warn, error, not \"x\"\n"
                     "--web.telemetry-path: is the path of another page\n");
     unlink(path);
 }
@@ -75,8 +75,8 @@ START_TEST(what_a_flag_overrides_is_still_checked)
     setup_file();
     expect_problems("--log.level=info|--catalog.file=/x",
                     "log: {level: loud}\ncatalog: {files: [1, '']}\n",
-                    "@:1:14: log.level: wants one of debug, info, warn, error, not \"loud\"\n"
-                    "@:2:22: catalog.files[1]: wants a path of at most 4095 bytes, not \"\"\n");
+                    "@:2:22: catalog.files[1]: must be a path of at most 4095 bytes, not \"\"\n"
+                    "@:1:14: log.level: must be one of debug, info, warn, error, not \"loud\"\n");
     unlink(path);
 }
 END_TEST
@@ -111,6 +111,7 @@ START_TEST(flags_say_what_is_to_be_done)
     } cases[] = {
         {"", CONFIG_RUN},
         {"--config.check", CONFIG_CHECK},
+        {"--reload=1", CONFIG_RELOAD},
         {"--catalog.print=json", CONFIG_PRINT},
         {"--help", CONFIG_HELP},
         {"--config.check|--version|--bogus", CONFIG_VERSION},
@@ -126,8 +127,15 @@ START_TEST(flags_say_what_is_to_be_done)
     struct config *c = load_well(&l, "--help", "a file that nobody reads: [");
     ck_assert_int_eq(c->action, CONFIG_HELP);
     config_free(c);
+    c = load_well(&l, "--reload=7", "a file that nobody reads: [");
+    ck_assert_uint_eq(c->reload, 7);
+    config_free(c);
     expect_problems("--config.check|--catalog.print", "",
-                    "--catalog.print: does not go together with --config.check\n");
+                    "--catalog.print: cannot be combined with --config.check\n");
+    expect_problems("--reload=1|--config.check", "",
+                    "--reload: cannot be combined with --config.check or --catalog.print\n");
+    expect_problems("--reload=0", "",
+                    "--reload: must be a whole number from 1 to 4194304, not \"0\"\n");
     unlink(path);
 }
 END_TEST
@@ -140,7 +148,7 @@ START_TEST(a_refused_file_name_is_not_looked_for)
     char *argv[] = {(char[]){"ve"}, (char[]){"--config.file="}, NULL};
     ck_assert_int_eq(config_load(&c, 2, argv, &errs), -EINVAL);
     ck_assert_ptr_null(c);
-    expect_errs(&errs, "", "--config.file: wants a path of at most 4095 bytes, not \"\"\n");
+    expect_errs(&errs, "", "--config.file: must be a path of at most 4095 bytes, not \"\"\n");
     unlink(path);
 }
 END_TEST
@@ -215,7 +223,7 @@ START_TEST(a_reload_that_needs_a_restart_is_refused)
     expect_reload("", "", "events: {socket_mode: '660', datagram_socket: '', workers: auto}\n", "");
     expect_reload("--events.workers=3", "", "events: {workers: 4}\n", "");
     expect_reload("", "", "log: {level: x}\nevents: {workers: 4}\n",
-                  "@:1:14: log.level: wants one of debug, info, warn, error, not \"x\"\n");
+                  "@:1:14: log.level: must be one of debug, info, warn, error, not \"x\"\n");
     unlink(path);
 }
 END_TEST
@@ -225,20 +233,20 @@ START_TEST(the_catalogue_comes_from_where_the_config_says)
     struct line l;
     setup_file();
     struct config *c = load_well(&l, "", "");
-    struct catalog_input in = config_catalog_input(c);
+    struct catalog_input in = config_catalog_input(c, NULL);
     ck_assert_uint_eq(in.n_files, 0);
     ck_assert_str_eq(in.dir, "/etc/virtrigaud-exporter/catalog.d");
     ck_assert(!in.dir_must_exist);
     config_free(c);
     c = load_well(&l, "--catalog.dir=/d", "catalog: {files: [/a, /b]}\n");
-    in = config_catalog_input(c);
+    in = config_catalog_input(c, NULL);
     ck_assert_uint_eq(in.n_files, 2);
     ck_assert_str_eq(in.files[1], "/b");
     ck_assert_str_eq(in.dir, "/d");
     ck_assert(in.dir_must_exist);
     config_free(c);
     c = load_well(&l, "", "catalog: {dir: ''}\n");
-    in = config_catalog_input(c);
+    in = config_catalog_input(c, NULL);
     ck_assert_ptr_null(in.dir);
     config_free(c);
     unlink(path);

@@ -83,7 +83,7 @@ START_TEST(the_sample_file_names_every_key_with_its_default)
     struct config *c = load_well(&l, "", buf_string(&text));
     expect_defaults(c);
     for (size_t i = 0; i < SETTING_COUNT; i++) {
-        ck_assert_int_ne(c->origins[i].giver, CONFIG_BY_FILE);
+        ck_assert_int_ne(c->origins[i].set_by, CONFIG_BY_FILE);
     }
     config_free(c);
     buf_clear(&text);
@@ -91,8 +91,9 @@ START_TEST(the_sample_file_names_every_key_with_its_default)
     c = load_well(&l, "", buf_string(&text));
     expect_defaults(c);
     for (size_t i = 0; i < SETTING_COUNT; i++) {
-        ck_assert_msg((c->origins[i].giver == CONFIG_BY_FILE) == (settings[i].key[0] != '\0'), "%s",
-                      settings[i].flag);
+        ck_assert_msg((c->origins[i].set_by == CONFIG_BY_FILE) ==
+                          (settings_table[i].key[0] != '\0'),
+                      "%s", settings_table[i].flag);
     }
     config_free(c);
     buf_free(&text);
@@ -121,7 +122,7 @@ START_TEST(mutated_files_are_read_or_refused)
         split(&l, "");
         write_file(bytes, text.len);
         int r = config_load(&c, l.argc, l.argv, &errs);
-        ck_assert(r == 0 ? c != NULL && !errs_any(&errs) : r == -EINVAL && errs_any(&errs));
+        ck_assert(r == 0 ? c != NULL && !errs_has_any(&errs) : r == -EINVAL && errs_has_any(&errs));
         config_free(c);
         errs_free(&errs);
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/config_read.h"
-#include "daemon/setting.h"
+#include "base/text.h"
+#include "catalog/yaml.h"
+#include "daemon/config.h"
+#include "daemon/options.h"
 #include "unit.h"
 
 // Reads `text` as a file into the config.
@@ -27,7 +29,7 @@ static const char *other_value(const struct setting *s)
         return "true";
     case KIND_COUNT:
     case KIND_COUNT_OR_AUTO:
-    case KIND_SIZE:
+    case KIND_SIZE_OR_AUTO:
         return "7";
     case KIND_MODE:
         return "0600";
@@ -62,7 +64,7 @@ START_TEST(every_key_of_the_table_is_read_from_the_file)
     struct buf text = BUF_INIT;
     size_t keys = 0;
     for (size_t i = 0; i < SETTING_COUNT; i++) {
-        const struct setting *s = &settings[i];
+        const struct setting *s = &settings_table[i];
         if (s->key[0] == '\0') {
             continue;
         }
@@ -73,18 +75,18 @@ START_TEST(every_key_of_the_table_is_read_from_the_file)
         ck_assert_int_eq(setting_put(s, want, other_value(s)), 0);
         write_key(&text, s, other_value(s));
         read_text(got, buf_string(&text), &errs);
-        ck_assert_msg(!errs_any(&errs), "%s", text.p);
+        ck_assert_msg(!errs_has_any(&errs), "%s", text.p);
         for (size_t k = 0; k < SETTING_COUNT; k++) {
-            ck_assert_msg(setting_equal(&settings[k], got, want), "%s %s", s->key,
-                          settings[k].flag);
-            ck_assert_int_eq(got->origins[k].giver, k == i ? CONFIG_BY_FILE : CONFIG_BY_DEFAULT);
+            ck_assert_msg(setting_is_equal(&settings_table[k], got, want), "%s %s", s->key,
+                          settings_table[k].flag);
+            ck_assert_int_eq(got->origins[k].set_by, k == i ? CONFIG_BY_FILE : CONFIG_BY_DEFAULT);
         }
         ck_assert_uint_eq(got->origins[i].line, 2);
         config_free(got);
         config_free(want);
     }
-    ck_assert_uint_eq(keys,
-                      SETTING_COUNT - 5); // config.file, config.check, catalog.print, version, help
+    // All but config.file and the actions: config.check, catalog.print, reload, version, help.
+    ck_assert_uint_eq(keys, SETTING_COUNT - 6);
     buf_free(&text);
 }
 END_TEST
@@ -96,65 +98,66 @@ START_TEST(a_bad_file_is_refused_with_its_place)
         const char *problems;
     } cases[] = {
         {"web:\n  telemetry_pth: /m\n",
-         "config.yaml:2:3: web.telemetry_pth: unknown key; the nearest is web.telemetry_path\n"},
+         "config.yaml:2:3: web.telemetry_pth: unknown key; the nearest is telemetry_path\n"},
         {"web:\n  listen_address: [':1']\n",
-         "config.yaml:2:3: web.listen_address: unknown key; the nearest is web.listen_addresses\n"},
+         "config.yaml:2:3: web.listen_address: unknown key; the nearest is listen_addresses\n"},
         {"web:\n  max-requests: 3\n",
-         "config.yaml:2:3: web.max-requests: unknown key; the nearest is web.max_requests\n"},
+         "config.yaml:2:3: web.max-requests: unknown key; the nearest is max_requests\n"},
         {"limit: {series: 3}\n", "config.yaml:1:1: limit: unknown key; the nearest is limits\n"},
         {"web.max_requests: 3\n",
          "config.yaml:1:1: web.max_requests: unknown key; a dot is written as a nested mapping\n"},
-        {"web: {max_requests: {x: 1}}\n", "config.yaml:1:21: web.max_requests: wants a whole "
+        {"web: {max_requests: {x: 1}}\n", "config.yaml:1:21: web.max_requests: must be a whole "
                                           "number from 1 to 100000, not a mapping\n"},
         {"web: {web: {max_requests: 1}}\n", "config.yaml:1:7: web.web: unknown key\n"},
         {"'': 1\n", "config.yaml:1:1: unknown key\n"},
         {"config: {file: /x}\n", "config.yaml:1:1: config: unknown key\n"},
-        {"catalog: {print: yaml}\n",
-         "config.yaml:1:11: catalog.print: unknown key; the nearest is catalog.dir\n"},
+        {"catalog: {print: yaml}\n", "config.yaml:1:11: catalog.print: unknown key\n"},
         {"version: true\n", "config.yaml:1:1: version: unknown key\n"},
-        {"state: {dir: /s}\n",
-         "config.yaml:1:9: state.dir: unknown key; the nearest is state.file\n"},
+        {"state: {dir: /s}\n", "config.yaml:1:9: state.dir: unknown key\n"},
         {"sourcess: []\n", "config.yaml:1:1: sourcess: unknown key; the nearest is sources\n"},
-        {"- web\n", "config.yaml:1:1: wants a mapping\n"},
-        {"web\n", "config.yaml:1:1: wants a mapping\n"},
-        {"web: [1]\n", "config.yaml:1:6: web: wants a mapping\n"},
-        {"web: ''\n", "config.yaml:1:6: web: wants a mapping\n"},
+        {"- web\n", "config.yaml:1:1: must be a mapping, not a list\n"},
+        {"web\n", "config.yaml:1:1: must be a mapping, not \"web\"\n"},
+        {"web: [1]\n", "config.yaml:1:6: web: must be a mapping, not a list\n"},
+        {"web: ''\n", "config.yaml:1:6: web: must be a mapping, not \"\"\n"},
         {"web: {listen_addresses: ':1'}\n",
-         "config.yaml:1:25: web.listen_addresses: wants a list\n"},
-        {"web: {listen_addresses: }\n", "config.yaml:1:25: web.listen_addresses: wants a list\n"},
+         "config.yaml:1:25: web.listen_addresses: must be a list of 1 to 64 entries, not \":1\"\n"},
+        {"web: {listen_addresses: }\n", "config.yaml:1:25: web.listen_addresses: must be a list of "
+                                        "1 to 64 entries, not nothing\n"},
         {"web: {listen_addresses: []}\n",
-         "config.yaml:1:25: web.listen_addresses: wants a list of at least one address\n"},
-        {"catalog:\n  files: /x\n", "config.yaml:2:10: catalog.files: wants a list\n"},
+         "config.yaml:1:25: web.listen_addresses: must be a list of 1 to 64 entries, not 0\n"},
+        {"catalog:\n  files: /x\n",
+         "config.yaml:2:10: catalog.files: must be a list of at most 64 entries, not \"/x\"\n"},
         {"catalog:\n  files: [/x, [], '']\n",
-         "config.yaml:2:15: catalog.files[1]: wants a path of at most 4095 bytes, not a list\n"
-         "config.yaml:2:19: catalog.files[2]: wants a path of at most 4095 bytes, not \"\"\n"},
+         "config.yaml:2:15: catalog.files[1]: must be a path of at most 4095 bytes, not a list\n"
+         "config.yaml:2:19: catalog.files[2]: must be a path of at most 4095 bytes, not \"\"\n"},
         {"web:\n  listen_addresses:\n  - ':1'\n  - 'x'\n",
-         "config.yaml:4:5: web.listen_addresses[1]: wants an address such as :8080, "
+         "config.yaml:4:5: web.listen_addresses[1]: must be an address such as :8080, "
          "127.0.0.1:8080, "
          "[::1]:8080 or "
          "unix:/path, not \"x\"\n"},
         {"web: {enable_lifecycle: yes}\n",
-         "config.yaml:1:25: web.enable_lifecycle: wants true or false, not \"yes\"\n"},
+         "config.yaml:1:25: web.enable_lifecycle: must be true or false, not \"yes\"\n"},
         {"web: {enable_lifecycle: 'true'}\n",
-         "config.yaml:1:25: web.enable_lifecycle: wants true or false, not a text in quotes\n"},
-        {"web: {max_requests: '4'}\n", "config.yaml:1:21: web.max_requests: wants a whole number "
+         "config.yaml:1:25: web.enable_lifecycle: must be true or false, not a text in quotes\n"},
+        {"web: {max_requests: '4'}\n", "config.yaml:1:21: web.max_requests: must be a whole number "
                                        "from 1 to 100000, not a text in quotes\n"},
-        {"web: {max_requests: 4.0}\n", "config.yaml:1:21: web.max_requests: wants a whole number "
+        {"web: {max_requests: 4.0}\n", "config.yaml:1:21: web.max_requests: must be a whole number "
                                        "from 1 to 100000, not \"4.0\"\n"},
-        {"web: {max_requests: 1_000}\n", "config.yaml:1:21: web.max_requests: wants a whole number "
-                                         "from 1 to 100000, not \"1_000\"\n"},
+        {"web: {max_requests: 1_000}\n",
+         "config.yaml:1:21: web.max_requests: must be a whole number "
+         "from 1 to 100000, not \"1_000\"\n"},
         {"events: {socket: ~}\n",
-         "config.yaml:1:18: events.socket: wants a path of at most 107 bytes, not nothing\n"},
+         "config.yaml:1:18: events.socket: must be a path of at most 107 bytes, not nothing\n"},
         {"events: {socket: [/x]}\n",
-         "config.yaml:1:18: events.socket: wants a path of at most 107 bytes, not a list\n"},
+         "config.yaml:1:18: events.socket: must be a path of at most 107 bytes, not a list\n"},
         {"log: {level: loud, format: syslog}\n",
-         "config.yaml:1:14: log.level: wants one of debug, info, warn, error, not \"loud\"\n"
-         "config.yaml:1:28: log.format: wants one of auto, logfmt, json, journal, not "
+         "config.yaml:1:14: log.level: must be one of debug, info, warn, error, not \"loud\"\n"
+         "config.yaml:1:28: log.format: must be one of auto, logfmt, json, journal, not "
          "\"syslog\"\n"},
         {"{wbe: 1,\n b: 2,\n log: {level: x}}\n",
          "config.yaml:1:2: wbe: unknown key; the nearest is web\n"
          "config.yaml:2:2: b: unknown key\n"
-         "config.yaml:3:15: log.level: wants one of debug, info, warn, error, not \"x\"\n"},
+         "config.yaml:3:15: log.level: must be one of debug, info, warn, error, not \"x\"\n"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct errs errs = ERRS_INIT;
@@ -183,13 +186,13 @@ START_TEST(a_list_is_bounded)
     size_t len = text.len;
     buf_str(&text, "]}");
     read_text(c, buf_string(&text), &errs);
-    ck_assert(!errs_any(&errs));
+    ck_assert(!errs_has_any(&errs));
     ck_assert_uint_eq(c->catalog_files.n, CONFIG_MAX_LIST);
     text.len = len;
     buf_str(&text, "x]}");
     read_text(c, buf_string(&text), &errs);
     ck_assert_uint_eq(errs.n, 1);
-    ck_assert_str_eq(errs.items[0].text, "wants a list of at most 64 entries, not 65");
+    ck_assert_str_eq(errs.items[0].text, "must be a list of at most 64 entries, not 65");
     config_free(c);
     errs_free(&errs);
     buf_free(&text);
@@ -206,7 +209,7 @@ START_TEST(a_long_key_is_cut_in_its_problem)
     strcpy(text + 900, ": 1}");
     read_text(c, text, &errs);
     ck_assert_uint_eq(errs.n, 1);
-    ck_assert_uint_eq(strlen(errs.items[0].key), strlen("web.") + SETTING_SHOWN - 1);
+    ck_assert_uint_eq(strlen(errs.items[0].key), strlen("web.") + TEXT_SHOWN - 1);
     ck_assert_str_eq(errs.items[0].text, "unknown key");
     config_free(c);
     errs_free(&errs);
@@ -219,11 +222,11 @@ START_TEST(a_missing_file_is_a_problem_only_when_it_was_named)
     struct errs errs = ERRS_INIT;
     struct config c = {.config_file = gone};
     ck_assert_int_eq(config_read(&c, &errs), 0);
-    ck_assert(!errs_any(&errs));
-    c.origins[SETTING_config_file].giver = CONFIG_BY_FLAG;
+    ck_assert(!errs_has_any(&errs));
+    c.origins[SETTING_config_file].set_by = CONFIG_BY_FLAG;
     ck_assert_int_eq(config_read(&c, &errs), 0);
     c.config_file = (char[]){"/tmp"};
-    c.origins[SETTING_config_file].giver = CONFIG_BY_DEFAULT;
+    c.origins[SETTING_config_file].set_by = CONFIG_BY_DEFAULT;
     ck_assert_int_eq(config_read(&c, &errs), 0);
     ck_assert_uint_eq(errs.n, 2);
     ck_assert_str_eq(errs.items[0].file, gone);

@@ -23,7 +23,7 @@ struct loaded {
     struct catalog *catalog;
     struct errs errs;
     struct errs warnings;
-    struct rights *rights;
+    struct permission_roles *roles;
     int rc;
 };
 
@@ -34,12 +34,12 @@ static void load_sources(struct loaded *l, const char *text)
     ck_assert_int_eq(catalog_load_bytes(&l->catalog, "c.yaml", CATALOG, strlen(CATALOG), &l->errs),
                      0);
     l->config = load_well(&l->line, "", text);
-    l->rc = config_sources(&l->rights, l->config, l->catalog, &l->errs, &l->warnings);
+    l->rc = config_sources(&l->roles, l->config, l->catalog, &l->errs, &l->warnings);
 }
 
 static void unload(struct loaded *l)
 {
-    rights_free(l->rights);
+    permission_roles_free(l->roles);
     errs_free(&l->errs);
     errs_free(&l->warnings);
     catalog_free(l->catalog);
@@ -52,12 +52,12 @@ START_TEST(without_sources_all_is_open)
     struct loaded l;
     load_sources(&l, "log: {level: info}\n");
     ck_assert_int_eq(l.rc, 0);
-    ck_assert(l.rights->open);
+    ck_assert(l.roles->open);
     unload(&l);
     load_sources(&l, "sources: []\n");
     ck_assert_int_eq(l.rc, 0);
-    ck_assert(!l.rights->open);
-    ck_assert_uint_eq(l.rights->n, 0);
+    ck_assert(!l.roles->open);
+    ck_assert_uint_eq(l.roles->n, 0);
     unload(&l);
 }
 END_TEST
@@ -75,9 +75,9 @@ START_TEST(an_entry_says_who_may_push_what)
     struct buf text = BUF_INIT;
     errs_write(&l.errs, &text);
     ck_assert_msg(l.rc == 0, "%s", buf_string(&text));
-    ck_assert(!errs_any(&l.warnings));
-    ck_assert_uint_eq(l.rights->n, 4);
-    const struct rights_entry *e = l.rights->entries;
+    ck_assert(!errs_has_any(&l.warnings));
+    ck_assert_uint_eq(l.roles->n, 4);
+    const struct permission_role *e = l.roles->entries;
     ck_assert_str_eq(e[0].name, "sources[0]");
     ck_assert(e[0].by_user && e[0].user == 0 && !e[0].by_group);
     ck_assert_uint_eq(e[0].component, COMPONENT_MANAGER);
@@ -109,7 +109,7 @@ static void refuses(const char *entry, const char *want)
     buf_addf(&text, "sources: [%s]\n", entry);
     load_sources(&l, buf_string(&text));
     ck_assert_msg(l.rc == -EINVAL, "%s is not refused", entry);
-    ck_assert_ptr_null(l.rights);
+    ck_assert_ptr_null(l.roles);
     expect_errs(&l.errs, entry, want);
     unload(&l);
     buf_free(&text);
@@ -118,35 +118,36 @@ static void refuses(const char *entry, const char *want)
 START_TEST(what_is_wrong_is_told_with_its_place)
 {
     static const char *const cases[][2] = {
-        {"1", "@:1:11: sources[0]: wants a mapping\n"},
-        {"{user: root}", "@:1:11: sources[0]: wants a component\n"},
+        {"1", "@:1:11: sources[0]: must be a mapping, not \"1\"\n"},
+        {"{user: root}", "@:1:11: sources[0].component: is missing\n"},
         {"{component: manger}", "@:1:23: sources[0].component: the catalogue has no component "
                                 "\"manger\"; the nearest is manager\n"},
         {"{component: unknown}",
          "@:1:23: sources[0].component: the catalogue has no component \"unknown\"\n"},
-        {"{component: []}", "@:1:23: sources[0].component: wants a text of 1 to 256 bytes\n"},
+        {"{component: []}",
+         "@:1:23: sources[0].component: must be a text of 1 to 256 bytes, not a list\n"},
         {"{component: manager, usr: root}",
          "@:1:32: sources[0].usr: unknown key; the nearest is user\n"},
         {"{component: manager, colour: red}", "@:1:32: sources[0].colour: unknown key\n"},
         {"{component: manager, user: nobody-at-all}",
-         "@:1:38: sources[0].user: there is no user \"nobody-at-all\"\n"},
+         "@:1:38: sources[0].user: user \"nobody-at-all\" does not exist\n"},
         {"{component: manager, user: 4294967295}",
-         "@:1:38: sources[0].user: there is no user \"4294967295\"\n"},
-        {"{component: manager, user: -1}", "@:1:38: sources[0].user: there is no user \"-1\"\n"},
+         "@:1:38: sources[0].user: user \"4294967295\" does not exist\n"},
+        {"{component: manager, user: -1}", "@:1:38: sources[0].user: user \"-1\" does not exist\n"},
         {"{component: manager, user: \"\"}",
-         "@:1:38: sources[0].user: wants a text of 1 to 256 bytes\n"},
+         "@:1:38: sources[0].user: must be a text of 1 to 256 bytes, not \"\"\n"},
         {"{component: manager, group: nobodies}",
-         "@:1:39: sources[0].group: there is no group \"nobodies\"\n"},
+         "@:1:39: sources[0].group: group \"nobodies\" does not exist\n"},
         {"{component: manager, instance: {}}",
-         "@:1:42: sources[0].instance: wants a text of 1 to 256 bytes\n"},
+         "@:1:42: sources[0].instance: must be a text of 1 to 256 bytes, not a mapping\n"},
         {"{component: manager, metrics: \"*\"}",
-         "@:1:41: sources[0].metrics: wants a list of 1 to 64 patterns\n"},
+         "@:1:41: sources[0].metrics: must be a list of 1 to 64 entries, not \"*\"\n"},
         {"{component: manager, metrics: []}",
-         "@:1:41: sources[0].metrics: wants a list of 1 to 64 patterns\n"},
+         "@:1:41: sources[0].metrics: must be a list of 1 to 64 entries, not 0\n"},
         {"{component: manager, metrics: [any_total, \"q_*\"]}",
          "@:1:53: sources[0].metrics: the catalogue has no metric \"q_*\"\n"},
         {"{component: manager, labels: [provider]}",
-         "@:1:40: sources[0].labels: wants a mapping of at most 16 names to values\n"},
+         "@:1:40: sources[0].labels: must be a mapping of at most 16 entries, not a list\n"},
         {"{component: manager, labels: {host: a}}",
          "@:1:41: sources[0].labels.host: no metric that this entry may push declares this "
          "label\n"},
@@ -156,24 +157,28 @@ START_TEST(what_is_wrong_is_told_with_its_place)
         {"{component: manager, labels: {outcome: fine}}",
          "@:1:50: sources[0].labels.outcome: no metric that this entry may push allows \"fine\"\n"},
         {"{component: manager, labels: {outcome: }}",
-         "@:1:50: sources[0].labels.outcome: wants a text of 1 to 256 bytes\n"},
+         "@:1:50: sources[0].labels.outcome: must be a text of 1 to 256 bytes, not nothing\n"},
         {"{component: manager, series: 0}",
-         "@:1:40: sources[0].series: wants a whole number from 1 to 100000000\n"},
+         "@:1:40: sources[0].series: must be a whole number from 1 to 100000000, not \"0\"\n"},
         {"{component: manager, series: 1e3}",
-         "@:1:40: sources[0].series: wants a whole number from 1 to 100000000\n"},
-        {"{component: manager, series: \"5\"}",
-         "@:1:40: sources[0].series: wants a whole number from 1 to 100000000\n"},
+         "@:1:40: sources[0].series: must be a whole number from 1 to 100000000, not \"1e3\"\n"},
+        {"{component: manager, series: \"5\"}", "@:1:40: sources[0].series: must be a whole number "
+                                                "from 1 to 100000000, not a text in quotes\n"},
         {"{component: manager, connections: 1000001}",
-         "@:1:45: sources[0].connections: wants a whole number from 1 to 1000000\n"},
+         "@:1:45: sources[0].connections: must be a whole number from 1 to 1000000, not "
+         "\"1000001\"\n"},
         {"{component: manager, events_per_second: 99999999999999999999}",
-         "@:1:51: sources[0].events_per_second: wants a whole number from 1 to 10000000\n"},
+         "@:1:51: sources[0].events_per_second: must be a whole number from 1 to 10000000, not "
+         "\"99999999999999999999\"\n"},
         {"{component: manager, events_per_second: -5}",
-         "@:1:51: sources[0].events_per_second: wants a whole number from 1 to 10000000\n"},
+         "@:1:51: sources[0].events_per_second: must be a whole number from 1 to 10000000, not "
+         "\"-5\"\n"},
         {"{component: manager}, {user: root, component: manager, instance: a}",
-         "@:1:33: sources[1]: can never be reached: sources[0] takes all that it is for\n"},
+         "@:1:33: sources[1]: can never match: sources[0] comes first and matches the same "
+         "clients\n"},
         {"{usr: a, component: manager, series: 0}",
          "@:1:12: sources[0].usr: unknown key; the nearest is user\n"
-         "@:1:48: sources[0].series: wants a whole number from 1 to 100000000\n"},
+         "@:1:48: sources[0].series: must be a whole number from 1 to 100000000, not \"0\"\n"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         refuses(cases[i][0], cases[i][1]);
@@ -181,7 +186,8 @@ START_TEST(what_is_wrong_is_told_with_its_place)
     struct loaded l;
     load_sources(&l, "sources: {user: root}\n");
     ck_assert_int_eq(l.rc, -EINVAL);
-    expect_errs(&l.errs, "a mapping", "@:1:10: sources: wants a list of at most 256 entries\n");
+    expect_errs(&l.errs, "a mapping",
+                "@:1:10: sources: must be a list of at most 256 entries, not a mapping\n");
     unload(&l);
     load_sources(&l, "sources:\n");
     ck_assert_int_eq(l.rc, -EINVAL);
@@ -197,14 +203,14 @@ START_TEST(more_entries_than_there_may_be_are_refused)
 {
     struct loaded l;
     struct buf text = BUF_INIT;
-    for (int n = RIGHTS_MOST; n <= RIGHTS_MOST + 1; n++) {
+    for (int n = PERMISSION_MAX_ROLES; n <= PERMISSION_MAX_ROLES + 1; n++) {
         buf_clear(&text);
         buf_str(&text, "sources:\n");
         for (int i = 0; i < n; i++) {
             buf_addf(&text, "  - {component: manager, instance: i%d}\n", i);
         }
         load_sources(&l, buf_string(&text));
-        ck_assert_int_eq(l.rc, n <= RIGHTS_MOST ? 0 : -EINVAL);
+        ck_assert_int_eq(l.rc, n <= PERMISSION_MAX_ROLES ? 0 : -EINVAL);
         unload(&l);
     }
     buf_free(&text);
@@ -250,8 +256,9 @@ START_TEST(a_user_who_falls_under_an_earlier_group_is_a_warning)
     ck_assert_uint_eq(l.warnings.n, 1);
     ck_assert_str_eq(l.warnings.items[0].text,
                      "its user is a member of the group of sources[0], which comes first");
-    ck_assert_uint_ge(l.rights->entries[0].n_members, 1);
-    ck_assert(rights_fits(l.rights->entries, &(struct peer){.uid = user, .gid = (gid_t)-1}));
+    ck_assert_uint_ge(l.roles->entries[0].n_members, 1);
+    ck_assert(
+        permission_role_is_for(l.roles->entries, &(struct peer){.uid = user, .gid = (gid_t)-1}));
     unload(&l);
     buf_free(&text);
 }

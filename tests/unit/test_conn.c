@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "web/conn.h"
+#include "web/conn.c"
 
 #include "unit.h"
 
@@ -11,12 +11,12 @@
 
 enum { START = 1000000 };
 
-struct table {
+struct conn_table {
     struct stats stats;
     struct conns conns;
 };
 
-static void table_init(struct table *t)
+static void table_init(struct conn_table *t)
 {
     memset(t, 0, sizeof *t);
     t->conns.stats = &t->stats;
@@ -24,21 +24,19 @@ static void table_init(struct table *t)
 }
 
 // A connection and its peer's end.
-static struct conn *add(struct table *t, int *ret_peer)
+static struct conn *add(struct conn_table *t, int *ret_peer)
 {
     int fd[2];
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd), 0);
-    struct conn *c = conn_open(&t->conns, NULL, fd[0]);
+    struct conn *c = conn_open(&t->conns, fd[0], &(struct sockaddr_storage){.ss_family = AF_UNIX});
     ck_assert_ptr_nonnull(c);
     *ret_peer = fd[1];
     return c;
 }
 
-static void drop(struct table *t, struct conn *c, int peer)
+static void drop(struct conn_table *t, struct conn *c, int peer)
 {
-    int fd = c->fd;
     conn_close(&t->conns, c);
-    close(fd);
     close(peer);
 }
 
@@ -58,7 +56,7 @@ START_TEST(each_state_has_its_deadline)
         {CONN_BODY, 60000}, {CONN_OTHER, 60000},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct table t;
+        struct conn_table t;
         int peer;
         table_init(&t);
         struct conn *c = add(&t, &peer);
@@ -88,7 +86,7 @@ END_TEST
 
 START_TEST(the_oldest_silent_connection_gives_way)
 {
-    struct table t;
+    struct conn_table t;
     struct conn *c[4];
     int peer[4];
     table_init(&t);
@@ -113,32 +111,37 @@ START_TEST(the_oldest_silent_connection_gives_way)
 }
 END_TEST
 
-static void send_some(const struct conn *c)
+// Cuts the slowest one. Returns it, or NULL.
+static struct conn *cut_slow(struct conn_table *t)
 {
-    ck_assert_int_eq(send(c->fd, "0123456789", 10, 0), 10);
+    struct conn *c = conns_slowest(&t->conns, CONN_ANY);
+    if (c != NULL) {
+        conn_cut(&t->conns, c, true);
+    }
+    return c;
 }
 
-START_TEST(only_a_response_that_does_not_move_is_cut_as_stalled)
+START_TEST(a_body_that_does_not_move_is_slow)
 {
-    struct table t;
+    struct conn_table t;
     struct conn *c[3];
     int peer[3];
     table_init(&t);
     for (size_t i = 0; i < 3; i++) {
         c[i] = add(&t, &peer[i]);
-        send_some(c[i]);
         conn_move(&t.conns, c[i], CONN_BODY);
     }
-    t.conns.now_ms += CONN_STALL_MS - 1;
-    ck_assert(!conns_cut_stalled(&t.conns));
-    send_some(c[0]); // moves
-    conns_sample(&t.conns);
-    t.conns.now_ms += 1;
-    ck_assert(conns_cut_stalled(&t.conns));
+    for (int i = 0; i < 6; i++) {
+        ck_assert_ptr_null(cut_slow(&t));
+        c[0]->sent += 20000;
+        c[2]->sent += 10;
+        t.conns.now_ms += CONN_SAMPLE_MS;
+        conns_sample(&t.conns);
+    }
+    ck_assert_ptr_eq(cut_slow(&t), c[1]);
     ck_assert_int_eq(c[1]->state, CONN_CUT);
-    ck_assert(conns_cut_stalled(&t.conns));
-    ck_assert_int_eq(c[2]->state, CONN_CUT);
-    ck_assert(!conns_cut_stalled(&t.conns));
+    ck_assert_ptr_eq(cut_slow(&t), c[2]);
+    ck_assert_ptr_null(cut_slow(&t));
     ck_assert_int_eq(c[0]->state, CONN_BODY);
     for (size_t i = 0; i < 3; i++) {
         drop(&t, c[i], peer[i]);
@@ -146,5 +149,62 @@ START_TEST(only_a_response_that_does_not_move_is_cut_as_stalled)
 }
 END_TEST
 
+START_TEST(a_body_that_moves_by_little_is_slow_and_one_that_pauses_is_not)
+{
+    // Bytes that move at first, then each so many milliseconds; and when it is seen to be slow.
+    static const struct {
+        uint64_t first;
+        uint64_t bytes;
+        uint64_t every_ms;
+        uint64_t slow_ms; // 0: never
+    } cases[] = {
+        {0, 0, 100, 600},
+        {0, 1000, 100, 600},
+        {0, 10000, 1000, 600},
+        {0, 12500, 100, 8800},
+        {0, 13200, 100, 0},
+        {0, 200000, 100, 0},
+        {6 << 20, 0, 100, 4100},
+        {6 << 20, 1000, 100, 4400},
+        {6 << 20, 3 << 20, 1500, 0},
+        {6 << 20, 6 << 20, 3500, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct conns cs = {.now_ms = START};
+        struct conn c = {.credit = CONN_CREDIT_FIRST, .credit_ms = START, .fd = -1};
+        uint64_t slow = 0;
+        for (uint64_t ms = 100; ms <= 50000 && slow == 0; ms += 100) {
+            c.sent += ms == 100 ? cases[i].first : ms % cases[i].every_ms == 0 ? cases[i].bytes : 0;
+            cs.now_ms = START + ms;
+            sample(&cs, &c);
+            slow = conn_is_slow(&c) ? ms : 0;
+        }
+        ck_assert_msg(slow == cases[i].slow_ms, "%zu: %llu", i, (unsigned long long)slow);
+    }
+}
+END_TEST
+
+START_TEST(a_larger_body_has_more_time)
+{
+    struct conn_table t;
+    int peer;
+    table_init(&t);
+    struct conn *c = add(&t, &peer);
+    struct conn_answer body = {.len = 141 << 20};
+    conn_move(&t.conns, c, CONN_BODY);
+    c->answer = &body;
+    t.conns.now_ms += 60000 + 140999;
+    conns_expire(&t.conns);
+    ck_assert_int_eq(c->state, CONN_BODY);
+    t.conns.now_ms += 1;
+    conns_expire(&t.conns);
+    ck_assert_int_eq(c->state, CONN_CUT);
+    c->answer = NULL;
+    drop(&t, c, peer);
+}
+END_TEST
+
 UNIT_MAIN("conn", each_state_has_its_deadline, the_oldest_silent_connection_gives_way,
-          only_a_response_that_does_not_move_is_cut_as_stalled)
+          a_body_that_does_not_move_is_slow,
+          a_body_that_moves_by_little_is_slow_and_one_that_pauses_is_not,
+          a_larger_body_has_more_time)

@@ -253,7 +253,7 @@ START_TEST(error_replies_that_nobody_reads_are_dropped_and_counted)
     said++;
     ck_assert(!d.c->closing);
     ck_assert_uint_eq(ingest_rejected(h.ingest, 0, REJECT_bad_json), said);
-    ck_assert_uint_le(d.c->replies.len - d.c->replies_at, CONNECTION_REPLIES);
+    ck_assert_uint_le(d.c->replies.len - d.c->replies_sent, CONNECTION_REPLIES);
     uint64_t dropped = count_read(&h.p->stats->replies_dropped);
 
     // Now it reads: every reply that was not dropped is there, and whole.
@@ -288,7 +288,7 @@ START_TEST(a_reply_other_than_an_error_that_finds_no_room_closes)
             dialogue_read(&d);
         }
         ck_assert(d.c->closing);
-        ck_assert(!connection_waits(d.c));
+        ck_assert(!connection_is_waiting(d.c));
         // Nothing of what stands behind is read any more.
         ck_assert_str_eq(house_samples(&h), "");
         close_both();

@@ -56,6 +56,18 @@ START_TEST(malformed_control_lines_are_refused_with_what_is_wrong)
          "session is no string of 1 to 256 bytes", true},
         {"{\"hello\":{\"component\":\"manager\",\"session\":\"a\\u0000b\"}}",
          "session is no string of 1 to 256 bytes", true},
+        {"{\"hello\":{\"component\":\"manager\",\"transient\":1}}",
+         "transient is neither true nor false", true},
+        {"{\"hello\":{\"component\":\"manager\",\"interval\":0}}",
+         "interval is no whole number of seconds from 1 to 3600", true},
+        {"{\"hello\":{\"component\":\"manager\",\"interval\":3601}}",
+         "interval is no whole number of seconds from 1 to 3600", true},
+        {"{\"hello\":{\"component\":\"manager\",\"interval\":1.5}}",
+         "interval is no whole number of seconds from 1 to 3600", true},
+        {"{\"hello\":{\"component\":\"manager\",\"interval\":\"10\"}}",
+         "interval is no whole number of seconds from 1 to 3600", true},
+        {"{\"hello\":{\"component\":\"manager\",\"interval\":1e999}}",
+         "interval is no whole number of seconds from 1 to 3600", true},
         {"{\"hello\":{\"component\":\"manager\",\"protocol\":1}}",
          "unknown key \"protocol\" in hello", true},
         {"{\"forget\":{}}", "forget wants labels, and nothing else", false},
@@ -68,12 +80,12 @@ START_TEST(malformed_control_lines_are_refused_with_what_is_wrong)
          "label \"a\" is no label with a string of 1 to 256 bytes", false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct event_verdict v = house_line(&h, cases[i].line);
-        ck_assert_msg(v.kind == EVENT_REFUSED && v.reason == REJECT_bad_control, "%s",
+        struct event_result v = house_line(&h, cases[i].line);
+        ck_assert_msg(v.kind == EVENT_REJECTED && v.rejection.reason == REJECT_bad_control, "%s",
                       cases[i].line);
-        ck_assert_str_eq(v.detail, cases[i].detail);
+        ck_assert_str_eq(v.rejection.detail, cases[i].detail);
         ck_assert_msg(v.was_hello == cases[i].hello, "%s", cases[i].line);
-        ck_assert_int_eq(v.index, -1);
+        ck_assert_int_eq(v.rejection.element, -1);
     }
     house_close(&h);
 }
@@ -88,8 +100,8 @@ START_TEST(beside_metric_or_event_a_control_key_is_an_unknown_field)
         "{\"metric\":null,\"ping\":1}",
     };
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
-        struct event_verdict v = house_line(&h, lines[i]);
-        ck_assert_int_eq(v.reason, REJECT_unknown_field);
+        struct event_result v = house_line(&h, lines[i]);
+        ck_assert_int_eq(v.rejection.reason, REJECT_unknown_field);
         ck_assert(!v.was_hello);
     }
     house_close(&h);
@@ -106,11 +118,11 @@ START_TEST(an_id_is_kept_as_it_stood)
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
         char line[100];
         snprintf(line, sizeof line, "{\"%s\": %s }", i % 2 == 0 ? "sync" : "ping", ids[i]);
-        struct event_verdict v;
+        struct event_result v;
         rcu_enter();
         event_line(h.p->reader, &h.origin, line, strlen(line), &v);
         rcu_leave();
-        ck_assert_msg(v.kind == EVENT_CONTROL, "%s: %s", line, v.detail);
+        ck_assert_msg(v.kind == EVENT_CONTROL, "%s: %s", line, v.rejection.detail);
         ck_assert_int_eq(v.control.kind, i % 2 == 0 ? CONTROL_SYNC : CONTROL_PING);
         ck_assert_uint_eq(v.control.id.len, strlen(ids[i]));
         ck_assert(memcmp(v.control.id.p, ids[i], v.control.id.len) == 0);
@@ -122,9 +134,9 @@ END_TEST
 START_TEST(a_hello_is_taken_apart)
 {
     house_open(&h, NULL, 100, 100);
-    struct event_verdict v = house_line(
+    struct event_result v = house_line(
         &h, "{\"hello\":{\"component\":\"provider\",\"instance\":\"vc1\",\"labels\":{\"a\":\"b\"},"
-            "\"lost\":7}}");
+            "\"lost\":7,\"transient\":true,\"interval\":3600}}");
     ck_assert_int_eq(v.kind, EVENT_CONTROL);
     ck_assert(v.was_hello);
     const struct control_hello *hello = &v.control.hello;
@@ -136,6 +148,7 @@ START_TEST(a_hello_is_taken_apart)
     ck_assert_str_eq(hello->labels[0].name, "a");
     ck_assert(hello->labels[0].value.len == 1 && hello->labels[0].value.p[0] == 'b');
     ck_assert(hello->has_lost && hello->lost == 7);
+    ck_assert(hello->has_transient && hello->transient && hello->interval_s == 3600);
 
     v = house_line(&h, "{\"hello\":{}}");
     ck_assert_int_eq(v.kind, EVENT_CONTROL);
@@ -145,12 +158,13 @@ START_TEST(a_hello_is_taken_apart)
     ck_assert_int_eq(v.kind, EVENT_CONTROL);
     ck_assert_uint_eq(hello->component, COMPONENT_MANAGER);
     ck_assert(hello->instance.len == 0 && !hello->has_labels && !hello->has_lost);
+    ck_assert(!hello->has_transient && hello->interval_s == 0);
     house_close(&h);
 }
 END_TEST
 
 // A hello with n labels whose values have `len` bytes.
-static struct event_verdict hello_with(int n, int len)
+static struct event_result hello_with(int n, int len)
 {
     struct buf line = BUF_INIT;
     buf_str(&line, "{\"hello\":{\"component\":\"manager\",\"labels\":{");
@@ -158,7 +172,7 @@ static struct event_verdict hello_with(int n, int len)
         buf_addf(&line, "%s\"l%d\":\"%0*d\"", i > 0 ? "," : "", i, len, 7);
     }
     buf_str(&line, "}}}");
-    struct event_verdict v = house_bytes(&h, line.p, line.len);
+    struct event_result v = house_bytes(&h, line.p, line.len);
     buf_free(&line);
     return v;
 }
@@ -167,10 +181,10 @@ START_TEST(the_labels_of_a_hello_have_bounds)
 {
     house_open(&h, NULL, 100, 100);
     ck_assert_int_eq(hello_with(CONTROL_MAX_LABELS, 256).kind, EVENT_CONTROL);
-    ck_assert_int_eq(hello_with(1, 257).reason, REJECT_bad_control);
-    struct event_verdict v = hello_with(CONTROL_MAX_LABELS + 1, 1);
-    ck_assert_int_eq(v.reason, REJECT_bad_control);
-    ck_assert_str_eq(v.detail, "too many labels");
+    ck_assert_int_eq(hello_with(1, 257).rejection.reason, REJECT_bad_control);
+    struct event_result v = hello_with(CONTROL_MAX_LABELS + 1, 1);
+    ck_assert_int_eq(v.rejection.reason, REJECT_bad_control);
+    ck_assert_str_eq(v.rejection.detail, "too many labels");
     house_close(&h);
 }
 END_TEST

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/emit.h"
 
+#include "emit/args.h"
 #include "unit.h"
 
 #include "fake_daemon.h"
@@ -81,6 +82,10 @@ START_TEST(a_dry_run_prints_exactly_the_line)
         {{"--metric", "12", "5"}, "{\"metric\":\"12\",\"value\":5}\n"},
         {{"--component", "manager", "--instance", "a", "m"}, "{\"metric\":\"m\"}\n"},
         {{"--", "m", "1"}, "{\"metric\":\"m\",\"value\":1}\n"},
+        {{"--count", "3", "e", "a=b"}, "{\"event\":\"e\",\"labels\":{\"a\":\"b\"},\"count\":3}\n"},
+        {{"--exemplar", "t=1", "--exemplar", "u=2", "m", "1"},
+         "{\"metric\":\"m\",\"exemplar\":{\"labels\":{\"t\":\"1\",\"u\":\"2\"}},\"value\":1}\n"},
+        {{"--component", "c", "--label", "x=y", "m"}, "{\"metric\":\"m\"}\n"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const char *words[WORDS + 2] = {"--dry-run"};
@@ -106,23 +111,24 @@ START_TEST(what_makes_no_sense_is_named_and_exits_with_2)
         {{"m", "NaN"}, "NaN is neither LABEL=VALUE nor, as last argument, a number"},
         {{"m", "a=1", "--dry-run"},
          "--dry-run is neither LABEL=VALUE nor, as last argument, a number"},
-        {{"a=b", "1"}, "\"a=b\" stands where NAME is expected"},
-        {{""}, "\"\" stands where NAME is expected"},
-        {{"m", "1a=b"}, "\"1a\" is no label name"},
-        {{"m", "=b"}, "\"\" is no label name"},
+        {{"a=b", "1"}, "found \"a=b\" where NAME is expected"},
+        {{""}, "found \"\" where NAME is expected"},
+        {{"m", "1a=b"}, "\"1a\" is not a label name"},
+        {{"m", "=b"}, "\"\" is not a label name"},
         {{"m", "a=b", "a=c"}, "label a is given twice"},
         {{"m", "a=\xff"}, "argument 2 is not UTF-8"},
         {{"--component", "\xc3", "m"}, "argument 2 is not UTF-8"},
         {{"--instance", "i", "m"}, "--instance needs --component"},
-        {{"--metric", "--event", "m"}, "--metric and --event exclude each other"},
-        {{"--event", "--op", "add", "m"}, "--op is for metrics, --event is not one"},
+        {{"--metric", "--event", "m"}, "--metric and --event cannot be combined"},
+        {{"--event", "--op", "add", "m"},
+         "--op and --event cannot be combined: events have no operation"},
         {{"--op", "add"}, "--op, --metric and --event need a NAME"},
         {{"--session"}, "--session needs --component, and lines on standard input"},
         {{"--session", "--component", "manager", "m"},
          "--session needs --component, and lines on standard input"},
         {{"--socket"}, "--socket needs a value"},
-        {{"--nonsense", "m"}, "--nonsense is no option, or takes no value"},
-        {{"--dry-run=1", "m"}, "--dry-run=1 is no option, or takes no value"},
+        {{"--nonsense", "m"}, "--nonsense is not an option, or takes no value"},
+        {{"--dry-run=1", "m"}, "--dry-run=1 is not an option, or takes no value"},
         {{"--timeout", "0", "m"}, "--timeout 0 is not a number of seconds above 0"},
         {{"--timeout", "5s", "m"}, "--timeout 5s is not a number of seconds above 0"},
     };
@@ -141,6 +147,7 @@ END_TEST
 START_TEST(help_and_version_go_to_standard_output)
 {
     expect("", EMIT_APPLIED, args_help, "", "--help");
+    expect("", EMIT_APPLIED, args_help, "", "-h");
     struct run r = run_text("", (const char *const[]){"--version", NULL});
     ck_assert_mem_eq(r.out, "virtrigaud-emit ", 16);
     ck_assert_int_eq(r.status, EMIT_APPLIED);
@@ -152,7 +159,7 @@ START_TEST(a_name_is_a_metric_or_else_an_event)
 {
     struct fake f = {0};
     fake_start(&f);
-#define REFUSED(reason) "virtrigaud-emit: refused: " reason ": a \"b\"\n"
+#define REFUSED(reason) "virtrigaud-emit: rejected: " reason ": a \"b\"\n"
     expect("", 0, "", "", "--socket", f.path, "m", "a=b", "1");
     expect("", 0, "", "", "--socket", f.path, "--component", "manager", "--event", "rpc");
     expect("", 1, "", REFUSED("unknown_metric"), "--socket", f.path, "--metric", "no_such");
@@ -164,7 +171,8 @@ START_TEST(a_name_is_a_metric_or_else_an_event)
     ck_assert_str_eq(
         f.log,
         "{\"metric\":\"m\",\"labels\":{\"a\":\"b\"},\"value\":1}\n{\"sync\":1}\n"
-        "{\"hello\":{\"component\":\"manager\"}}\n{\"event\":\"rpc\"}\n{\"sync\":1}\n"
+        "{\"hello\":{\"component\":\"manager\",\"transient\":true}}\n{\"event\":\"rpc\"}\n{"
+        "\"sync\":1}\n"
         "{\"metric\":\"no_such\"}\n{\"sync\":1}\n"
         "{\"metric\":\"no_such\",\"op\":\"add\"}\n{\"sync\":1}\n"
         "{\"event\":\"no_such\"}\n{\"sync\":1}\n"
@@ -180,7 +188,9 @@ START_TEST(a_daemon_that_cannot_be_reached_exits_with_3)
     fake_name(&f);
     char none[256];
     snprintf(none, sizeof none,
-             "virtrigaud-emit: cannot reach the daemon at %s: No such file or directory\n", f.path);
+             "virtrigaud-emit: cannot reach the daemon at %s: No such file or directory; start "
+             "virtrigaud-exporter, or name its socket with --socket\n",
+             f.path);
     expect("", 3, "", none, "--socket", f.path, "m");
     expect("{}\n", 3, "", none, "--socket", f.path);
     setenv("VIRTRIGAUD_EVENTS_SOCKET", f.path, 1);
@@ -188,7 +198,7 @@ START_TEST(a_daemon_that_cannot_be_reached_exits_with_3)
     expect("", 3, "", "virtrigaud-emit: the daemon does not answer\n", "--timeout", "0.05", "m");
     expect("{}\n", 3, "",
            "virtrigaud-emit: the daemon does not answer: 1 lines sent, 0 acknowledged as applied, "
-           "0 as refused\n",
+           "0 as rejected\n",
            "--timeout", "0.05");
     fake_stop(&f);
     unsetenv("VIRTRIGAUD_EVENTS_SOCKET");
@@ -204,8 +214,8 @@ START_TEST(a_refused_hello_exits_with_1)
     expect("", 1, "", text, "--socket", f.path, "--component", "x", "m");
     expect("{}\n{}\n", 1, "", text, "--socket", f.path, "--component", "x");
     fake_stop(&f);
-    ck_assert_str_eq(f.log,
-                     "{\"hello\":{\"component\":\"x\"}}\n{\"hello\":{\"component\":\"x\"}}\n");
+    ck_assert_str_eq(f.log, "{\"hello\":{\"component\":\"x\",\"transient\":true}}\n{\"hello\":{"
+                            "\"component\":\"x\"}}\n");
     fake_free(&f);
 }
 END_TEST
@@ -215,7 +225,10 @@ START_TEST(lines_are_copied_as_they_are_and_refusals_name_the_inputs_line)
     struct fake f = {0};
     fake_start(&f);
     char want[400];
-    expect("", 0, "", "", "--socket", f.path);
+    expect("", 2, "",
+           "virtrigaud-emit: standard input is empty; name a metric or an event, or write JSON "
+           "lines to it\n",
+           "--socket", f.path);
     expect(
         "{}\n\n junk\n{\"ping\":1}\n{\"sync\":7}\nmore", 1,
         "{\"ping\":1}\n{\"sync\":7,\"applied\":1,\"rejected\":1}\n",
@@ -292,7 +305,7 @@ START_TEST(endless_lines_and_floods_of_refusals_stream_through)
     pthread_join(t, NULL);
     close(fds[0]);
     fake_stop(&f);
-    ck_assert_int_eq(r.status, EMIT_REFUSED);
+    ck_assert_int_eq(r.status, EMIT_REJECTED);
     // The endless line is 1, and each block has 2048 line feeds; the last line has none.
     ck_assert_mem_eq(r.err, "virtrigaud-emit: line 1: bad_json", 33);
     ck_assert_ptr_nonnull(strstr(r.err, "virtrigaud-emit: line 40961: bad_json"));
@@ -313,9 +326,9 @@ START_TEST(a_daemon_that_goes_midway_leaves_what_is_known)
     struct run r = run_text(text, (const char *const[]){"--socket", f.path, NULL});
     fake_stop(&f);
     ck_assert_int_eq(r.status, EMIT_UNREACHED);
-    ck_assert_mem_eq(r.err, "virtrigaud-emit: the daemon has gone: ", 38);
+    ck_assert_mem_eq(r.err, "virtrigaud-emit: the daemon closed the connection: ", 38);
     ck_assert_ptr_nonnull(
-        strstr(r.err, " lines sent, 4096 acknowledged as applied, 0 as refused\n"));
+        strstr(r.err, " lines sent, 4096 acknowledged as applied, 0 as rejected\n"));
     run_free(&r);
     free(text);
     fake_free(&f);

@@ -48,7 +48,7 @@ START_TEST(parts_that_are_unknown_are_not_written)
         struct errs e = ERRS_INIT;
         errs_add(&e, table[i].file, table[i].line, table[i].column, table[i].key, "%s thing",
                  "bad");
-        ck_assert(errs_any(&e));
+        ck_assert(errs_has_any(&e));
         check_written(&e, table[i].expected);
         errs_free(&e);
     }
@@ -58,7 +58,7 @@ END_TEST
 START_TEST(an_empty_list_is_no_problem)
 {
     struct errs e = ERRS_INIT;
-    ck_assert(!errs_any(&e));
+    ck_assert(!errs_has_any(&e));
     check_written(&e, "");
     errs_free(&e);
 }
@@ -73,7 +73,7 @@ START_TEST(problems_keep_their_order_and_their_own_copies)
     errs_add(&e, file, 1, 1, "first", "came second");
     check_written(&e, "b.yaml:2:1: second: came first\na.yaml:1:1: first: came second\n");
     errs_free(&e);
-    ck_assert(!errs_any(&e));
+    ck_assert(!errs_has_any(&e));
 }
 END_TEST
 
@@ -103,7 +103,7 @@ START_TEST(a_problem_without_memory_is_counted)
         copies_left = -1;
         ck_assert_uint_eq(e.n, 0);
         ck_assert_uint_eq(e.left_out, 1);
-        ck_assert(errs_any(&e));
+        ck_assert(errs_has_any(&e));
         check_written(&e, "and 1 more\n");
         errs_free(&e);
     }

@@ -16,22 +16,28 @@ static const char CATALOG[] =
     "  - {name: level, type: gauge, help: h}\n"
     "  - {name: h, type: histogram, help: h, buckets: [1]}\n"
     "  - {name: x_info, type: gauge, help: h, labels: [v], owner: source}\n"
+    "  - {name: i, type: histogram, help: h, buckets: [1]}\n"
+    "  - {name: j, type: histogram, help: h, buckets: [1]}\n"
     "events:\n"
+    "  - {name: three, value: s, updates: [{observe: h}, {observe: i}, {observe: j}]}\n"
     "  - {name: e, labels: [o], updates: [{add: a_total}, {add: level}]}\n";
 
 static struct house h;
 
 static void applied(const char *line)
 {
-    struct event_verdict v = house_line(&h, line);
-    ck_assert_msg(v.kind == EVENT_APPLIED, "%s: %s, %s", line, reject_name(v.reason), v.detail);
+    struct event_result v = house_line(&h, line);
+    ck_assert_msg(v.kind == EVENT_APPLIED, "%s: %s, %s", line, reject_name(v.rejection.reason),
+                  v.rejection.detail);
 }
 
-static void refused(const char *line, enum reject reason, int index)
+static void refused(const char *line, enum reject_reason reason, int index)
 {
-    struct event_verdict v = house_line(&h, line);
-    ck_assert_msg(v.kind == EVENT_REFUSED && v.reason == reason && v.index == index,
-                  "%s: %s at %d, %s", line, reject_name(v.reason), v.index, v.detail);
+    struct event_result v = house_line(&h, line);
+    ck_assert_msg(v.kind == EVENT_REJECTED && v.rejection.reason == reason &&
+                      v.rejection.element == index,
+                  "%s: %s at %d, %s", line, reject_name(v.rejection.reason), v.rejection.element,
+                  v.rejection.detail);
 }
 
 #define A(o) "{\"metric\":\"a_total\",\"labels\":{\"o\":\"" o "\"}}"
@@ -72,9 +78,9 @@ START_TEST(a_refusal_names_what_it_is_about_and_not_a_neighbour)
     house_open(&h, CATALOG, 100, 100);
     applied(G("p"));
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct event_verdict v = house_line(&h, cases[i].line);
-        ck_assert_msg(v.kind == EVENT_REFUSED && strcmp(v.name, cases[i].name) == 0,
-                      "%s: names \"%s\"", cases[i].line, v.name);
+        struct event_result v = house_line(&h, cases[i].line);
+        ck_assert_msg(v.kind == EVENT_REJECTED && strcmp(v.rejection.name, cases[i].name) == 0,
+                      "%s: names \"%s\"", cases[i].line, v.rejection.name);
     }
     house_close(&h);
 }
@@ -84,7 +90,7 @@ START_TEST(a_batch_that_is_refused_leaves_no_trace)
 {
     static const struct {
         const char *line;
-        enum reject reason;
+        enum reject_reason reason;
         int index;
     } cases[] = {
         {"[" A("p") "," A("new") ",{}]", REJECT_unknown_field, 2},
@@ -147,9 +153,9 @@ START_TEST(places_of_a_refused_batch_are_free_again)
                 3);
         refused("[" A("p") "," A("q") "," G("1") "," G("2") "]", REJECT_series_limit, 3);
     }
-    expire_reclaim(h.store);
+    schema_reclaim(h.store);
     applied("[" A("p") "," A("q") "," A("r") "]");
-    ck_assert_uint_eq(count_read(&h.store->share.count), 3);
+    ck_assert_uint_eq(count_read(&h.store->share.quota.used), 3);
     ck_assert_uint_eq(strlen(house_samples(&h)), 3 * strlen("a_total{o=\"p\"} 1\n"));
     applied(A("s"));
     ck_assert_ptr_nonnull(strstr(house_samples(&h), "a_total{o=\"other\"} 1\n"));
@@ -170,13 +176,14 @@ START_TEST(a_batch_may_fill_a_whole_line)
     ck_assert_int_gt(n, 1000);
     size_t good = line.len;
     buf_str(&line, ",{\"metric\":\"none\"}]");
-    struct event_verdict v = house_bytes(&h, line.p, line.len);
-    ck_assert_int_eq(v.index, n);
+    struct event_result v = house_bytes(&h, line.p, line.len);
+    ck_assert_int_eq(v.rejection.element, n);
     ck_assert_str_eq(house_text(&h), "");
     line.len = good;
     buf_char(&line, ']');
     ck_assert_int_eq(house_bytes(&h, line.p, line.len).kind, EVENT_APPLIED);
-    ck_assert_uint_eq(count_read(&schema_current(h.store)->families[0].table->count), (n + 1) / 2);
+    ck_assert_uint_eq(count_read(&schema_current(h.store)->families[0].table->quota.used),
+                      (n + 1) / 2);
     ck_assert_ptr_nonnull(strstr(house_samples(&h), "a_total{o=\"0\"} 2\na_total{o=\"1\"} 2\n"));
     buf_free(&line);
     house_close(&h);
@@ -193,8 +200,93 @@ START_TEST(a_newer_info_series_of_a_source_replaces_the_older_one)
 }
 END_TEST
 
+START_TEST(the_reason_is_that_of_the_first_element_that_has_one)
+{
+    static const struct {
+        const char *line;
+        enum reject_reason reason;
+        int index;
+    } cases[] = {
+        {"[" G("q") ",{\"metric\":\"none\"}]", REJECT_series_limit, 0},
+        {"[" A("q") "," G("q") "," A("") "," G("r") "]", REJECT_series_limit, 1},
+        {"[" G("p") ",{\"metric\":\"none\"}," G("q") "]", REJECT_unknown_metric, 1},
+        {"[{\"metric\":\"none\"}," G("q") "]", REJECT_unknown_metric, 0},
+        {"[" LEVEL("\"value\":true") "," LEVEL("\"value\":1,\"op\":\"sub\"") "]", REJECT_bad_value,
+         0},
+        // What concerns the structure comes before, wherever it stands.
+        {"[" G("q") ",{\"metric\":\"none\"},{}]", REJECT_unknown_field, 2},
+        {"[{\"metric\":\"none\"},5]", REJECT_not_an_object, 1},
+        {"[{},5]", REJECT_unknown_field, 0},
+        {"[{\"metric\":\"none\"},{\"a\":1,\"a\":1}]", REJECT_duplicate_field, 1},
+    };
+    house_open(&h, CATALOG, 100, 100);
+    applied(G("p"));
+    char *before = strdup(house_text_all(&h));
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        refused(cases[i].line, cases[i].reason, cases[i].index);
+        ck_assert_str_eq(house_text_all(&h), before);
+    }
+    free(before);
+    house_close(&h);
+}
+END_TEST
+
+#define H(value) "{\"metric\":\"h\",\"value\":" value "}"
+
+START_TEST(only_a_sum_that_would_be_infinite_is_refused)
+{
+    house_open(&h, CATALOG, 100, 100);
+    applied("{\"event\":\"three\",\"value\":1.7e308}");
+    refused("{\"event\":\"three\",\"value\":1.7e308}", REJECT_bad_value, -1);
+    applied("[" H("-1.7e308") "," H("1.7e308") "," H("-1.7e308") "]");
+    applied("[" H("1.7e308") "]");
+    refused("[" H("1e300") "," H("1.7e308") "]", REJECT_bad_value, 1);
+    applied("[" LEVEL("\"value\":1.7e308") "," LEVEL("\"value\":0") "," LEVEL(
+        "\"op\":\"add\",\"value\":1.7e308") "]");
+    refused(LEVEL("\"op\":\"add\",\"value\":1.7e308"), REJECT_bad_value, -1);
+    applied(LEVEL("\"op\":\"add\",\"value\":-1.7e308"));
+    ck_assert_ptr_nonnull(strstr(house_samples(&h), "level 0\n"));
+    ck_assert_ptr_nonnull(strstr(house_samples(&h), "\nh_count 5\n"));
+    house_close(&h);
+}
+END_TEST
+
+// Each element replaces the one before, which may be of this very line and then is not found any more.
+START_TEST(a_batch_may_set_an_info_metric_over_and_over)
+{
+    static const struct {
+        const char *first; // applied before; NULL: nothing
+        const char *line;
+        const char *samples;
+    } cases[] = {
+        {NULL, "[" INFO("1") "," INFO("2") "," INFO("1") "]", "x_info{v=\"1\"} 1\n"},
+        {NULL, "[" INFO("1") "," INFO("1") "," INFO("2") "," INFO("2") "]", "x_info{v=\"2\"} 1\n"},
+        {INFO("1"), "[" INFO("1") "," INFO("2") "," INFO("1") "]", "x_info{v=\"1\"} 1\n"},
+        {INFO("2"), "[" INFO("1") "," INFO("2") "," INFO("1") "," INFO("2") "]",
+         "x_info{v=\"2\"} 1\n"},
+        {INFO("1"), "[" INFO("2") "," INFO("3") "," INFO("1") "," INFO("2") "," INFO("3") "]",
+         "x_info{v=\"3\"} 1\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        house_open(&h, CATALOG, 100, 100);
+        if (cases[i].first != NULL) {
+            applied(cases[i].first);
+        }
+        applied(cases[i].line);
+        ck_assert_str_eq(house_samples(&h), cases[i].samples);
+        applied(cases[i].line);
+        ck_assert_str_eq(house_samples(&h), cases[i].samples);
+        ck_assert_uint_eq(count_read(&h.store->share.quota.used), 1);
+        house_close(&h);
+    }
+}
+END_TEST
+
 UNIT_MAIN("event_batch", a_batch_is_applied_in_order,
           a_refusal_names_what_it_is_about_and_not_a_neighbour,
           a_batch_that_is_refused_leaves_no_trace, a_batch_after_a_refused_one_begins_anew,
           places_of_a_refused_batch_are_free_again, a_batch_may_fill_a_whole_line,
-          a_newer_info_series_of_a_source_replaces_the_older_one)
+          a_newer_info_series_of_a_source_replaces_the_older_one,
+          the_reason_is_that_of_the_first_element_that_has_one,
+          only_a_sum_that_would_be_infinite_is_refused,
+          a_batch_may_set_an_info_metric_over_and_over)

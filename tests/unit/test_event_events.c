@@ -9,16 +9,18 @@ static struct house h;
 
 static void applied(const char *line)
 {
-    struct event_verdict v = house_line(&h, line);
-    ck_assert_msg(v.kind == EVENT_APPLIED, "%s: %s, %s", line, reject_name(v.reason), v.detail);
+    struct event_result v = house_line(&h, line);
+    ck_assert_msg(v.kind == EVENT_APPLIED, "%s: %s, %s", line, reject_name(v.rejection.reason),
+                  v.rejection.detail);
 }
 
-static void refused(const char *line, enum reject reason, const char *detail)
+static void refused(const char *line, enum reject_reason reason, const char *detail)
 {
-    struct event_verdict v = house_line(&h, line);
-    ck_assert_msg(v.kind == EVENT_REFUSED && v.reason == reason, "%s: %s, %s", line,
-                  v.kind == EVENT_REFUSED ? reject_name(v.reason) : "not refused", v.detail);
-    ck_assert_str_eq(v.detail, detail);
+    struct event_result v = house_line(&h, line);
+    ck_assert_msg(v.kind == EVENT_REJECTED && v.rejection.reason == reason, "%s: %s, %s", line,
+                  v.kind == EVENT_REJECTED ? reject_name(v.rejection.reason) : "not refused",
+                  v.rejection.detail);
+    ck_assert_str_eq(v.rejection.detail, detail);
 }
 
 #define OPERATION(operation, rest)                                                                 \
@@ -57,12 +59,19 @@ START_TEST(an_observe_without_a_value_is_left_out_where_the_value_is_optional)
 {
     house_open(&h, NULL, 1000, 1000);
     applied(OPERATION("Create", ""));
-    ck_assert_str_eq(house_samples(&h),
-                     OUTCOMES("virtrigaud_vm_operations_total",
-                              "operation=\"Create\",provider_type=\"a\",provider=\"b\"", "0", "0",
-                              "1"));
-    applied(OPERATION("Create", ",\"value\":700"));
     const char *text = house_samples(&h);
+    static const char *const outcomes[] = {"success\"} 0\n", "failure\"} 0\n", "error\"} 1\n"};
+    for (size_t i = 0; i < sizeof outcomes / sizeof outcomes[0]; i++) {
+        char line[200];
+        snprintf(line, sizeof line,
+                 "virtrigaud_vm_operations_total{operation=\"Create\",provider_type=\"a\","
+                 "provider=\"b\",outcome=\"%s",
+                 outcomes[i]);
+        ck_assert_ptr_nonnull(strstr(text, line));
+    }
+    ck_assert_ptr_null(strstr(text, "virtrigaud_vm_operations_duration_seconds"));
+    applied(OPERATION("Create", ",\"value\":700"));
+    text = house_samples(&h);
     ck_assert_ptr_nonnull(strstr(
         text, "_bucket{operation=\"Create\",provider_type=\"a\",provider=\"b\",le=\"600\"} 0\n"));
     ck_assert_ptr_nonnull(strstr(
@@ -100,6 +109,83 @@ START_TEST(an_event_takes_a_value_as_its_catalogue_says)
     refused(OPERATION("Create", ",\"value\":1e999"), REJECT_bad_value,
             "the value is no finite number");
     ck_assert_str_eq(house_text(&h), "");
+    house_close(&h);
+}
+END_TEST
+
+static void contains(const char *line)
+{
+    const char *text = house_samples(&h);
+    ck_assert_msg(strstr(text, line) != NULL, "%s is not in\n%s", line, text);
+}
+
+#define FOUND "{\"event\":\"ip_discovered\",\"labels\":{\"provider_type\":\"a\"}"
+
+START_TEST(a_count_multiplies_constants_and_a_list_is_observed)
+{
+    house_open(&h, NULL, 1000, 1000);
+    applied("{\"event\":\"task_started\",\"labels\":{\"provider_type\":\"a\",\"provider\":\"b\"},"
+            "\"count\":1000000}");
+    applied("{\"count\":3,\"event\":\"task_finished\",\"labels\":{\"provider_type\":\"a\","
+            "\"provider\":\"b\"}}");
+    contains("virtrigaud_provider_tasks_inflight{provider_type=\"a\",provider=\"b\"} 999997\n");
+    applied(OPERATION("Reconfigure", ",\"count\":4"));
+    contains("virtrigaud_vm_reconfigure_total{provider_type=\"a\",outcome=\"error\"} 4\n");
+    ck_assert_ptr_null(strstr(house_samples(&h), "virtrigaud_vm_operations_duration_seconds"));
+    applied(OPERATION("Reconfigure", ",\"values\":[0.25,700,0.5]"));
+    contains("virtrigaud_vm_reconfigure_total{provider_type=\"a\",outcome=\"error\"} 7\n");
+    contains(
+        "virtrigaud_vm_operations_duration_seconds_bucket{operation=\"Reconfigure\",provider_type="
+        "\"a\",provider=\"b\",le=\"0.5\"} 2\n");
+    contains("_sum{operation=\"Reconfigure\",provider_type=\"a\",provider=\"b\"} 700.75\n");
+    contains("_count{operation=\"Reconfigure\",provider_type=\"a\",provider=\"b\"} 3\n");
+    applied(
+        "{\"metric\":\"virtrigaud_ip_discovery_duration_seconds\",\"labels\":{\"provider_type\":"
+        "\"a\"},\"values\":[1,2]}");
+    applied(FOUND ",\"values\":[3]}");
+    contains("virtrigaud_ip_discovery_duration_seconds_sum{provider_type=\"a\"} 6\n");
+    contains("virtrigaud_ip_discovery_duration_seconds_count{provider_type=\"a\"} 3\n");
+    house_close(&h);
+}
+END_TEST
+
+START_TEST(a_count_and_a_list_have_their_places)
+{
+    house_open(&h, NULL, 1000, 1000);
+    refused(FOUND ",\"count\":2}", REJECT_missing_value, "a value is wanted");
+    refused(FOUND ",\"count\":2,\"value\":1}", REJECT_bad_value,
+            "only one of value, values and count is wanted");
+    refused(FOUND ",\"values\":[]}", REJECT_bad_value, "values is no list of 1 to 1000 numbers");
+    refused(FOUND ",\"values\":[1e308,1e308]}", REJECT_bad_value, "the sum would not be finite");
+    refused("[" FOUND ",\"values\":[1e308]}," FOUND ",\"values\":[7,1e308]}]", REJECT_bad_value,
+            "the sum would not be finite");
+    refused("{\"metric\":\"virtrigaud_queue_depth\",\"labels\":{\"kind\":\"a\"},\"values\":[1]}",
+            REJECT_bad_value, "only a histogram takes several values");
+    refused("{\"metric\":\"virtrigaud_vm_clone_total\",\"labels\":{\"linked\":\"true\",\"provider_"
+            "type\":"
+            "\"a\",\"outcome\":\"error\"},\"values\":[1]}",
+            REJECT_bad_value, "only a histogram takes several values");
+    refused("{\"metric\":\"virtrigaud_vm_clone_total\",\"labels\":{\"linked\":\"true\",\"provider_"
+            "type\":"
+            "\"a\",\"outcome\":\"error\"},\"count\":1}",
+            REJECT_unknown_field, "only an event has a count");
+    refused("{\"event\":\"task_started\",\"labels\":{\"provider_type\":\"a\",\"provider\":\"b\"},"
+            "\"values\":[1]}",
+            REJECT_bad_value, "this event takes no value");
+    struct buf line = BUF_INIT;
+    for (int n = 1000; n <= 1001; n++) {
+        buf_clear(&line);
+        buf_str(&line, FOUND ",\"values\":[0");
+        for (int i = 1; i < n; i++) {
+            buf_addf(&line, ",%d", i);
+        }
+        buf_str(&line, "]}");
+        struct event_result v = house_line(&h, buf_string(&line));
+        ck_assert_int_eq(v.kind, n == 1000 ? EVENT_APPLIED : EVENT_REJECTED);
+    }
+    buf_free(&line);
+    contains("virtrigaud_ip_discovery_duration_seconds_count{provider_type=\"a\"} 1000\n");
+    contains("virtrigaud_ip_discovery_duration_seconds_sum{provider_type=\"a\"} 499500\n");
     house_close(&h);
 }
 END_TEST
@@ -182,7 +268,7 @@ START_TEST(a_default_that_no_update_wants_is_no_defect)
     house_open(&h, CONDITIONS, 100, 100);
     char name[] = "size";
     char value[] = "xl";
-    struct event_defaults defaults = {.n = 1, .names = {name}, .values = {value}};
+    struct origin_defaults defaults = {.n = 1, .names = {name}, .values = {value}};
     h.origin.defaults = &defaults;
     applied("{\"event\":\"e\",\"labels\":{\"op\":\"pause\"},\"value\":9}");
     refused("{\"event\":\"e\",\"labels\":{\"op\":\"start\"},\"value\":9}",
@@ -223,6 +309,28 @@ START_TEST(one_refused_update_refuses_the_event)
 }
 END_TEST
 
+#define TIME "the timestamp is before 2000 or more than 60 s ahead"
+
+START_TEST(an_exemplar_s_time_may_be_a_minute_ahead)
+{
+    house_open(&h, NULL, 1000, 1000);
+    for (int ahead = 0; ahead <= 120; ahead += 30) {
+        char line[300];
+        snprintf(
+            line, sizeof line,
+            "{\"metric\":\"virtrigaud_vsphere_sessions_total\",\"labels\":{\"datacenter\":\"d\"},"
+            "\"exemplar\":{\"labels\":{},\"timestamp\":%lld}}",
+            (long long)time(NULL) + ahead);
+        if (ahead < 60) {
+            applied(line);
+        } else if (ahead > 60) {
+            refused(line, REJECT_bad_exemplar, TIME);
+        }
+    }
+    house_close(&h);
+}
+END_TEST
+
 START_TEST(an_exemplar_has_128_characters_and_labels_of_text)
 {
     static const struct {
@@ -231,7 +339,12 @@ START_TEST(an_exemplar_has_128_characters_and_labels_of_text)
     } cases[] = {
         {"{\"labels\":{}}", NULL},
         {"{\"labels\":{\"trace_id\":\"abc\"},\"timestamp\":1700000000.5}", NULL},
-        {"{\"labels\":{\"a\":\"\"},\"timestamp\":-1}", NULL},
+        {"{\"labels\":{\"a\":\"\"},\"timestamp\":946684800}", NULL},
+        {"{\"labels\":{\"a\":\"\"},\"timestamp\":946684799.999}", TIME},
+        {"{\"labels\":{},\"timestamp\":-5}", TIME},
+        {"{\"labels\":{},\"timestamp\":0}", TIME},
+        {"{\"labels\":{},\"timestamp\":1700000000500}", TIME},
+        {"{\"labels\":{},\"timestamp\":1e300}", TIME},
         {"{}", "an exemplar is {\"labels\":{...},\"timestamp\":N}"},
         {"1", "an exemplar is {\"labels\":{...},\"timestamp\":N}"},
         {"null", "an exemplar is {\"labels\":{...},\"timestamp\":N}"},
@@ -301,9 +414,11 @@ UNIT_MAIN("event_events", an_event_updates_all_its_metrics,
           an_observe_without_a_value_is_left_out_where_the_value_is_optional,
           a_conditional_update_counts_where_it_matches,
           an_event_takes_a_value_as_its_catalogue_says,
+          a_count_multiplies_constants_and_a_list_is_observed, a_count_and_a_list_have_their_places,
           two_definitions_of_one_label_both_have_their_say,
           conditions_look_behind_aliases_and_at_lists,
           a_label_that_only_an_unmatched_update_wants_is_unknown,
           a_default_that_no_update_wants_is_no_defect, labels_of_every_condition_are_required,
-          one_refused_update_refuses_the_event, an_exemplar_has_128_characters_and_labels_of_text,
+          one_refused_update_refuses_the_event, an_exemplar_s_time_may_be_a_minute_ahead,
+          an_exemplar_has_128_characters_and_labels_of_text,
           a_gauge_takes_no_exemplar_and_an_event_of_gauges_neither)

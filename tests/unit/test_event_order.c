@@ -34,7 +34,7 @@ static const char CATALOG[] =
 
 // Each spoils one thing. Defects that spoil the same piece cannot stand in one line.
 struct defect {
-    enum reject reason;
+    enum reject_reason reason;
     unsigned pieces; // a bit for each piece that it takes
     void (*spoil)(struct pieces *p);
 };
@@ -119,7 +119,7 @@ static const char *reply_to(struct buf *line)
     ck_assert_int_eq(send(fds[1], line->p, line->len, 0), (ssize_t)line->len);
     shutdown(fds[1], SHUT_WR);
     while (!c->closing) {
-        ck_assert_int_ge(connection_read(c, h.p, h.ingest->workers[0].input), 0);
+        ck_assert_int_ge(house_read(c, h.p, h.ingest->workers[0].input), 0);
     }
     ck_assert_int_eq(connection_flush(c), 0);
     ssize_t n = recv(fds[1], reply, sizeof reply - 1, MSG_DONTWAIT);
@@ -169,8 +169,8 @@ static const char *reason_of(const struct defect *one, const struct defect *two)
 static void open_at_limit(void)
 {
     house_open(&h, CATALOG, 100, 100);
-    struct event_verdict v = house_line(&h, "{\"metric\":\"g\",\"labels\":{\"a\":\"1\",\"b\":\"1\","
-                                            "\"c\":\"x\",\"o\":\"1\"},\"value\":1}");
+    struct event_result v = house_line(&h, "{\"metric\":\"g\",\"labels\":{\"a\":\"1\",\"b\":\"1\","
+                                           "\"c\":\"x\",\"o\":\"1\"},\"value\":1}");
     ck_assert_int_eq(v.kind, EVENT_APPLIED);
 }
 
@@ -196,7 +196,8 @@ START_TEST(every_defect_alone_has_its_reason)
 }
 END_TEST
 
-static bool is(const struct defect *one, const struct defect *two, enum reject a, enum reject b)
+static bool is(const struct defect *one, const struct defect *two, enum reject_reason a,
+               enum reject_reason b)
 {
     return (one->reason == a && two->reason == b) || (one->reason == b && two->reason == a);
 }
@@ -218,7 +219,7 @@ START_TEST(of_two_defects_the_first_of_the_list_is_named)
             if (i == k || !fit(&defects[i], &defects[k])) {
                 continue;
             }
-            enum reject first =
+            enum reject_reason first =
                 defects[i].reason < defects[k].reason ? defects[i].reason : defects[k].reason;
             const char *got = reason_of(&defects[i], &defects[k]);
             ck_assert_msg(strcmp(got, reject_name(first)) == 0, "%s and %s: %s",

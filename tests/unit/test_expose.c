@@ -2,6 +2,7 @@
 #include "expose/expose.h"
 
 #include "exposition.h"
+#include "forget.h"
 #include "house.h"
 #include "unit.h"
 
@@ -53,7 +54,7 @@ static bool is(const void *ctx, const char *name)
 static const char *only(const char *name)
 {
     struct expose_filter filter = {.wants = is, .ctx = name};
-    struct sink sink = sink_text(&h.text);
+    struct format_sink sink = format_sink_text(&h.text);
     buf_clear(&h.text);
     ck_assert_int_eq(expose_text(&sink, h.store, &h.self, &filter), 0);
     return buf_string(&h.text);
@@ -80,14 +81,14 @@ END_TEST
 START_TEST(removed_series_and_empty_families_are_left_out)
 {
     fill();
-    struct event_verdict v = house_line(&h, "{\"forget\":{\"labels\":{\"l\":\"z\"}}}");
+    struct event_result v = house_line(&h, "{\"forget\":{\"labels\":{\"l\":\"z\"}}}");
     rcu_enter();
-    event_forget(h.p->reader, &v.control.forget, &h.origin);
+    forget_all(h.store, &v.control.forget, &h.origin);
     rcu_leave();
     ck_assert_str_eq(only("alpha"), "# HELP alpha A.\n# TYPE alpha gauge\nalpha{l=\"a\"} 2\n");
     v = house_line(&h, "{\"forget\":{\"labels\":{\"l\":\"a\"}}}");
     rcu_enter();
-    event_forget(h.p->reader, &v.control.forget, &h.origin);
+    forget_all(h.store, &v.control.forget, &h.origin);
     rcu_leave();
     ck_assert_str_eq(only("alpha"), "");
     house_close(&h);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "expose/format.h"
 
+#include "expose/family.h"
+
 #include "exposition.h"
 #include "house.h"
 #include "unit.h"
@@ -13,8 +15,8 @@ static void expect(struct buf *got, const char *want)
     buf_free(got);
 }
 
-static const struct format TEXT = {.open = false};
-static const struct format OPEN = {.open = true};
+static const struct format TEXT = {.openmetrics = false};
+static const struct format OPEN = {.openmetrics = true};
 
 START_TEST(a_head_has_help_and_type)
 {
@@ -78,12 +80,12 @@ START_TEST(buckets_are_cumulative)
 {
     static const double bounds[] = {-1, 0.005, 2.5, 1e6};
     struct buf b = BUF_INIT;
-    format_buckets(&b, &TEXT, "h", bounds, 4, (const uint64_t[]){1, 0, 2, 3, 4}, 12.5);
-    format_buckets(&b, &TEXT, "h", bounds, 0, (const uint64_t[]){7}, 0);
+    family_write_buckets(&b, &TEXT, "h", bounds, 4, (const uint64_t[]){1, 0, 2, 3, 4}, 12.5);
+    family_write_buckets(&b, &TEXT, "h", bounds, 0, (const uint64_t[]){7}, 0);
     expect(&b, "h_bucket{le=\"-1\"} 1\nh_bucket{le=\"0.005\"} 1\nh_bucket{le=\"2.5\"} 3\n"
                "h_bucket{le=\"1000000\"} 6\nh_bucket{le=\"+Inf\"} 10\nh_sum 12.5\nh_count 10\n"
                "h_bucket{le=\"+Inf\"} 7\nh_sum 0\nh_count 7\n");
-    format_buckets(&b, &OPEN, "h", bounds, 4, (const uint64_t[]){1, 0, 2, 3, 4}, 12.5);
+    family_write_buckets(&b, &OPEN, "h", bounds, 4, (const uint64_t[]){1, 0, 2, 3, 4}, 12.5);
     expect(&b, "h_bucket{le=\"-1.0\"} 1\nh_bucket{le=\"0.005\"} 1\nh_bucket{le=\"2.5\"} 3\n"
                "h_bucket{le=\"1e+06\"} 6\nh_bucket{le=\"+Inf\"} 10\n");
 }
@@ -134,7 +136,7 @@ START_TEST(whole_counts_stay_exact_to_2_to_the_53)
     house_open(&h, CATALOG, 100, 100);
     house_line(&h, "{\"metric\":\"z_total\",\"value\":4294967296}");
     struct table *t = schema_current(h.store)->families[0].table;
-    struct cell_counter *cell = table_cell(t, &h.ingest->workers[0].hand, table_at(t, 0));
+    struct cell_counter *cell = table_cell(t, &h.ingest->workers[0].writer, table_at(t, 0));
     // By the cell itself: a line for each step would take long.
     for (int i = 1; i < (1 << 21) - 1; i++) {
         cell_count(cell, 4294967296.0);
@@ -159,7 +161,7 @@ START_TEST(a_full_buffer_says_so)
     for (size_t max = 1; max < whole; max++) {
         struct buf b = {.max = max};
         struct expose_filter filter = {.wants = house_wants_catalog};
-        struct sink sink = sink_text(&b);
+        struct format_sink sink = format_sink_text(&b);
         ck_assert_int_lt(expose_text(&sink, h.store, &h.self, &filter), 0);
         ck_assert_uint_le(b.len, max);
         buf_free(&b);

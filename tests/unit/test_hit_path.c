@@ -79,7 +79,7 @@ static const char *const SHAPES[] = {
     "\"manager\"}}\n",
 };
 
-enum { N_SHAPES = sizeof SHAPES / sizeof SHAPES[0], MANY = 400, FEW = 10, MEMO = 1 << 20 };
+enum { N_SHAPES = sizeof SHAPES / sizeof SHAPES[0], MANY = 400, FEW = 10, CACHE = 1 << 20 };
 
 static struct house h;
 static struct dialogue d;
@@ -102,7 +102,7 @@ static void say(int lines)
 static void open_warm(void)
 {
     house_open(&h, NULL, 1000, 1000);
-    ck_assert_int_eq(event_reader_memo(h.p->reader, MEMO), 0);
+    ck_assert_int_eq(event_reader_cache(h.p->reader, CACHE), 0);
     dialogue_open(&d, &h);
     for (int i = 0; i < 4; i++) {
         say(MANY);
@@ -119,13 +119,13 @@ static void close_all(void)
 START_TEST(a_remembered_line_allocates_nothing_and_takes_no_lock)
 {
     open_warm();
-    uint64_t hits = count_read(&h.p->stats->memo_hits);
+    uint64_t hits = count_read(&h.p->stats->cache_hits);
     say(MANY);
     unsigned long before = calls;
     int n = dialogue_read(&d);
     unsigned long after = calls;
     ck_assert_int_gt(n, 0);
-    ck_assert_uint_eq(count_read(&h.p->stats->memo_hits) - hits, MANY);
+    ck_assert_uint_eq(count_read(&h.p->stats->cache_hits) - hits, MANY);
     ck_assert_uint_eq(after - before, 0);
     ck_assert(before > 0 || !IN_THEIR_PLACE);
     close_all();

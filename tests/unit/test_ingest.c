@@ -19,14 +19,15 @@ static const char CATALOG[] = "metrics:\n"
 static struct house h;
 static char dir[64];
 
-static struct socket open_socket(const char *name, int type)
+static struct unix_socket open_socket(const char *name, int type)
 {
     char path[100];
-    struct socket s = SOCKET_NONE;
+    struct unix_socket s = UNIX_SOCKET_NONE;
     struct buf problem = BUF_INIT;
     snprintf(path, sizeof path, "%s/%s", dir, name);
-    struct socket_settings settings = {.path = path, .type = type, .mode = 0600};
-    ck_assert_int_eq(socket_open(&s, &settings, &problem), 0);
+    struct unix_socket_settings settings = {
+        .path = path, .type = type, .backlog = 16, .mode = 0600};
+    ck_assert_int_eq(ingest_open_socket(&s, &settings, &problem), 0);
     return s;
 }
 
@@ -100,7 +101,7 @@ START_TEST(clients_are_served_side_by_side)
     }
     ck_assert_str_eq(house_samples(&h), "a_total 400\n");
     ck_assert_uint_eq(ingest_connections(h.ingest), 20);
-    ck_assert_uint_eq(count_read(&ingest_stats_of(h.ingest, 0)->connections), 20);
+    ck_assert_uint_eq(count_read(&ingest_statistics(h.ingest, 0)->connections), 20);
     for (int i = 0; i < 20; i++) {
         close(fds[i]);
     }
@@ -120,7 +121,7 @@ START_TEST(one_connection_too_many_is_closed_and_counted)
     ck_assert_str_eq(hear(two, 5000), "{\"ping\":2}\n");
     int three = reach("s", SOCK_STREAM);
     ck_assert_str_eq(hear(three, 5000), "");
-    ck_assert_uint_eq(count_read(&ingest_stats_of(h.ingest, 0)->accept_errors), 1);
+    ck_assert_uint_eq(count_read(&ingest_statistics(h.ingest, 0)->accept_errors), 1);
     ingest_set_connections(h.ingest, 3);
     int four = reach("s", SOCK_STREAM);
     say(four, "{\"ping\":4}\n");
@@ -155,6 +156,21 @@ START_TEST(nothing_is_read_during_a_pause)
 }
 END_TEST
 
+START_TEST(a_worker_that_stays_in_one_turn_stands_still)
+{
+    house_open(&h, CATALOG, 100, 100); // none runs, so that time is the test's
+    ck_assert(ingest_is_progressing(h.ingest, UINT64_MAX));
+    _Atomic uint64_t *since = &h.ingest->workers[0].stats.busy_since_ms;
+    atomic_store(since, 1000);
+    ck_assert(ingest_is_progressing(h.ingest, 1000 + INGEST_STILL_MS - 1));
+    ck_assert(!ingest_is_progressing(h.ingest, 1000 + INGEST_STILL_MS));
+    ck_assert(ingest_is_progressing(h.ingest, 999)); // its clock is ahead of the asker's
+    atomic_store(since, 0);
+    ck_assert(ingest_is_progressing(h.ingest, UINT64_MAX));
+    house_close(&h);
+}
+END_TEST
+
 START_TEST(a_stop_deals_with_what_stood_in_the_sockets)
 {
     start(10);
@@ -185,6 +201,77 @@ START_TEST(a_stop_deals_with_what_stood_in_the_sockets)
 }
 END_TEST
 
+START_TEST(nothing_is_settled_before_what_waited_is_applied)
+{
+    start(10);
+    int fd = reach("s", SOCK_STREAM);
+    int datagram = reach("d", SOCK_DGRAM);
+    say(fd, "{\"ping\":1}\n");
+    ck_assert_str_eq(hear(fd, 5000), "{\"ping\":1}\n");
+    ingest_pause(h.ingest);
+    say(fd, A A);
+    say(datagram, A);
+    int late = reach("s", SOCK_STREAM); // not accepted yet
+    say(late, A);
+    uint64_t then = clock_mono_ms();
+    for (int i = 0; i < 3; i++) {
+        ck_assert_uint_le(ingest_caught_up(h.ingest, then + 1000), then);
+    }
+    ingest_resume(h.ingest);
+    // What is settled for that time, with all that waited at it, may take a while.
+    uint64_t end = then + 20000;
+    while (ingest_caught_up(h.ingest, clock_mono_ms()) <= then && clock_mono_ms() < end) {
+        poll(NULL, 0, 5);
+    }
+    ck_assert_str_eq(house_samples(&h), "a_total 4\n");
+    // And when nothing waits, at once.
+    uint64_t now;
+    do {
+        poll(NULL, 0, 5);
+        now = clock_mono_ms();
+    } while (ingest_caught_up(h.ingest, now) != now && now < end);
+    ck_assert_uint_lt(now, end);
+    ingest_stop(h.ingest);
+    close(fd);
+    close(late);
+    close(datagram);
+    finish();
+}
+END_TEST
+
+static _Atomic bool adapted;
+
+static void *add_up(void *sum)
+{
+    while (!atomic_load(&adapted)) {
+        *(uint64_t *)sum += ingest_applied(h.ingest, COMPONENT_PROVIDER) +
+                            ingest_lost(h.ingest, COMPONENT_PROVIDER) +
+                            ingest_rejected(h.ingest, COMPONENT_PROVIDER, REJECT_bad_json);
+    }
+    return NULL;
+}
+
+// What the web thread does while a reload makes room for the accounts of its catalogue; for ThreadSanitizer.
+START_TEST(accounts_are_read_while_a_reload_opens_them)
+{
+    pthread_t reader;
+    uint64_t sum = 0;
+    start(8);
+    atomic_store(&adapted, false);
+    ck_assert_int_eq(pthread_create(&reader, NULL, add_up, &sum), 0);
+    for (int i = 0; i < 200; i++) {
+        ingest_pause(h.ingest);
+        ck_assert_int_eq(ingest_adapt(h.ingest, schema_current(h.store)->catalog), 0);
+        ingest_resume(h.ingest);
+    }
+    atomic_store(&adapted, true);
+    pthread_join(reader, NULL);
+    ck_assert_uint_eq(sum, 0);
+    ingest_stop(h.ingest);
+    finish();
+}
+END_TEST
+
 START_TEST(a_refused_hello_is_answered_before_the_connection_ends)
 {
     start(10);
@@ -201,5 +288,8 @@ START_TEST(a_refused_hello_is_answered_before_the_connection_ends)
 END_TEST
 
 UNIT_MAIN("ingest", clients_are_served_side_by_side, one_connection_too_many_is_closed_and_counted,
-          nothing_is_read_during_a_pause, a_stop_deals_with_what_stood_in_the_sockets,
+          nothing_is_read_during_a_pause, a_worker_that_stays_in_one_turn_stands_still,
+          a_stop_deals_with_what_stood_in_the_sockets,
+          nothing_is_settled_before_what_waited_is_applied,
+          accounts_are_read_while_a_reload_opens_them,
           a_refused_hello_is_answered_before_the_connection_ends)

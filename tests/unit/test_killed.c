@@ -34,7 +34,7 @@ struct tally {
     uint64_t position;
 };
 
-// Lines and what each of them adds: remembered, new to the memo, with series that are new, refused, control lines.
+// Lines and what each of them adds: remembered, new to the cache, with series that are new, refused, control lines.
 static const struct {
     const char *line;
     struct tally adds;
@@ -117,7 +117,7 @@ static void add_series(struct record_image *image, uint32_t handle, struct tally
 static void add_account(struct record_image *image, uint32_t handle, struct tally *ret,
                         uint64_t *lost)
 {
-    const struct account *c = record_image_cell(image, handle, 0, sizeof *c);
+    const struct statistics *c = record_image_cell(image, handle, 0, sizeof *c);
     if (c != NULL) {
         ret->applied += atomic_load(&c->applied);
         *lost += atomic_load(&c->lost);
@@ -156,7 +156,7 @@ static struct tally read_image(char *bytes, uint64_t size)
 static void open_all(void)
 {
     house_open(&h, CATALOG, 100, 100);
-    ck_assert_int_eq(event_reader_memo(h.p->reader, 1 << 20), 0);
+    ck_assert_int_eq(event_reader_cache(h.p->reader, 1 << 20), 0);
     dialogue_open(&d, &h);
     dialogue_line(&d, HELLO);
     n_expected = 0;
@@ -214,7 +214,7 @@ START_TEST(each_line_of_a_session_counts_whole_or_not_at_all)
             continue;
         }
         memcpy(left, base, size);
-        marked += atomic_load(&((struct redo_area *)layout_redo(left, 0))->marked) != 0;
+        marked += atomic_load(&((struct redo_area *)layout_redo(left, 0))->committed) != 0;
         moments++;
         struct tally t = read_image(left, size);
         counted += counted < n_expected && t.position == expected[counted + 1].position;

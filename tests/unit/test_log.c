@@ -54,9 +54,9 @@ START_TEST(a_logfmt_line_is_as_documented)
 {
     capture();
     log_setup(LOG_LEVEL_INFO, LOG_FORMAT_LOGFMT);
-    log_warn("line refused", "reason", "bad_json", "line", "7", NULL);
+    log_warn("line rejected", "reason", "bad_json", "line", "7", NULL);
     ck_assert_str_eq(captured_after_time("ts="),
-                     " level=warn msg=\"line refused\" reason=bad_json line=7\n");
+                     " level=warn msg=\"line rejected\" reason=bad_json line=7\n");
 }
 END_TEST
 
@@ -64,10 +64,10 @@ START_TEST(a_json_line_is_as_documented)
 {
     capture();
     log_setup(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
-    log_warn("line refused", "reason", "bad_json", "line", "7", NULL);
-    ck_assert_str_eq(
-        captured_after_time("{\"ts\":\""),
-        "\",\"level\":\"warn\",\"msg\":\"line refused\",\"reason\":\"bad_json\",\"line\":\"7\"}\n");
+    log_warn("line rejected", "reason", "bad_json", "line", "7", NULL);
+    ck_assert_str_eq(captured_after_time("{\"ts\":\""),
+                     "\",\"level\":\"warn\",\"msg\":\"line "
+                     "rejected\",\"reason\":\"bad_json\",\"line\":\"7\"}\n");
 }
 END_TEST
 
@@ -123,7 +123,6 @@ START_TEST(levels_below_the_least_write_nothing)
         log_set_level(all[least]);
         for (size_t level = 0; level < 4; level++) {
             log_write(all[level], "m", NULL);
-            ck_assert_int_eq(log_enabled(all[level]), level >= least);
             ck_assert_int_eq(captured()[0] != '\0', level >= least);
         }
     }

@@ -6,6 +6,9 @@
 #include <string.h>
 
 #define TEXT "text/plain; version=0.0.4; charset=utf-8"
+#define TEXT_1 "text/plain; version=1.0.0; charset=utf-8"
+#define PROTOBUF                                                                                   \
+    "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
 #define OPEN "application/openmetrics-text; version=1.0.0; charset=utf-8"
 #define OPEN_0 "application/openmetrics-text; version=0.0.1; charset=utf-8"
 #define UTF8 "; escaping=allow-utf-8"
@@ -19,8 +22,8 @@ static const char *type_for(const char *accept)
     if (accept != NULL) {
         negotiate_accept(&n, accept, strlen(accept));
     }
-    struct negotiated form = negotiate_end(&n);
-    return negotiated_type(&form);
+    struct negotiate_form form = negotiate_end(&n);
+    return negotiate_type(&form);
 }
 
 struct accepted {
@@ -39,7 +42,7 @@ static void check(const struct accepted *cases, size_t n)
 
 #define CHECK(cases) check(cases, sizeof(cases) / sizeof(cases)[0])
 
-START_TEST(every_prometheus_gets_openmetrics)
+START_TEST(every_prometheus_gets_what_it_prefers)
 {
     static const struct accepted cases[] = {
         // 2.40
@@ -54,7 +57,7 @@ START_TEST(every_prometheus_gets_openmetrics)
         {PROTO ",application/openmetrics-text;version=1.0.0;q=0.8,"
                "application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,"
                "*/*;q=0.1",
-         OPEN},
+         PROTOBUF},
         // 2.49.0, whose last q is beyond 1, and 2.49.1 to 2.55
         {"application/openmetrics-text;version=1.0.0;q=0.5,"
          "application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=2",
@@ -89,7 +92,7 @@ START_TEST(every_prometheus_gets_openmetrics)
                "application/openmetrics-text;version=0.0.1;q=0.4,"
                "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,"
                "*/*;q=0.1",
-         OPEN UTF8},
+         PROTOBUF},
     };
     CHECK(cases);
 }
@@ -103,9 +106,19 @@ START_TEST(text_is_for_everyone_else)
         {"*/*", TEXT},
         {"text/plain", TEXT},
         {"text/plain;version=0.0.4", TEXT},
-        {"text/plain;version=1.0.0", TEXT},
+        {"text/plain;version=1.1.0", TEXT},
+        {"text/plain;version=1.0.0", TEXT_1},
         {"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", TEXT},
-        {PROTO, TEXT},
+        {PROTO ";q=0", TEXT},
+        {"application/vnd.google.protobuf", TEXT},
+        {"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily", TEXT},
+        {"application/vnd.google.protobuf;encoding=delimited", TEXT},
+        {"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text",
+         TEXT},
+        {"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;"
+         "encoding=compact-text,text/plain;version=1.0.0;q=0.1",
+         TEXT_1},
+        {"application/vnd.google.protobuf;proto=a.B;encoding=delimited", TEXT},
         {"application/openmetrics-text;version=2.0.0", TEXT},
         {"application/openmetrics-text;version=1.0.0;q=0", TEXT},
         {"application/openmetrics-text;version=1.0.0;q=0.0, */*", TEXT},
@@ -119,6 +132,12 @@ END_TEST
 START_TEST(the_best_clause_that_can_be_served_wins)
 {
     static const struct accepted cases[] = {
+        {PROTO, PROTOBUF},
+        {PROTO ";escaping=allow-utf-8", PROTOBUF UTF8},
+        {PROTO ";q=0.1,text/plain;q=0.2", TEXT},
+        {"application/vnd.google.protobuf; proto=\"io.prometheus.client.MetricFamily\"; "
+         "encoding=delimited",
+         PROTOBUF},
         {"application/openmetrics-text", OPEN_0},
         {"application/openmetrics-text;version=0.0.1", OPEN_0},
         {"application/openmetrics-text;version=1.0.0", OPEN},
@@ -168,10 +187,14 @@ START_TEST(an_escaping_that_changes_no_name_is_echoed)
         {"text/plain;escaping=underscores", TEXT "; escaping=underscores"},
         {"text/plain;escaping=dots", TEXT "; escaping=underscores"},
         {"text/plain;escaping=shouting", TEXT},
+        // of several the last counts
+        {"text/plain;escaping=values;escaping=underscores", TEXT "; escaping=underscores"},
+        {"text/plain;escaping=values;escaping=shouting", TEXT},
+        {"text/plain;escaping=values=", TEXT},
         {"application/openmetrics-text;version=1.0.0;escaping=values", OPEN "; escaping=values"},
         {"application/openmetrics-text;escaping=allow-utf-8", OPEN_0 UTF8},
         // What a better clause says holds for the one that wins, what a worse one says does not.
-        {"text/plain;version=1.0.0;escaping=allow-utf-8;q=0.9,text/plain;q=0.5", TEXT UTF8},
+        {"text/plain;version=1.0.0;escaping=allow-utf-8;q=0.9,text/plain;q=0.5", TEXT_1 UTF8},
         {"text/plain;q=0.9,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.5", TEXT},
     };
     CHECK(cases);
@@ -185,9 +208,9 @@ START_TEST(fields_add_up_and_only_so_many_clauses_count)
     negotiate_accept(&n, "text/plain;q=0.5", 16);
     const char *open = "application/openmetrics-text;version=1.0.0";
     negotiate_accept(&n, open, strlen(open));
-    struct negotiated form = negotiate_end(&n);
+    struct negotiate_form form = negotiate_end(&n);
     ck_assert_int_eq(form.kind, NEGOTIATE_OPEN_1_0_0);
-    ck_assert(negotiated_is_open(&form));
+    ck_assert_int_eq(negotiate_format(&form), FORMAT_OPENMETRICS);
     negotiate_begin(&n);
     for (int i = 0; i < NEGOTIATE_CLAUSES; i++) {
         negotiate_accept(&n, "a/b;q=0.5,", 10);
@@ -195,7 +218,7 @@ START_TEST(fields_add_up_and_only_so_many_clauses_count)
     negotiate_accept(&n, open, strlen(open));
     form = negotiate_end(&n);
     ck_assert_int_eq(form.kind, NEGOTIATE_TEXT);
-    ck_assert(!negotiated_is_open(&form));
+    ck_assert_int_eq(negotiate_format(&form), FORMAT_TEXT);
 }
 END_TEST
 
@@ -261,14 +284,14 @@ START_TEST(any_bytes_are_borne)
         value = realloc(value, len > 0 ? len : 1);
         negotiate_accept(&n, value, len);
         negotiate_encoding(&n, value, len);
-        struct negotiated form = negotiate_end(&n);
-        ck_assert_ptr_nonnull(negotiated_type(&form));
+        struct negotiate_form form = negotiate_end(&n);
+        ck_assert_ptr_nonnull(negotiate_type(&form));
         free(value);
     }
 }
 END_TEST
 
-UNIT_MAIN("negotiate", every_prometheus_gets_openmetrics, text_is_for_everyone_else,
+UNIT_MAIN("negotiate", every_prometheus_gets_what_it_prefers, text_is_for_everyone_else,
           the_best_clause_that_can_be_served_wins, an_odd_q_is_borne,
           an_escaping_that_changes_no_name_is_echoed, fields_add_up_and_only_so_many_clauses_count,
           gzip_is_for_who_names_it, any_bytes_are_borne)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "event/number.h"
-#include "event/number_tail.h"
 
 #include "unit.h"
 
@@ -124,5 +123,30 @@ START_TEST(random_ends_read_as_the_whole_number_does)
 }
 END_TEST
 
+START_TEST(numbers_of_up_to_eight_bytes_read_as_all_others_do)
+{
+    static const char some[] = "01234567890.123456789.-+eE,:";
+    uint64_t random = unit_seed() | 1;
+    for (int i = 0; i < 400000; i++) {
+        char text[24];
+        size_t len = unit_random(&random) % 10;
+        size_t kinds = i % 2 == 0 ? 12 : sizeof some - 1;
+        bool plain = len > 0 && len <= 8;
+        for (size_t k = 0; k < len; k++) {
+            text[k] = some[unit_random(&random) % kinds];
+            plain &= text[k] == '.' || (text[k] >= '0' && text[k] <= '9');
+        }
+        memcpy(text + len, "}7.7.7.7", 9);
+        double got = 0;
+        double want = 0;
+        bool is = number_read(text, len, &want);
+        ck_assert_msg(number_short(text, len, &got) == (plain && is), "%s", text);
+        ck_assert_msg(!plain || !is || memcmp(&got, &want, sizeof got) == 0,
+                      "%s: %.17g and not %.17g", text, got, want);
+    }
+}
+END_TEST
+
 UNIT_MAIN("number", short_numbers_are_read_from_their_end, other_ends_are_no_short_number,
+          numbers_of_up_to_eight_bytes_read_as_all_others_do,
           random_ends_read_as_the_whole_number_does)

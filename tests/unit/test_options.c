@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "daemon/config.h"
 #include "daemon/options.c"
 #include "unit.h"
 #include <sys/stat.h>
@@ -44,7 +45,7 @@ static const char *other_value(const struct setting *s)
         return "true";
     case KIND_COUNT:
     case KIND_COUNT_OR_AUTO:
-    case KIND_SIZE:
+    case KIND_SIZE_OR_AUTO:
         return "7";
     case KIND_MODE:
         return "0600";
@@ -67,7 +68,7 @@ static const char *other_value(const struct setting *s)
 START_TEST(every_setting_is_read_from_its_flag_in_both_forms)
 {
     for (size_t i = 0; i < SETTING_COUNT; i++) {
-        const struct setting *s = &settings[i];
+        const struct setting *s = &settings_table[i];
         const char *value = other_value(s);
         struct config *want = calloc(1, sizeof *want);
         ck_assert_int_eq(setting_put(s, want, value), 0);
@@ -77,11 +78,11 @@ START_TEST(every_setting_is_read_from_its_flag_in_both_forms)
             struct errs errs = ERRS_INIT;
             snprintf(args, sizeof args, "--%s%s%s", s->flag, form == 0 ? "|" : "=", value);
             struct config *c = read_args(args, &errs);
-            ck_assert_msg(!errs_any(&errs), "%s", args);
+            ck_assert_msg(!errs_has_any(&errs), "%s", args);
             for (size_t k = 0; k < SETTING_COUNT; k++) {
-                ck_assert_msg(setting_equal(&settings[k], c, want), "%s: %s", args,
-                              settings[k].flag);
-                ck_assert_int_eq(c->origins[k].giver, k == i ? CONFIG_BY_FLAG : CONFIG_BY_DEFAULT);
+                ck_assert_msg(setting_is_equal(&settings_table[k], c, want), "%s: %s", args,
+                              settings_table[k].flag);
+                ck_assert_int_eq(c->origins[k].set_by, k == i ? CONFIG_BY_FLAG : CONFIG_BY_DEFAULT);
             }
             config_free(c);
         }
@@ -105,9 +106,9 @@ START_TEST(a_switch_has_four_spellings)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct errs errs = ERRS_INIT;
         struct config *c = read_args(cases[i].args, &errs);
-        ck_assert(!errs_any(&errs));
+        ck_assert(!errs_has_any(&errs));
         ck_assert_int_eq(c->web_enable_lifecycle, cases[i].want);
-        ck_assert_int_eq(c->origins[SETTING_web_enable_lifecycle].giver,
+        ck_assert_int_eq(c->origins[SETTING_web_enable_lifecycle].set_by,
                          i == 0 ? CONFIG_BY_DEFAULT : CONFIG_BY_FLAG);
         config_free(c);
     }
@@ -129,7 +130,7 @@ START_TEST(the_catalogue_is_printed_as_yaml_unless_told)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct errs errs = ERRS_INIT;
         struct config *c = read_args(cases[i].args, &errs);
-        ck_assert(!errs_any(&errs));
+        ck_assert(!errs_has_any(&errs));
         ck_assert_int_eq(c->catalog_print, cases[i].want);
         config_free(c);
     }
@@ -143,7 +144,7 @@ START_TEST(a_repeated_flag_fills_a_list_in_order)
         read_args("--web.listen-address=:1|--log.level=warn|--web.listen-address|unix:/w|"
                   "--catalog.file=/b|--catalog.file=/a",
                   &errs);
-    ck_assert(!errs_any(&errs));
+    ck_assert(!errs_has_any(&errs));
     ck_assert_uint_eq(c->web_listen_addresses.n, 2);
     ck_assert_str_eq(c->web_listen_addresses.items[0], ":1");
     ck_assert_str_eq(c->web_listen_addresses.items[1], "unix:/w");
@@ -190,35 +191,38 @@ START_TEST(a_bad_command_line_says_what_is_wanted)
         {"--catalog.print|json", "json: not a flag, and nothing else is accepted\n"},
         {"--no-web.enable-lifecycle=true", "--no-web.enable-lifecycle: takes no value\n"},
         {"--web.enable-lifecycle=yes",
-         "--web.enable-lifecycle: wants true or false, not \"yes\"\n"},
-        {"--web.enable-lifecycle=", "--web.enable-lifecycle: wants true or false, not \"\"\n"},
+         "--web.enable-lifecycle: must be true or false, not \"yes\"\n"},
+        {"--web.enable-lifecycle=", "--web.enable-lifecycle: must be true or false, not \"\"\n"},
         {"--events.socket", "--events.socket: needs a value: PATH\n"},
         {"--events.socket|--log.level=warn", "--events.socket: needs a value: PATH\n"},
-        {"--events.socket=", "--events.socket: wants a path of at most 107 bytes, not \"\"\n"},
+        {"--events.socket=", "--events.socket: must be a path of at most 107 bytes, not \"\"\n"},
         {"--log.level=warn|--log.level=info", "--log.level: given more than once\n"},
-        {"--log.level=Warn", "--log.level: wants one of debug, info, warn, error, not \"Warn\"\n"},
+        {"--log.level=Warn",
+         "--log.level: must be one of debug, info, warn, error, not \"Warn\"\n"},
         {"--log.format=syslog",
-         "--log.format: wants one of auto, logfmt, json, journal, not \"syslog\"\n"},
-        {"--catalog.print=", "--catalog.print: wants one of yaml, markdown, json, not \"\"\n"},
+         "--log.format: must be one of auto, logfmt, json, journal, not \"syslog\"\n"},
+        {"--catalog.print=", "--catalog.print: must be one of yaml, markdown, json, not \"\"\n"},
         {"--web.max-requests=0",
-         "--web.max-requests: wants a whole number from 1 to 100000, not \"0\"\n"},
+         "--web.max-requests: must be a whole number from 1 to 100000, not \"0\"\n"},
         {"--web.max-requests=-1",
-         "--web.max-requests: wants a whole number from 1 to 100000, not \"-1\"\n"},
+         "--web.max-requests: must be a whole number from 1 to 100000, not \"-1\"\n"},
         {"--events.workers=65",
-         "--events.workers: wants auto or a whole number from 1 to 64, not \"65\"\n"},
-        {"--events.socket-mode=0999", "--events.socket-mode: wants octal permissions such as 0660, "
-                                      "at most 0777, not \"0999\"\n"},
+         "--events.workers: must be auto or a whole number from 1 to 64, not \"65\"\n"},
+        {"--events.socket-mode=0999",
+         "--events.socket-mode: must be octal permissions such as 0660, "
+         "at most 0777, not \"0999\"\n"},
         {"--events.socket-group=a:b",
-         "--events.socket-group: wants the name of a group, at most 255 bytes, not \"a:b\"\n"},
+         "--events.socket-group: must be the name of a group, at most 255 bytes, not \"a:b\"\n"},
         {"--web.telemetry-path=metrics",
-         "--web.telemetry-path: wants a path that begins with / and needs no "
+         "--web.telemetry-path: must be a path that begins with / and needs no "
          "percent-encoding, at most 255 bytes, not \"metrics\"\n"},
         {"--web.listen-address=8080",
-         "--web.listen-address: wants an address such as :8080, 127.0.0.1:8080, "
+         "--web.listen-address: must be an address such as :8080, 127.0.0.1:8080, "
          "[::1]:8080 or unix:/path, not \"8080\"\n"},
-        {"x|--y|--log.level=z", "x: not a flag, and nothing else is accepted\n"
-                                "--y: unknown flag; --help lists all\n"
-                                "--log.level: wants one of debug, info, warn, error, not \"z\"\n"},
+        {"x|--y|--log.level=z",
+         "x: not a flag, and nothing else is accepted\n"
+         "--y: unknown flag; --help lists all\n"
+         "--log.level: must be one of debug, info, warn, error, not \"z\"\n"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         expect_problems(cases[i].args, cases[i].problems);
@@ -236,7 +240,8 @@ START_TEST(a_problem_repeats_only_the_head_of_a_long_text)
     expect_problems(args, want);
     memcpy(args, "--log.level=", 12);
     snprintf(want, sizeof want,
-             "--log.level: wants one of debug, info, warn, error, not \"%.124s...\"\n", args + 12);
+             "--log.level: must be one of debug, info, warn, error, not \"%.124s...\"\n",
+             args + 12);
     expect_problems(args, want);
     memcpy(args, "--", 2);
     memset(args + 2, 'x', 20);
@@ -250,7 +255,7 @@ START_TEST(numbers_arrive_as_numbers)
     struct errs errs = ERRS_INIT;
     struct config *c =
         read_args("--events.socket-mode=640|--events.workers=12|--limits.series=100000000", &errs);
-    ck_assert(!errs_any(&errs));
+    ck_assert(!errs_has_any(&errs));
     ck_assert_uint_eq(c->events_socket_mode, S_IRUSR | S_IWUSR | S_IRGRP);
     ck_assert_uint_eq(c->events_workers, 12);
     ck_assert_uint_eq(c->limits_series, 100000000);
@@ -279,7 +284,7 @@ START_TEST(help_shows_every_setting_of_the_table)
     }
     ck_assert_uint_eq(flags, SETTING_COUNT);
     for (size_t i = 0; i < SETTING_COUNT; i++) {
-        const struct setting *s = &settings[i];
+        const struct setting *s = &settings_table[i];
         struct buf entry = BUF_INIT;
         bool toggle = s->kind == KIND_BOOL && s->key[0] != '\0';
         bool list = s->kind == KIND_PATHS || s->kind == KIND_ADDRESSES;
@@ -294,7 +299,7 @@ START_TEST(help_shows_every_setting_of_the_table)
     }
     ck_assert_ptr_nonnull(strstr(help, "\nEvents:\n"
                                        "  --events.socket=PATH\n"
-                                       "      Stream socket that takes events\n"
+                                       "      Path of the stream socket that accepts events\n"
                                        "      Default: /run/virtrigaud-exporter/events.sock\n"));
     ck_assert_ptr_nonnull(strstr(help, "\n  --config.file=PATH\n"
                                        "      YAML file with settings\n"

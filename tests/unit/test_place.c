@@ -2,7 +2,9 @@
 // Limits: where a further series goes when there is no room for it.
 #include "event/event.h"
 
+#include "forget.h"
 #include "house.h"
+#include "series/idset.h"
 #include "unit.h"
 
 static const char CATALOG[] =
@@ -13,20 +15,28 @@ static const char CATALOG[] =
     "  - {name: h, type: histogram, help: h, labels: [a], buckets: [1], series_limit: 1}\n"
     "  - {name: g, type: gauge, help: h, labels: [a], series_limit: 1}\n"
     "  - {name: closed_total, type: counter, help: h, labels: [c], series_limit: 1}\n"
-    "  - {name: free_total, type: counter, help: h, labels: [a]}\n";
+    "  - {name: free_total, type: counter, help: h, labels: [a]}\n"
+    "  - {name: own, type: gauge, help: h, labels: [a], owner: source}\n"
+    "  - {name: old_total, type: counter, help: h, labels: [a], ttl: 1h}\n"
+    "  - {name: x_info, type: gauge, help: h, labels: [v], owner: source}\n"
+    "  - {name: y_info, type: gauge, help: h, labels: [v], owner: source, series_limit: 1}\n"
+    "events:\n"
+    "  - {name: all, labels: [a, v], value: s, updates: [{add: free_total}, {set: own}, {add: "
+    "old_total},\n"
+    "     {set: x_info}, {set: y_info}, {set: g}]}\n";
 
 static struct house h;
 
-static enum reject say(const char *metric, const char *labels, const char *value)
+static enum reject_reason say(const char *metric, const char *labels, const char *value)
 {
     char line[500];
     snprintf(line, sizeof line, "{\"metric\":\"%s\",\"labels\":{%s},\"value\":%s}", metric, labels,
              value);
-    struct event_verdict v = house_line(&h, line);
-    return v.kind == EVENT_APPLIED ? REJECT_NONE : v.reason;
+    struct event_result v = house_line(&h, line);
+    return v.kind == EVENT_APPLIED ? REJECT_NONE : v.rejection.reason;
 }
 
-static enum reject count(const char *a, const char *c, const char *value)
+static enum reject_reason count(const char *a, const char *c, const char *value)
 {
     char labels[200];
     snprintf(labels, sizeof labels, "\"a\":\"%s\",\"c\":\"%s\",\"b\":\"%s\"", a, c, a);
@@ -35,7 +45,7 @@ static enum reject count(const char *a, const char *c, const char *value)
 
 static uint64_t folded(size_t family)
 {
-    return count_read(&schema_current(h.store)->families[family].table->account->folded);
+    return count_read(&schema_current(h.store)->families[family].table->stats->folded);
 }
 
 START_TEST(further_counters_are_folded_by_their_closed_labels)
@@ -54,7 +64,7 @@ START_TEST(further_counters_are_folded_by_their_closed_labels)
                                         "n_total{a=\"other\",c=\"x\",b=\"other\"} 40\n"
                                         "n_total{a=\"other\",c=\"y\",b=\"other\"} 5\n");
     ck_assert_uint_eq(folded(0), 30);
-    ck_assert_uint_eq(count_read(&schema_current(h.store)->families[0].table->count), 2);
+    ck_assert_uint_eq(count_read(&schema_current(h.store)->families[0].table->quota.used), 2);
     house_close(&h);
 }
 END_TEST
@@ -84,9 +94,9 @@ START_TEST(a_gauge_or_a_series_without_open_labels_is_refused)
     ck_assert_int_eq(say("closed_total", "\"c\":\"x\"", "1"), REJECT_NONE);
     ck_assert_int_eq(say("closed_total", "\"c\":\"y\"", "1"), REJECT_series_limit);
     ck_assert_str_eq(house_samples(&h), "g{a=\"1\"} 5\nclosed_total{c=\"x\"} 1\n");
-    struct event_verdict v =
+    struct event_result v =
         house_line(&h, "{\"metric\":\"g\",\"labels\":{\"a\":\"2\"},\"value\":1}");
-    ck_assert_str_eq(v.detail, "g is at its limit of series");
+    ck_assert_str_eq(v.rejection.detail, "g is at its limit of series");
     house_close(&h);
 }
 END_TEST
@@ -111,9 +121,9 @@ START_TEST(folding_goes_on_until_series_are_removed)
     count("1", "x", "1");
     count("2", "x", "1");
     count("3", "x", "1");
-    struct event_verdict v = house_line(&h, "{\"forget\":{\"labels\":{\"a\":\"1\"}}}");
+    struct event_result v = house_line(&h, "{\"forget\":{\"labels\":{\"a\":\"1\"}}}");
     rcu_enter();
-    ck_assert_uint_eq(event_forget(h.p->reader, &v.control.forget, &h.origin), 1);
+    ck_assert_uint_eq(forget_all(h.store, &v.control.forget, &h.origin), 1);
     rcu_leave();
     count("3", "x", "5");
     count("4", "x", "7");
@@ -150,7 +160,58 @@ START_TEST(whoever_says_other_meets_the_folded_ones)
 }
 END_TEST
 
+static struct series *only_series(size_t family)
+{
+    return table_at(schema_current(h.store)->families[family].table, 0);
+}
+
+static bool is_marked(size_t family, uint32_t id)
+{
+    return idset_has(h.store->share.base, series_ids(only_series(family)), id);
+}
+
+// All is another source's. The last update of a line has no room, and nothing of the line shows.
+START_TEST(a_rejected_line_owns_nothing)
+{
+    static const char *const lines[] = {
+        "{\"event\":\"all\",\"labels\":{\"a\":\"2\",\"v\":\"1\"},\"value\":2}",
+        ("[{\"metric\":\"free_total\",\"labels\":{\"a\":\"1\"}},{\"metric\":\"own\",\"labels\":{"
+         "\"a\":\"1\"},"
+         "\"value\":2},{\"metric\":\"old_total\",\"labels\":{\"a\":\"1\"}},{\"metric\":\"x_info\","
+         "\"labels\":{"
+         "\"v\":\"1\"},\"value\":1},{\"metric\":\"g\",\"labels\":{\"a\":\"2\"},\"value\":2}]"),
+        ("[{\"metric\":\"x_info\",\"labels\":{\"v\":\"2\"},\"value\":1},{\"metric\":\"y_info\","
+         "\"labels\":{"
+         "\"v\":\"2\"},\"value\":1}]"),
+    };
+    house_open(&h, CATALOG, 100, 100);
+    struct owner own = h.origin.owner;
+    ck_assert_int_eq(
+        house_line(&h, "{\"event\":\"all\",\"labels\":{\"a\":\"1\",\"v\":\"1\"},\"value\":1}").kind,
+        EVENT_APPLIED);
+    char *before = strdup(house_text_all(&h));
+    uint32_t touched = atomic_load(series_touched(only_series(6)));
+    h.origin.owner = (struct owner){
+        .updater_id = own.updater_id + 1, .lease = own.lease + 1, .now_s = own.now_s + 100};
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        struct event_result v = house_line(&h, lines[i]);
+        ck_assert_msg(v.kind == EVENT_REJECTED && v.rejection.reason == REJECT_series_limit, "%s",
+                      lines[i]);
+        ck_assert_str_eq(house_text_all(&h), before);
+        for (size_t family = 4; family < 9; family++) {
+            ck_assert_msg(!is_marked(family, own.updater_id + 1) &&
+                              !is_marked(family, own.lease + 1),
+                          "%s claims family %zu", lines[i], family);
+        }
+        ck_assert_uint_eq(atomic_load(series_touched(only_series(6))), touched);
+    }
+    free(before);
+    house_close(&h);
+}
+END_TEST
+
 UNIT_MAIN("place", further_counters_are_folded_by_their_closed_labels,
           further_histograms_are_folded_too, a_gauge_or_a_series_without_open_labels_is_refused,
           the_limit_of_all_series_folds_as_well, folding_goes_on_until_series_are_removed,
-          a_folded_sum_stays_finite, whoever_says_other_meets_the_folded_ones)
+          a_folded_sum_stays_finite, whoever_says_other_meets_the_folded_ones,
+          a_rejected_line_owns_nothing)

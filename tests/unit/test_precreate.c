@@ -2,7 +2,7 @@
 #include "event/event.h"
 
 #include "house.h"
-#include "series/marks.h"
+#include "series/idset.h"
 #include "unit.h"
 
 static const char CATALOG[] =
@@ -22,9 +22,9 @@ static struct house h;
 // Does what a hello with this one label does.
 static void hello(const char *name, const char *value)
 {
-    struct event_defaults d = {.n = 1, .names = {strdup(name)}, .values = {strdup(value)}};
+    struct origin_defaults d = {.n = 1, .names = {strdup(name)}, .values = {strdup(value)}};
     rcu_enter();
-    event_precreate(h.p->reader, &d, &h.origin, 9);
+    event_precreate(h.p->reader, &d, &h.origin, COMPONENT_PROVIDER, house_named(&h.origin.owner));
     rcu_leave();
     free(d.names[0]);
     free(d.values[0]);
@@ -32,7 +32,7 @@ static void hello(const char *name, const char *value)
 
 static uint64_t skipped(size_t family)
 {
-    return count_read(&schema_current(h.store)->families[family].table->account->precreate_skipped);
+    return count_read(&schema_current(h.store)->families[family].table->stats->precreate_skipped);
 }
 
 #define ALL_TOTAL "all_total{d=\"p\"} 0\nall_total{d=\"q\"} 0\n"
@@ -46,7 +46,7 @@ START_TEST(a_hello_makes_every_combination_of_closed_labels)
                                         "big_total{o=\"one\",c=\"x\",d=\"q\"} 0\n"
                                         "big_total{o=\"one\",c=\"y\\\"\",d=\"q\"} 0\n" ALL_TOTAL);
     hello("o", "one");
-    ck_assert_uint_eq(count_read(&schema_current(h.store)->families[0].table->count), 4);
+    ck_assert_uint_eq(count_read(&schema_current(h.store)->families[0].table->quota.used), 4);
     house_close(&h);
 }
 END_TEST
@@ -87,11 +87,11 @@ START_TEST(a_group_that_passes_a_limit_is_skipped_whole_and_counted)
     hello("o", "one");
     hello("o", "two");
     ck_assert_uint_eq(skipped(0), 1);
-    ck_assert_uint_eq(count_read(&schema_current(h.store)->families[0].table->count), 4);
+    ck_assert_uint_eq(count_read(&schema_current(h.store)->families[0].table->quota.used), 4);
     ck_assert_ptr_null(strstr(house_samples(&h), "two"));
     // The event itself finds room, its siblings do not.
     house_line(&h, "{\"metric\":\"big_total\",\"labels\":{\"o\":\"two\",\"c\":\"x\",\"d\":\"q\"}}");
-    ck_assert_uint_eq(count_read(&schema_current(h.store)->families[0].table->count), 5);
+    ck_assert_uint_eq(count_read(&schema_current(h.store)->families[0].table->quota.used), 5);
     ck_assert_uint_eq(skipped(0), 2);
     // A folded series has no siblings.
     house_line(&h, "{\"metric\":\"big_total\",\"labels\":{\"o\":\"two\",\"c\":\"x\",\"d\":\"p\"}}");
@@ -109,41 +109,100 @@ START_TEST(the_limit_of_all_series_counts_too)
     hello("o", "one");
     ck_assert_uint_eq(skipped(0), 0);
     ck_assert_uint_eq(skipped(2), 1);
-    ck_assert_uint_eq(count_read(&h.store->share.count), 4);
+    ck_assert_uint_eq(count_read(&h.store->share.quota.used), 4);
     house_close(&h);
 }
 END_TEST
 
-START_TEST(what_a_hello_named_carries_its_marks)
+START_TEST(what_a_hello_named_and_what_was_made_carry_ids)
 {
     house_open(&h, CATALOG, 100, 100);
     hello("o", "one");
-    house_line(&h, "{\"metric\":\"big_total\",\"labels\":{\"o\":\"v\",\"c\":\"x\",\"d\":\"q\"}}");
+    house_line(&h, "{\"metric\":\"big_total\",\"labels\":{\"o\":\"one\",\"c\":\"x\",\"d\":\"p\"}}");
+    house_line(&h, "{\"metric\":\"all_total\",\"labels\":{\"d\":\"q\"}}");
+    char *base = h.store->share.base;
+    const struct owner *c = &h.origin.owner;
     const struct table *t = schema_current(h.store)->families[0].table;
-    for (uint32_t i = 0; i < 6; i++) {
+    for (uint32_t i = 0; i < 4; i++) {
         const struct series *s = table_at(t, i);
-        if (s != NULL) {
-            ck_assert(marks_has(h.store->share.base, series_marks(s), h.origin.claimant.base));
-            ck_assert(marks_has(h.store->share.base, series_marks(s), 9) == (i < 4));
-        }
+        size_t len;
+        bool updated = strcmp(series_text(s, &len), "o=\"one\",c=\"x\",d=\"p\"") == 0;
+        ck_assert(idset_has(base, series_ids(s), c->updater_id) == updated);
+        ck_assert(idset_has(base, series_ids(s), c->precreator_id));
+        ck_assert(idset_has(base, series_ids(s), house_named(c)));
+    }
+    // Another source's hello finds all of them.
+    struct owner first = *c;
+    h.origin.owner.updater_id++;
+    h.origin.owner.precreator_id++;
+    hello("o", "one");
+    for (uint32_t i = 0; i < 4; i++) {
+        const struct series *s = table_at(t, i);
+        ck_assert(!idset_has(base, series_ids(s), c->updater_id));
+        ck_assert(!idset_has(base, series_ids(s), c->precreator_id));
+        ck_assert(idset_has(base, series_ids(s), house_named(c)));
+        ck_assert(idset_has(base, series_ids(s), first.precreator_id));
     }
     house_close(&h);
 }
 END_TEST
+
+static size_t count_lines(const char *begin)
+{
+    size_t n = 0;
+    for (const char *at = house_samples(&h); *at != '\0'; at = strchr(at, '\n') + 1) {
+        n += strncmp(at, begin, strlen(begin)) == 0;
+    }
+    return n;
+}
 
 START_TEST(the_built_in_counters_start_at_zero)
 {
     house_open(&h, NULL, 10000, 1000);
     hello("provider_type", "vsphere");
-    const char *text = house_samples(&h);
-    size_t lines = 0;
-    for (const char *at = text; *at != '\0'; at++) {
-        lines += *at == '\n';
+    static const struct {
+        const char *begin;
+        size_t n;
+    } cases[] = {
+        {"virtrigaud_vm_reconfigure_total{provider_type=\"vsphere\"", 3},
+        {"virtrigaud_vm_snapshot_total{", 3 * 3},
+        {"virtrigaud_vm_clone_total{linked=\"true\",provider_type=\"vsphere\",outcome=", 3},
+        {"virtrigaud_vm_clone_total{", 2 * 3},
+        {"virtrigaud_vm_image_prepare_total{", 3},
+        {"virtrigaud_vm_operations_total{", 0}, // of which provider was not said
+        {"virtrigaud_manager_reconcile_total{kind=\"VMSet\"", 4},
+        {"virtrigaud_manager_reconcile_total{", 10 * 4},
+        {"virtrigaud_provider_rpc_requests_total{provider_type=\"vsphere\",method=\"CloneVM\",code="
+         "\"OK\"} 0\n",
+         1},
+        {"virtrigaud_provider_rpc_requests_total{", 17},
+        {"virtrigaud_errors_total{reason=\"tls-not-configured\",component=\"provider\"} 0\n", 1},
+        {"virtrigaud_errors_total{", 25},
+        {"", 103},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ck_assert_msg(count_lines(cases[i].begin) == cases[i].n, "%s: %zu", cases[i].begin,
+                      count_lines(cases[i].begin));
     }
-    // reconfigure 3, snapshot 3 x 3, clone 2 x 3, image 3
-    ck_assert_uint_eq(lines, 3 + 9 + 6 + 3);
-    ck_assert_ptr_nonnull(strstr(text, "virtrigaud_vm_clone_total{linked=\"true\",provider_type="
-                                       "\"vsphere\",outcome=\"success\"} 0\n"));
+    house_close(&h);
+}
+END_TEST
+
+START_TEST(the_first_event_of_a_provider_makes_all_its_operations)
+{
+    house_open(&h, NULL, 10000, 1000);
+    house_line(&h,
+               "{\"event\":\"vm_operation\",\"labels\":{\"operation\":\"Odd\",\"provider_type\":"
+               "\"a\",\"provider\":\"\",\"outcome\":\"error\"}}");
+    ck_assert_uint_eq(count_lines("virtrigaud_vm_operations_total{"), 5 * 3 + 3);
+    ck_assert_uint_eq(
+        count_lines("virtrigaud_vm_operations_total{operation=\"Odd\",provider_type=\"a\","
+                    "provider=\"none\",outcome=\"error\"} 1\n"),
+        1);
+    // An RPC that fails makes the zero of those that do not, of every known method.
+    house_line(&h, "{\"event\":\"rpc\",\"labels\":{\"provider_type\":\"a\",\"method\":\"Odd\","
+                   "\"code\":\"Aborted\"},\"value\":1}");
+    ck_assert_uint_eq(count_lines("virtrigaud_provider_rpc_requests_total{"), 17 + 2);
     house_close(&h);
 }
 END_TEST
@@ -151,5 +210,6 @@ END_TEST
 UNIT_MAIN("precreate", a_hello_makes_every_combination_of_closed_labels,
           open_values_are_escaped_and_unnamed_ones_wait, a_first_event_makes_its_siblings,
           a_group_that_passes_a_limit_is_skipped_whole_and_counted,
-          the_limit_of_all_series_counts_too, what_a_hello_named_carries_its_marks,
-          the_built_in_counters_start_at_zero)
+          the_limit_of_all_series_counts_too, what_a_hello_named_and_what_was_made_carry_ids,
+          the_built_in_counters_start_at_zero,
+          the_first_event_of_a_provider_makes_all_its_operations)

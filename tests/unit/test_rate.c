@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "series/rate.h"
 #include "series_unit.h"
 
 static const char catalog[] =
@@ -40,7 +41,7 @@ static void check_unknown(const char *metric)
 static struct cell_counter *counter(const char *key)
 {
     struct table *t = unit_table(store, "c_total");
-    return table_cell(t, &unit_hand, unit_add(t, key));
+    return table_cell(t, &unit_writer, unit_add(t, key));
 }
 
 START_TEST(a_rate_is_that_between_two_readings)
@@ -49,7 +50,7 @@ START_TEST(a_rate_is_that_between_two_readings)
     struct table *h = unit_table(store, "h_seconds");
     struct cell_counter *a = counter("a=\"1\"");
     struct cell_counter *b = counter("a=\"2\"");
-    struct cell_histogram *c = table_cell(h, &unit_hand, unit_add(h, "a=\"1\""));
+    struct cell_histogram *c = table_cell(h, &unit_writer, unit_add(h, "a=\"1\""));
     unit_add(unit_table(store, "g"), "a=\"1\"");
     cell_count(a, 1000);
     rates_tick(&rates, store, 50000);

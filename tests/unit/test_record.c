@@ -6,12 +6,12 @@
 #include "series/record.c"
 
 static struct arena *arena;
-static struct arena_hand hand;
+static struct arena_writer writer;
 static char *base;
 
 static void begin(void)
 {
-    hand = (struct arena_hand){0};
+    writer = (struct arena_writer){0};
     ck_assert_int_eq(arena_new(&arena, 4 * (uint64_t)ARENA_STEP), 0);
     base = arena_base(arena);
     layout_init(base, 100);
@@ -32,7 +32,7 @@ static uint32_t make(const char *text, enum record_kind kind)
                                .created_ms = 1234,
                                .text = text,
                                .text_len = strlen(text)};
-    uint32_t handle = record_new(arena, &hand, &spec);
+    uint32_t handle = record_new(arena, &writer, &spec);
     ck_assert_uint_ne(handle, 0);
     return handle;
 }
@@ -40,7 +40,7 @@ static uint32_t make(const char *text, enum record_kind kind)
 static struct record_image image_of(void)
 {
     return (struct record_image){
-        .base = base, .size = ARENA_STEP, .seed = layout_of(base)->seed, .life_from = 100};
+        .base = base, .size = ARENA_STEP, .seed = layout_of(base)->seed, .lease_from = 100};
 }
 
 static size_t found(uint64_t damaged_most)
@@ -58,12 +58,12 @@ START_TEST(a_record_is_found_while_it_is_published)
     begin();
     uint32_t handle = make("one", RECORD_SERIES);
     ck_assert_uint_eq(found(0), 0);
-    record_publish(base, handle);
-    record_publish(base, handle);
+    record_persist(base, handle);
+    record_persist(base, handle);
     ck_assert_uint_eq(found(0), 1);
     record_withdraw(base, handle);
     ck_assert_uint_eq(found(0), 0);
-    record_publish(base, handle);
+    record_persist(base, handle);
     record_free(arena, handle, 32);
     ck_assert_uint_eq(found(0), 0);
     end();
@@ -82,7 +82,7 @@ START_TEST(a_record_reads_back_as_it_was_made)
     ck_assert_uint_eq(record_size(r), sizeof *r + 16 + 3 * 4 + 3);
     memset(record_payload(r), 0xFF, 16);
     atomic_store(&r->word, 5);
-    record_publish(base, handle);
+    record_persist(base, handle);
     struct record_image image = image_of();
     ck_assert_int_eq(record_scan(&image), 0);
     size_t at = 0;
@@ -100,13 +100,13 @@ START_TEST(a_record_that_is_too_long_is_not_made)
     begin();
     static char text[UINT16_MAX + 1];
     struct record_spec spec = {.kind = RECORD_SERIES, .text = text, .text_len = UINT16_MAX + 1};
-    ck_assert_uint_eq(record_new(arena, &hand, &spec), 0);
+    ck_assert_uint_eq(record_new(arena, &writer, &spec), 0);
     spec.text_len = UINT16_MAX;
-    ck_assert_uint_eq(record_new(arena, &hand, &spec), 0);
+    ck_assert_uint_eq(record_new(arena, &writer, &spec), 0);
     spec.text_len = ARENA_MAX_PIECE - sizeof(struct record);
-    uint32_t handle = record_new(arena, &hand, &spec);
+    uint32_t handle = record_new(arena, &writer, &spec);
     ck_assert_uint_ne(handle, 0);
-    record_publish(base, handle);
+    record_persist(base, handle);
     ck_assert_uint_eq(found(0), 1);
     end();
 }
@@ -118,7 +118,7 @@ START_TEST(a_record_with_any_other_byte_is_none)
     begin();
     uint32_t handle = make("a longer text", RECORD_SERIES);
     struct record *r = record_at(base, handle);
-    record_publish(base, handle);
+    record_persist(base, handle);
     size_t size = record_size(r);
     for (size_t at = 0; at < size; at++) {
         bool free_to_change =
@@ -135,7 +135,7 @@ START_TEST(a_record_with_any_other_byte_is_none)
         }
     }
     // At another place it is none either.
-    struct arena_hand other = {0};
+    struct arena_writer other = {0};
     uint32_t elsewhere = arena_alloc(arena, &other, size);
     memcpy(arena_at(base, elsewhere), r, size);
     ck_assert_uint_eq(found(1), 1);
@@ -147,7 +147,7 @@ START_TEST(a_text_cannot_pretend_to_be_a_record)
 {
     begin();
     uint32_t handle = make("victim", RECORD_SERIES);
-    record_publish(base, handle);
+    record_persist(base, handle);
     char copy[512] = "";
     struct record *r = record_at(base, handle);
     // As good as it gets: a whole record, at every distance, in a text that was published.
@@ -155,8 +155,8 @@ START_TEST(a_text_cannot_pretend_to_be_a_record)
         struct record_spec spec = {.kind = RECORD_SERIES, .text = copy, .text_len = sizeof copy};
         memset(copy, 'x', sizeof copy);
         memcpy(copy + i, r, record_size(r));
-        uint32_t forger = record_new(arena, &hand, &spec);
-        record_publish(base, forger);
+        uint32_t forger = record_new(arena, &writer, &spec);
+        record_persist(base, forger);
         ck_assert_uint_eq(found(16), 2);
         record_withdraw(base, forger); // its text is damage at most
         ck_assert_uint_eq(found(16), 1);
@@ -170,10 +170,10 @@ START_TEST(a_cell_belongs_to_its_record_and_lane)
     begin();
     uint32_t one = make("one", RECORD_SERIES);
     uint32_t two = make("two", RECORD_SERIES);
-    record_publish(base, one);
-    record_publish(base, two);
-    uint64_t *cell = record_cell(arena, &hand, one, 1, 32);
-    ck_assert_ptr_eq(record_cell(arena, &hand, one, 1, 32), cell);
+    record_persist(base, one);
+    record_persist(base, two);
+    uint64_t *cell = record_cell(arena, &writer, one, 1, 32);
+    ck_assert_ptr_eq(record_cell(arena, &writer, one, 1, 32), cell);
     ck_assert_ptr_eq(record_cell_made(base, record_at(base, one), 1), cell);
     ck_assert_ptr_null(record_cell_made(base, record_at(base, one), 0));
     ck_assert_uint_ne(cell[0], 0);
@@ -208,8 +208,8 @@ START_TEST(a_record_and_its_cells_give_their_memory_back)
     uint64_t used = 0;
     for (int i = 0; i < 10000; i++) {
         uint32_t handle = make("one", RECORD_SERIES);
-        record_cell(arena, &hand, handle, 0, 100);
-        record_cell(arena, &hand, handle, 2, 100);
+        record_cell(arena, &writer, handle, 0, 100);
+        record_cell(arena, &writer, handle, 2, 100);
         record_free(arena, handle, 100);
         used = i == 0 ? arena_used(arena) : used;
     }
@@ -247,8 +247,8 @@ START_TEST(damaged_bytes_lose_records_and_make_none)
     for (int i = 0; i < 200; i++) {
         snprintf(text, sizeof text, "series %d", i);
         uint32_t handle = make(text, RECORD_SERIES);
-        record_cell(arena, &hand, handle, (unsigned)i % 3, 32);
-        record_publish(base, handle);
+        record_cell(arena, &writer, handle, (unsigned)i % 3, 32);
+        record_persist(base, handle);
     }
     uint64_t size = arena_used(arena);
     for (int round = 0; round < 300; round++) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A killed process is stood in for by a child that is stopped after each of its instructions: what its shared
 // memory holds then is what a kill at that place leaves.
-#include "series/redo.h"
+#include "state/redo.h"
 
 #include "stepped.h"
 
@@ -57,19 +57,19 @@ static bool same(const struct shelf *a, const struct shelf *b)
 START_TEST(what_is_noted_comes_true_at_the_commit)
 {
     open_shelf();
-    redo_note(&redo, &shelf->words[3], 7);
-    redo_note(&redo, &shelf->words[5], 9);
-    redo_note(&redo, &shelf->words[3], 8);
+    redo_write(&redo, &shelf->words[3], 7);
+    redo_write(&redo, &shelf->words[5], 9);
+    redo_write(&redo, &shelf->words[3], 8);
     redo_count(&redo, &shelf->words[5], 2);
     redo_count(&redo, &shelf->words[6], 2);
     ck_assert_uint_eq(word(3) + word(5) + word(6), 0);
-    ck_assert_uint_eq(redo_look(&redo, &shelf->words[3]), 8);
-    ck_assert_uint_eq(redo_look(&redo, &shelf->words[4]), 0);
+    ck_assert_uint_eq(redo_read(&redo, &shelf->words[3]), 8);
+    ck_assert_uint_eq(redo_read(&redo, &shelf->words[4]), 0);
     redo_commit(&redo);
     ck_assert_uint_eq(word(3), 8);
     ck_assert_uint_eq(word(5), 11);
     ck_assert_uint_eq(word(6), 2);
-    ck_assert_uint_eq(atomic_load(&shelf->area.marked), 0);
+    ck_assert_uint_eq(atomic_load(&shelf->area.committed), 0);
     redo_commit(&redo); // of nothing
     ck_assert_uint_eq(word(3), 8);
     close_shelf();
@@ -199,6 +199,83 @@ START_TEST(an_addition_to_a_gauge_comes_before_the_mark)
 }
 END_TEST
 
+enum { MANY = 2000, FROM = 4096 };
+
+// In an arena of its own: a line that changes more words than the area has room for.
+START_TEST(a_line_of_many_values_is_replayed_whole)
+{
+    struct arena *arena;
+    struct arena_writer writer = {0};
+    ck_assert_int_eq(arena_new(&arena, 64 << 20), 0);
+    char *base = arena_base(arena);
+    struct redo r = {.area = layout_redo(base, 0), .base = base};
+    _Atomic uint64_t *words = arena_at(base, arena_alloc(arena, &writer, MANY * sizeof(uint64_t)));
+    ck_assert_int_eq(redo_reserve(&r, arena, &writer, REDO_WORDS), 0);
+    ck_assert_uint_eq(atomic_load(&r.area->more), 0);
+    ck_assert_int_eq(redo_reserve(&r, arena, &writer, REDO_WORDS + REDO_MORE_WORDS + 1), -E2BIG);
+    ck_assert_int_eq(redo_reserve(&r, arena, &writer, MANY), 0);
+    uint64_t more = atomic_load(&r.area->more);
+    ck_assert_uint_ne(more, 0);
+    ck_assert_int_eq(redo_reserve(&r, arena, &writer, MANY), 0);
+    ck_assert_uint_eq(atomic_load(&r.area->more), more);
+    for (unsigned i = 0; i < MANY; i++) {
+        redo_count(&r, &words[i], i + 1);
+        redo_count(&r, &words[i / 2], 1); // one that is noted
+    }
+    // A kill just after the mark: none of the words is written yet.
+    atomic_store(&r.area->committed, r.n);
+    uint64_t size = arena_used(arena);
+    ck_assert_uint_eq(redo_replay(r.area, base, ARENA_RESERVED, size), MANY);
+    for (unsigned i = 0; i < MANY; i++) {
+        ck_assert_uint_eq(atomic_load(&words[i]), i + 1 + (i < MANY / 2 ? 2 : 0));
+    }
+    atomic_store(&r.area->committed, 0); // without a kill the line goes on
+    redo_commit(&r);
+    ck_assert_uint_eq(atomic_load(&r.area->committed), 0);
+    ck_assert_uint_eq(atomic_load(&words[MANY - 1]), MANY);
+    arena_free(arena);
+}
+END_TEST
+
+START_TEST(further_words_that_make_no_sense_are_not_replayed)
+{
+    enum { SIZE = FROM + 2 * ARENA_MAX_PIECE };
+    static const struct {
+        uint64_t n;
+        uint64_t more;
+        uint64_t offset; // of the last word
+        unsigned replayed;
+    } cases[] = {
+        {REDO_WORDS + 1, FROM, SIZE - 8, REDO_WORDS + 1},
+        {REDO_WORDS + 1, SIZE - ARENA_MAX_PIECE, FROM, REDO_WORDS + 1},
+        {REDO_WORDS + 1, 0, SIZE - 8, 0},
+        {REDO_WORDS + 1, FROM - 16, SIZE - 8, 0},
+        {REDO_WORDS + 1, FROM + 8, SIZE - 8, 0},
+        {REDO_WORDS + 1, SIZE - ARENA_MAX_PIECE + 16, FROM, 0},
+        {REDO_WORDS + 1, UINT64_MAX - 15, FROM, 0},
+        {REDO_WORDS + REDO_MORE_WORDS + 1, FROM, SIZE - 8, 0},
+        {REDO_WORDS + 1, FROM, FROM, 0}, // a word of the list itself
+        {REDO_WORDS + 1, FROM, FROM + ARENA_MAX_PIECE - 8, 0},
+        {REDO_WORDS + 1, FROM, SIZE, 0},
+    };
+    static _Alignas(16) char bytes[SIZE];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        memset(bytes, 0, sizeof bytes);
+        struct redo_area area = {0};
+        atomic_init(&area.committed, cases[i].n);
+        atomic_init(&area.more, cases[i].more);
+        for (unsigned w = 0; w < REDO_WORDS; w++) {
+            uint64_t free_word = cases[i].more == FROM ? SIZE - 16 : FROM + 8;
+            atomic_init(&area.words[w].offset, free_word);
+        }
+        if (cases[i].more >= FROM && cases[i].more <= SIZE - ARENA_MAX_PIECE) {
+            memcpy(bytes + cases[i].more, &cases[i].offset, sizeof cases[i].offset);
+        }
+        ck_assert_uint_eq(redo_replay(&area, bytes, FROM, SIZE), cases[i].replayed);
+    }
+}
+END_TEST
+
 START_TEST(a_record_that_makes_no_sense_is_not_replayed)
 {
     static const struct {
@@ -224,9 +301,9 @@ START_TEST(a_record_that_makes_no_sense_is_not_replayed)
     char bytes[4096] = {0};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct redo_area area = {0};
-        atomic_init(&area.marked, cases[i].marked);
+        atomic_init(&area.committed, cases[i].marked);
         for (unsigned w = 0; w < REDO_WORDS; w++) {
-            atomic_init(&area.words[w].at, w == 0 ? cases[i].at : 1);
+            atomic_init(&area.words[w].offset, w == 0 ? cases[i].at : 1);
             atomic_init(&area.words[w].value, UINT64_MAX);
         }
         ck_assert_uint_eq(redo_replay(&area, bytes, 8, cases[i].size), 0);
@@ -234,7 +311,7 @@ START_TEST(a_record_that_makes_no_sense_is_not_replayed)
             ck_assert_int_eq(bytes[b], 0);
         }
     }
-    struct redo_area last = {.marked = 1, .words = {{4088, 5}}};
+    struct redo_area last = {.committed = 1, .words = {{4088, 5}}};
     ck_assert_uint_eq(redo_replay(&last, bytes, 4088, sizeof bytes), 1);
     ck_assert_int_eq(bytes[4088], 5);
 }
@@ -243,5 +320,6 @@ END_TEST
 UNIT_MAIN("redo", what_is_noted_comes_true_at_the_commit,
           updates_by_way_of_a_record_are_those_of_the_cells,
           a_kill_between_any_two_instructions_leaves_a_line_whole,
-          an_addition_to_a_gauge_comes_before_the_mark,
+          an_addition_to_a_gauge_comes_before_the_mark, a_line_of_many_values_is_replayed_whole,
+          further_words_that_make_no_sense_are_not_replayed,
           a_record_that_makes_no_sense_is_not_replayed)

@@ -28,12 +28,12 @@ END_TEST
 START_TEST(an_error_names_reason_line_and_detail)
 {
     struct buf b = BUF_INIT;
-    struct event_verdict v = {
-        .reason = REJECT_bad_json, .index = -1, .detail = "a \"quote\"\n\xff\xc2\x9b"};
+    struct rejection v = {
+        .reason = REJECT_bad_json, .element = -1, .detail = "a \"quote\"\n\xff\xc2\x9b"};
     reply_error(&b, &v, 7);
     expect(&b, "{\"error\":\"bad_json\",\"line\":7,\"detail\":\"a "
                "\\\"quote\\\"\\n\xef\xbf\xbd\\u009b\"}\n");
-    v = (struct event_verdict){.reason = REJECT_series_limit, .index = 0};
+    v = (struct rejection){.reason = REJECT_series_limit, .element = 0};
     reply_error(&b, &v, 1);
     expect(&b, "{\"error\":\"series_limit\",\"line\":1,\"index\":0,\"detail\":\"\"}\n");
 }

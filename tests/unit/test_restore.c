@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/clock.h"
 #include "image.h"
-#include "ingest/source_table.h"
+#include "source/source.c"
 #include "unit.h"
 
 static const char catalog[] =
@@ -17,7 +17,7 @@ static const char catalog[] =
 
 static struct house old;
 static struct house h;
-static struct arena_hand hand;
+static struct arena_writer writer;
 static struct record_image image;
 
 static void open_both(void)
@@ -25,8 +25,8 @@ static void open_both(void)
     house_open(&old, catalog, 1000, 1000);
     rcu_part(); // each house joins
     house_open(&h, catalog, 1000, 1000);
-    hand = (struct arena_hand){0};
-    sources_bind(old.sources, old.store, &hand);
+    writer = (struct arena_writer){0};
+    sources_bind(old.sources, old.store, &writer);
 }
 
 static void say(struct house *to, const char *metric, const char *x, double value)
@@ -40,11 +40,11 @@ static void say(struct house *to, const char *metric, const char *x, double valu
 // A source with a connection, which speaks from now on.
 static struct source *enter(struct house *in, const char *name)
 {
-    uint32_t life;
-    struct source *src = source_enter(in->sources, &hand, COMPONENT_PROVIDER,
-                                      (struct slice){name, strlen(name)}, in->p->now_ms, &life);
-    in->origin.claimant.base = source_base(in->sources, src);
-    in->origin.claimant.life = life;
+    uint32_t lease;
+    struct source *src =
+        house_enter(in->sources, &writer, COMPONENT_PROVIDER, name, false, in->p->now_ms, &lease);
+    in->origin.owner.updater_id = source_updater_id(in->sources, src);
+    in->origin.owner.lease = lease;
     return src;
 }
 
@@ -93,21 +93,21 @@ START_TEST(what_was_there_is_there_again_in_the_same_order)
 }
 END_TEST
 
-START_TEST(a_series_that_was_never_shown_is_not_there)
+START_TEST(a_series_that_was_never_published_is_not_there)
 {
     open_both();
     struct table *t = schema_current(old.store)->families[0].table;
     struct series *s;
-    struct series_hand own = {0};
+    struct series_writer own = {0};
     rcu_enter();
     ck_assert_int_eq(table_make(t, &own, "x=\"1\"", 5, 1, TABLE_WITHIN, &s), 1);
     ck_assert_int_eq(table_make(t, &own, "x=\"2\"", 5, 2, TABLE_WITHIN, &s), 1);
-    table_show(t, s);
+    table_publish(t, s);
     ck_assert_int_eq(table_make(t, &own, "x=\"3\"", 5, 3, TABLE_WITHIN, &s), 1);
-    table_show(t, s);
+    table_publish(t, s);
     table_remove(t, s);
-    table_show(t, s);
-    table_publish(t, s); // too late
+    table_publish(t, s);
+    table_persist(t, s); // too late
     rcu_leave();
     restore();
     ck_assert_str_eq(house_samples(&h), "c_total{x=\"2\"} 0\n");
@@ -127,7 +127,7 @@ START_TEST(of_two_series_with_one_key_the_younger_stays)
             struct series *s = table_at(t, i);
             memcpy((char *)(uintptr_t)record_text(s->record), "x=\"one\"", 7);
             s->record->created_ms = i == (uint32_t)younger ? 2000 : 1000;
-            record_publish(t->share->base, atomic_load(&s->handle));
+            record_persist(t->share->base, atomic_load(&s->handle));
         }
         restore();
         ck_assert_str_eq(house_samples(&h), younger == 0 ? "g{x=\"one\"} 1\n" : "g{x=\"one\"} 2\n");
@@ -158,7 +158,7 @@ START_TEST(a_key_that_is_none_of_the_metric_is_left_out)
         struct series *s = table_at(schema_current(old.store)->families[1].table, 0);
         ck_assert_uint_eq(s->record->text_len, strlen(keys[i]));
         memcpy((char *)(uintptr_t)record_text(s->record), keys[i], strlen(keys[i]));
-        record_publish(old.store->share.base, atomic_load(&s->handle));
+        record_persist(old.store->share.base, atomic_load(&s->handle));
         restore();
         ck_assert_str_eq(house_samples(&h), "g{x=\"good\"} 1\n");
         ck_assert_uint_eq(image.damaged, 1);
@@ -214,14 +214,13 @@ START_TEST(owned_series_wait_for_their_source_and_go_without_it)
     const struct source *src = sources_next(h.sources, &at);
     ck_assert_str_eq(src->instance, "one");
     ck_assert_uint_eq(src->heard_real, 123456);
-    ck_assert(!source_connected(src));
+    ck_assert(!source_is_connected(src));
     // One comes back and says what it had; the other does not.
     h.p->now_ms += 20000;
     sources_tick(h.sources, h.store, h.p->now_ms);
-    uint32_t life;
-    source_return(h.sources, &hand, COMPONENT_PROVIDER, (struct slice){"one", 3}, h.p->now_ms,
-                  &life);
-    ck_assert_uint_eq(life, (uint32_t)(src->life >> 32));
+    uint32_t lease;
+    house_enter(h.sources, &writer, COMPONENT_PROVIDER, "one", true, h.p->now_ms, &lease);
+    ck_assert_uint_eq(lease, src->lease);
     h.p->now_ms += SOURCE_GRACE_MS;
     sources_tick(h.sources, h.store, h.p->now_ms);
     ck_assert_str_eq(house_samples(&h), "owned{x=\"one\"} 1\nowned{x=\"both\"} 3\n");
@@ -229,13 +228,14 @@ START_TEST(owned_series_wait_for_their_source_and_go_without_it)
 }
 END_TEST
 
-START_TEST(an_owned_series_whose_lives_are_forgotten_is_that_of_those_who_set_it)
+START_TEST(an_owned_series_whose_leases_are_forgotten_is_that_of_those_who_set_it)
 {
     open_both();
     enter(&old, "one");
     say(&old, "owned", "early", 1);
-    for (int i = 0; i < 6; i++) { // more lives than are written down
-        source_leave(old.sources, &old.sources->at[old.origin.claimant.base - 1], old.p->now_ms);
+    for (int i = 0; i < 6; i++) { // more leases than are written down
+        source_leave(old.sources, &old.sources->entries[old.origin.owner.updater_id - 1],
+                     old.p->now_ms);
         enter(&old, "one");
     }
     say(&old, "owned", "late", 2);
@@ -253,20 +253,15 @@ START_TEST(an_owned_series_of_nobody_who_is_known_is_left_out)
     open_both();
     struct source *src = enter(&old, "one");
     say(&old, "owned", "one", 1);
-    source_unrecord(old.sources, src);
+    free_record(old.sources, src);
     restore();
     ck_assert_str_eq(house_samples(&h), "");
     const struct table *t = schema_current(h.store)->families[3].table;
-    ck_assert_uint_eq(atomic_load(&t->account->expired), 1);
-    ck_assert_uint_eq(atomic_load(&t->count), 0);
+    ck_assert_uint_eq(atomic_load(&t->stats->expired), 1);
+    ck_assert_uint_eq(atomic_load(&t->quota.used), 0);
     end();
 }
 END_TEST
-
-static bool kept_by_none(void *ctx, const struct table *t, const struct series *s)
-{
-    return sources_keep(ctx, t, s);
-}
 
 START_TEST(ages_go_on_also_on_another_boot)
 {
@@ -276,11 +271,14 @@ START_TEST(ages_go_on_also_on_another_boot)
         uint32_t now_s;
         bool goes;
     } cases[] = {
-        {1000, 0, 1000 + 3599, false},
-        {1000, 0, 1000 + 3600, true},
+        {1000, 0, 1000 + 3600, false},
+        {1000, 0, 1000 + 3601, true},
+        // Ten minutes went by without a process.
+        {1000, 600, 1000 + 600 + 3600, false},
+        {1000, 600, 1000 + 600 + 3601, true},
         // Updated 3000 s before the file's end at 5000; this boot began 10 s ago.
-        {2000, 10u - 5000u, 10 + 599, false},
-        {2000, 10u - 5000u, 10 + 600, true},
+        {2000, 10u - 5000u, 10 + 600, false},
+        {2000, 10u - 5000u, 10 + 601, true},
         {5000, 10u - 5000u, 10, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -289,9 +287,9 @@ START_TEST(ages_go_on_also_on_another_boot)
         atomic_store(series_touched(table_at(schema_current(old.store)->families[4].table, 0)),
                      cases[i].saved_s);
         image = image_of(&old);
-        image.shift_s = cases[i].shift_s;
+        image.ttl_shift_s = cases[i].shift_s;
         image_restore(&h, &image);
-        expire_old(h.store, cases[i].now_s, kept_by_none, h.sources);
+        ttl_expire(h.store, h.sources, cases[i].now_s);
         ck_assert_msg((*house_samples(&h) == '\0') == cases[i].goes, "case %zu", i);
         end();
     }
@@ -304,24 +302,31 @@ START_TEST(zero_series_wait_for_the_source_that_named_them)
     struct source *src = enter(&old, "one");
     static char x[] = "x";
     static char v[] = "v";
-    struct event_defaults labels = {.n = 1, .names = {x}, .values = {v}};
+    struct origin_defaults labels = {.n = 1, .names = {x}, .values = {v}};
     rcu_enter();
-    event_precreate(old.p->reader, &labels, &old.origin, source_named(old.sources, src));
+    old.origin.owner.precreator_id = source_precreator_id(old.sources, src);
+    event_precreate(old.p->reader, &labels, &old.origin, COMPONENT_PROVIDER,
+                    source_namer_id(old.sources, src));
     rcu_leave();
     restore();
     const char *both = "pre_total{x=\"v\",o=\"a\"} 0\npre_total{x=\"v\",o=\"b\"} 0\n";
     uint32_t long_after = (uint32_t)(clock_mono_ms() / 1000) + 7200;
     sources_tick(h.sources, h.store, h.p->now_ms + SOURCE_GRACE_MS - 1);
-    expire_old(h.store, long_after, kept_by_none, h.sources);
+    ttl_expire(h.store, h.sources, long_after);
     ck_assert_str_eq(house_samples(&h), both);
-    uint32_t life;
-    src = source_enter(h.sources, &hand, COMPONENT_PROVIDER, (struct slice){"one", 3}, h.p->now_ms,
-                       &life);
+    uint32_t lease;
+    src = house_enter(h.sources, &writer, COMPONENT_PROVIDER, "one", false, h.p->now_ms, &lease);
     sources_tick(h.sources, h.store, h.p->now_ms + SOURCE_GRACE_MS);
-    expire_old(h.store, long_after, kept_by_none, h.sources);
+    ttl_expire(h.store, h.sources, long_after);
     ck_assert_str_eq(house_samples(&h), both);
+    const struct owner maker = {.updater_id = source_updater_id(h.sources, src),
+                                .precreator_id = source_precreator_id(h.sources, src)};
+    int pre = catalog_find_metric(schema_current(h.store)->catalog, "pre_total", 9);
+    const struct table *t = schema_current(h.store)->families[pre].table;
+    ck_assert(owner_has_series(t, table_at(t, 0), &maker) &&
+              owner_has_series(t, table_at(t, 1), &maker));
     source_leave(h.sources, src, h.p->now_ms);
-    expire_old(h.store, long_after, kept_by_none, h.sources);
+    ttl_expire(h.store, h.sources, long_after);
     ck_assert_str_eq(house_samples(&h), "");
     end();
 }
@@ -335,7 +340,7 @@ START_TEST(a_forget_finds_what_its_source_set_before_the_restart)
     say(&old, "g", "one", 1);
     enter(&old, "two");
     say(&old, "g", "two", 1);
-    source_unrecord(old.sources, &old.sources->at[CATALOG_MAX_COMPONENTS]);
+    free_record(old.sources, &old.sources->entries[CATALOG_MAX_COMPONENTS]);
     restore();
     const struct table *t = schema_current(h.store)->families[1].table;
     uint32_t at = 0;
@@ -343,8 +348,8 @@ START_TEST(a_forget_finds_what_its_source_set_before_the_restart)
         for (uint32_t i = 0; i < 2; i++) {
             size_t len;
             const char *key = series_text(table_at(t, i), &len);
-            ck_assert_int_eq(marks_has(t->share->base, series_marks(table_at(t, i)),
-                                       source_base(h.sources, src)),
+            ck_assert_int_eq(idset_has(t->share->base, series_ids(table_at(t, i)),
+                                       source_updater_id(h.sources, src)),
                              strncmp(key + 3, src->instance, 3) == 0);
         }
     }
@@ -388,11 +393,11 @@ START_TEST(pages_of_different_ages_make_no_other_numbers)
         images[0] = image_of(&old);
         thin_out(schema_current(old.store)->families[0].table);
         thin_out(schema_current(old.store)->families[2].table);
-        expire_reclaim(old.store);
+        schema_reclaim(old.store);
         put_mixed(1000, MIXED);
         images[1] = image_of(&old);
         thin_out(schema_current(old.store)->families[0].table);
-        expire_reclaim(old.store);
+        schema_reclaim(old.store);
         put_mixed(1000000, MIXED / 2);
         images[2] = image_of(&old);
         image = images[2];
@@ -433,10 +438,11 @@ START_TEST(pages_of_different_ages_make_no_other_numbers)
 END_TEST
 
 UNIT_MAIN("restore", what_was_there_is_there_again_in_the_same_order,
-          a_series_that_was_never_shown_is_not_there, of_two_series_with_one_key_the_younger_stays,
+          a_series_that_was_never_published_is_not_there,
+          of_two_series_with_one_key_the_younger_stays,
           a_key_that_is_none_of_the_metric_is_left_out, numbers_that_cannot_be_count_as_nothing,
           owned_series_wait_for_their_source_and_go_without_it,
-          an_owned_series_whose_lives_are_forgotten_is_that_of_those_who_set_it,
+          an_owned_series_whose_leases_are_forgotten_is_that_of_those_who_set_it,
           an_owned_series_of_nobody_who_is_known_is_left_out, ages_go_on_also_on_another_boot,
           zero_series_wait_for_the_source_that_named_them,
           a_forget_finds_what_its_source_set_before_the_restart,

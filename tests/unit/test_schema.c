@@ -59,7 +59,7 @@ static struct schema_change reload(struct series_store *store, const char *catal
 
 static void expect_change(struct schema_change change, size_t anew, size_t gone, uint64_t series)
 {
-    ck_assert_uint_eq(change.anew, anew);
+    ck_assert_uint_eq(change.reset, anew);
     ck_assert_uint_eq(change.gone, gone);
     ck_assert_uint_eq(change.series, series);
 }
@@ -86,14 +86,14 @@ START_TEST(a_store_has_a_table_for_each_metric)
     };
     for (size_t i = 0; i < 4; i++) {
         struct table *t = unit_table(store, cases[i].name);
-        ck_assert_uint_eq(atomic_load(&t->limit), cases[i].limit);
+        ck_assert_uint_eq(atomic_load(&t->quota.limit), cases[i].limit);
         ck_assert_int_eq(t->owned, cases[i].owned);
         ck_assert_int_eq(t->single, cases[i].single);
         ck_assert_int_eq(atomic_load(&t->timed), cases[i].timed);
     }
     ck_assert_uint_eq(schema_current(store)->generation, 1);
     ck_assert_uint_eq(schema_current(store)->default_limit, 100);
-    ck_assert_uint_eq(atomic_load(&store->share.limit), 1000);
+    ck_assert_uint_eq(atomic_load(&store->share.quota.limit), 1000);
     end(store);
 }
 END_TEST
@@ -128,8 +128,8 @@ START_TEST(what_touches_no_series_keeps_them)
         struct table *t = unit_table(store, "m_total");
         struct series *s = unit_add(t, "a=\"1\"");
         unit_add(t, "a=\"2\"");
-        cell_count(table_cell(t, &unit_hand, s), 41);
-        atomic_store(&t->account->folded, 3);
+        cell_count(table_cell(t, &unit_writer, s), 41);
+        atomic_store(&t->stats->folded, 3);
         expect_change(reload(store, others[i]), 0, 0, 0);
         t = unit_table(store, "m_total");
         ck_assert_str_eq(unit_keys(t), "a=\"1\" a=\"2\" ");
@@ -137,8 +137,8 @@ START_TEST(what_touches_no_series_keeps_them)
         double rest;
         table_read_counter(t, unit_find(t, "a=\"1\""), &whole, &rest);
         ck_assert_uint_eq(whole, 41);
-        ck_assert_uint_eq(atomic_load(&t->account->folded), 3);
-        ck_assert_uint_eq(atomic_load(&t->account->expired), 0);
+        ck_assert_uint_eq(atomic_load(&t->stats->folded), 3);
+        ck_assert_uint_eq(atomic_load(&t->stats->expired), 0);
         end(store);
     }
 }
@@ -168,17 +168,17 @@ START_TEST(another_type_other_labels_or_bounds_begin_anew)
         struct table *t = unit_table(store, "m");
         unit_add(t, "a=\"1\",b=\"1\"");
         unit_add(t, "a=\"1\",b=\"2\"");
-        atomic_store(&t->account->expired, 10);
-        atomic_store(&t->account->folded, 20);
-        atomic_store(&t->account->precreate_skipped, 30);
+        atomic_store(&t->stats->expired, 10);
+        atomic_store(&t->stats->folded, 20);
+        atomic_store(&t->stats->precreate_skipped, 30);
         expect_change(reload(store, others[i]), 1, 0, 2);
         t = unit_table(store, "m");
         ck_assert_str_eq(unit_keys(t), "");
-        ck_assert_uint_eq(atomic_load(&t->account->expired), 12);
-        ck_assert_uint_eq(atomic_load(&t->account->folded), 20);
-        ck_assert_uint_eq(atomic_load(&t->account->precreate_skipped), 30);
-        ck_assert_uint_eq(atomic_load(&t->count), 0);
-        ck_assert_uint_eq(atomic_load(&store->share.count), 0);
+        ck_assert_uint_eq(atomic_load(&t->stats->expired), 12);
+        ck_assert_uint_eq(atomic_load(&t->stats->folded), 20);
+        ck_assert_uint_eq(atomic_load(&t->stats->precreate_skipped), 30);
+        ck_assert_uint_eq(atomic_load(&t->quota.used), 0);
+        ck_assert_uint_eq(atomic_load(&store->share.quota.used), 0);
         end(store);
     }
 }
@@ -219,10 +219,10 @@ START_TEST(series_outside_a_narrowed_closed_set_go)
         struct schema_change change = reload(store, text);
         t = unit_table(store, "m_total");
         ck_assert_str_eq(unit_keys(t), cases[i].left);
-        uint64_t left = atomic_load(&t->count);
+        uint64_t left = atomic_load(&t->quota.used);
         expect_change(change, 0, 0, 3 - left);
-        ck_assert_uint_eq(atomic_load(&t->account->expired), 3 - left);
-        ck_assert_uint_eq(atomic_load(&store->share.count), left);
+        ck_assert_uint_eq(atomic_load(&t->stats->expired), 3 - left);
+        ck_assert_uint_eq(atomic_load(&store->share.quota.used), left);
         end(store);
     }
 }
@@ -238,14 +238,12 @@ START_TEST(lower_limits_keep_what_exists_and_higher_ones_make_room)
     expect_change(reload_with(store, counter_a, &tight), 0, 0, 0);
     ck_assert_str_eq(unit_keys(t), "a=\"1\" a=\"2\" ");
     struct series *s = NULL;
-    ck_assert_int_eq(unit_make(t, &unit_hand, "a=\"3\"", &s), -ENOSPC);
+    ck_assert_int_eq(unit_make(t, &unit_writer, "a=\"3\"", &s), -ENOSPC);
     ck_assert_uint_eq(schema_current(store)->default_limit, 1);
     struct schema_settings wide = {.limit = 3, .limit_per_metric = 1000000};
-    size_t index_size = t->index_size;
     expect_change(reload_with(store, counter_a, &wide), 0, 0, 0);
-    ck_assert_uint_gt(t->index_size, index_size);
     unit_add(t, "a=\"3\"");
-    ck_assert_int_eq(unit_make(t, &unit_hand, "a=\"4\"", &s), -ENOSPC);
+    ck_assert_int_eq(unit_make(t, &unit_writer, "a=\"4\"", &s), -ENOSPC);
     ck_assert_str_eq(unit_keys(t), "a=\"1\" a=\"2\" a=\"3\" ");
     ck_assert_ptr_nonnull(unit_find(t, "a=\"1\""));
     end(store);
@@ -265,7 +263,7 @@ START_TEST(a_metric_that_is_no_more_takes_its_series_along)
     struct series *removed = unit_add(unit_table(store, "n"), "a=\"3\"");
     ck_assert(table_remove(unit_table(store, "n"), removed));
     expect_change(reload(store, counter_a), 0, 1, 2);
-    ck_assert_uint_eq(atomic_load(&store->share.count), 1);
+    ck_assert_uint_eq(atomic_load(&store->share.quota.used), 1);
     ck_assert_int_eq(catalog_find_metric(schema_current(store)->catalog, "n", 1), -1);
     // It comes back empty.
     expect_change(reload(store, both), 0, 0, 0);
@@ -319,8 +317,8 @@ START_TEST(a_reload_without_memory_leaves_all_as_it_was)
     expect_change(untouched, 77, 77, 77);
     ck_assert_ptr_eq(schema_current(store), before);
     ck_assert_str_eq(unit_keys(unit_table(store, "m")), "a=\"1\",b=\"1\" ");
-    ck_assert_uint_eq(atomic_load(&store->share.count), 1);
-    ck_assert_uint_eq(atomic_load(&store->share.limit), 1000);
+    ck_assert_uint_eq(atomic_load(&store->share.quota.used), 1);
+    ck_assert_uint_eq(atomic_load(&store->share.quota.limit), 1000);
     catalog_free(c);
     end(store);
 }

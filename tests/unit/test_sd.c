@@ -28,13 +28,13 @@ END_TEST
 
 START_TEST(these_paths_are_its_own)
 {
-    ck_assert(sd_handles("/sd"));
-    ck_assert(sd_handles("/source/"));
-    ck_assert(sd_handles("/source/a/b"));
-    ck_assert(!sd_handles("/sd/"));
-    ck_assert(!sd_handles("/sdx"));
-    ck_assert(!sd_handles("/source"));
-    ck_assert(!sd_handles("/sources/a"));
+    ck_assert(sd_is_path("/sd"));
+    ck_assert(sd_is_path("/source/"));
+    ck_assert(sd_is_path("/source/a/b"));
+    ck_assert(!sd_is_path("/sd/"));
+    ck_assert(!sd_is_path("/sdx"));
+    ck_assert(!sd_is_path("/source"));
+    ck_assert(!sd_is_path("/sources/a"));
 }
 END_TEST
 

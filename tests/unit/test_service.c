@@ -96,7 +96,7 @@ START_TEST(an_environment_that_makes_no_sense_is_refused)
     struct buf problem = BUF_INIT;
     ck_assert_int_eq(service_take(&fds, &problem), -EINVAL);
     ck_assert_str_eq(buf_string(&problem),
-                     "the environment does not tell which sockets were passed: Invalid argument");
+                     "the environment does not say which sockets were passed: Invalid argument");
     ck_assert_uint_eq(fds.n_web, 9);
     buf_free(&problem);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ingest/session.h"
+#include "source/session.h"
 
 #include "unit.h"
 
@@ -12,24 +12,47 @@ enum { LIMIT = 4 };
 #define REAL ((uint64_t)1700000000000)
 
 static struct arena *arena;
-static struct arena_hand hand;
+static struct arena_writer writer;
 static struct sessions *sessions;
 static char woken[100]; // workers, in their order
+static const struct holder anyone = {.user = 1};
 
-static void on_wake(void *ctx, unsigned worker)
+static void note_wake(int worker)
 {
-    ck_assert_ptr_eq(ctx, &woken);
     size_t len = strlen(woken);
-    snprintf(woken + len, sizeof woken - len, "%u ", worker);
+    if (worker != SESSION_NO_WORKER) {
+        snprintf(woken + len, sizeof woken - len, "%d ", worker);
+    }
+}
+
+static uint64_t take_over_for(struct session *e, unsigned worker)
+{
+    int wake;
+    uint64_t takeover = session_take_over(sessions, e, worker, &wake);
+    note_wake(wake);
+    return takeover;
+}
+
+static enum session_access try_with(struct session *e, uint64_t takeover)
+{
+    int wake;
+    enum session_access access = session_acquire(sessions, e, takeover, &wake);
+    note_wake(wake);
+    return access;
+}
+
+static void leave(struct session *e, uint64_t takeover)
+{
+    note_wake(session_leave(sessions, e, takeover));
 }
 
 static void open_all(uint32_t limit)
 {
-    hand = (struct arena_hand){0};
+    writer = (struct arena_writer){0};
     woken[0] = '\0';
     ck_assert_int_eq(arena_new(&arena, 64 << 20), 0);
     layout_init(arena_base(arena), 100);
-    ck_assert_int_eq(sessions_new(&sessions, limit, arena, on_wake, &woken), 0);
+    ck_assert_int_eq(sessions_new(&sessions, limit, arena), 0);
 }
 
 static void close_all(void)
@@ -56,9 +79,9 @@ static int make_at(const char *id, uint64_t now_ms)
 {
     struct session_name n = name(1, "provider", "s", id);
     struct session *e;
-    int rc = session_make(sessions, &hand, &n, now_ms, REAL + now_ms, &e);
+    int rc = session_make(sessions, &writer, &n, &anyone, now_ms, REAL + now_ms, &e);
     if (rc >= 0) {
-        session_leave(sessions, e, 0);
+        leave(e, 0);
     }
     return rc;
 }
@@ -68,7 +91,7 @@ static bool is_known(const char *id)
     struct session_name n = name(1, "provider", "s", id);
     struct session *e = session_find(sessions, &n);
     if (e != NULL) {
-        session_leave(sessions, e, 0);
+        leave(e, 0);
     }
     return e != NULL;
 }
@@ -100,7 +123,7 @@ START_TEST(sessions_are_told_apart_by_user_component_instance_and_id)
         struct session_name n =
             name(names[i].uid, names[i].component, names[i].instance, names[i].id);
         ck_assert_ptr_null(session_find(sessions, &n));
-        ck_assert_int_eq(session_make(sessions, &hand, &n, 5, REAL, &made[i]), 0);
+        ck_assert_int_eq(session_make(sessions, &writer, &n, &anyone, 5, REAL, &made[i]), 0);
         ck_assert_uint_eq(session_position(made[i]), 0);
         atomic_store(&made[i]->record->word, i + 1);
         ck_assert(session_has_id(made[i], text(names[i].id)));
@@ -113,7 +136,7 @@ START_TEST(sessions_are_told_apart_by_user_component_instance_and_id)
         struct session *e = session_find(sessions, &n);
         ck_assert_ptr_eq(e, made[i]);
         ck_assert_uint_eq(session_position(e), i + 1);
-        ck_assert_int_eq(session_make(sessions, &hand, &n, 5, REAL, &e), 1);
+        ck_assert_int_eq(session_make(sessions, &writer, &n, &anyone, 5, REAL, &e), 1);
         ck_assert_ptr_eq(e, made[i]);
     }
     close_all();
@@ -132,10 +155,72 @@ START_TEST(the_longest_silent_one_without_a_connection_gives_way)
     ck_assert_int_eq(make_at("e", 50), 0);
     ck_assert(is_known("a") && is_known("b") && !is_known("c") && is_known("d") && is_known("e"));
     session_heard(b, 60, REAL + 60);
-    session_leave(sessions, b, 0);
+    leave(b, 0);
     ck_assert_int_eq(make_at("f", 60), 0);
     ck_assert(!is_known("a") && is_known("b") && is_known("d") && is_known("e") && is_known("f"));
     ck_assert_uint_eq(sessions_known(sessions), LIMIT);
+    close_all();
+}
+END_TEST
+
+// Makes the session s/ID for a holder, heard at that time, and leaves it. Returns as session_make.
+static int make_for(const struct holder *holder, const char *id, uint64_t now_ms)
+{
+    struct session_name n = name(holder->user, "provider", "s", id);
+    struct session *e;
+    int rc = session_make(sessions, &writer, &n, holder, now_ms, REAL + now_ms, &e);
+    if (rc >= 0) {
+        leave(e, 0);
+    }
+    return rc;
+}
+
+static bool is_known_of(uid_t uid, const char *id)
+{
+    struct session_name n = name(uid, "provider", "s", id);
+    struct session *e = session_find(sessions, &n);
+    if (e != NULL) {
+        leave(e, 0);
+    }
+    return e != NULL;
+}
+
+START_TEST(one_s_own_give_way_first)
+{
+    static const struct holder seven = {.user = 7};
+    static const struct holder eight = {.user = 8};
+    open_all(LIMIT);
+    ck_assert_int_eq(make_for(&eight, "first", 1), 0);
+    for (int i = 0; i < 100; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "%d", i);
+        ck_assert_int_eq(make_for(&seven, id, 10 + (uint64_t)i), 0);
+        ck_assert(is_known_of(8, "first")); // though it was silent for longest
+    }
+    // And whoever has none takes the place of one of those who have most.
+    ck_assert_int_eq(make_at("new", 200), 0);
+    ck_assert(is_known_of(8, "first") && is_known("new") && !is_known_of(7, "97"));
+    close_all();
+}
+END_TEST
+
+START_TEST(an_account_keeps_no_more_than_it_may)
+{
+    static const struct holder two = {.user = 7, .usage = 3, .most = 2};
+    static const struct holder other = {.user = 7, .usage = 4, .most = 1};
+    open_all(LIMIT);
+    ck_assert_int_eq(make_for(&two, "a", 1), 0);
+    ck_assert_int_eq(make_for(&two, "b", 2), 0);
+    ck_assert_int_eq(make_for(&two, "c", 3), 0);
+    ck_assert(!is_known_of(7, "a") && is_known_of(7, "b") && is_known_of(7, "c"));
+    struct session_name b = name(7, "provider", "s", "b");
+    struct session_name c = name(7, "provider", "s", "c");
+    session_find(sessions, &b); // both have connections
+    session_find(sessions, &c);
+    ck_assert_int_eq(make_for(&two, "d", 4), -EDQUOT);
+    ck_assert_int_eq(make_for(&two, "b", 4), 1);
+    ck_assert_int_eq(make_for(&other, "d", 4), 0);
+    ck_assert_uint_eq(sessions_known(sessions), 3);
     close_all();
 }
 END_TEST
@@ -146,10 +231,10 @@ START_TEST(when_all_have_connections_there_is_no_room)
     struct session *held[LIMIT];
     for (int i = 0; i < LIMIT; i++) {
         struct session_name n = name(1, "provider", "s", (char[]){(char)('a' + i), '\0'});
-        ck_assert_int_eq(session_make(sessions, &hand, &n, 1, REAL, &held[i]), 0);
+        ck_assert_int_eq(session_make(sessions, &writer, &n, &anyone, 1, REAL, &held[i]), 0);
     }
     ck_assert_int_eq(make_at("z", 2), -ENOSPC);
-    session_leave(sessions, held[2], 0);
+    leave(held[2], 0);
     ck_assert_int_eq(make_at("z", 2), 0);
     ck_assert(!is_known("c") && is_known("a") && is_known("z"));
     close_all();
@@ -183,60 +268,60 @@ START_TEST(a_session_is_forgotten_after_a_day_of_silence)
     make_at("b", now + 1);
     struct session_name n = name(1, "provider", "s", "c");
     struct session *c;
-    session_make(sessions, &hand, &n, now, REAL, &c); // connected
+    session_make(sessions, &writer, &n, &anyone, now, REAL, &c); // connected
     sessions_tick(sessions, now + SESSION_FORGOTTEN_MS - 1);
     ck_assert(is_known("a") && is_known("b") && is_known("c"));
     sessions_tick(sessions, now + SESSION_FORGOTTEN_MS);
     ck_assert(!is_known("a") && is_known("b") && is_known("c"));
     session_heard(c, now + 100, REAL);
-    session_leave(sessions, c, 0);
+    leave(c, 0);
     sessions_tick(sessions, now + 99 + SESSION_FORGOTTEN_MS);
     ck_assert(!is_known("b") && is_known("c"));
     sessions_tick(sessions, now + 100 + SESSION_FORGOTTEN_MS);
     ck_assert_uint_eq(sessions_known(sessions), 0);
     // Anew it begins at 0.
-    ck_assert_int_eq(session_make(sessions, &hand, &n, now, REAL, &c), 0);
+    ck_assert_int_eq(session_make(sessions, &writer, &n, &anyone, now, REAL, &c), 0);
     close_all();
 }
 END_TEST
 
-START_TEST(the_latest_claim_holds_once_the_one_before_has_let_go)
+START_TEST(the_latest_takeover_counts_once_the_previous_connection_has_left)
 {
     open_all(LIMIT);
     struct session_name n = name(1, "provider", "s", "a");
     struct session *e;
-    session_make(sessions, &hand, &n, 1, REAL, &e);
-    uint64_t first = session_claim(sessions, e, 3);
-    ck_assert_int_eq(session_try(sessions, e, first), SESSION_HELD);
-    ck_assert_int_eq(session_try(sessions, e, first), SESSION_HELD);
-    ck_assert(!session_is_fenced(e, first));
+    session_make(sessions, &writer, &n, &anyone, 1, REAL, &e);
+    uint64_t first = take_over_for(e, 3);
+    ck_assert_int_eq(try_with(e, first), SESSION_ACQUIRED);
+    ck_assert_int_eq(try_with(e, first), SESSION_ACQUIRED);
+    ck_assert(!session_is_taken_over(e, first));
     ck_assert_str_eq(woken, "");
 
     session_find(sessions, &n);
-    uint64_t second = session_claim(sessions, e, 63);
-    ck_assert(session_is_fenced(e, first) && !session_is_fenced(e, second));
+    uint64_t second = take_over_for(e, 63);
+    ck_assert(session_is_taken_over(e, first) && !session_is_taken_over(e, second));
     ck_assert_str_eq(woken, "3 ");
-    ck_assert_int_eq(session_try(sessions, e, second), SESSION_WAIT);
+    ck_assert_int_eq(try_with(e, second), SESSION_BUSY);
     ck_assert_str_eq(woken, "3 3 ");
-    ck_assert_int_eq(session_try(sessions, e, first), SESSION_FENCED);
+    ck_assert_int_eq(try_with(e, first), SESSION_TAKEN_OVER);
 
     session_find(sessions, &n);
-    uint64_t third = session_claim(sessions, e, 0);
+    uint64_t third = take_over_for(e, 0);
     ck_assert_str_eq(woken, "3 3 63 "); // who waits is told that it waits in vain
-    ck_assert_int_eq(session_try(sessions, e, second), SESSION_FENCED);
-    ck_assert_int_eq(session_try(sessions, e, third), SESSION_WAIT);
+    ck_assert_int_eq(try_with(e, second), SESSION_TAKEN_OVER);
+    ck_assert_int_eq(try_with(e, third), SESSION_BUSY);
     ck_assert_str_eq(woken, "3 3 63 3 ");
-    session_leave(sessions, e, second); // it never held it
-    ck_assert_int_eq(session_try(sessions, e, third), SESSION_WAIT);
+    leave(e, second); // it never had it
+    ck_assert_int_eq(try_with(e, third), SESSION_BUSY);
     ck_assert_str_eq(woken, "3 3 63 3 3 ");
-    session_leave(sessions, e, first);
+    leave(e, first);
     ck_assert_str_eq(woken, "3 3 63 3 3 0 ");
-    ck_assert_int_eq(session_try(sessions, e, third), SESSION_HELD);
-    session_leave(sessions, e, third);
+    ck_assert_int_eq(try_with(e, third), SESSION_ACQUIRED);
+    leave(e, third);
     session_find(sessions, &n);
-    session_leave(sessions, e, session_claim(sessions, e, 5)); // nobody is there to be told
+    leave(e, take_over_for(e, 5)); // there is nobody to be woken
     ck_assert_str_eq(woken, "3 3 63 3 3 0 ");
-    ck_assert_uint_eq(atomic_load(&e->users), 0);
+    ck_assert_uint_eq(e->users, 0);
     close_all();
 }
 END_TEST
@@ -256,7 +341,7 @@ static void restore(struct record_image *image, uint32_t limit, uint64_t now_ms,
     struct arena *before = arena;
     sessions_free(sessions);
     open_all(limit);
-    sessions_restore(sessions, &hand, image, now_ms, real_ms);
+    sessions_restore(sessions, &writer, image, now_ms, real_ms);
     record_scan_free(image);
     arena_free(before);
 }
@@ -277,11 +362,55 @@ START_TEST(sessions_are_known_to_the_next_process)
     e = session_find(sessions, &n);
     ck_assert_uint_eq(session_position(e), 77);
     ck_assert_uint_eq(atomic_load(&session_saved(e)->lost), 5);
-    session_leave(sessions, e, 0);
+    leave(e, 0);
     sessions_tick(sessions, 500 + 999);
     ck_assert(is_known("young"));
     sessions_tick(sessions, 500 + 1000);
     ck_assert(!is_known("young"));
+    close_all();
+}
+END_TEST
+
+static void expect_rolled_back(const char *id, uint64_t position)
+{
+    struct session_name n = name(1, "provider", "s", id);
+    struct session *e;
+    ck_assert_int_eq(session_make(sessions, &writer, &n, &anyone, 5, REAL, &e), 1);
+    ck_assert(session_is_rolled_back(e));
+    ck_assert_uint_eq(session_position(e), position);
+    leave(e, 0);
+}
+
+START_TEST(sessions_of_a_file_that_is_behind_keep_their_position_and_are_rolled_back)
+{
+    open_all(LIMIT);
+    make_at("began", 1000); // its position is 0
+    make_at("a", 1000);
+    make_at("b", 900);
+    make_at("c", 2000);
+    for (const char *id = "abc"; *id != '\0'; id++) {
+        struct session_name n = name(1, "provider", "s", (char[]){*id, '\0'});
+        struct session *e = session_find(sessions, &n);
+        ck_assert(!session_is_rolled_back(e));
+        atomic_store(&e->record->word, 100);
+        leave(e, 0);
+    }
+    struct record_image image = image_of();
+    image.behind = true;
+    restore(&image, 2, 500, REAL + 2000); // no more than the limit
+    ck_assert(!is_known("b") && !is_known("began"));
+    expect_rolled_back("a", 100);
+    expect_rolled_back("c", 100);
+    image = image_of();
+    restore(&image, LIMIT, 500, REAL + 2000); // the next process was asked again
+    expect_rolled_back("a", 100);
+    ck_assert_int_eq(make_at("began", 1), 0);
+    struct session_name n = name(1, "provider", "s", "began");
+    struct session *e = session_find(sessions, &n);
+    ck_assert(!session_is_rolled_back(e));
+    leave(e, 0);
+    sessions_tick(sessions, 500 + SESSION_FORGOTTEN_MS);
+    ck_assert(!is_known("a"));
     close_all();
 }
 END_TEST
@@ -325,9 +454,9 @@ START_TEST(records_that_make_no_sense_are_left_out)
                                    .payload = cases[i].payload,
                                    .text = cases[i].text,
                                    .text_len = cases[i].len};
-        uint32_t handle = record_new(arena, &hand, &spec);
+        uint32_t handle = record_new(arena, &writer, &spec);
         ck_assert_uint_ne(handle, 0);
-        record_publish(arena_base(arena), handle);
+        record_persist(arena_base(arena), handle);
         struct record_image image = image_of();
         ck_assert_uint_eq(image.n, 1);
         restore(&image, LIMIT, 1, 1);
@@ -351,25 +480,43 @@ START_TEST(more_sessions_than_the_limit_allows_now_leave_the_latest)
 }
 END_TEST
 
-START_TEST(a_session_whose_record_was_lost_is_forgotten_and_its_connection_fenced)
+START_TEST(a_session_whose_record_was_lost_is_forgotten_and_taken_from_its_connection)
 {
     open_all(LIMIT);
     struct session_name n = name(1, "provider", "s", "a");
     struct session *e;
     make_at("b", 5);
-    session_make(sessions, &hand, &n, 5, REAL, &e);
-    uint64_t claim = session_claim(sessions, e, 7);
-    ck_assert_int_eq(session_try(sessions, e, claim), SESSION_HELD);
+    session_make(sessions, &writer, &n, &anyone, 5, REAL, &e);
+    uint64_t takeover = take_over_for(e, 7);
+    ck_assert_int_eq(try_with(e, takeover), SESSION_ACQUIRED);
     memset(e->record, 0, record_size(e->record)); // a page of zeroes
-    sessions_mend(sessions);
-    ck_assert(session_is_fenced(e, claim));
-    ck_assert_str_eq(woken, "7 ");
+    ck_assert(sessions_repair(sessions, false));
+    ck_assert(session_is_taken_over(e, takeover));
     ck_assert(!is_known("a") && is_known("b"));
     ck_assert_int_eq(make_at("a", 6), 0);
-    session_leave(sessions, e, claim);
+    leave(e, takeover);
     sessions_tick(sessions, 6);
     ck_assert_uint_eq(sessions_known(sessions), 2);
     close_all();
+}
+END_TEST
+
+START_TEST(foreign_bytes_in_place_of_its_record_are_not_followed)
+{
+    for (int byte = 0x11; byte <= 0xFF; byte += 0x11) {
+        open_all(LIMIT);
+        struct session_name n = name(1, "provider", "s", "a");
+        struct session *e;
+        session_make(sessions, &writer, &n, &anyone, 5, REAL, &e);
+        uint64_t takeover = take_over_for(e, 7);
+        memset(e->record, byte, record_size(e->record));
+        ck_assert(sessions_repair(sessions, true));
+        leave(e, takeover);
+        sessions_tick(sessions, 6);
+        ck_assert_uint_eq(sessions_known(sessions), 0);
+        ck_assert_int_eq(make_at("a", 6), 0);
+        close_all();
+    }
 }
 END_TEST
 
@@ -377,45 +524,40 @@ enum { THREADS = 4, ROUNDS = 3000, NAMES = 3 };
 
 static _Atomic unsigned at_once[NAMES];
 
-static void no_wake(void *ctx, unsigned worker)
-{
-    (void)ctx;
-    (void)worker;
-}
-
-// Makes sessions, holds them for a moment, and goes.
+// Makes sessions, has them for a moment, and goes.
 static void *contend(void *seed)
 {
-    struct arena_hand own = {0};
+    struct arena_writer own = {0};
     uint64_t random = (uint64_t)(uintptr_t)seed;
     for (int i = 0; i < ROUNDS; i++) {
         unsigned which = (unsigned)(unit_random(&random) >> 20) % NAMES;
         struct session_name n = name(1, "provider", "s", (char[]){(char)('a' + which), '\0'});
         struct session *e;
-        int rc = session_make(sessions, &own, &n, (uint64_t)i, REAL, &e);
+        int rc = session_make(sessions, &own, &n, &anyone, (uint64_t)i, REAL, &e);
         if (rc == -ENOSPC) {
             continue;
         }
         ck_assert_int_ge(rc, 0);
-        uint64_t claim = session_claim(sessions, e, 1);
-        if (session_try(sessions, e, claim) == SESSION_HELD) {
+        int wake;
+        uint64_t takeover = session_take_over(sessions, e, 1, &wake);
+        if (session_acquire(sessions, e, takeover, &wake) == SESSION_ACQUIRED) {
             ck_assert_uint_eq(atomic_fetch_add(&at_once[which], 1), 0);
             uint64_t position = session_position(e);
             atomic_store_explicit(&e->record->word, position + 1, memory_order_relaxed);
             atomic_fetch_sub(&at_once[which], 1);
         }
-        session_leave(sessions, e, claim);
+        session_leave(sessions, e, takeover);
     }
     return NULL;
 }
 
-START_TEST(nobody_holds_a_session_beside_another_one)
+START_TEST(nobody_has_a_session_beside_another_one)
 {
     // With fewer places than names sessions are made and give way all the time.
     for (uint32_t limit = NAMES - 1; limit <= NAMES; limit++) {
         open_all(limit);
         sessions_free(sessions);
-        ck_assert_int_eq(sessions_new(&sessions, limit, arena, no_wake, NULL), 0);
+        ck_assert_int_eq(sessions_new(&sessions, limit, arena), 0);
         pthread_t threads[THREADS];
         for (uintptr_t i = 0; i < THREADS; i++) {
             ck_assert_int_eq(pthread_create(&threads[i], NULL, contend, (void *)(i + 1)), 0);
@@ -433,12 +575,14 @@ START_TEST(nobody_holds_a_session_beside_another_one)
 END_TEST
 
 UNIT_MAIN("session", sessions_are_told_apart_by_user_component_instance_and_id,
-          the_longest_silent_one_without_a_connection_gives_way,
-          when_all_have_connections_there_is_no_room, what_gives_way_leaves_no_memory_behind,
-          a_session_is_forgotten_after_a_day_of_silence,
-          the_latest_claim_holds_once_the_one_before_has_let_go,
-          sessions_are_known_to_the_next_process, a_clock_that_was_set_back_makes_nobody_silent,
-          records_that_make_no_sense_are_left_out,
+          the_longest_silent_one_without_a_connection_gives_way, one_s_own_give_way_first,
+          an_account_keeps_no_more_than_it_may, when_all_have_connections_there_is_no_room,
+          what_gives_way_leaves_no_memory_behind, a_session_is_forgotten_after_a_day_of_silence,
+          the_latest_takeover_counts_once_the_previous_connection_has_left,
+          sessions_are_known_to_the_next_process,
+          sessions_of_a_file_that_is_behind_keep_their_position_and_are_rolled_back,
+          a_clock_that_was_set_back_makes_nobody_silent, records_that_make_no_sense_are_left_out,
           more_sessions_than_the_limit_allows_now_leave_the_latest,
-          a_session_whose_record_was_lost_is_forgotten_and_its_connection_fenced,
-          nobody_holds_a_session_beside_another_one)
+          a_session_whose_record_was_lost_is_forgotten_and_taken_from_its_connection,
+          foreign_bytes_in_place_of_its_record_are_not_followed,
+          nobody_has_a_session_beside_another_one)

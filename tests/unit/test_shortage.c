@@ -25,8 +25,8 @@ int daemon_main(int argc, char **argv);
 
 // What parent and child share.
 struct shortage {
-    _Atomic long at;    // the call that fails; 0: none
-    _Atomic long calls; // so far
+    _Atomic long failing; // the call that fails; 0: none
+    _Atomic long calls;   // so far
 };
 
 static struct shortage *shortage;
@@ -34,7 +34,8 @@ static bool is_daemon;
 
 static bool fails(void)
 {
-    return is_daemon && atomic_fetch_add(&shortage->calls, 1) + 1 == atomic_load(&shortage->at);
+    return is_daemon &&
+           atomic_fetch_add(&shortage->calls, 1) + 1 == atomic_load(&shortage->failing);
 }
 
 #define WRAP(type, name, fail, parameters, ...)                                                    \
@@ -111,7 +112,7 @@ static void drop_folder(void)
 // Runs the daemon in a child whose call number `at` fails. With `ends` a signal waits for it from the beginning.
 static pid_t start(long at, bool ends)
 {
-    atomic_store(&shortage->at, at);
+    atomic_store(&shortage->failing, at);
     atomic_store(&shortage->calls, 0);
     pid_t pid = fork();
     ck_assert_int_ge(pid, 0);
@@ -142,7 +143,7 @@ static pid_t start(long at, bool ends)
         sigemptyset(&set);
         sigaddset(&set, SIGTERM);
         sigprocmask(SIG_BLOCK, &set, NULL);
-        raise(SIGTERM);
+        kill(getpid(), SIGTERM); // to the process, as others send it: a thread of its own takes it
     }
     is_daemon = true;
     int rc = daemon_main(8, argv);
@@ -155,7 +156,7 @@ static int end_of(pid_t pid)
     int status;
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     ck_assert_msg(WIFEXITED(status), "ended by signal %d, call %ld fails", WTERMSIG(status),
-                  atomic_load(&shortage->at));
+                  atomic_load(&shortage->failing));
     return WEXITSTATUS(status);
 }
 
@@ -293,10 +294,10 @@ static void starve(const char *name, bool (*deed)(long), pid_t pid)
     long bad = 0;
     for (long n = 1;; n++) {
         atomic_store(&shortage->calls, 0);
-        atomic_store(&shortage->at, n);
+        atomic_store(&shortage->failing, n);
         bool good = deed(2 * n);
         bool reached = atomic_load(&shortage->calls) >= n;
-        atomic_store(&shortage->at, 0);
+        atomic_store(&shortage->failing, 0);
         bad += !good;
         int status;
         ck_assert_msg(waitpid(pid, &status, WNOHANG) == 0, "%s: call %ld ended it", name, n);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ingest/source_table.h"
+#include "source/source.c"
 
+#include "forget.h"
 #include "house.h"
-#include "series/marks.h"
+#include "series/idset.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -23,9 +24,40 @@ static struct slice name(const char *text)
     return (struct slice){text, strlen(text)};
 }
 
-static struct source *enter(const char *instance, uint64_t now_ms, uint32_t *life)
+static int enter_as(const struct holder *holder, unsigned component, const char *instance,
+                    uint64_t now_ms, struct source **ret, uint32_t *lease)
 {
-    return source_enter(s, NULL, COMPONENT_PROVIDER, name(instance), now_ms, life);
+    struct source_call call = {
+        .component = component, .instance = name(instance), .holder = *holder, .now_ms = now_ms};
+    return source_enter(s, NULL, &call, ret, lease);
+}
+
+static const struct holder seven = {.user = 7};
+static const struct holder eight = {.user = 8};
+
+static struct source *enter_of(unsigned component, const char *instance, uint64_t now_ms,
+                               uint32_t *lease)
+{
+    struct source *src = NULL;
+    int rc = enter_as(&seven, component, instance, now_ms, &src, lease);
+    ck_assert(rc == 0 || (rc == -ENOSPC && src == NULL));
+    return src;
+}
+
+static struct source *enter(const char *instance, uint64_t now_ms, uint32_t *lease)
+{
+    return enter_of(COMPONENT_PROVIDER, instance, now_ms, lease);
+}
+
+static int datagram(const struct holder *holder, const char *instance, uint64_t now_ms,
+                    struct source **ret)
+{
+    uint32_t lease;
+    struct source_call call = {.component = COMPONENT_PROVIDER,
+                               .instance = name(instance),
+                               .holder = *holder,
+                               .now_ms = now_ms};
+    return source_datagram(s, NULL, &call, ret, &lease);
 }
 
 static unsigned known(void)
@@ -41,142 +73,286 @@ static unsigned known(void)
 START_TEST(a_source_is_a_component_and_an_instance)
 {
     open_it();
-    uint32_t life[5];
-    struct source *a = enter("a", 1, &life[0]);
-    struct source *b = enter("b", 1, &life[1]);
-    struct source *other = source_enter(s, NULL, COMPONENT_MANAGER, name("a"), 1, &life[2]);
-    struct source *again = enter("a", 1, &life[3]);
+    uint32_t lease[5];
+    struct source *a = enter("a", 1, &lease[0]);
+    struct source *b = enter("b", 1, &lease[1]);
+    struct source *other = enter_of(COMPONENT_MANAGER, "a", 1, &lease[2]);
+    struct source *again = enter("a", 1, &lease[3]);
     ck_assert(a != b && a != other && b != other && a == again);
-    ck_assert_uint_eq(life[0], life[3]);
-    ck_assert_uint_ne(life[0], life[1]);
+    ck_assert_uint_eq(lease[0], lease[3]);
+    ck_assert_uint_ne(lease[0], lease[1]);
     ck_assert_uint_eq(known(), 3);
-    ck_assert_uint_eq(atomic_load(&s->known), 3);
-    // The nameless ones are known always, and no one lists them.
-    struct source *nameless = source_enter(s, NULL, COMPONENT_PROVIDER, name(""), 1, &life[4]);
-    ck_assert(nameless == &s->at[COMPONENT_PROVIDER]);
+    ck_assert_uint_eq(s->known, 3);
+    // The anonymous ones are known always, and no one lists them.
+    struct source *anonymous = enter_of(COMPONENT_PROVIDER, "", 1, &lease[4]);
+    ck_assert(anonymous == &s->entries[COMPONENT_PROVIDER]);
     ck_assert_uint_eq(known(), 3);
     house_close(&h);
 }
 END_TEST
 
-START_TEST(marks_are_all_different_and_within_their_range)
+START_TEST(ids_are_all_different_and_within_their_range)
 {
     open_it();
-    uint32_t n = HOUSE_SOURCES + CATALOG_MAX_COMPONENTS;
-    bool *seen = calloc(sources_most_marks(HOUSE_SOURCES) + 1, sizeof *seen);
+    uint32_t n = s->n;
+    bool *seen = calloc(sources_max_id(HOUSE_SOURCES) + 1, sizeof *seen);
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t marks[] = {source_base(s, &s->at[i]), source_named(s, &s->at[i])};
+        uint32_t ids[] = {source_updater_id(s, &s->entries[i]), source_namer_id(s, &s->entries[i])};
         for (size_t k = 0; k < 2; k++) {
-            ck_assert(marks[k] > 0 && marks[k] < sources_life_from(HOUSE_SOURCES) &&
-                      !seen[marks[k]]);
-            seen[marks[k]] = true;
+            ck_assert(ids[k] > 0 && ids[k] < sources_lease_from(HOUSE_SOURCES) && !seen[ids[k]]);
+            seen[ids[k]] = true;
         }
     }
-    ck_assert_uint_eq(life_mark(s, 0), sources_life_from(HOUSE_SOURCES));
-    ck_assert_uint_eq(life_mark(s, s->n_lives - 1), sources_most_marks(HOUSE_SOURCES));
-    for (uint32_t i = 0; i < s->n_lives; i++) {
-        ck_assert(!seen[life_mark(s, i)] && life_of(s, life_mark(s, i)) == &s->lives[i]);
+    ck_assert_uint_eq(lease_id(s, s->entries, 0), sources_lease_from(HOUSE_SOURCES));
+    ck_assert_uint_eq(lease_id(s, &s->entries[n - 1], SOURCE_LEASES - 1),
+                      sources_max_id(HOUSE_SOURCES));
+    for (uint32_t i = 0; i < n; i++) {
+        for (unsigned k = 0; k < SOURCE_LEASES; k++) {
+            uint32_t id = lease_id(s, &s->entries[i], k);
+            ck_assert(!seen[id] && lease_of(s, id) == &s->entries[i].leases[k]);
+            ck_assert_uint_eq(id, source_first_lease(s, &s->entries[i]) + k);
+            seen[id] = true;
+        }
     }
+    ck_assert_uint_le(sources_max_id(100000), IDSET_MAX);
     free(seen);
     house_close(&h);
 }
 END_TEST
 
-START_TEST(a_life_lasts_from_the_first_connection_to_the_last)
+START_TEST(a_lease_lasts_from_the_first_connection_to_the_last)
 {
     open_it();
-    uint32_t life[3];
-    struct source *a = enter("a", 1000, &life[0]);
-    enter("a", 2000, &life[1]);
+    uint32_t lease[3];
+    struct source *a = enter("a", 1000, &lease[0]);
+    enter("a", 2000, &lease[1]);
     source_leave(s, a, 3000);
-    ck_assert(source_connected(a));
+    ck_assert(source_is_connected(a));
     source_leave(s, a, 4000);
-    ck_assert(!source_connected(a));
+    ck_assert(!source_is_connected(a));
     ck_assert_uint_eq(atomic_load(&a->heard_mono), 4000);
     sources_tick(s, h.store, 4000 + SOURCE_GRACE_MS - 1);
-    ck_assert_int_eq(atomic_load(&life_of(s, life[0])->state), LIFE_GONE);
+    ck_assert_int_eq(lease_of(s, lease[0])->state, LEASE_GONE);
     sources_tick(s, h.store, 4000 + SOURCE_GRACE_MS);
-    ck_assert_int_eq(atomic_load(&life_of(s, life[0])->state), LIFE_FREE);
+    ck_assert_int_eq(lease_of(s, lease[0])->state, LEASE_FREE);
     house_close(&h);
 }
 END_TEST
 
-START_TEST(coming_back_begins_a_new_life_and_ends_the_old_one_later)
+START_TEST(a_source_that_breaks_its_promise_is_down_until_it_is_heard)
 {
     open_it();
-    uint32_t life[2];
-    struct source *a = enter("a", 1000, &life[0]);
+    uint32_t lease;
+    struct source *a = enter("a", 1000, &lease);
+    sources_tick(s, h.store, 1000 + 100000000);
+    ck_assert(source_is_up(a)); // it has promised nothing
+    atomic_store(&a->interval_s, 10);
+    source_heard(a, 5000, 1);
+    sources_tick(s, h.store, 5000 + 30000);
+    ck_assert(source_is_up(a));
+    sources_tick(s, h.store, 5000 + 30001);
+    ck_assert(!source_is_up(a) && source_is_connected(a));
+    // Before the next tick.
+    source_heard(a, 36000, 2);
+    ck_assert(source_is_up(a));
+    // What waited in the sockets was older than what was read since.
+    sources_tick(s, h.store, 35900);
+    ck_assert(source_is_up(a));
+    source_leave(s, a, 37000);
+    ck_assert(!source_is_up(a));
+    house_close(&h);
+}
+END_TEST
+
+START_TEST(coming_back_begins_a_new_lease_and_ends_the_old_one_later)
+{
+    open_it();
+    uint32_t lease[2];
+    struct source *a = enter("a", 1000, &lease[0]);
     source_leave(s, a, 2000);
-    enter("a", 12000, &life[1]);
-    ck_assert_uint_ne(life[0], life[1]);
+    enter("a", 12000, &lease[1]);
+    ck_assert_uint_ne(lease[0], lease[1]);
     sources_tick(s, h.store, 12000 + SOURCE_GRACE_MS - 1);
-    ck_assert_int_eq(atomic_load(&life_of(s, life[0])->state), LIFE_GONE);
+    ck_assert_int_eq(lease_of(s, lease[0])->state, LEASE_GONE);
     sources_tick(s, h.store, 12000 + SOURCE_GRACE_MS);
-    ck_assert_int_eq(atomic_load(&life_of(s, life[0])->state), LIFE_FREE);
-    ck_assert_int_eq(atomic_load(&life_of(s, life[1])->state), LIFE_USED);
+    ck_assert_int_eq(lease_of(s, lease[0])->state, LEASE_FREE);
+    ck_assert_int_eq(lease_of(s, lease[1])->state, LEASE_USED);
     house_close(&h);
 }
 END_TEST
 
-START_TEST(whoever_comes_and_goes_too_often_waits_for_a_life_to_end)
+START_TEST(whoever_comes_and_goes_too_often_goes_on_with_a_lease)
 {
     open_it();
-    uint32_t life;
-    uint32_t lives = s->n_lives - CATALOG_MAX_COMPONENTS; // the nameless ones have theirs
-    for (uint32_t i = 0; i < lives; i++) {
-        struct source *a = enter("a", 1000, &life);
-        ck_assert_ptr_nonnull(a);
-        ck_assert_int_eq(atomic_load(&life_of(s, life)->state), LIFE_USED);
-        source_leave(s, a, 1000);
+    uint32_t lease;
+    uint32_t before = 0;
+    struct source *a = NULL;
+    for (uint64_t i = 0; i < 100; i++) {
+        a = enter("a", 1000 + i, &lease);
+        ck_assert_int_eq(lease_of(s, lease)->state, LEASE_USED);
+        ck_assert(i >= SOURCE_LEASES || lease != before); // a new one, while there is one
+        before = lease;
+        source_leave(s, a, 1000 + i);
+        if (i == 50) {
+            sources_tick(s, h.store, 1000 + i);
+        }
     }
-    ck_assert_ptr_null(enter("a", 1000, &life));
-    ck_assert_ptr_null(enter("b", 1000, &life));
-    ck_assert_ptr_nonnull(source_enter(s, NULL, COMPONENT_PROVIDER, name(""), 1000, &life));
-    sources_tick(s, h.store, 1000 + SOURCE_GRACE_MS);
-    ck_assert_ptr_nonnull(enter("a", 2000, &life));
-    ck_assert_ptr_nonnull(enter("b", 2000, &life));
+    // One of them is always left for whoever comes while the others are ended.
+    unsigned left = 0;
+    sources_tick(s, h.store, 1100 + SOURCE_GRACE_MS);
+    for (unsigned i = 0; i < SOURCE_LEASES; i++) {
+        left += a->leases[i].state != LEASE_FREE;
+    }
+    ck_assert_uint_eq(left, 1);
+    sources_tick(s, h.store, 1100 + SOURCE_GRACE_MS);
+    ck_assert_uint_eq(a->lease, 0);
     house_close(&h);
 }
 END_TEST
 
-START_TEST(the_nameless_go_on_with_their_life)
+START_TEST(anonymous_clients_go_on_with_their_lease)
 {
     open_it();
-    uint32_t life[2];
-    struct source *manager = source_enter(s, NULL, COMPONENT_MANAGER, name(""), 1, &life[0]);
+    uint32_t lease[2];
+    struct source *manager = enter_of(COMPONENT_MANAGER, "", 1, &lease[0]);
     source_leave(s, manager, 2);
-    source_enter(s, NULL, COMPONENT_MANAGER, name(""), 3, &life[1]);
-    ck_assert_uint_eq(life[0], life[1]);
-    ck_assert_int_eq(atomic_load(&life_of(s, life[0])->state), LIFE_USED);
+    enter_of(COMPONENT_MANAGER, "", 3, &lease[1]);
+    ck_assert_uint_eq(lease[0], lease[1]);
+    ck_assert_int_eq(lease_of(s, lease[0])->state, LEASE_USED);
     house_close(&h);
 }
 END_TEST
 
-START_TEST(a_full_table_makes_room_for_the_next_by_letting_the_oldest_go)
+static bool is_known(const char *instance)
+{
+    return sources_find(s, COMPONENT_PROVIDER, name(instance)) != NULL;
+}
+
+START_TEST(one_that_is_gone_gives_way_at_once_the_longest_silent_first)
 {
     open_it();
     struct source *at[HOUSE_SOURCES];
-    uint32_t life;
+    uint32_t lease;
     for (int i = 0; i < HOUSE_SOURCES; i++) {
-        char instance[2] = {(char)('a' + i), '\0'};
-        at[i] = enter(instance, 1000 + (uint64_t)i, &life);
+        at[i] = enter((char[]){(char)('a' + i), '\0'}, 1000 + (uint64_t)i, &lease);
     }
-    ck_assert_ptr_null(enter("more", 2000, &life));
+    ck_assert_ptr_null(enter("more", 2000, &lease));
     struct source *none = NULL;
-    ck_assert_int_eq(
-        source_datagram(s, NULL, COMPONENT_PROVIDER, name("more"), 7, 2000, &none, &life), -ENOSPC);
+    ck_assert_int_eq(datagram(&seven, "more", 2000, &none), -ENOSPC);
     // While all are connected nobody goes.
     sources_tick(s, h.store, 1000000);
     ck_assert_uint_eq(known(), HOUSE_SOURCES);
-    source_leave(s, at[3], 3000);
-    source_leave(s, at[2], 4000);
-    sources_tick(s, h.store, 4000);
-    ck_assert_uint_eq(known(), HOUSE_SOURCES); // not within their grace
-    sources_tick(s, h.store, 4000 + SOURCE_GRACE_MS);
-    ck_assert_uint_eq(known(), HOUSE_SOURCES - 1);
-    ck_assert_int_eq(atomic_load(&at[3]->state), SOURCE_FREE);
-    ck_assert_int_eq(atomic_load(&at[2]->state), SOURCE_KNOWN);
-    ck_assert(enter("more", 50000, &life) == at[3]);
+    source_leave(s, at[3], 1000000);
+    source_leave(s, at[2], 1001000);
+    ck_assert_ptr_nonnull(enter("more", 1001000, &lease));
+    ck_assert(!is_known("d") && is_known("c") && is_known("more"));
+    ck_assert_uint_eq(known(), HOUSE_SOURCES);
+    // It comes back under its name as who it was.
+    ck_assert(enter("d", 1002000, &lease) == at[3]);
+    ck_assert(!is_known("c") && is_known("d"));
+    ck_assert_ptr_null(enter("c", 1003000, &lease));
+    house_close(&h);
+}
+END_TEST
+
+// Comes, sets a series, and goes.
+static void visit(int i)
+{
+    char text[100];
+    uint32_t lease;
+    snprintf(text, sizeof text, "%d", i);
+    struct source *src = enter(text, 1000 + (uint64_t)i, &lease);
+    ck_assert_msg(src != NULL, "%d", i);
+    h.origin.owner = (struct owner){.updater_id = source_updater_id(s, src), .lease = lease};
+    snprintf(text, sizeof text, "{\"metric\":\"g\",\"labels\":{\"l\":\"%d\"},\"value\":1}", i % 90);
+    house_line(&h, text);
+    source_leave(s, src, 1000 + (uint64_t)i);
+}
+
+START_TEST(as_many_as_are_gone_give_way_one_after_the_other)
+{
+    open_it();
+    // Far more than there may be, without a tick.
+    for (int i = 0; i < 50 * HOUSE_SOURCES; i++) {
+        visit(i);
+        ck_assert_uint_eq(known(), i < HOUSE_SOURCES ? (unsigned)i + 1 : HOUSE_SOURCES);
+    }
+    // What they set goes in its time, and their entries can be used again.
+    ck_assert_str_ne(house_samples(&h), "");
+    sources_tick(s, h.store, 2000 + SOURCE_GRACE_MS);
+    ck_assert_str_eq(house_samples(&h), "");
+    ck_assert_uint_eq(s->away, 0);
+    ck_assert_uint_eq(known(), HOUSE_SOURCES);
+    house_close(&h);
+}
+END_TEST
+
+START_TEST(one_s_own_give_way_first)
+{
+    open_it();
+    uint32_t lease;
+    struct source *src = NULL;
+    ck_assert_int_eq(enter_as(&eight, COMPONENT_PROVIDER, "first", 1, &src, &lease), 0);
+    source_leave(s, src, 1);
+    for (int i = 0; i < 10 * HOUSE_SOURCES; i++) {
+        visit(i);
+        ck_assert(is_known("first")); // though it was silent for longest
+    }
+    // And whoever has none takes one of those who have most.
+    const struct holder nine = {.user = 9};
+    ck_assert_int_eq(enter_as(&nine, COMPONENT_PROVIDER, "nine's", 9000, &src, &lease), 0);
+    ck_assert(is_known("first") && is_known("nine's"));
+    house_close(&h);
+}
+END_TEST
+
+START_TEST(an_account_keeps_no_more_than_it_may)
+{
+    open_it();
+    uint32_t lease;
+    struct source *src = NULL;
+    const struct holder two = {.user = 7, .usage = 3, .most = 2};
+    ck_assert_int_eq(enter_as(&two, COMPONENT_PROVIDER, "a", 1, &src, &lease), 0);
+    for (int i = 0; i < 10; i++) {
+        char instance[16];
+        snprintf(instance, sizeof instance, "%d", i);
+        ck_assert_int_eq(enter_as(&two, COMPONENT_PROVIDER, instance, 10, &src, &lease), 0);
+        ck_assert_uint_eq(known(), 2);
+        ck_assert(is_known("a") && is_known(instance));
+        if (i < 9) {
+            source_leave(s, src, 10);
+        }
+    }
+    ck_assert_int_eq(enter_as(&two, COMPONENT_PROVIDER, "b", 10, &src, &lease), -EDQUOT);
+    ck_assert_int_eq(enter_as(&two, COMPONENT_PROVIDER, "a", 10, &src, &lease), 0);
+    // Another account of the same user has its own.
+    const struct holder other = {.user = 7, .usage = 4, .most = 1};
+    ck_assert_int_eq(enter_as(&other, COMPONENT_PROVIDER, "b", 10, &src, &lease), 0);
+    ck_assert_uint_eq(known(), 3);
+    house_close(&h);
+}
+END_TEST
+
+START_TEST(nobody_uses_up_the_spare_entries_between_two_ticks)
+{
+    open_it();
+    uint32_t lease;
+    struct source *src = NULL;
+    int rc = 0;
+    unsigned n = 0;
+    for (; rc == 0; n++) {
+        char instance[16];
+        snprintf(instance, sizeof instance, "%u", n);
+        rc = enter_as(&seven, COMPONENT_PROVIDER, instance, 1000, &src, &lease);
+        if (rc == 0) {
+            source_leave(s, src, 1000);
+        }
+    }
+    ck_assert_int_eq(rc, -EDQUOT);
+    ck_assert_uint_ge(n, s->spare / 2);
+    ck_assert_int_eq(enter_as(&eight, COMPONENT_PROVIDER, "eight's", 1000, &src, &lease), 0);
+    sources_tick(s, h.store, 1000); // in need their leases are ended before their time
+    ck_assert_int_eq(enter_as(&seven, COMPONENT_PROVIDER, "again", 1000, &src, &lease), 0);
     house_close(&h);
 }
 END_TEST
@@ -184,9 +360,9 @@ END_TEST
 START_TEST(who_was_silent_for_seven_days_is_forgotten)
 {
     open_it();
-    uint32_t life;
-    struct source *a = enter("a", 1000, &life);
-    struct source *b = enter("b", 1000, &life);
+    uint32_t lease;
+    struct source *a = enter("a", 1000, &lease);
+    struct source *b = enter("b", 1000, &lease);
     source_leave(s, a, 2000);
     sources_tick(s, h.store, 2000 + SOURCE_GRACE_MS);
     sources_tick(s, h.store, 2000 + SOURCE_FORGOTTEN_MS - 1);
@@ -194,8 +370,8 @@ START_TEST(who_was_silent_for_seven_days_is_forgotten)
     sources_tick(s, h.store, 2000 + SOURCE_FORGOTTEN_MS);
     ck_assert_uint_eq(known(), 1); // who is connected stays
     ck_assert_int_eq(atomic_load(&a->state), SOURCE_FREE);
-    ck_assert(source_connected(b));
-    ck_assert_uint_eq(atomic_load(&s->known), 1);
+    ck_assert(source_is_connected(b));
+    ck_assert_uint_eq(s->known, 1);
     house_close(&h);
 }
 END_TEST
@@ -203,20 +379,20 @@ END_TEST
 START_TEST(who_said_forget_goes_with_its_grace)
 {
     open_it();
-    uint32_t life;
-    struct source *a = enter("a", 1000, &life);
+    uint32_t lease;
+    struct source *a = enter("a", 1000, &lease);
     atomic_store(&a->forgotten, true);
     sources_tick(s, h.store, 1000000);
     ck_assert_uint_eq(known(), 1);
     ck_assert_ptr_eq(sources_find(s, COMPONENT_PROVIDER, name("a")), a);
     ck_assert_ptr_null(sources_find(s, COMPONENT_MANAGER, name("a")));
     source_leave(s, a, 1000000);
-    ck_assert_uint_eq(known(), 0); // at once, though its life goes on for a while
+    ck_assert_uint_eq(known(), 0); // at once, though its lease goes on for a while
     ck_assert_ptr_null(sources_find(s, COMPONENT_PROVIDER, name("a")));
     sources_tick(s, h.store, 1000000 + SOURCE_GRACE_MS - 1);
-    ck_assert_uint_eq(atomic_load(&s->known), 1);
+    ck_assert_uint_eq(s->known, 1);
     sources_tick(s, h.store, 1000000 + SOURCE_GRACE_MS);
-    ck_assert_uint_eq(atomic_load(&s->known), 0);
+    ck_assert_uint_eq(s->known, 0);
     house_close(&h);
 }
 END_TEST
@@ -224,23 +400,24 @@ END_TEST
 START_TEST(a_used_again_entry_inherits_no_series)
 {
     open_it();
-    uint32_t life;
-    struct source *a = enter("a", 1000, &life);
-    h.origin.claimant = (struct claimant){.base = source_base(s, a), .life = life};
+    uint32_t lease;
+    struct source *a = enter("a", 1000, &lease);
+    h.origin.owner = (struct owner){.updater_id = source_updater_id(s, a), .lease = lease};
     house_line(&h, "{\"metric\":\"g\",\"labels\":{\"l\":\"v\"},\"value\":1}");
-    uint32_t nameless_life;
-    struct source *other = source_enter(s, NULL, COMPONENT_MANAGER, name(""), 1000, &nameless_life);
-    h.origin.claimant = (struct claimant){.base = source_base(s, other), .life = nameless_life};
+    uint32_t anonymous_lease;
+    struct source *other = enter_of(COMPONENT_MANAGER, "", 1000, &anonymous_lease);
+    h.origin.owner =
+        (struct owner){.updater_id = source_updater_id(s, other), .lease = anonymous_lease};
     house_line(&h, "{\"metric\":\"g\",\"labels\":{\"l\":\"v\"},\"value\":2}");
     atomic_store(&a->forgotten, true);
     source_leave(s, a, 1000);
     sources_tick(s, h.store, 1000 + SOURCE_GRACE_MS);
-    struct source *b = enter("b", 50000, &life);
+    struct source *b = enter("b", 50000, &lease);
     ck_assert(b == a);
-    struct event_origin of_b = {.claimant = {.base = source_base(s, b)}};
-    struct event_verdict v = house_line(&h, "{\"forget\":{\"labels\":{\"l\":\"v\"}}}");
+    struct origin of_b = {.owner = {.updater_id = source_updater_id(s, b)}};
+    struct event_result v = house_line(&h, "{\"forget\":{\"labels\":{\"l\":\"v\"}}}");
     rcu_enter();
-    ck_assert_uint_eq(event_forget(h.p->reader, &v.control.forget, &of_b), 0);
+    ck_assert_uint_eq(forget_all(h.store, &v.control.forget, &of_b), 0);
     rcu_leave();
     ck_assert_str_eq(house_samples(&h), "g{l=\"v\"} 2\n");
     house_close(&h);
@@ -250,13 +427,20 @@ END_TEST
 START_TEST(lost_grows_by_what_is_new)
 {
     open_it();
-    uint32_t life;
-    struct source *a = enter("a", 1000, &life);
+    uint32_t lease;
+    struct source *a = enter("a", 1000, &lease);
     static const uint64_t said[] = {0, 5, 5, 9, 3, 3, 0, 1};
     static const uint64_t more[] = {0, 5, 0, 4, 3, 0, 0, 1};
     for (size_t i = 0; i < sizeof said / sizeof said[0]; i++) {
-        ck_assert_uint_eq(source_lost(a, said[i]), more[i]);
+        ck_assert_uint_eq(source_report_lost(s, a, SOURCE_LOST_FIRST, 0, said[i]), more[i]);
     }
+    // Two connections are two accounts.
+    ck_assert_uint_eq(source_report_lost(s, a, SOURCE_LOST_MORE, 1, 4), 3);
+    enter("a", 1000, &lease);
+    ck_assert_uint_eq(source_report_lost(s, a, SOURCE_LOST_FIRST, 0, 6), 6);
+    ck_assert_uint_eq(source_report_lost(s, a, SOURCE_LOST_MORE, 4, 5), 1);
+    ck_assert_uint_eq(source_report_lost(s, a, SOURCE_LOST_MORE, 5, 2), 0);
+    ck_assert_uint_eq(source_report_lost(s, a, SOURCE_LOST_DATAGRAM, 0, 7), 1);
     house_close(&h);
 }
 END_TEST
@@ -264,32 +448,32 @@ END_TEST
 START_TEST(a_series_is_kept_while_one_that_named_it_is_connected)
 {
     open_it();
-    uint32_t life;
-    struct source *a = enter("a", 1000, &life);
-    struct source *b = enter("b", 1000, &life);
+    uint32_t lease;
+    struct source *a = enter("a", 1000, &lease);
+    struct source *b = enter("b", 1000, &lease);
     const struct table *t = schema_current(h.store)->families[0].table;
-    struct arena_hand hand = {0};
-    struct marks_room room = {h.store->share.arena, &hand, sources_most_marks(HOUSE_SOURCES)};
+    struct arena_writer writer = {0};
+    struct idset_memory room = {h.store->share.arena, &writer, sources_max_id(HOUSE_SOURCES)};
     struct {
         struct record record;
         struct series_saved saved;
     } in_arena = {.saved = {0}};
     struct series series = {.record = &in_arena.record};
-    _Atomic uint64_t *marks = series_marks(&series);
-    ck_assert(!sources_keep(s, t, &series));
-    marks_add(marks, source_base(s, a), &room);
-    ck_assert(!sources_keep(s, t, &series));
-    marks_add(marks, source_named(s, a), &room);
-    marks_add(marks, source_named(s, b), &room);
+    _Atomic uint64_t *ids = series_ids(&series);
+    ck_assert(!sources_has_named(s, t, &series));
+    idset_add(ids, source_updater_id(s, a), &room);
+    ck_assert(!sources_has_named(s, t, &series));
+    idset_add(ids, source_namer_id(s, a), &room);
+    idset_add(ids, source_namer_id(s, b), &room);
     source_leave(s, a, 1000);
-    ck_assert(sources_keep(s, t, &series));
+    ck_assert(sources_has_named(s, t, &series));
     source_leave(s, b, 1000);
-    ck_assert(!sources_keep(s, t, &series));
+    ck_assert(!sources_has_named(s, t, &series));
     house_close(&h);
 }
 END_TEST
 
-enum { ROUNDS = 20000, NAMES = 4 };
+enum { ROUNDS = 20000, NAMES = HOUSE_SOURCES + 3 };
 
 static _Atomic int done;
 
@@ -299,16 +483,22 @@ static void *come_and_go(void *seed)
     rcu_join();
     for (int i = 0; i < ROUNDS; i++) {
         char instance[2] = {(char)('a' + unit_random(&state) % NAMES), '\0'};
-        uint32_t life;
+        uint32_t lease;
         struct source *src;
-        while ((src = enter(instance, 1000, &life)) == NULL) {
-            sched_yield(); // until the tick has ended some lives
+        int rc;
+        // Until the tick has made room.
+        while ((rc = enter_as(&seven, COMPONENT_PROVIDER, instance, 1000, &src, &lease)) != 0) {
+            if (rc != -ENOSPC && rc != -EDQUOT) {
+                abort();
+            }
+            sched_yield();
         }
         // Not ck_assert: that belongs to the main thread.
-        if (src->instance_len != 1 || src->instance[0] != instance[0] || !source_connected(src) ||
-            atomic_load(&life_of(s, life)->state) != LIFE_USED) {
+        if (src->instance_len != 1 || src->instance[0] != instance[0] ||
+            !source_is_connected(src)) {
             abort();
         }
+        atomic_store(&src->forgotten, unit_random(&state) % 2 == 0);
         source_leave(s, src, 1000);
     }
     rcu_part();
@@ -316,29 +506,62 @@ static void *come_and_go(void *seed)
     return NULL;
 }
 
-START_TEST(threads_that_add_the_same_sources_share_them)
+// As a scrape does: what a source is called does not change under it.
+static void look_at_names(void)
+{
+    uint32_t at = 0;
+    rcu_enter();
+    for (const struct source *src; (src = sources_next(s, &at)) != NULL;) {
+        char first = src->instance[0];
+        sched_yield();
+        if (src->instance_len != 1 || src->instance[0] != first || first < 'a' ||
+            first >= 'a' + NAMES) {
+            abort();
+        }
+    }
+    rcu_leave();
+}
+
+static void *look(void *none)
+{
+    rcu_join();
+    while (atomic_load(&done) < 3) {
+        look_at_names();
+    }
+    rcu_part();
+    return none;
+}
+
+/*
+ * More names than may be known, while the tick lets those go that are gone: whoever finds an entry is connected as who
+ * it asked for, and whoever reads a name reads one.
+ */
+START_TEST(an_entry_that_is_given_away_is_never_taken_for_another)
 {
     open_it();
-    pthread_t threads[3];
+    pthread_t threads[4];
+    ck_assert_int_eq(pthread_create(&threads[3], NULL, look, NULL), 0);
     for (uintptr_t i = 0; i < 3; i++) {
         ck_assert_int_eq(pthread_create(&threads[i], NULL, come_and_go, (void *)i), 0);
     }
     while (atomic_load(&done) < 3) {
         sources_tick(s, h.store, 1000 + SOURCE_GRACE_MS);
     }
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         pthread_join(threads[i], NULL);
     }
-    ck_assert_uint_eq(known(), NAMES);
+    ck_assert_uint_le(known(), HOUSE_SOURCES);
     uint32_t at = 0;
     for (const struct source *src; (src = sources_next(s, &at)) != NULL;) {
-        ck_assert(!source_connected(src));
+        ck_assert(!source_is_connected(src));
     }
-    sources_tick(s, h.store, 1000 + SOURCE_GRACE_MS);
-    for (uint32_t i = 0; i < s->n_lives; i++) {
-        // But for the life of the house's own nameless source.
-        uint8_t state = atomic_load(&s->lives[i].state);
-        ck_assert(state == LIFE_FREE || life_mark(s, i) == h.origin.claimant.life);
+    for (int i = 0; i < 2; i++) {
+        sources_tick(s, h.store, 1000 + SOURCE_GRACE_MS);
+    }
+    for (uint32_t i = CATALOG_MAX_COMPONENTS; i < s->n; i++) {
+        for (unsigned k = 0; k < SOURCE_LEASES; k++) {
+            ck_assert_int_eq(s->entries[i].leases[k].state, LEASE_FREE);
+        }
     }
     house_close(&h);
 }
@@ -347,24 +570,23 @@ END_TEST
 START_TEST(a_source_is_one_user_s_for_as_long_as_one_is_connected_as_it)
 {
     open_it();
-    uint32_t life;
-    struct source *a = enter("a", 1000, &life);
-    ck_assert(source_hold(a, 7));
-    ck_assert(!source_hold(a, 8));
-    ck_assert(!source_hold(a, (uid_t)-1));
-    ck_assert(source_hold(a, 7));
-    source_release(a);
-    ck_assert(!source_hold(a, 8));
-    source_release(a);
-    ck_assert(source_hold(a, 8));
-    ck_assert(!source_hold(a, 7));
-    source_release(a);
-    // The nameless are a crowd.
-    struct source *crowd = source_enter(s, NULL, COMPONENT_MANAGER, name(""), 1, &life);
-    ck_assert(source_hold(crowd, 7));
-    ck_assert(source_hold(crowd, 8));
-    source_release(crowd);
-    source_release(crowd);
+    uint32_t lease;
+    struct source *a = enter("a", 1000, &lease);
+    struct source *src = NULL;
+    const struct holder nobody = {.user = (uid_t)-1};
+    ck_assert_int_eq(enter_as(&eight, COMPONENT_PROVIDER, "a", 1, &src, &lease), -EPERM);
+    ck_assert_int_eq(enter_as(&nobody, COMPONENT_PROVIDER, "a", 1, &src, &lease), -EPERM);
+    ck_assert(enter("a", 1000, &lease) == a);
+    source_leave(s, a, 1000);
+    ck_assert_int_eq(enter_as(&eight, COMPONENT_PROVIDER, "a", 1, &src, &lease), -EPERM);
+    ck_assert_ptr_null(src);
+    source_leave(s, a, 1000);
+    ck_assert_int_eq(enter_as(&eight, COMPONENT_PROVIDER, "a", 1, &src, &lease), 0);
+    ck_assert_ptr_eq(src, a);
+    ck_assert_int_eq(enter_as(&seven, COMPONENT_PROVIDER, "a", 1, &src, &lease), -EPERM);
+    // The anonymous are a crowd.
+    ck_assert_int_eq(enter_as(&seven, COMPONENT_MANAGER, "", 1, &src, &lease), 0);
+    ck_assert_int_eq(enter_as(&eight, COMPONENT_MANAGER, "", 1, &src, &lease), 0);
     house_close(&h);
 }
 END_TEST
@@ -372,37 +594,37 @@ END_TEST
 START_TEST(a_source_of_datagrams_is_its_user_s_until_the_window_closes)
 {
     open_it();
-    uint32_t life;
+    uint32_t lease;
     struct source *a = NULL;
     struct source *b = NULL;
-    ck_assert_int_eq(source_datagram(s, NULL, COMPONENT_PROVIDER, name("a"), 7, 1000, &a, &life),
-                     0);
-    ck_assert_int_eq(source_datagram(s, NULL, COMPONENT_PROVIDER, name("a"), 8, 2000, &b, &life),
-                     -EPERM);
+    ck_assert_int_eq(datagram(&seven, "a", 1000, &a), 0);
+    ck_assert_int_eq(datagram(&eight, "a", 2000, &b), -EPERM);
     ck_assert_ptr_null(b);
-    ck_assert_int_eq(source_datagram(s, NULL, COMPONENT_PROVIDER, name("a"), 7, 2000, &b, &life),
-                     0);
+    ck_assert_int_eq(datagram(&seven, "a", 2000, &b), 0);
     ck_assert_ptr_eq(a, b);
-    ck_assert(!source_hold(a, 8));
     sources_tick(s, h.store, 2000 + SOURCE_DATAGRAM_MS - 1);
-    ck_assert(!source_hold(a, 8));
+    ck_assert(source_is_connected(a));
+    ck_assert_int_eq(enter_as(&eight, COMPONENT_PROVIDER, "a", 1, &b, &lease), -EPERM);
     sources_tick(s, h.store, 2000 + SOURCE_DATAGRAM_MS);
-    ck_assert(!source_connected(a));
-    ck_assert(source_hold(a, 8));
-    source_release(a);
+    ck_assert(!source_is_connected(a));
+    ck_assert_int_eq(enter_as(&eight, COMPONENT_PROVIDER, "a", 1, &b, &lease), 0);
     house_close(&h);
 }
 END_TEST
 
-UNIT_MAIN("source", a_source_is_one_user_s_for_as_long_as_one_is_connected_as_it,
-          a_source_of_datagrams_is_its_user_s_until_the_window_closes,
-          a_source_is_a_component_and_an_instance, marks_are_all_different_and_within_their_range,
-          a_life_lasts_from_the_first_connection_to_the_last,
-          coming_back_begins_a_new_life_and_ends_the_old_one_later,
-          whoever_comes_and_goes_too_often_waits_for_a_life_to_end,
-          the_nameless_go_on_with_their_life,
-          a_full_table_makes_room_for_the_next_by_letting_the_oldest_go,
+UNIT_MAIN("source", a_source_is_a_component_and_an_instance,
+          ids_are_all_different_and_within_their_range,
+          a_lease_lasts_from_the_first_connection_to_the_last,
+          a_source_that_breaks_its_promise_is_down_until_it_is_heard,
+          coming_back_begins_a_new_lease_and_ends_the_old_one_later,
+          whoever_comes_and_goes_too_often_goes_on_with_a_lease,
+          anonymous_clients_go_on_with_their_lease,
+          one_that_is_gone_gives_way_at_once_the_longest_silent_first,
+          as_many_as_are_gone_give_way_one_after_the_other, one_s_own_give_way_first,
+          an_account_keeps_no_more_than_it_may, nobody_uses_up_the_spare_entries_between_two_ticks,
           who_was_silent_for_seven_days_is_forgotten, who_said_forget_goes_with_its_grace,
           a_used_again_entry_inherits_no_series, lost_grows_by_what_is_new,
           a_series_is_kept_while_one_that_named_it_is_connected,
-          threads_that_add_the_same_sources_share_them)
+          an_entry_that_is_given_away_is_never_taken_for_another,
+          a_source_is_one_user_s_for_as_long_as_one_is_connected_as_it,
+          a_source_of_datagrams_is_its_user_s_until_the_window_closes)

@@ -10,7 +10,7 @@
 static _Atomic int sync_fails;    // with this, -errno
 static _Atomic int prepare_fails; // likewise
 
-#include "series/statefile.h"
+#include "state/statefile.h"
 
 static int some_sync(struct statefile *f)
 {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "series_unit.h"
 
+#include <sys/eventfd.h>
+#include <unistd.h>
 #include <urcu.h>
 #include <urcu/rculfhash.h>
 
@@ -11,12 +13,23 @@ static int some_del(struct cds_lfht *index, struct cds_lfht_node *node)
     return unlinking_elsewhere ? -ENOENT : cds_lfht_del(index, node);
 }
 
+static bool no_memory;
+
+static void *some_malloc(size_t size)
+{
+    return no_memory ? NULL : malloc(size);
+}
+
 #define cds_lfht_del some_del
-#include "series/table.c"
+#define malloc some_malloc
+#include "series/index.c"
 #undef cds_lfht_del
+#undef malloc
+#include "series/table.c"
 
 static struct table_share share;
-static struct series_hand hand;
+static uint64_t arena_steps_wanted = 1;
+static struct series_writer writer;
 
 static struct table *new_table(enum metric_type type, uint64_t limit)
 {
@@ -32,45 +45,48 @@ static struct table *new_table(enum metric_type type, uint64_t limit)
 static struct table *begin(enum metric_type type, uint64_t limit)
 {
     rcu_join();
-    ck_assert_int_eq(arena_new(&share.arena, ARENA_STEP), 0);
+    ck_assert_int_eq(arena_new(&share.arena, arena_steps_wanted * ARENA_STEP), 0);
     share.base = arena_base(share.arena);
     unit_arena = share.arena;
     share.lanes = 3;
-    share.life_from = UNIT_LIFE_FROM;
-    share.most_marks = UNIT_MOST_MARKS;
-    atomic_store(&share.limit, 1000000);
+    share.lease_from = UNIT_LEASE_FROM;
+    share.max_id = UNIT_MAX_ID;
+    share.crowded = eventfd(0, EFD_NONBLOCK);
+    atomic_store(&share.quota.limit, 1000000);
     return new_table(type, limit);
 }
 
 static void end(struct table *t)
 {
     table_free(t);
+    ck_assert_uint_eq(atomic_load(&share.dead), 0);
     arena_free(share.arena);
+    close(share.crowded);
     rcu_part();
 }
 
 static struct series *make(struct table *t, const char *key)
 {
     struct series *s = NULL;
-    ck_assert_int_eq(unit_make(t, &hand, key, &s), 1);
+    ck_assert_int_eq(unit_make(t, &writer, key, &s), 1);
     return s;
 }
 
 static uint64_t count_of(const struct table *t)
 {
-    ck_assert_uint_eq(atomic_load(&t->count), atomic_load(&share.count));
-    return atomic_load(&t->count);
+    ck_assert_uint_eq(atomic_load(&t->quota.used), atomic_load(&share.quota.used));
+    return atomic_load(&t->quota.used);
 }
 
-START_TEST(a_series_is_exposed_only_once_it_is_shown)
+START_TEST(a_series_is_exposed_only_once_it_is_published)
 {
     struct table *t = begin(METRIC_COUNTER, 10);
     uint64_t before = clock_real_ms();
     struct series *s = make(t, "a=\"1\"");
     ck_assert_str_eq(unit_keys(t), "");
     ck_assert_uint_eq(count_of(t), 1);
-    table_show(t, s);
-    table_show(t, s);
+    table_publish(t, s);
+    table_publish(t, s);
     ck_assert_str_eq(unit_keys(t), "a=\"1\" ");
     ck_assert_uint_ge(s->record->created_ms, before);
     ck_assert_uint_le(s->record->created_ms, clock_real_ms());
@@ -84,7 +100,7 @@ START_TEST(a_series_is_exposed_only_once_it_is_shown)
 }
 END_TEST
 
-START_TEST(whoever_finds_a_new_series_shows_it)
+START_TEST(whoever_finds_a_new_series_publishes_it)
 {
     struct table *t = begin(METRIC_GAUGE, 10);
     struct series *s = make(t, "a");
@@ -94,10 +110,13 @@ START_TEST(whoever_finds_a_new_series_shows_it)
     ck_assert_str_eq(unit_keys(t), "a ");
     struct series *other = make(t, "b");
     struct series *again = NULL;
-    ck_assert_int_eq(unit_make(t, &hand, "b", &again), 0);
+    ck_assert_int_eq(unit_make(t, &writer, "b", &again), 0);
     ck_assert_ptr_eq(again, other);
-    ck_assert_str_eq(unit_keys(t), "a b ");
-    ck_assert_uint_eq(count_of(t), 2);
+    ck_assert_ptr_eq(table_peek(t, "b", 1, key_hash("b", 1)), other);
+    ck_assert_str_eq(unit_keys(t), "a "); // who makes or peeks leaves it as it is
+    table_undo(t, other);
+    ck_assert_ptr_null(table_peek(t, "b", 1, key_hash("b", 1)));
+    ck_assert_uint_eq(count_of(t), 1);
     end(t);
 }
 END_TEST
@@ -108,12 +127,12 @@ START_TEST(a_series_that_is_taken_back_was_never_there)
     struct series *s = make(t, "a");
     table_undo(t, s);
     table_undo(t, s);
-    table_show(t, s);
+    table_publish(t, s);
     ck_assert_str_eq(unit_keys(t), "");
     ck_assert_ptr_null(unit_find(t, "a"));
     ck_assert_uint_eq(count_of(t), 0);
     ck_assert(!table_remove(t, s));
-    table_show(t, make(t, "b"));
+    table_publish(t, make(t, "b"));
     ck_assert_str_eq(unit_keys(t), "b ");
     end(t);
 }
@@ -125,16 +144,16 @@ START_TEST(a_limit_holds_for_a_metric)
     struct series *a = make(t, "a");
     make(t, "b");
     struct series *untouched = a;
-    ck_assert_int_eq(unit_make(t, &hand, "c", &untouched), -ENOSPC);
+    ck_assert_int_eq(unit_make(t, &writer, "c", &untouched), -ENOSPC);
     ck_assert_ptr_eq(untouched, a);
     // What exists is found at the limit, too.
-    ck_assert_int_eq(unit_make(t, &hand, "b", &untouched), 0);
+    ck_assert_int_eq(unit_make(t, &writer, "b", &untouched), 0);
     ck_assert_ptr_eq(untouched, unit_find(t, "b"));
     ck_assert_uint_eq(count_of(t), 2);
-    table_show(t, a);
+    table_publish(t, a);
     ck_assert(table_remove(t, a));
     make(t, "c");
-    ck_assert_int_eq(unit_make(t, &hand, "d", &untouched), -ENOSPC);
+    ck_assert_int_eq(unit_make(t, &writer, "d", &untouched), -ENOSPC);
     end(t);
 }
 END_TEST
@@ -143,18 +162,18 @@ START_TEST(a_limit_holds_for_all_metrics_together)
 {
     struct table *t = begin(METRIC_COUNTER, 10);
     struct table *other = new_table(METRIC_GAUGE, 10);
-    atomic_store(&share.limit, 3);
+    atomic_store(&share.quota.limit, 3);
     make(t, "a");
     make(t, "b");
     struct series *s = make(other, "a");
     struct series *none = NULL;
-    ck_assert_int_eq(unit_make(t, &hand, "c", &none), -ENOSPC);
-    ck_assert_int_eq(unit_make(other, &hand, "c", &none), -ENOSPC);
-    ck_assert_uint_eq(atomic_load(&t->count), 2);
-    ck_assert_uint_eq(atomic_load(&other->count), 1);
-    ck_assert_uint_eq(atomic_load(&share.count), 3);
+    ck_assert_int_eq(unit_make(t, &writer, "c", &none), -ENOSPC);
+    ck_assert_int_eq(unit_make(other, &writer, "c", &none), -ENOSPC);
+    ck_assert_uint_eq(atomic_load(&t->quota.used), 2);
+    ck_assert_uint_eq(atomic_load(&other->quota.used), 1);
+    ck_assert_uint_eq(atomic_load(&share.quota.used), 3);
     table_undo(other, s);
-    ck_assert_int_eq(unit_make(t, &hand, "c", &none), 1);
+    ck_assert_int_eq(unit_make(t, &writer, "c", &none), 1);
     table_free(other);
     end(t);
 }
@@ -163,15 +182,15 @@ END_TEST
 START_TEST(a_folded_series_stands_outside_the_limits)
 {
     struct table *t = begin(METRIC_COUNTER, 1);
-    atomic_store(&share.limit, 1);
+    atomic_store(&share.quota.limit, 1);
     make(t, "a");
     struct series *s = NULL;
     uint64_t hash = key_hash("other", 5);
-    ck_assert_int_eq(table_make(t, &hand, "other", 5, hash, TABLE_BEYOND, &s), 1);
-    table_show(t, s);
-    ck_assert_uint_eq(s->record->flags, SERIES_BEYOND);
+    ck_assert_int_eq(table_make(t, &writer, "other", 5, hash, TABLE_FOLDED, &s), 1);
+    table_publish(t, s);
+    ck_assert_uint_eq(s->record->flags, SERIES_FOLDED);
     ck_assert_uint_eq(count_of(t), 1);
-    ck_assert_int_eq(table_make(t, &hand, "other", 5, hash, TABLE_BEYOND, &s), 0);
+    ck_assert_int_eq(table_make(t, &writer, "other", 5, hash, TABLE_FOLDED, &s), 0);
     ck_assert_uint_eq(count_of(t), 1);
     ck_assert(table_remove(t, s));
     ck_assert_uint_eq(count_of(t), 1);
@@ -179,64 +198,65 @@ START_TEST(a_folded_series_stands_outside_the_limits)
 }
 END_TEST
 
-START_TEST(places_are_taken_all_or_none)
+START_TEST(places_are_reserved_all_or_none)
 {
     struct table *t = begin(METRIC_COUNTER, 10);
-    atomic_store(&share.limit, 8);
-    ck_assert(table_take(t, 6));
-    ck_assert(!table_take(t, 5)); // beyond the metric's
-    ck_assert(!table_take(t, 3)); // beyond that of all
+    atomic_store(&share.quota.limit, 8);
+    ck_assert_int_eq(table_reserve(t, &writer, 6), 0);
+    ck_assert_int_eq(table_reserve(t, &writer, 5), -ENOSPC); // beyond the metric's
+    ck_assert_int_eq(table_reserve(t, &writer, 3), -ENOSPC); // beyond that of all
     ck_assert_uint_eq(count_of(t), 6);
-    ck_assert(table_take(t, 2));
-    ck_assert(table_take(t, 0));
-    ck_assert(!table_take(t, 1));
-    ck_assert(!table_take(t, UINT64_MAX));
+    ck_assert_int_eq(table_reserve(t, &writer, 2), 0);
+    ck_assert_int_eq(table_reserve(t, &writer, 0), 0);
+    ck_assert_int_eq(table_reserve(t, &writer, 1), -ENOSPC);
+    ck_assert_int_eq(table_reserve(t, &writer, UINT64_MAX), -ENOSPC);
     ck_assert_uint_eq(count_of(t), 8);
     struct series *s = NULL;
-    ck_assert_int_eq(table_make(t, &hand, "a", 1, key_hash("a", 1), TABLE_RESERVED, &s), 1);
+    ck_assert_int_eq(table_make(t, &writer, "a", 1, key_hash("a", 1), TABLE_RESERVED, &s), 1);
     ck_assert_uint_eq(count_of(t), 8);
-    ck_assert_int_eq(table_make(t, &hand, "a", 1, key_hash("a", 1), TABLE_RESERVED, &s), 0);
+    ck_assert_int_eq(table_make(t, &writer, "a", 1, key_hash("a", 1), TABLE_RESERVED, &s), 0);
     ck_assert_uint_eq(count_of(t), 7);
-    table_give(t, 6);
+    table_release(t, 0, 6);
     ck_assert_uint_eq(count_of(t), 1);
     end(t);
 }
 END_TEST
 
-static uint32_t made(uint16_t payer)
+static uint64_t made(uint16_t quota_id)
 {
-    return atomic_load(&share.made[payer]);
+    return atomic_load(&share.quotas[quota_id]);
 }
 
-START_TEST(series_count_for_their_payer_until_they_go)
+START_TEST(series_count_for_their_quota_until_they_go)
 {
     struct table *t = begin(METRIC_GAUGE, 4);
     struct series *s = NULL;
     struct series *other = NULL;
     make(t, "nobody's");
-    hand.payer = 7;
-    hand.most_made = 2;
-    ck_assert_int_eq(unit_make(t, &hand, "a", &s), 1);
+    writer.quota_id = 7;
+    writer.quota_limit = 2;
+    ck_assert_int_eq(unit_make(t, &writer, "a", &s), 1);
     ck_assert_uint_eq(made(7), 1);
     table_undo(t, s);
     ck_assert_uint_eq(made(7), 0);
-    ck_assert_int_eq(unit_make(t, &hand, "a", &s), 1);
-    ck_assert_int_eq(unit_make(t, &hand, "a", &other), 0);
+    ck_assert_int_eq(unit_make(t, &writer, "a", &s), 1);
+    table_publish(t, s);
+    ck_assert_int_eq(unit_make(t, &writer, "a", &other), 0);
     ck_assert_uint_eq(made(7), 1);
-    ck_assert_int_eq(unit_make(t, &hand, "b", &other), 1);
-    ck_assert_int_eq(unit_make(t, &hand, "c", &other), -EDQUOT);
-    ck_assert_int_eq(unit_make(t, &hand, "b", &other), 0);
+    ck_assert_int_eq(unit_make(t, &writer, "b", &other), 1);
+    ck_assert_int_eq(unit_make(t, &writer, "c", &other), -EDQUOT);
+    ck_assert_int_eq(unit_make(t, &writer, "b", &other), 0);
     ck_assert_uint_eq(count_of(t), 3);
     // The quota is looked at before the limit.
-    hand.most_made = 0;
-    ck_assert_int_eq(unit_make(t, &hand, "c", &other), 1);
-    ck_assert_int_eq(unit_make(t, &hand, "d", &other), -ENOSPC);
+    writer.quota_limit = 0;
+    ck_assert_int_eq(unit_make(t, &writer, "c", &other), 1);
+    ck_assert_int_eq(unit_make(t, &writer, "d", &other), -ENOSPC);
     ck_assert_uint_eq(made(7), 3);
-    hand.payer = 8;
+    writer.quota_id = 8;
     ck_assert(table_remove(t, s)); // by whomever
     ck_assert_uint_eq(made(7), 2);
     ck_assert_uint_eq(made(8), 0);
-    hand = (struct series_hand){.payer = 0};
+    writer = (struct series_writer){.quota_id = 0};
     table_free(t);
     ck_assert_uint_eq(made(7), 0);
     ck_assert_uint_eq(made(0), 0);
@@ -244,31 +264,31 @@ START_TEST(series_count_for_their_payer_until_they_go)
 }
 END_TEST
 
-START_TEST(a_group_is_charged_whole_or_not)
+START_TEST(places_of_a_quota_are_reserved_all_or_none)
 {
     struct table *t = begin(METRIC_GAUGE, 10);
-    hand.payer = 3;
-    hand.most_made = 5;
-    ck_assert(table_charge(t, &hand, 3));
-    ck_assert(!table_charge(t, &hand, 3));
-    ck_assert(table_charge(t, &hand, 0));
-    ck_assert(table_charge(t, &hand, 2));
-    ck_assert(!table_charge(t, &hand, 1));
+    writer.quota_id = 3;
+    writer.quota_limit = 5;
+    ck_assert_int_eq(table_reserve(t, &writer, 3), 0);
+    ck_assert_int_eq(table_reserve(t, &writer, 3), -EDQUOT);
+    ck_assert_int_eq(table_reserve(t, &writer, 0), 0);
+    ck_assert_int_eq(table_reserve(t, &writer, 2), 0);
+    ck_assert_int_eq(table_reserve(t, &writer, 1), -EDQUOT);
     ck_assert_uint_eq(made(3), 5);
-    table_refund(t, 3, 5);
+    table_release(t, 3, 5);
     // What is folded is nobody's.
     struct series *s = NULL;
-    ck_assert_int_eq(table_make(t, &hand, "o", 1, key_hash("o", 1), TABLE_BEYOND, &s), 1);
-    table_show(t, s);
+    ck_assert_int_eq(table_make(t, &writer, "o", 1, key_hash("o", 1), TABLE_FOLDED, &s), 1);
+    table_publish(t, s);
     ck_assert_uint_eq(made(3), 0);
     ck_assert(table_remove(t, s));
     ck_assert_uint_eq(made(3), 0);
     // A lower quota leaves those that exist.
-    ck_assert(table_charge(t, &hand, 4));
-    hand.most_made = 2;
-    ck_assert(!table_charge(t, &hand, 1));
-    table_refund(t, 3, 4);
-    hand = (struct series_hand){.payer = 0};
+    ck_assert_int_eq(table_reserve(t, &writer, 4), 0);
+    writer.quota_limit = 2;
+    ck_assert_int_eq(table_reserve(t, &writer, 1), -EDQUOT);
+    table_release(t, 3, 4);
+    writer = (struct series_writer){.quota_id = 0};
     end(t);
 }
 END_TEST
@@ -279,18 +299,18 @@ START_TEST(a_lower_limit_keeps_what_exists)
     char key[16];
     for (int i = 0; i < 10; i++) {
         snprintf(key, sizeof key, "k%d", i);
-        table_show(t, make(t, key));
+        table_publish(t, make(t, key));
     }
-    ck_assert_int_eq(table_resize(t, 3), 0);
+    atomic_store(&t->quota.limit, 3);
     ck_assert_uint_eq(count_of(t), 10);
     struct series *s = NULL;
-    ck_assert_int_eq(unit_make(t, &hand, "k10", &s), -ENOSPC);
+    ck_assert_int_eq(unit_make(t, &writer, "k10", &s), -ENOSPC);
     for (int i = 0; i < 8; i++) {
         snprintf(key, sizeof key, "k%d", i);
         ck_assert(table_remove(t, unit_find(t, key)));
     }
-    ck_assert_int_eq(unit_make(t, &hand, "k10", &s), 1);
-    ck_assert_int_eq(unit_make(t, &hand, "k11", &s), -ENOSPC);
+    ck_assert_int_eq(unit_make(t, &writer, "k10", &s), 1);
+    ck_assert_int_eq(unit_make(t, &writer, "k11", &s), -ENOSPC);
     end(t);
 }
 END_TEST
@@ -300,10 +320,10 @@ START_TEST(a_removed_series_is_gone_and_may_come_again)
     struct table *t = begin(METRIC_COUNTER, 10);
     struct series *s = make(t, "a");
     ck_assert(!table_remove(t, s)); // not shown yet: its maker decides
-    table_show(t, s);
+    table_publish(t, s);
     ck_assert(table_remove(t, s));
     ck_assert(!table_remove(t, s));
-    ck_assert(!table_survives(s));
+    ck_assert(!table_is_still_alive(s));
     ck_assert_ptr_null(unit_find(t, "a"));
     ck_assert_uint_eq(count_of(t), 0);
     struct series *again = make(t, "a");
@@ -326,11 +346,11 @@ START_TEST(a_condition_is_looked_at_again_after_the_removal_was_announced)
     struct series *s = make(t, "a");
     int times = 9;
     ck_assert(!table_remove_if(t, s, countdown, &times)); // not shown yet
-    table_show(t, s);
+    table_publish(t, s);
     for (times = 0; times < 2;) {
         int left = times++;
         ck_assert(!table_remove_if(t, s, countdown, &left));
-        ck_assert(table_survives(s));
+        ck_assert(table_is_still_alive(s));
         ck_assert_str_eq(unit_keys(t), "a ");
     }
     times = 2;
@@ -343,7 +363,7 @@ START_TEST(a_condition_is_looked_at_again_after_the_removal_was_announced)
 }
 END_TEST
 
-START_TEST(a_claimer_sees_what_state_a_series_is_in)
+START_TEST(an_owner_sees_what_state_a_series_is_in)
 {
     static const struct {
         enum series_state state;
@@ -354,7 +374,7 @@ START_TEST(a_claimer_sees_what_state_a_series_is_in)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct series s = {.state = (uint8_t)cases[i].state};
-        ck_assert_int_eq(table_survives(&s), cases[i].survives);
+        ck_assert_int_eq(table_is_still_alive(&s), cases[i].survives);
     }
 }
 END_TEST
@@ -368,10 +388,10 @@ START_TEST(removed_series_give_their_memory_back)
         for (int i = 0; i < 100; i++) {
             snprintf(key, sizeof key, "round=\"%d\",i=\"%d\"", round % 10, i);
             struct series *s = make(t, key);
-            table_show(t, s);
-            ck_assert_ptr_nonnull(table_cell(t, &hand, s));
-            for (uint32_t mark = 1; mark <= 5; mark++) {
-                ck_assert_int_eq(unit_marks_add(s, mark), 1);
+            table_publish(t, s);
+            ck_assert_ptr_nonnull(table_cell(t, &writer, s));
+            for (uint32_t id = 1; id <= 5; id++) {
+                ck_assert_int_eq(unit_ids_add(s, id), 1);
             }
         }
         for (uint32_t i = 0; i < table_slots(t); i++) {
@@ -392,20 +412,20 @@ START_TEST(a_slot_used_again_begins_anew)
 {
     struct table *t = begin(METRIC_COUNTER, 10);
     struct series *s = make(t, "a");
-    table_show(t, s);
-    cell_count(table_cell(t, &hand, s), 7);
-    unit_marks_add(s, 9);
+    table_publish(t, s);
+    cell_count(table_cell(t, &writer, s), 7);
+    unit_ids_add(s, 9);
     atomic_store(series_touched(s), 12345);
     ck_assert(table_remove(t, s));
     unit_reclaim(t);
     struct series *again = make(t, "b");
     ck_assert_ptr_eq(again, s);
-    table_show(t, again);
+    table_publish(t, again);
     uint64_t whole;
     double rest;
     table_read_counter(t, again, &whole, &rest);
     ck_assert_uint_eq(whole, 0);
-    ck_assert(!unit_marks_has(again, 9));
+    ck_assert(!unit_ids_has(again, 9));
     uint32_t now_s = (uint32_t)(clock_mono_ms() / 1000);
     ck_assert_uint_le(now_s - atomic_load(series_touched(again)), 5);
     ck_assert_str_eq(unit_keys(t), "b ");
@@ -417,7 +437,7 @@ START_TEST(a_series_is_retired_only_when_it_was_unlinked)
 {
     struct table *t = begin(METRIC_COUNTER, 10);
     struct series *s = make(t, "a");
-    table_show(t, s);
+    table_publish(t, s);
     unlinking_elsewhere = true;
     ck_assert(table_remove(t, s));
     ck_assert_uint_eq(table_retire(t), 0); // readers may still be led to it
@@ -434,15 +454,15 @@ START_TEST(series_stand_in_the_order_in_which_they_came)
     struct table *t = begin(METRIC_GAUGE, 10);
     static const char *const keys[] = {"d", "b", "a", "c"};
     for (size_t i = 0; i < 4; i++) {
-        table_show(t, make(t, keys[i]));
+        table_publish(t, make(t, keys[i]));
     }
     ck_assert_str_eq(unit_keys(t), "d b a c ");
     ck_assert(table_remove(t, unit_find(t, "b")));
     ck_assert_str_eq(unit_keys(t), "d a c ");
-    table_show(t, make(t, "e"));
+    table_publish(t, make(t, "e"));
     ck_assert_str_eq(unit_keys(t), "d a c e ");
     unit_reclaim(t);
-    table_show(t, make(t, "f"));
+    table_publish(t, make(t, "f"));
     ck_assert_str_eq(unit_keys(t), "d f a c e ");
     end(t);
 }
@@ -454,8 +474,8 @@ static void fill(struct table *t, int n, uint64_t (*hash)(int i))
     for (int i = 0; i < n; i++) {
         struct series *s = NULL;
         int len = snprintf(key, sizeof key, "key%d", i);
-        ck_assert_int_eq(table_make(t, &hand, key, (size_t)len, hash(i), TABLE_WITHIN, &s), 1);
-        table_show(t, s);
+        ck_assert_int_eq(table_make(t, &writer, key, (size_t)len, hash(i), TABLE_WITHIN, &s), 1);
+        table_publish(t, s);
     }
 }
 
@@ -502,19 +522,64 @@ START_TEST(series_whose_hashes_collide_are_told_apart)
 }
 END_TEST
 
-START_TEST(another_limit_rebuilds_the_index_and_keeps_all)
+static bool was_asked(void)
+{
+    eventfd_t n;
+    return eventfd_read(share.crowded, &n) == 0;
+}
+
+// However they go: each is gone and takes memory still.
+START_TEST(removed_series_that_wait_have_a_limit_too)
+{
+    arena_steps_wanted = 8;
+    struct table *t = begin(METRIC_COUNTER, 10);
+    struct series *s = NULL;
+    atomic_store(&share.quota.limit, 10);
+    uint64_t most = 10 + TABLE_DEAD_MORE;
+    for (uint64_t i = 0; i < most; i++) {
+        ck_assert(table_has_garbage(&share) == (i >= TABLE_DEAD_SOON));
+        s = make(t, "a");
+        if (i % 2 == 0) {
+            table_undo(t, s);
+        } else {
+            table_publish(t, s);
+            ck_assert(table_remove(t, s));
+        }
+        ck_assert(was_asked() == ((i + 1) % TABLE_DEAD_SOON == 0));
+    }
+    ck_assert_int_eq(unit_make(t, &writer, "a", &s), -ENOSPC);
+    ck_assert_int_eq(table_make(t, &writer, "o", 1, key_hash("o", 1), TABLE_FOLDED, &s), -ENOSPC);
+    ck_assert_int_eq(table_reserve(t, &writer, 1), 0);
+    ck_assert_int_eq(table_make(t, &writer, "b", 1, key_hash("b", 1), TABLE_RESERVED, &s), -ENOSPC);
+    ck_assert_uint_eq(count_of(t), 0);
+    ck_assert_uint_eq(unit_reclaim(t), most);
+    ck_assert(!table_has_garbage(&share));
+    table_publish(t, make(t, "a"));
+    ck_assert_uint_eq(table_slots(t), most);
+    end(t);
+}
+END_TEST
+
+START_TEST(a_wider_index_keeps_all)
 {
     struct table *t = begin(METRIC_COUNTER, 5000);
     fill(t, 5000, true_hash);
     ck_assert(table_remove(t, unit_find(t, "key17")));
-    size_t before = t->index_size;
-    ck_assert_int_eq(table_resize(t, 1000000), 0);
-    ck_assert_uint_gt(t->index_size, before);
+    size_t before = t->index.size;
+    ck_assert_uint_eq(before, 512); // of what it holds, and not of its limit
+    ck_assert(atomic_load(&t->crowded));
+    ck_assert(table_widen(t));
+    ck_assert(table_widen(t)); // what was not used is given back
+    table_swap(t);
+    ck_assert_uint_eq(t->index.size, 16384);
+    ck_assert(!table_widen(t) && !atomic_load(&t->crowded));
+    table_swap(t);
+    ck_assert_uint_eq(t->index.size, 16384);
     ck_assert_uint_eq(count_of(t), 4999);
     ck_assert_ptr_null(unit_find(t, "key17"));
     ck_assert_uint_eq(unit_reclaim(t), 1);
     struct series *s = make(t, "key17");
-    table_show(t, s);
+    table_publish(t, s);
     expect_all(t, 5000, true_hash);
     ck_assert_uint_eq(table_slots(t), 5000);
     ck_assert(table_remove(t, unit_find(t, "key18")));
@@ -528,18 +593,18 @@ START_TEST(without_memory_nothing_is_made_and_no_place_is_lost)
     struct table *t = begin(METRIC_HISTOGRAM, 10);
     struct series *s = NULL;
     static char text[ARENA_MAX_PIECE];
-    ck_assert_int_eq(table_make(t, &hand, text, UINT16_MAX, 1, TABLE_WITHIN, &s), -ENOMEM);
-    ck_assert_int_eq(table_make(t, &hand, text, UINT16_MAX + 1, 1, TABLE_BEYOND, &s), -ENOMEM);
+    ck_assert_int_eq(table_make(t, &writer, text, UINT16_MAX, 1, TABLE_WITHIN, &s), -ENOMEM);
+    ck_assert_int_eq(table_make(t, &writer, text, UINT16_MAX + 1, 1, TABLE_FOLDED, &s), -ENOMEM);
     ck_assert_uint_eq(count_of(t), 0);
     s = make(t, "a");
-    while (arena_alloc(share.arena, &hand.arena, ARENA_MAX_PIECE) != 0) {
+    while (arena_alloc(share.arena, &writer.arena, ARENA_MAX_PIECE) != 0) {
     }
-    while (arena_alloc(share.arena, &hand.arena, 16) != 0) {
+    while (arena_alloc(share.arena, &writer.arena, 16) != 0) {
     }
     struct series *none = NULL;
-    ck_assert_int_eq(unit_make(t, &hand, "b", &none), -ENOMEM);
+    ck_assert_int_eq(unit_make(t, &writer, "b", &none), -ENOMEM);
     ck_assert_ptr_null(none);
-    ck_assert_ptr_null(table_cell(t, &hand, s));
+    ck_assert_ptr_null(table_cell(t, &writer, s));
     ck_assert_uint_eq(count_of(t), 1);
     ck_assert_ptr_null(unit_find(t, "b"));
     end(t);
@@ -551,7 +616,7 @@ START_TEST(lanes_are_added_up)
     struct table *t = begin(METRIC_COUNTER, 10);
     struct series *s = make(t, "a");
     for (unsigned lane = 0; lane < 3; lane++) {
-        struct series_hand other = {.lane = lane};
+        struct series_writer other = {.lane = lane};
         void *cell = table_cell(t, &other, s);
         ck_assert_ptr_eq(table_cell(t, &other, s), cell);
         cell_count(cell, 100 + lane);
@@ -562,7 +627,8 @@ START_TEST(lanes_are_added_up)
     table_read_counter(t, s, &whole, &rest);
     ck_assert_uint_eq(whole, 303);
     ck_assert(rest == 0.75);
-    ck_assert(table_magnitude(t, s) == 0.75);
+    double own;
+    ck_assert(table_magnitude(t, s, 1, &own) == 0.5 && own == 0.25);
     end(t);
 }
 END_TEST
@@ -575,28 +641,102 @@ START_TEST(a_histogram_s_lanes_are_added_up)
     double sum = 9;
     table_read_histogram(t, s, counts, &sum);
     ck_assert(counts[0] == 0 && counts[1] == 0 && counts[2] == 0 && sum == 0);
-    struct series_hand first = {.lane = 0};
-    struct series_hand last = {.lane = 2};
+    struct series_writer first = {.lane = 0};
+    struct series_writer last = {.lane = 2};
     cell_observe(table_cell(t, &first, s), 0, -3);
     cell_observe(table_cell(t, &last, s), 0, 1);
     cell_observe(table_cell(t, &last, s), 2, 5);
     table_read_histogram(t, s, counts, &sum);
     ck_assert(counts[0] == 2 && counts[1] == 0 && counts[2] == 1 && sum == 3);
-    ck_assert(table_magnitude(t, s) == 9);
+    double own;
+    ck_assert(table_magnitude(t, s, 0, &own) == 6 && own == -3);
+    ck_assert(table_magnitude(t, s, 1, &own) == 9 && own == 0);
     end(t);
 }
 END_TEST
 
-UNIT_MAIN("table", a_series_is_exposed_only_once_it_is_shown, whoever_finds_a_new_series_shows_it,
-          a_series_that_is_taken_back_was_never_there, a_limit_holds_for_a_metric,
-          a_limit_holds_for_all_metrics_together, a_folded_series_stands_outside_the_limits,
-          places_are_taken_all_or_none, series_count_for_their_payer_until_they_go,
-          a_group_is_charged_whole_or_not, a_lower_limit_keeps_what_exists,
-          a_removed_series_is_gone_and_may_come_again,
+static struct series *add_old(struct table *t, const char *key, uint64_t created_ms)
+{
+    struct series_spec what = {
+        .text = key, .len = strlen(key), .created_ms = created_ms, .touched_s = 7};
+    struct series *s = table_add(t, &writer, &what);
+    ck_assert_ptr_nonnull(s);
+    ck_assert_uint_eq(s->record->created_ms, created_ms);
+    ck_assert_uint_eq(atomic_load(series_touched(s)), 7);
+    return s;
+}
+
+// Whatever the limits, and with little memory by longer chains.
+START_TEST(series_of_an_earlier_process_are_found_once_they_are_indexed)
+{
+    for (int little = 0; little < 2; little++) {
+        arena_steps_wanted = 8;
+        writer = (struct series_writer){0};
+        struct table *t = begin(METRIC_COUNTER, 10);
+        char key[16];
+        for (int i = 0; i < 20000; i++) {
+            snprintf(key, sizeof key, "key%d", i);
+            struct series *s = add_old(t, key, 1);
+            if (i % 10 == 9) {
+                table_discard(t, s);
+            } else {
+                table_publish(t, s);
+            }
+        }
+        ck_assert_ptr_null(unit_find(t, "key0"));
+        no_memory = little;
+        ck_assert_uint_eq(table_index(t), 0);
+        no_memory = false;
+        ck_assert_uint_eq(t->index.size, little ? 512 : 32768);
+        ck_assert_uint_eq(count_of(t), 18000);
+        for (int i = 0; i < 20000; i++) {
+            snprintf(key, sizeof key, "key%d", i);
+            struct series *s = unit_find(t, key);
+            ck_assert(i % 10 == 9 ? s == NULL : s == table_at(t, (uint32_t)i));
+        }
+        ck_assert_uint_eq(unit_reclaim(t), 2000);
+        end(t);
+    }
+}
+END_TEST
+
+START_TEST(of_two_old_series_with_one_key_the_later_created_one_stays)
+{
+    struct table *t = begin(METRIC_COUNTER, 10);
+    static const struct {
+        const char *key;
+        uint64_t created_ms;
+    } old[] = {{"a", 5}, {"b", 5}, {"a", 6}, {"b", 4}, {"c", 1}, {"a", 6}};
+    struct series *s[6];
+    for (int i = 0; i < 6; i++) {
+        s[i] = add_old(t, old[i].key, old[i].created_ms);
+        table_publish(t, s[i]);
+    }
+    ck_assert_uint_eq(table_index(t), 3);
+    ck_assert_uint_eq(count_of(t), 3);
+    ck_assert_ptr_eq(unit_find(t, "a"), s[2]);
+    ck_assert_ptr_eq(unit_find(t, "b"), s[1]);
+    ck_assert_ptr_eq(unit_find(t, "c"), s[4]);
+    ck_assert(record_is_whole(share.base, s[2]->handle));
+    ck_assert(!record_is_whole(share.base, s[0]->handle) &&
+              !record_is_whole(share.base, s[3]->handle));
+    ck_assert_uint_eq(unit_reclaim(t), 3);
+    end(t);
+}
+END_TEST
+
+UNIT_MAIN("table", a_series_is_exposed_only_once_it_is_published,
+          whoever_finds_a_new_series_publishes_it, a_series_that_is_taken_back_was_never_there,
+          a_limit_holds_for_a_metric, a_limit_holds_for_all_metrics_together,
+          a_folded_series_stands_outside_the_limits, places_are_reserved_all_or_none,
+          series_count_for_their_quota_until_they_go, places_of_a_quota_are_reserved_all_or_none,
+          a_lower_limit_keeps_what_exists, a_removed_series_is_gone_and_may_come_again,
           a_condition_is_looked_at_again_after_the_removal_was_announced,
-          a_claimer_sees_what_state_a_series_is_in, removed_series_give_their_memory_back,
+          an_owner_sees_what_state_a_series_is_in, removed_series_give_their_memory_back,
           a_slot_used_again_begins_anew, a_series_is_retired_only_when_it_was_unlinked,
           series_stand_in_the_order_in_which_they_came, series_whose_hashes_collide_are_told_apart,
-          another_limit_rebuilds_the_index_and_keeps_all,
+          removed_series_that_wait_have_a_limit_too, a_wider_index_keeps_all,
+          series_of_an_earlier_process_are_found_once_they_are_indexed,
+          of_two_old_series_with_one_key_the_later_created_one_stays,
           without_memory_nothing_is_made_and_no_place_is_lost, lanes_are_added_up,
           a_histogram_s_lanes_are_added_up)

@@ -19,7 +19,7 @@ static void fill(struct table *t, uint32_t n, bool cells)
         snprintf(key, sizeof key, "a=\"%u\"", i);
         struct series *s = unit_add(t, key);
         if (cells && t->cell_size > 0) {
-            ck_assert_ptr_nonnull(table_cell(t, &unit_hand, s));
+            ck_assert_ptr_nonnull(table_cell(t, &unit_writer, s));
         }
         if (i % 3 == 1) {
             ck_assert(table_remove(t, s));
@@ -37,7 +37,7 @@ START_TEST(a_walk_gives_what_a_look_at_every_slot_gives)
             struct table *t = unit_table(store, NAMES[m]);
             rcu_enter();
             fill(t, sizes[i], i % 2 == 0);
-            struct walk walk = walk_begin(t);
+            struct walk walk = walk_begin(t, WALK_ALL);
             for (uint32_t slot = 0; slot < table_slots(t); slot++) {
                 const struct series *s = table_at(t, slot);
                 if (s != NULL) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The workers, the web thread and systemd are played here.
 #define ingest_poke played_ingest_poke
-#define ingest_answered played_ingest_answered
+#define ingest_has_answered played_ingest_answered
 #define web_poke played_web_poke
 #define web_beats played_web_beats
 #define service_watchdog_us played_watchdog_us

@@ -2,7 +2,7 @@
 #include "web/webconf.h"
 
 #include "unit.h"
-#include "web/guard.h"
+#include "web/web.h"
 
 #include <errno.h>
 #include <string.h>
@@ -14,7 +14,7 @@
 static int parse(const char *text, struct webconf **ret, struct buf *said)
 {
     struct errs errs = ERRS_INIT;
-    int r = webconf_parse(ret, "/etc/x/web.yaml", text, strlen(text), &errs);
+    int r = webconf_parse(ret, "/etc/x/web.yaml", true, text, strlen(text), &errs);
     errs_write(&errs, said);
     errs_free(&errs);
     return r;
@@ -31,54 +31,57 @@ START_TEST(each_mistake_is_named_at_its_place)
         {"tls_server_config:\n  cert_filse: x\n",
          "2:3: tls_server_config.cert_filse: unknown key; the nearest is cert_file"},
         {"zzz: 1\n", "1:1: zzz: unknown key"},
-        {"hello\n", "1:1: wants a mapping"},
-        {"tls_server_config: []\n", "1:20: tls_server_config: wants a mapping"},
+        {"hello\n", "1:1: must be a mapping, not \"hello\""},
+        {"tls_server_config: []\n", "1:20: tls_server_config: must be a mapping, not a list"},
         {"tls_server_config: {key_file: b}\n",
          "1:20: tls_server_config: missing cert_file or cert"},
         {"tls_server_config: {cert_file: b, key_file: ''}\n",
          "1:20: tls_server_config: missing key_file or key"},
-        {TLS ", cert: c}\n", "1:54: tls_server_config.cert: stands beside the other way to give "
-                             "it, on line 1"},
+        {TLS ", cert: c}\n", "1:54: tls_server_config.cert: is also given in another way, on "
+                             "line 1"},
         {TLS ", client_ca_file: /dev/null}\n",
-         "1:20: tls_server_config: a client CA without a client_auth_type is never asked for"},
+         "1:20: tls_server_config: a client CA has no effect without a client_auth_type"},
         {TLS ", client_auth_type: x}\n",
-         "1:66: tls_server_config.client_auth_type: unknown policy \"x\""},
+         "1:66: tls_server_config.client_auth_type: unknown value \"x\""},
         {TLS ", client_auth_type: RequireAnyClientCerts}\n",
-         "1:66: tls_server_config.client_auth_type: unknown policy \"RequireAnyClientCerts\"; the "
+         "1:66: tls_server_config.client_auth_type: unknown value \"RequireAnyClientCerts\"; the "
          "nearest is RequireAnyClientCert"},
         {TLS ", client_allowed_sans: [a], client_auth_type: RequireAnyClientCert}\n",
          "1:20: tls_server_config: client_allowed_sans counts only where client_auth_type is "
          "VerifyClientCertIfGiven or RequireAndVerifyClientCert"},
-        {TLS ", min_version: TLS111}\n", "1:61: tls_server_config.min_version: unknown TLS "
-                                         "version \"TLS111\"; the nearest is TLS11"},
+        {TLS ", min_version: TLS111}\n", "1:61: tls_server_config.min_version: unknown value "
+                                         "\"TLS111\"; the nearest is TLS11"},
         {TLS ", min_version: TLS13, max_version: TLS12}\n",
          "1:20: tls_server_config: leaves no TLS version with a cipher"},
         {TLS ", cipher_suites: [RC4]}\n",
-         "1:64: tls_server_config.cipher_suites: unknown cipher \"RC4\""},
+         "1:64: tls_server_config.cipher_suites: unknown value \"RC4\""},
         {TLS ", curve_preferences: [CurveP257]}\n",
-         "1:68: tls_server_config.curve_preferences: unknown curve \"CurveP257\"; the nearest is "
+         "1:68: tls_server_config.curve_preferences: unknown value \"CurveP257\"; the nearest is "
          "CurveP256"},
         {TLS ", prefer_server_cipher_suites: 'true'}\n",
-         "1:77: tls_server_config.prefer_server_cipher_suites: wants true or false"},
-        {"http_server_config: {http2: 1}\n", "1:29: http_server_config.http2: wants true or false"},
+         "1:77: tls_server_config.prefer_server_cipher_suites: must be true or false, not a text "
+         "in quotes"},
+        {"http_server_config: {http2: 1}\n",
+         "1:29: http_server_config.http2: must be true or false, not \"1\""},
         {"http_server_config: {headers: {Content-Type: foo}}\n",
          "1:32: http_server_config.headers.Content-Type: unknown key"},
         {"http_server_config: {headers: {X-Frame-Options: foo}}\n",
-         "1:49: http_server_config.headers.X-Frame-Options: wants deny or sameorigin, not \"foo\""},
+         "1:49: http_server_config.headers.X-Frame-Options: must be deny or sameorigin, not "
+         "\"foo\""},
         {"http_server_config: {headers: {X-XSS-Protection: \"1\\r\\nX: y\"}}\n",
          "1:50: http_server_config.headers.X-XSS-Protection: has control characters, or more than "
          "4096 bytes"},
         {"basic_auth_users: {john: doe}\n",
-         "1:26: basic_auth_users: the password of \"john\" is no bcrypt hash; it starts with "
+         "1:26: basic_auth_users: the password of \"john\" is not a bcrypt hash; it starts with "
          "$2a$, $2b$ or $2y$, and htpasswd -nB makes one"},
         {"basic_auth_users: [a]\n",
-         "1:19: basic_auth_users: wants a mapping of at most 1000 users"},
-        {"rate_limit: {interval: 5}\n", "1:24: rate_limit.interval: wants a duration of at most "
-                                        "24h, like 500ms or 1m30s"},
-        {"rate_limit: {interval: 24h1ns}\n", "1:24: rate_limit.interval: wants a duration of at "
-                                             "most 24h, like 500ms or 1m30s"},
+         "1:19: basic_auth_users: must be a mapping of at most 1000 entries, not a list"},
+        {"rate_limit: {interval: 5}\n", "1:24: rate_limit.interval: must be a duration of at most "
+                                        "24h, such as 500ms or 1m30s, not \"5\""},
+        {"rate_limit: {interval: 24h1ns}\n", "1:24: rate_limit.interval: must be a duration of at "
+                                             "most 24h, such as 500ms or 1m30s, not \"24h1ns\""},
         {"rate_limit: {burst: 100001}\n",
-         "1:21: rate_limit.burst: wants a whole number from 0 to 100000"},
+         "1:21: rate_limit.burst: must be a whole number from 0 to 100000, not \"100001\""},
         {"rate_limit: {interval: 1s, burst: 0}\n",
          "1:13: rate_limit: a burst of 0 would refuse every request"},
     };
@@ -130,8 +133,8 @@ START_TEST(every_key_is_read)
     ck_assert_int_eq(c->tls.client_auth, WEBCONF_CLIENT_VERIFY);
     ck_assert_uint_eq(c->tls.n_sans, 2);
     ck_assert_str_eq(c->tls.sans[1], "10.0.0.1");
-    ck_assert_int_eq(c->tls.priority.min, PRIORITY_TLS11);
-    ck_assert_int_eq(c->tls.priority.max, PRIORITY_TLS12);
+    ck_assert_int_eq(c->tls.priority.min, TLS_PRIORITY_TLS11);
+    ck_assert_int_eq(c->tls.priority.max, TLS_PRIORITY_TLS12);
     ck_assert_uint_eq(c->tls.priority.ciphers, 1u << 0 | 1u << 13);
     ck_assert(!c->tls.priority.server_order);
     ck_assert_uint_eq(c->tls.priority.n_curves, 2);
@@ -235,26 +238,26 @@ START_TEST(files_of_exporter_toolkit_are_judged_as_it_judges_them)
         {"web_config_users_noTLS.good.yml", true},
         {"somefile", false},
     };
-    if (access(dir, R_OK) < 0 || !tls_is_there()) {
+    if (access(dir, R_OK) < 0 || !tls_is_supported()) {
         printf("left out: exporter-toolkit's files, or TLS, are not there\n");
         return;
     }
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         char path[256];
         struct errs errs = ERRS_INIT;
-        struct watch seen = {0};
-        struct guard *g = NULL;
+        struct webconf_files seen = {0};
+        struct web_config *g = NULL;
         struct buf said = BUF_INIT;
         snprintf(path, sizeof path, "%s%s", dir, table[i].name);
-        int r = guard_load(&g, path, &seen, &errs);
+        int r = web_config_load(&g, path, &seen, &errs);
         errs_write(&errs, &said);
         ck_assert_msg(r == (table[i].good ? 0 : -EINVAL), "%s: %d\n%s", table[i].name, r,
                       buf_string(&said));
         ck_assert_uint_ge(seen.n, 1);
         buf_free(&said);
         errs_free(&errs);
-        watch_clear(&seen);
-        guard_free(g);
+        webconf_files_clear(&seen);
+        web_config_free(g);
     }
 }
 END_TEST

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "emit/wire.h"
+#include "client/wire.h"
 
 #include "unit.h"
 

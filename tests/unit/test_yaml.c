@@ -27,7 +27,7 @@ static struct yaml *parse(const char *text, size_t len)
     struct yaml *y = NULL;
     int err = yaml_parse(&y, "f", text, len, &errs);
     ck_assert_msg(err == 0, "%s", errs.n > 0 ? errs.items[0].text : "");
-    ck_assert(!errs_any(&errs));
+    ck_assert(!errs_has_any(&errs));
     return y;
 }
 
@@ -87,9 +87,9 @@ START_TEST(what_is_not_taken_is_named_with_its_place)
                                                   "f:3:4: tags (!name) are not supported\n"},
         {"- &x [1]\n- &y {a: b}\n", "f:1:3: anchors (&name) are not supported\n"
                                     "f:2:3: anchors (&name) are not supported\n"},
-        {"a: 1\nb: 2\na: 3\nb: 4\n", "f:3:1: key \"a\" stands here again, first on line 1\n"
-                                     "f:4:1: key \"b\" stands here again, first on line 2\n"},
-        {"{a: {b: 1, b: 2}}", "f:1:12: key \"b\" stands here again, first on line 1\n"},
+        {"a: 1\nb: 2\na: 3\nb: 4\n", "f:3:1: duplicate key \"a\", first on line 1\n"
+                                     "f:4:1: duplicate key \"b\", first on line 2\n"},
+        {"{a: {b: 1, b: 2}}", "f:1:12: duplicate key \"b\", first on line 1\n"},
         {"? [a]\n: b\n", "f:1:3: a key must be plain text\n"},
         {"{{a: b}: c}", "f:1:2: a key must be plain text\n"},
         {"a: \"b\\0c\"\n", "f:1:4: a NUL character is not allowed\n"},
@@ -159,7 +159,7 @@ START_TEST(files_are_read_or_the_reason_is_returned)
     struct yaml *y = NULL;
     ck_assert_int_eq(yaml_read(&y, path, &errs), -ENOENT);
     ck_assert_int_eq(yaml_read(&y, dir, &errs), -EISDIR);
-    ck_assert(!errs_any(&errs));
+    ck_assert(!errs_has_any(&errs));
     FILE *f = fopen(path, "w");
     ck_assert_ptr_nonnull(f);
     ck_assert_int_eq(yaml_read(&y, path, &errs), 0);

@@ -28,6 +28,7 @@ struct fake {
     _Atomic bool is_ready;
     _Atomic int render_result;
     _Atomic unsigned render_ms; // how long a rendering takes
+    _Atomic bool held;          // no rendering ends while it is
     size_t body;                // bytes of padding after its text
     bool reload_at_once;
 };
@@ -42,8 +43,8 @@ static inline void fake_thread_stop(void *ctx)
     ((struct fake *)ctx)->threads--;
 }
 
-static inline int fake_render(void *ctx, const struct web_filter *filter, bool open,
-                              struct sink *sink)
+static inline int fake_render(void *ctx, const struct request_filter *filter,
+                              enum format_kind format, struct format_sink *sink)
 {
     struct fake *f = ctx;
     struct buf *out = sink->text;
@@ -51,27 +52,36 @@ static inline int fake_render(void *ctx, const struct web_filter *filter, bool o
     for (size_t i = 0; filter != NULL && i < filter->n; i++) {
         buf_addf(out, "%s\n", filter->name[i]);
     }
-    buf_addf(out, "%srendering %u\n", open ? "open " : "", number);
+    buf_addf(out, "%srendering %u\n",
+             format == FORMAT_OPENMETRICS ? "open "
+             : format == FORMAT_PROTOBUF  ? "protobuf "
+                                          : "",
+             number);
     for (size_t i = 0; i < f->body / 16; i++) {
         buf_add(out, "padding padding\n", 16);
-        sink_flow(sink);
+        format_sink_flush_full(sink);
     }
     if (f->render_ms > 0) {
         usleep(f->render_ms * 1000);
     }
+    while (f->held) {
+        usleep(1000);
+    }
     return f->render_result;
 }
 
-static inline void fake_view(void *ctx, struct view *view)
+static inline int fake_view(void *ctx, const struct status_view_form *form,
+                            const char *telemetry_path, struct buf *out)
 {
     (void)ctx;
-    const struct view_facts facts = {.version = "1.2.3", .revision = "r"};
-    const struct view_metric metric = {.name = "a_total", .type = "counter", .help = "help <x>"};
-    view_begin(view, &facts);
-    view_part(view, VIEW_METRIC);
-    view_metric(view, &metric);
-    view_part_end(view, VIEW_METRIC);
-    view_end(view);
+    static struct status_view v; // of one thread
+    v.summary = (struct status_view_summary){
+        .version = "1.2.3", .revision = "r", .telemetry_path = telemetry_path};
+    v.metrics[0] =
+        (struct status_view_metric){.name = "a_total", .type = "counter", .help = "help <x>"};
+    v.n_metrics.n = 1;
+    form->write(out, &v);
+    return out->failed ? -ENOMEM : 0;
 }
 
 static inline bool fake_ready(void *ctx)

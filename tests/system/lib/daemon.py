@@ -43,10 +43,12 @@ class Daemon:
         self.port = None
         self.ended = False  # by the test
         self.patience = 10  # seconds until it must be ready
+        self.pass_fds = ()
 
     def __enter__(self):
         with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            pass_fds=self.pass_fds)
         try:
             check.until("the daemon is ready", lambda: self.process.poll() is not None or "msg=ready" in self.log(), self.patience)
             check.holds(f"the daemon does not start: {self.log()}", self.process.poll() is None)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fenced blocks of a document, which tests run: sh ones must end well and print the text block right after them;
-yaml and go ones that begin with the name of a file are written to it; others are only shown."""
+yaml, go, python and c ones that begin with the name of a file are written to it; others are only shown."""
 import os
 import re
 import subprocess
 
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
-NAME = re.compile(r"(?:#|//) ([\w./-]+\.(?:yml|yaml|go))\n")
+NAME = re.compile(r"(?:#|//) ([\w./-]+\.(?:yml|yaml|go|py|c))\n")
 
 
 def blocks(text, address):

@@ -20,6 +20,8 @@ class Keeper:
         self.hellos = []
         self.die_one_in = 0  # lines
         self.forget = False  # the sessions, at the next hello
+        self.back = None  # where the next hello finds its session, which is unknown from then on
+        self.rolled_back = set()  # sessions
         self.ends = []  # (kind, forget): control lines to come after which a connection ends without an answer
         self.listener = None
         self.running = threading.Event()  # cleared: stands still
@@ -95,6 +97,8 @@ class Keeper:
         control = json.loads(text)
         if "hello" in control:
             return self.hello(control["hello"], state)
+        if "ping" in control:
+            return {"ping": control["ping"]}
         return {"sync": control["sync"], "applied": state["applied"], "rejected": state["rejected"]}
 
     def hello(self, hello, state):
@@ -105,7 +109,11 @@ class Keeper:
             if self.forget:
                 self.forgotten += sum(lost for _, lost in self.sessions.values())
                 self.sessions, self.forget = {}, False
-            known = hello["session"] in self.sessions
+            if self.back is not None and hello["session"] in self.sessions:
+                self.rolled_back.add(hello["session"])
+                del self.lines[len(self.lines) - self.sessions[hello["session"]][0] + self.back:]
+                self.sessions[hello["session"]], self.back = [self.back, 0], None
+            known = hello["session"] in self.sessions and hello["session"] not in self.rolled_back
         session = self.sessions.setdefault(state["session"], [0, 0])
         session[1] = max(session[1], hello.get("lost", 0))
         return {"hello": {"protocol": 1, "applied": session[0], "known": known}}

@@ -44,6 +44,11 @@ class Prometheus:
         except OSError:
             return None
 
+    def rules(self):
+        """What became of each rule when it was last evaluated: {(name, expression): "ok", "unknown" or an error}."""
+        groups = (self.ask("rules") or {"groups": []})["groups"]
+        return {(r["name"], r["query"]): r.get("lastError") or r["health"] for g in groups for r in g["rules"]}
+
     def query(self, text):
         """The result of an instant query: [{metric, value}]."""
         data = self.ask("query", query=text)

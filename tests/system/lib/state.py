@@ -16,7 +16,7 @@ metrics:
 """
 # What the exporter tells of this very process.
 OWN = ("process_", "virtrigaud_exporter_config_", "virtrigaud_exporter_worker_", "virtrigaud_exporter_scrape",
-       "virtrigaud_exporter_memo_", "virtrigaud_exporter_connections", "virtrigaud_exporter_event_bytes",
+       "virtrigaud_exporter_cache_", "virtrigaud_exporter_connections", "virtrigaud_exporter_event_bytes",
        "virtrigaud_exporter_state_")
 
 
@@ -46,6 +46,11 @@ class Kept(daemon.Daemon):
         """Waits until the file has its name."""
         check.until("the file has its name", lambda: not os.path.exists(self.file + ".new"))
         return self
+
+
+def unmarked(data):
+    """The bytes of a state file, as they are before something goes on from it: a word of the header says that."""
+    return data if len(data) < 88 or data[:8] != b"VGSTATE\n" else data[:84] + bytes(4) + data[88:]
 
 
 def ok(d):

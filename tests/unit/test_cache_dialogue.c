@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The same conversations with a house that remembers lines and with one that does not: every reply, every series and
+ * every figure must be the same. What is said is made of few pieces, so that much of it is remembered, and is damaged
+ * now and then; between the words series expire, sources leave, catalogues are loaded anew.
+ */
+#include "dialogue.h"
+#include "unit.h"
+
+static const char CATALOG[] =
+    "labels:\n"
+    "  outcome: {values: [success, error], closed: true, aliases: {ok: success}}\n"
+    "metrics:\n"
+    "- {name: a_total, type: counter, help: A., labels: [x, outcome], precreate: true}\n"
+    "- {name: b_total, type: counter, help: B., labels: [x], series_limit: 4}\n"
+    "- {name: c_seconds, type: histogram, help: C., labels: [x], buckets: [0.5, 1, 2.5]}\n"
+    "- {name: d, type: gauge, help: D., labels: [x], owner: source}\n"
+    "- {name: e, type: gauge, help: E., labels: [x], ttl: 3s}\n"
+    "- {name: f_info, type: gauge, help: F., labels: [x], owner: source}\n"
+    "- {name: g, type: gauge, help: G., series_limit: 2, labels: [x]}\n"
+    "events:\n"
+    "- {name: done, labels: [x, outcome], value: {unit: seconds, optional: true}, updates: [{add: "
+    "a_total},\n"
+    "   {observe: c_seconds}, {add: d, by: -1, when: {outcome: error}}]}\n";
+
+enum { CLIENTS = 3, TURNS = 250, LIMIT = 60, LIMIT_PER_METRIC = 20 };
+
+// X stands for a letter, N for a number.
+static const char *const PIECES[] = {
+    "{\"metric\":\"a_total\",\"labels\":{\"x\":\"X\",\"outcome\":\"ok\"},\"value\":N}",
+    "{\"metric\":\"a_total\",\"labels\":{\"x\":\"X\",\"outcome\":\"error\"}}",
+    "{\"metric\":\"b_total\",\"labels\":{\"x\":\"X\"},\"value\":N }\r",
+    "{\"metric\":\"c_seconds\",\"labels\":{\"x\":\"X\"},\"value\":N}",
+    "{\"metric\":\"c_seconds\",\"value\":N}",
+    "{\"metric\":\"d\",\"labels\":{\"x\":\"X\"},\"value\":N}",
+    "{\"metric\":\"d\",\"op\":\"add\",\"value\":N}",
+    "{\"metric\":\"e\",\"labels\":{\"x\":\"X\"},\"value\":N}",
+    "{\"metric\":\"f_info\",\"labels\":{\"x\":\"X\"},\"value\":1}",
+    "{\"metric\":\"g\",\"labels\":{\"x\":\"X\"},\"value\":N}",
+    "{\"event\":\"done\",\"labels\":{\"x\":\"X\",\"outcome\":\"success\"},\"value\":N}",
+    "{\"event\": \"done\", \"labels\": {\"x\": \"X\", \"outcome\": \"success\"}, \"value\": N}",
+    "{\"event\":\"done\",\"value\":N,\"labels\":{\"x\":\"X\",\"outcome\":\"success\"} }",
+    "{\"metric\": \"d\", \"labels\": {\"x\": \"X\"}, \"value\": N}",
+    "{\"event\":\"done\",\"labels\":{\"outcome\":\"error\"},\"value\":N}",
+    "{\"value\":N,\"event\":\"done\",\"labels\":{\"x\":\"X\",\"outcome\":\"error\"}}",
+    "[{\"metric\":\"b_total\",\"labels\":{\"x\":\"X\"},\"value\":N}]",
+    "{\"metric\":\"nope\",\"labels\":{\"x\":\"X\"},\"value\":N}",
+    "{\"sync\":N}",
+    "{\"ping\":\"X\"}",
+    "{\"forget\":{\"labels\":{\"x\":\"X\"}}}",
+    " ",
+    "no JSON X",
+};
+
+static const char *const HELLOS[] = {
+    "",
+    "{\"hello\":{\"component\":\"manager\"}}\n",
+    "{\"hello\":{\"component\":\"provider\",\"instance\":\"i\",\"labels\":{\"x\":\"X\"}}}\n",
+    ("{\"hello\":{\"component\":\"provider\",\"instance\":\"j\",\"labels\":{\"x\":\"X\"},\"lost\":"
+     "3}"
+     "}\n"),
+    "{\"hello\":{\"component\":\"provider\",\"instance\":\"k\",\"session\":\"s\"}}\n",
+};
+
+static const char *const NUMBERS[] = {"1",
+                                      "0",
+                                      "2.5",
+                                      "-1",
+                                      "1e400",
+                                      "01",
+                                      "1e16",
+                                      "0.1",
+                                      "1e-3",
+                                      "\"1\"",
+                                      "false",
+                                      "-0",
+                                      "1.",
+                                      "3e2",
+                                      "1e308",
+                                      "4503599627370496.5",
+                                      "12345678901234567890"};
+
+// Writes the piece with a letter and a number in it.
+static void write_piece(struct buf *out, const char *piece, uint64_t *random)
+{
+    for (; *piece != '\0'; piece++) {
+        if (*piece == 'X') {
+            buf_char(out, (char)('a' + unit_random(random) % 6));
+        } else if (*piece == 'N' && unit_random(random) % 4 == 0) {
+            buf_str(out, NUMBERS[unit_random(random) % (sizeof NUMBERS / sizeof NUMBERS[0])]);
+        } else if (*piece == 'N') {
+            buf_addf(out, "%.3f", (double)(unit_random(random) % 4000) / 1000);
+        } else {
+            buf_char(out, *piece);
+        }
+    }
+}
+
+static void write_lines(struct buf *out, uint64_t *random)
+{
+    for (uint64_t n = unit_random(random) % 60; n > 0; n--) {
+        size_t from = out->len;
+        write_piece(out, PIECES[unit_random(random) % (sizeof PIECES / sizeof PIECES[0])], random);
+        if (unit_random(random) % 60 == 0) {
+            out->p[from + unit_random(random) % (out->len - from)] = (char)unit_random(random);
+        }
+        buf_char(out, '\n');
+    }
+    if (unit_random(random) % 200 == 0) {
+        for (int i = 0; i <= EVENT_MAX_LINE; i++) {
+            buf_char(out, 'z');
+        }
+        buf_char(out, '\n');
+    }
+}
+
+static struct catalog *load(bool changed)
+{
+    struct errs errs = ERRS_INIT;
+    struct catalog *c = NULL;
+    char text[sizeof CATALOG];
+    memcpy(text, CATALOG, sizeof text);
+    if (changed) {
+        *strstr(text, "2.5") = '3'; // c_seconds starts anew
+        *strchr(strstr(text, "limit: 4"), '4') = '6';
+        *strchr(strstr(text, "ttl: 3s"), '3') = '9';
+    }
+    house_must(catalog_load_bytes(&c, "c", text, strlen(text), &errs) == 0, "the catalogue");
+    return c;
+}
+
+// What happens between the words.
+static void disturb(struct house *h, uint64_t *random)
+{
+    static const struct schema_settings settings = {.limit = LIMIT,
+                                                    .limit_per_metric = LIMIT_PER_METRIC};
+    struct schema_change change;
+    switch (unit_random(random) % 8) {
+    case 0:
+        ck_assert_int_eq(schema_reload(h->store, load(unit_random(random) % 2), &settings, &change),
+                         0);
+        break;
+    case 1:
+        h->p->now_ms += 40000;
+        sources_tick(h->sources, h->store, h->p->now_ms);
+        break;
+    case 2:
+    case 3:
+        h->p->now_ms += 2000;
+        ttl_expire(h->store, h->sources, (uint32_t)(h->p->now_ms / 1000));
+        schema_reclaim(h->store);
+        break;
+    default:
+        break;
+    }
+}
+
+// A client's next words: sometimes it comes, greets, goes, or breaks off inside a line.
+static void speak(struct house *h, struct dialogue *d, struct buf *seen, uint64_t *random)
+{
+    struct buf words = BUF_INIT;
+    if (d->h == NULL) {
+        dialogue_open(d, h);
+        write_piece(&words, HELLOS[unit_random(random) % (sizeof HELLOS / sizeof HELLOS[0])],
+                    random);
+    }
+    write_lines(&words, random);
+    size_t whole = words.len;
+    size_t part = unit_random(random) % 3 == 0 && whole > 0 ? unit_random(random) % whole : whole;
+    buf_str(seen, dialogue_say(d, words.p, part));
+    if (!d->c->closing && unit_random(random) % 2 == 0) {
+        buf_str(seen, dialogue_say(d, words.p + part, whole - part));
+    }
+    if (d->c->closing || unit_random(random) % 10 == 0) {
+        buf_str(seen, d->c->closing ? "" : dialogue_end(d));
+        dialogue_close(d);
+        *d = (struct dialogue){0};
+    }
+    buf_free(&words);
+}
+
+// All that is seen of the conversations of a seed, to be freed. Sets how many lines were remembered.
+static char *converse(uint64_t random, uint64_t cache, uint64_t *ret_hits)
+{
+    struct house h;
+    struct dialogue clients[CLIENTS] = {{0}};
+    struct buf seen = BUF_INIT;
+    house_open(&h, CATALOG, LIMIT, LIMIT_PER_METRIC);
+    ck_assert_int_eq(cache > 0 ? event_reader_cache(h.p->reader, cache) : 0, 0);
+    for (int turn = 0; turn < TURNS; turn++) {
+        speak(&h, &clients[unit_random(&random) % CLIENTS], &seen, &random);
+        if (unit_random(&random) % 8 == 0) {
+            disturb(&h, &random);
+            buf_str(&seen, house_text_all(&h));
+        }
+    }
+    buf_str(&seen, house_text_all(&h));
+    *ret_hits = count_read(&h.p->stats->cache_hits);
+    for (int i = 0; i < CLIENTS; i++) {
+        if (clients[i].h != NULL) {
+            dialogue_close(&clients[i]);
+        }
+    }
+    house_close(&h);
+    ck_assert_ptr_nonnull(buf_string(&seen));
+    return seen.p;
+}
+
+static void compare(uint64_t seed, uint64_t cache)
+{
+    uint64_t hits;
+    char *parsed = converse(seed, 0, &hits);
+    ck_assert_uint_eq(hits, 0);
+    char *remembered = converse(seed, cache, &hits);
+    ck_assert_uint_gt(hits, 50);
+    size_t at = 0;
+    while (parsed[at] != '\0' && parsed[at] == remembered[at]) {
+        at++;
+    }
+    ck_assert_msg(parsed[at] == remembered[at], "%.300s\n%.300s",
+                  parsed + (at > 200 ? at - 200 : 0), remembered + (at > 200 ? at - 200 : 0));
+    free(parsed);
+    free(remembered);
+}
+
+START_TEST(conversations_are_the_same_with_and_without_a_memory)
+{
+    uint64_t seed = unit_seed() | 1;
+    for (int i = 0; i < 10; i++) {
+        compare(unit_random(&seed) | 1, 1 << 20);
+    }
+}
+END_TEST
+
+START_TEST(so_they_are_when_the_memory_is_too_small)
+{
+    uint64_t seed = unit_seed() | 1;
+    for (int i = 0; i < 10; i++) {
+        compare(unit_random(&seed) | 1, 16 << 10);
+    }
+}
+END_TEST
+
+UNIT_MAIN("cache_dialogue", conversations_are_the_same_with_and_without_a_memory,
+          so_they_are_when_the_memory_is_too_small)

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "emit/emit.h"
+
+#include "unit.h"
+
+#include "fake_daemon.h"
+
+// Runs virtrigaud-emit in a session over the descriptor; what it says is in *err.
+static int emit_fd(const struct fake *f, int in, unsigned timeout_ms, char **err)
+{
+    const char *const words[] = {"virtrigaud-emit", "--socket",   f->path, "--component",
+                                 "provider",        "--instance", "vc1",   "--session",
+                                 "--timeout",       NULL};
+    enum { WORDS = sizeof words / sizeof words[0] };
+    char copies[WORDS][64];
+    char *argv[WORDS + 1] = {NULL};
+    for (size_t i = 0; i < WORDS; i++) {
+        if (words[i] != NULL) {
+            snprintf(copies[i], sizeof copies[i], "%s", words[i]);
+        } else {
+            snprintf(copies[i], sizeof copies[i], "%g", timeout_ms / 1000.0);
+        }
+        argv[i] = copies[i];
+    }
+    size_t n;
+    FILE *out = tmpfile();
+    FILE *to = open_memstream(err, &n);
+    int status = emit_run(WORDS, argv, in, out, to);
+    fclose(out);
+    fclose(to);
+    return status;
+}
+
+static void expect(const struct fake *f, unsigned timeout_ms, const char *text, int status,
+                   const char *said)
+{
+    FILE *in = tmpfile();
+    char *err;
+    fputs(text, in);
+    rewind(in);
+    int found = emit_fd(f, fileno(in), timeout_ms, &err);
+    ck_assert_str_eq(err, said);
+    ck_assert_int_eq(found, status);
+    fclose(in);
+    free(err);
+}
+
+START_TEST(lines_arrive_and_refusals_name_the_inputs_line)
+{
+    struct fake f = {0};
+    fake_start(&f);
+    expect(&f, 5000, "", 0, "");
+    expect(&f, 5000, "\n \n", 0, "");
+    ck_assert_str_eq(f.dealt, "");
+    expect(&f, 5000, "{\"a\":1}\n\n\nno\n \n{\"sync\":1}\nno\n{\"b\":2}", 1,
+           "virtrigaud-emit: line 6: bad_control: control lines are not allowed with --session\n"
+           "virtrigaud-emit: line 4: bad_json: a \"b\"\n"
+           "virtrigaud-emit: line 7: bad_json: a \"b\"\n");
+    fake_stop(&f);
+    ck_assert_str_eq(f.dealt, "{\"a\":1}\nno\nno\n{\"b\":2}\n");
+    fake_free(&f);
+}
+END_TEST
+
+START_TEST(a_line_that_is_too_long_is_passed_over)
+{
+    static const struct {
+        size_t len;
+        bool good;
+    } rows[] = {{65536, true}, {65537, false}, {131072, false}, {131073, false}, {400000, false}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        for (int ended = 0; ended < 2; ended++) {
+            struct fake f = {0};
+            fake_start(&f);
+            char *text = malloc(rows[i].len + 20);
+            memcpy(text, "{}\n", 3);
+            memset(text + 3, '{', rows[i].len);
+            strcpy(text + 3 + rows[i].len, ended ? "\n{}\n" : "");
+            expect(&f, 5000, text, rows[i].good ? 0 : 1,
+                   rows[i].good
+                       ? ""
+                       : "virtrigaud-emit: line 2: too_long: a line has at most 65536 bytes\n");
+            fake_stop(&f);
+            size_t others = ended ? 6 : 3;
+            ck_assert_uint_eq(f.dealt_len, others + (rows[i].good ? rows[i].len + 1 : 0));
+            free(text);
+            fake_free(&f);
+        }
+    }
+}
+END_TEST
+
+START_TEST(numbers_of_lines_stay_right_among_many_that_are_not_sent)
+{
+    struct fake f = {.close_after = 500};
+    fake_start(&f);
+    char *text = calloc(1, 65536);
+    char *want = calloc(1, 65536);
+    char *at = text;
+    for (unsigned i = 1; i <= 3000; i++) {
+        bool bad = i % 100 == 50;
+        at = stpcpy(at, bad ? "no\n" : i % 3 == 0 ? "\n" : "{}\n");
+        if (bad) {
+            sprintf(want + strlen(want), "virtrigaud-emit: line %u: bad_json: a \"b\"\n", i);
+        }
+    }
+    FILE *in = tmpfile();
+    char *err;
+    fputs(text, in);
+    rewind(in);
+    ck_assert_int_eq(emit_fd(&f, fileno(in), 20000, &err), 1);
+    fclose(in);
+    fake_stop(&f);
+    ck_assert_mem_eq(err, want, strlen(want));
+    free(err);
+    free(text);
+    free(want);
+    fake_free(&f);
+}
+END_TEST
+
+static void *feed(void *arg)
+{
+    int fd = *(int *)arg;
+    for (unsigned i = 0; i < 2000; i++) {
+        dprintf(fd, "{\"metric\":\"m\",\"value\":%u}\n", i);
+        if (i % 100 == 0) {
+            usleep(10000);
+        }
+    }
+    close(fd);
+    return NULL;
+}
+
+START_TEST(a_long_pipe_survives_a_daemon_that_dies_again_and_again)
+{
+    struct fake f = {.die_one_in = 200, .random = unit_seed()};
+    fake_name(&f);
+    int fds[2];
+    ck_assert_int_eq(pipe(fds), 0);
+    pthread_t t;
+    pthread_create(&t, NULL, feed, &fds[1]);
+    usleep(50000);
+    fake_listen(&f); // it was absent at the start
+    char *err;
+    ck_assert_int_eq(emit_fd(&f, fds[0], 20000, &err), 0);
+    pthread_join(t, NULL);
+    close(fds[0]);
+    fake_stop(&f);
+    char *want = calloc(2000, 40);
+    char *at = want;
+    for (unsigned i = 0; i < 2000; i++) {
+        at += sprintf(at, "{\"metric\":\"m\",\"value\":%u}\n", i);
+    }
+    ck_assert_str_eq(f.dealt, want);
+    ck_assert_uint_gt(f.connections, 2);
+    free(want);
+    free(err);
+    fake_free(&f);
+}
+END_TEST
+
+START_TEST(what_does_not_answer_or_forgets_exits_with_3)
+{
+    struct fake f = {0};
+    fake_name(&f);
+    expect(&f, 100, "{}\n{}\n", 3,
+           "virtrigaud-emit: lost: 2 lines\n"
+           "virtrigaud-emit: the daemon does not answer: 2 lines taken, 0 acknowledged as applied, "
+           "0 as rejected\n");
+    f.silent = true;
+    fake_listen(&f);
+    expect(&f, 100, "{}\n", 3,
+           "virtrigaud-emit: lost: 1 lines\n"
+           "virtrigaud-emit: the daemon does not answer: 1 lines taken, 0 acknowledged as applied, "
+           "0 as rejected\n");
+    fake_stop(&f);
+    f.silent = false;
+    f.drift_sync = 1;
+    fake_listen(&f);
+    expect(&f, 5000, "{}\n", 3, "virtrigaud-emit: lost: 1 lines\n");
+    fake_stop(&f);
+    fake_free(&f);
+}
+END_TEST
+
+START_TEST(a_refused_hello_exits_with_1)
+{
+    struct fake f = {.refuse_hello = true};
+    fake_start(&f);
+    expect(&f, 5000, "{}\n", 1, "virtrigaud-emit: hello: bad_control: a \"b\"\n");
+    fake_stop(&f);
+    fake_free(&f);
+}
+END_TEST
+
+UNIT_MAIN("emit_session", lines_arrive_and_refusals_name_the_inputs_line,
+          a_line_that_is_too_long_is_passed_over,
+          numbers_of_lines_stay_right_among_many_that_are_not_sent,
+          a_long_pipe_survives_a_daemon_that_dies_again_and_again,
+          what_does_not_answer_or_forgets_exits_with_3, a_refused_hello_exits_with_1)

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client/store.h"
+
+#include "unit.h"
+
+#include <errno.h>
+
+static unsigned woken;
+
+static void on_wake(void *arg)
+{
+    (void)arg;
+    woken++;
+}
+
+static void open_store(struct store *s)
+{
+    woken = 0;
+    ck_assert_int_eq(store_init(s, on_wake, NULL), 0);
+}
+
+static struct virtrigaud_series *find(struct store *s, enum store_kind kind, const char *name)
+{
+    struct virtrigaud_series *x = store_find(s, kind, name, NULL, 0, true);
+    ck_assert_ptr_nonnull(x);
+    return x;
+}
+
+START_TEST(a_series_is_its_kind_name_and_labels_in_any_order)
+{
+    struct store s;
+    open_store(&s);
+    struct wire_label ab[] = {{"a", "1"}, {"b", "x\"y"}};
+    struct wire_label ba[] = {{"b", "x\"y"}, {"a", "1"}};
+    struct virtrigaud_series *x = store_find(&s, STORE_GAUGE, "g", ab, 2, true);
+    ck_assert_ptr_eq(store_find(&s, STORE_GAUGE, "g", ba, 2, true), x);
+    ck_assert_ptr_ne(store_find(&s, STORE_COUNTER, "g", ba, 2, true), x);
+    ck_assert_ptr_ne(store_find(&s, STORE_GAUGE, "g", ba, 1, true), x);
+    ck_assert_str_eq(x->prefix,
+                     "{\"metric\":\"g\",\"labels\":{\"a\":\"1\",\"b\":\"x\\\"y\"},\"op\":\"set\"");
+    for (int i = 0; i < 1000; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "n%d", i);
+        struct virtrigaud_series *one = find(&s, STORE_COUNTER, name);
+        ck_assert_ptr_eq(find(&s, STORE_COUNTER, name), one);
+    }
+    ck_assert_uint_eq(s.n_series, 1003);
+    ck_assert_uint_eq(s.sent + s.invalid + s.dropped, 0);
+    store_free(&s);
+}
+END_TEST
+
+START_TEST(what_is_invalid_is_counted_and_noted)
+{
+    struct store s;
+    open_store(&s);
+    char *longer = calloc(1, 70001);
+    memset(longer, 'x', 70000);
+    struct wire_label bad[] = {{"a", "\xff"}};
+    struct wire_label too_long[] = {{"a", longer}};
+    struct wire_label none[] = {{"a", NULL}};
+    ck_assert_ptr_null(store_find(&s, STORE_GAUGE, "g", bad, 1, true));
+    ck_assert_ptr_null(store_find(&s, STORE_GAUGE, "g", too_long, 1, true));
+    ck_assert_ptr_null(store_find(&s, STORE_GAUGE, "g", none, 1, true));
+    ck_assert_ptr_null(store_find(&s, STORE_GAUGE, NULL, NULL, 0, true));
+    store_add(find(&s, STORE_COUNTER, "c"), -1);
+    store_set(find(&s, STORE_GAUGE, "g"), 0.0 / 0.0);
+    store_observe(find(&s, STORE_HISTOGRAM, "h"), 1.0 / 0.0);
+    store_set(find(&s, STORE_COUNTER, "c"), 1);
+    store_observe(find(&s, STORE_GAUGE, "g"), 1);
+    store_count(find(&s, STORE_EVENT, "e"), 0);
+    ck_assert_uint_eq(s.invalid, 10);
+    ck_assert_uint_eq(s.n_invalids, STORE_INVALIDS);
+    ck_assert_uint_eq(s.sent, 0);
+    ck_assert(!store_has_waiting(&s));
+    free(longer);
+    store_free(&s);
+}
+END_TEST
+
+START_TEST(calls_add_up_and_the_first_one_wakes)
+{
+    struct store s;
+    open_store(&s);
+    struct virtrigaud_series *counter = find(&s, STORE_COUNTER, "c");
+    struct virtrigaud_series *gauge = find(&s, STORE_GAUGE, "g");
+    struct virtrigaud_series *event = find(&s, STORE_EVENT, "e");
+    for (int i = 0; i < 10; i++) {
+        store_add(counter, 2);
+        store_add(gauge, 1);
+        store_count(event, 3);
+    }
+    store_set(gauge, 4);
+    store_add(gauge, -1);
+    ck_assert_uint_eq(woken, 1);
+    ck_assert_double_eq(counter->value, 20);
+    ck_assert_double_eq(gauge->value, 3);
+    ck_assert_uint_eq(event->count, 30);
+    ck_assert_uint_eq(s.sent, 10 + 12 + 30);
+    ck_assert_uint_eq(store_discard(&s), 52);
+    ck_assert(!store_has_waiting(&s));
+    store_resend(&s); // the gauge's value stays
+    ck_assert_ptr_eq(store_take_series(&s), gauge);
+    ck_assert_double_eq(gauge->value, 3);
+    ck_assert_ptr_null(store_take_series(&s));
+    store_forget_gauges(&s);
+    store_resend(&s);
+    ck_assert(!store_has_waiting(&s));
+    store_free(&s);
+}
+END_TEST
+
+START_TEST(the_oldest_observations_are_dropped)
+{
+    struct store s;
+    open_store(&s);
+    store_limit(&s, 3 * sizeof(struct chunk), 0);
+    struct virtrigaud_series *x = find(&s, STORE_HISTOGRAM, "h");
+    for (int i = 0; i < 10 * STORE_CHUNK_VALUES + 5; i++) {
+        store_observe(x, i);
+    }
+    ck_assert_uint_eq(s.dropped, 7 * STORE_CHUNK_VALUES);
+    ck_assert_uint_eq(s.n_chunks, 3);
+    ck_assert_uint_gt(woken, 1);
+    struct chunk *c = store_take_chunk(&s);
+    ck_assert_double_eq(c->v[0], 7 * STORE_CHUNK_VALUES);
+    store_return_chunk(&s, c);
+    c = store_take_chunk(&s);
+    c->begin++;
+    store_return_chunk(&s, c);
+    store_return_value(x, -1);
+    ck_assert_double_eq(s.oldest->v[0], -1);
+    ck_assert_uint_eq(store_discard(&s), 3 * STORE_CHUNK_VALUES + 5);
+    store_free(&s);
+}
+END_TEST
+
+START_TEST(calls_for_more_series_than_allowed_are_lost)
+{
+    struct store s;
+    open_store(&s);
+    store_limit(&s, 0, 2);
+    find(&s, STORE_COUNTER, "a");
+    find(&s, STORE_COUNTER, "b");
+    ck_assert_ptr_null(store_find(&s, STORE_COUNTER, "c", NULL, 0, true));
+    ck_assert_ptr_null(store_find(&s, STORE_COUNTER, "c", NULL, 0, false));
+    ck_assert_uint_eq(s.sent, 1);
+    ck_assert_uint_eq(s.dropped, 1);
+    store_free(&s);
+}
+END_TEST
+
+UNIT_MAIN("store", a_series_is_its_kind_name_and_labels_in_any_order,
+          what_is_invalid_is_counted_and_noted, calls_add_up_and_the_first_one_wakes,
+          the_oldest_observations_are_dropped, calls_for_more_series_than_allowed_are_lost)

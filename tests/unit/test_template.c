@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "catalog/load.h"
+#include "event/parse.h"
+#include "event/template.c"
+#include "unit.h"
+
+#include <jansson.h>
+#include <sys/mman.h>
+
+static const char CATALOG[] =
+    "metrics:\n"
+    "- {name: a_total, type: counter, help: A., labels: [x, y], ignored_labels: [z]}\n"
+    "- {name: g, type: gauge, help: G., labels: []}\n"
+    "events:\n"
+    "- {name: done, labels: [x, y], value: {unit: seconds}, updates: [{add: a_total}]}\n";
+
+// Lines of as many templates.
+static const char *const LINES[] = {
+    "{\"metric\":\"a_total\",\"labels\":{\"x\":\"one\",\"y\":\"two\"},\"value\":1.5}",
+    "{\"metric\":\"a_total\",\"labels\":{\"y\":\"one\",\"x\":\"two\",\"z\":\"three\"}}",
+    "{\"metric\":\"g\",\"op\":\"add\",\"value\":-1}",
+    "{\"value\":12,\"event\":\"done\",\"labels\":{\"x\":\"one\",\"y\":\"two\"}}",
+    "{\"labels\":{\"x\":\"one\",\"y\":\"two\"},\"event\":\"done\",\"value\":1e5}",
+    "{\"event\":\"done\",\"labels\":{\"x\":\"one\",\"y\":\"two\"},\"exemplar\":{\"labels\":"
+    "{\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\",\"u\":\"\"},\"timestamp\":1700000000.5},"
+    "\"value\":0.25}",
+};
+
+enum { N = sizeof LINES / sizeof LINES[0] };
+
+static struct catalog *catalog;
+static struct templates *all;
+static struct parser parser;
+static struct buf values; // of lists
+
+static void open_all(void)
+{
+    struct errs errs = ERRS_INIT;
+    ck_assert_int_eq(catalog_load_bytes(&catalog, "c", CATALOG, sizeof CATALOG - 1, &errs), 0);
+    all = templates_new();
+    parser = (struct parser){0};
+}
+
+static void close_all(void)
+{
+    templates_free(all);
+    parse_free(&parser);
+    catalog_free(catalog);
+}
+
+// What the parser says of a line. Returns whether it is a sample.
+static bool read_line(const char *text, size_t len, struct sample *s, struct buf *exemplar)
+{
+    struct rejection duplicate;
+    struct rejection why;
+    buf_clear(&values);
+    parse_reset(&parser);
+    json_t *root = parse_line(&parser, text, len, &duplicate, &why);
+    return root != NULL && json_is_object(root) &&
+           sample_read(s, catalog, root, exemplar, &values, &why) == REJECT_NONE;
+}
+
+static void learn(const char *text)
+{
+    struct sample s;
+    struct buf exemplar = BUF_INIT;
+    struct line line = {.bytes = text, .len = (uint32_t)strlen(text)};
+    template_match(all, 1, &line, 1);
+    if (line.template == NULL) {
+        ck_assert_msg(read_line(text, strlen(text), &s, &exemplar), "%s", text);
+        template_learn(all, catalog, &line, &s);
+    }
+    buf_free(&exemplar);
+}
+
+static bool matches(const char *text, size_t len)
+{
+    struct line line = {.bytes = text, .len = (uint32_t)len};
+    template_match(all, 1, &line, 1);
+    return line.template != NULL;
+}
+
+static bool same_bits(double a, double b)
+{
+    return memcmp(&a, &b, sizeof a) == 0;
+}
+
+// Whether the line has a template. If it has, what it says must be what the parser says.
+static bool check(const char *text, size_t len)
+{
+    struct line line = {.bytes = text, .len = (uint32_t)len};
+    struct sample want;
+    struct sample is;
+    struct buf exemplars[2] = {BUF_INIT, BUF_INIT};
+    template_match(all, 1, &line, 1);
+    if (line.template == NULL) {
+        return false;
+    }
+    ck_assert_msg(read_line(text, len, &want, &exemplars[0]), "%.*s", (int)len, text);
+    line_template_fill(&line, &is, &exemplars[1]);
+    bool same = want.metric == is.metric && want.event == is.event && want.value == is.value &&
+                want.metric_op == is.metric_op && same_bits(want.number, is.number) &&
+                want.exemplar.present == is.exemplar.present;
+    for (size_t i = 0; i < want.labels.n; i++) {
+        same &= want.labels.state[i] == is.labels.state[i] &&
+                (is.labels.state[i] == SAMPLE_ABSENT ||
+                 (want.labels.values[i].len == is.labels.values[i].len &&
+                  memcmp(want.labels.values[i].p, is.labels.values[i].p, is.labels.values[i].len) ==
+                      0));
+    }
+    if (want.exemplar.present) {
+        same &= want.exemplar.well_formed && want.exemplar.bad_label == NULL &&
+                want.exemplar.characters == is.exemplar.characters &&
+                want.exemplar.has_timestamp == is.exemplar.has_timestamp &&
+                same_bits(want.exemplar.timestamp, is.exemplar.timestamp) &&
+                strcmp(buf_string(&exemplars[0]), buf_string(&exemplars[1])) == 0;
+    }
+    ck_assert_msg(same, "%.*s", (int)len, text);
+    buf_free(&exemplars[0]);
+    buf_free(&exemplars[1]);
+    return true;
+}
+
+static void learn_all(void)
+{
+    // One after the other, since more than two may share a place of the window.
+    for (size_t k = 0; k < N; k++) {
+        for (int i = 0; i < 2; i++) {
+            ck_assert(!matches(LINES[k], strlen(LINES[k])));
+            learn(LINES[k]);
+        }
+    }
+    for (size_t k = 0; k < N; k++) {
+        ck_assert_msg(check(LINES[k], strlen(LINES[k])), "%s", LINES[k]);
+    }
+}
+
+static void both_versions(void (*test)(void))
+{
+    for (int wide = 0; wide < 2; wide++) {
+        open_all();
+        all->wide &= wide == 1;
+        learn_all();
+        test();
+        close_all();
+    }
+}
+
+static void try_bytes(void)
+{
+    for (size_t k = 0; k < N; k++) {
+        char line[512];
+        size_t len = strlen(LINES[k]);
+        for (size_t at = 0; at < len; at++) {
+            for (int c = 0; c < 256; c++) {
+                memcpy(line, LINES[k], len);
+                line[at] = (char)c;
+                check(line, len); // in place of a byte
+                memmove(line + at + 1, line + at, len - at);
+                line[at] = (char)c;
+                memcpy(line + at + 1, LINES[k] + at, len - at);
+                check(line, len + 1); // and before it
+            }
+            memcpy(line, LINES[k], len);
+            memmove(line + at, line + at + 1, len - at - 1);
+            check(line, len - 1); // without it
+        }
+    }
+}
+
+START_TEST(any_byte_anywhere_says_what_the_parser_says)
+{
+    both_versions(try_bytes);
+}
+END_TEST
+
+static void try_values(void)
+{
+    static const char *const texts[] = {
+        "a",
+        "",
+        "\xc3\xa9",
+        "\xed\xa0\x80",
+        "\xff",
+        "a\\n",
+        "a value of more than thirty-two bytes, as few are",
+        "a value of just thirty-two bytes",
+        "\x7f",
+        "a\tb",
+    };
+    static const char *const numbers[] = {
+        "0",
+        "-0",
+        "1",
+        "12345678901234567890",
+        "0.1",
+        "1e5",
+        "1E-5",
+        "1e400",
+        "01",
+        "1.",
+        ".5",
+        "+1",
+        "-",
+        "1e",
+        "null",
+        "\"1\"",
+        "123456789012345",
+        "1 2",
+        "- 1",
+        "1e308",
+        "4.9e-324",
+        "0x1",
+        "",
+        "true",
+        "9007199254740993",
+        "0.12345678901234567890123456789012345678901234567890",
+        "1.5 ",
+        " 1.5",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        for (size_t k = 0; k < sizeof numbers / sizeof numbers[0]; k++) {
+            char line[512];
+            int len = snprintf(line, sizeof line,
+                               "{\"metric\":\"a_total\",\"labels\":{\"x\":\"%s\",\"y\":\"b\"},"
+                               "\"value\":%s}",
+                               texts[i], numbers[k]);
+            check(line, (size_t)len);
+            len =
+                snprintf(line, sizeof line,
+                         "{\"value\":%s,\"event\":\"done\",\"labels\":{\"x\":\"%s\",\"y\":\"%s\"}}",
+                         numbers[k], texts[i], texts[i]);
+            check(line, (size_t)len);
+            len = snprintf(line, sizeof line,
+                           "{\"event\":\"done\",\"labels\":{\"x\":\"one\",\"y\":\"two\"},"
+                           "\"exemplar\":{\"labels\":{\"trace_id\":\"%s\",\"u\":\"\"},"
+                           "\"timestamp\":%s}, \"value\":0.25}",
+                           texts[i], numbers[k]);
+            check(line, (size_t)len);
+        }
+    }
+}
+
+START_TEST(all_forms_of_numbers_and_texts_read_as_the_parser_reads_them)
+{
+    both_versions(try_values);
+}
+END_TEST
+
+// Between two pages that must not be touched.
+static void try_pages(void)
+{
+    char *room = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(room, MAP_FAILED);
+    ck_assert_int_eq(mprotect(room, PAGE, PROT_NONE), 0);
+    ck_assert_int_eq(mprotect(room + 2L * PAGE, PAGE, PROT_NONE), 0);
+    for (size_t k = 0; k < N; k++) {
+        size_t len = strlen(LINES[k]);
+        for (size_t cut = 0; cut <= len; cut++) {
+            size_t n = len - cut;
+            memcpy(room + PAGE, LINES[k], n);
+            ck_assert(check(room + PAGE, n) == (cut == 0));
+            memcpy(room + 2L * PAGE - n, LINES[k], n);
+            ck_assert(check(room + 2L * PAGE - n, n) == (cut == 0));
+            memcpy(room + 2L * PAGE - n, LINES[k] + cut, n); // and its end alone
+            check(room + 2L * PAGE - n, n);
+        }
+        // What stands behind the line is not of it.
+        memcpy(room + PAGE + 100, LINES[k], len);
+        for (size_t n = 0; n < len; n++) {
+            ck_assert(!check(room + PAGE + 100, n));
+        }
+    }
+    struct line elements[TEMPLATE_BATCH];
+    char batch[] = "[{\"metric\":\"g\",\"op\":\"add\",\"value\":1}]";
+    size_t n = sizeof batch - 1;
+    struct line line = {.bytes = room + PAGE, .len = (uint32_t)n};
+    memcpy(room + PAGE, batch, n);
+    ck_assert_uint_eq(template_match_batch(all, 1, &line, elements), 1);
+    line.bytes = room + 2L * PAGE - n;
+    memcpy(room + 2L * PAGE - n, batch, n);
+    ck_assert_uint_eq(template_match_batch(all, 1, &line, elements), 1);
+    munmap(room, 3 * PAGE);
+}
+
+START_TEST(no_other_page_is_touched)
+{
+    both_versions(try_pages);
+}
+END_TEST
+
+static void try_batches(void)
+{
+    struct line elements[TEMPLATE_BATCH];
+    char batch[65536];
+    size_t len = 0;
+    for (size_t i = 0; i < 20; i++) {
+        len += (size_t)sprintf(batch + len, "%c%s", i == 0 ? '[' : ',', LINES[i % N]);
+    }
+    batch[len++] = ']';
+    struct line line = {.bytes = batch, .len = (uint32_t)len};
+    ck_assert_uint_eq(template_match_batch(all, 1, &line, elements), 20);
+    for (size_t i = 0; i < 20; i++) {
+        ck_assert_uint_eq(elements[i].len, strlen(LINES[i % N]));
+        ck_assert_mem_eq(elements[i].bytes, LINES[i % N], elements[i].len);
+        ck_assert_ptr_nonnull(elements[i].template);
+    }
+    static const char *const bad[] = {
+        "[]",
+        "[",
+        "",
+        "{}",
+        "[{\"metric\":\"g\",\"op\":\"add\",\"value\":1},]",
+        "[{\"metric\":\"g\",\"op\":\"add\",\"value\":1}]]",
+        "[{\"metric\":\"g\",\"op\":\"add\",\"value\":1}",
+        "[{\"metric\":\"g\",\"op\":\"add\",\"value\":1},{\"metric\":\"g\"}]",
+        ("[{\"metric\":\"g\",\"op\":\"add\",\"value\":1}{\"metric\":\"g\",\"op\":\"add\",\"value\":"
+         "1}]"),
+        "[[{\"metric\":\"g\",\"op\":\"add\",\"value\":1}]]",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        line = (struct line){.bytes = bad[i], .len = (uint32_t)strlen(bad[i])};
+        ck_assert_msg(template_match_batch(all, 1, &line, elements) == 0, "%s", bad[i]);
+    }
+    static const char blanks[] = "[ {\"metric\": \"g\", \"op\": \"add\", \"value\": 1} , "
+                                 "{\"metric\": \"g\", \"op\": \"add\", \"value\": 2} ]\r";
+    line = (struct line){.bytes = blanks, .len = sizeof blanks - 1};
+    ck_assert_uint_eq(template_match_batch(all, 1, &line, elements), 2);
+    ck_assert(elements[1].number == 2);
+}
+
+START_TEST(a_batch_is_a_sequence_of_lines)
+{
+    both_versions(try_batches);
+}
+END_TEST
+
+START_TEST(another_catalogue_begins_with_none)
+{
+    open_all();
+    learn_all();
+    struct line line = {.bytes = LINES[0], .len = (uint32_t)strlen(LINES[0])};
+    uint64_t before = template_changes(all);
+    template_match(all, 2, &line, 1);
+    ck_assert_ptr_null(line.template);
+    ck_assert_uint_ne(template_changes(all), before);
+    close_all();
+}
+END_TEST
+
+START_TEST(lines_that_all_look_different_push_out_none_in_use)
+{
+    open_all();
+    learn_all();
+    for (int i = 0; i < 20000; i++) {
+        char line[256];
+        // The names of exemplars' labels are fixed bytes; each comes twice.
+        snprintf(
+            line, sizeof line,
+            "{\"metric\":\"a_total\",\"labels\":{\"x\":\"a\",\"y\":\"b\"},\"exemplar\":{\"labels\":"
+            "{\"l%d\":\"\"}}}",
+            i / 2);
+        learn(line);
+        for (size_t k = 0; k < N; k++) {
+            ck_assert_msg(matches(LINES[k], strlen(LINES[k])), "%d: %s", i, LINES[k]);
+        }
+    }
+    close_all();
+}
+END_TEST
+
+// Once a template is known to be worth it, it is made although others come and come no more.
+START_TEST(among_lines_that_come_once_a_new_template_is_found)
+{
+    open_all();
+    int i = 0;
+    for (; i < 5000 && !matches(LINES[0], strlen(LINES[0])); i++) {
+        char line[256];
+        snprintf(
+            line, sizeof line,
+            "{\"metric\":\"a_total\",\"labels\":{\"x\":\"a\",\"y\":\"b\"},\"exemplar\":{\"labels\":"
+            "{\"l%d\":\"\"}}}",
+            i);
+        learn(line);
+        if (i % 3 == 0) {
+            learn(LINES[0]);
+        }
+    }
+    ck_assert_int_lt(i, 5000);
+    close_all();
+}
+END_TEST
+
+START_TEST(an_exemplar_that_is_none_has_no_template)
+{
+    static const char *const odd[] = {
+        "{}",
+        "1",
+        "{\"labels\":1}",
+        "{\"labels\":{\"1\":\"\"}}",
+        "{\"labels\":{\"a\":1}}",
+        "{\"labels\":{},\"timestamp\":\"1\"}",
+        "{\"labels\":{},\"more\":1}",
+    };
+    open_all();
+    for (size_t i = 0; i < 3 * sizeof odd / sizeof odd[0]; i++) {
+        char line[256];
+        snprintf(line, sizeof line,
+                 "{\"metric\":\"a_total\",\"labels\":{\"x\":\"a\",\"y\":\"b\"},\"exemplar\":%s}",
+                 odd[i % (sizeof odd / sizeof odd[0])]);
+        ck_assert_msg(!matches(line, strlen(line)), "%s", line);
+        learn(line);
+    }
+    close_all();
+}
+END_TEST
+
+START_TEST(lengths_have_limits)
+{
+    open_all();
+    learn_all();
+    char line[4 * LINE_MAX_MATCH];
+    char value[2 * LINE_MAX_MATCH];
+    size_t usual = (size_t)sprintf(
+        line, "{\"metric\":\"a_total\",\"labels\":{\"x\":\"\",\"y\":\"two\"},\"value\":1.5}");
+    for (size_t n = 1; n < LINE_MAX_MATCH + 200 - usual; n++) {
+        memset(value, 'v', n);
+        value[n] = '\0';
+        size_t len = (size_t)sprintf(
+            line, "{\"metric\":\"a_total\",\"labels\":{\"x\":\"%s\",\"y\":\"two\"},\"value\":1.5}",
+            value);
+        ck_assert(check(line, len) == (len <= LINE_MAX_MATCH));
+    }
+    close_all();
+}
+END_TEST
+
+UNIT_MAIN("template", any_byte_anywhere_says_what_the_parser_says,
+          all_forms_of_numbers_and_texts_read_as_the_parser_reads_them, no_other_page_is_touched,
+          a_batch_is_a_sequence_of_lines, another_catalogue_begins_with_none,
+          lines_that_all_look_different_push_out_none_in_use,
+          among_lines_that_come_once_a_new_template_is_found,
+          an_exemplar_that_is_none_has_no_template, lengths_have_limits)
