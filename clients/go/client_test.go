@@ -335,6 +335,8 @@ func TestSessionsThatAreRolledBackAreCounted(t *testing.T) {
 	}
 	before, _ := counted(d)
 	d.Stop()
+	// Else what follows may be sent on the old connection and be lost with it: then nothing is left for another session.
+	until(t, "the client knows that the daemon is gone", 10, j.has("connection lost"))
 	d.RollBack(20)
 	broken := false
 	d.Breaks(func(line []byte) virtrigaudtest.Break { // the answer to what is lost is lost, once
