@@ -20,9 +20,9 @@ void draft_close(struct draft *d)
 {
     for (size_t i = 0; i < SECTIONS; i++) {
         free(d->sections[i].entries);
-        names_free(&d->sections[i].names);
+        catalog_names_free(&d->sections[i].names);
     }
-    names_free(&d->implied);
+    catalog_names_free(&d->implied);
 }
 
 void *draft_alloc(struct yaml_reader *r, size_t n, size_t size)
@@ -131,7 +131,7 @@ static void add_entry(struct section *s, struct yaml_reader *r, const struct yam
         yaml_problem(r, place, e->name_node,
                      "%s \"%.100s\" exists already (%.100s:%u); `replace: true` replaces it",
                      s->noun, e->name, old->file, old->name_node->line);
-    } else if (names_add(&s->names, e->name, s->n) < 0) {
+    } else if (catalog_names_add(&s->names, e->name, s->n) < 0) {
         r->oom = true;
     }
     // A second one is kept too, so that all else that is wrong with it is found.
@@ -178,7 +178,7 @@ void draft_section_add(struct yaml_reader *r, const struct yaml_place *place,
 
 long draft_section_find(const struct section *s, const char *name)
 {
-    return names_find(&s->names, name, strlen(name));
+    return catalog_names_find(&s->names, name, strlen(name));
 }
 
 const char *draft_section_hint(const struct section *s, struct yaml_reader *r,

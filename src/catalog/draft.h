@@ -12,7 +12,6 @@
 #define VE_CATALOG_DRAFT_H
 
 #include "catalog/catalog.h"
-#include "catalog/names.h"
 #include "catalog/yaml_schema.h"
 
 struct section_entry {

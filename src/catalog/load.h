@@ -11,7 +11,10 @@
 
 #include "catalog/catalog.h"
 
-enum { LOAD_MAX_FILES = 1000 }; // of a directory
+enum {
+    LOAD_MAX_FILES = 1000,      // of a directory
+    LOAD_MAX_PRECREATED = 1000, // series of a pre-created group
+};
 
 // Where a catalogue comes from.
 struct catalog_input {

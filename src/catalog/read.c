@@ -1,535 +1,613 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "catalog/read.h"
 
-#include <errno.h>
-#include <math.h>
-
-#include "base/num.h"
 #include "base/text.h"
-#include "catalog/read_events.h"
-#include "catalog/read_labels.h"
 
-enum { MAX_SERIES_LIMIT = 100000000, MIN_TTL_MS = 1000 };
-
-// ---- What a metric may be called
-
-static bool has_suffix(const char *s, const char *end)
+static bool has_value(const struct label_def *def, const char *value)
 {
-    size_t len = strlen(s);
-    size_t end_len = strlen(end);
-    return len >= end_len && strcmp(s + len - end_len, end) == 0;
+    for (size_t i = 0; i < def->n_values; i++) {
+        if (strcmp(def->values[i], value) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
-// The name, alone. `type` is an enum metric_type, or -1 when it is not known.
-static void check_name(struct yaml_reader *r, const struct yaml_place *place,
-                       const struct yaml_node *n, int type)
+static void read_values(struct yaml_reader *r, const struct yaml_place *place,
+                        const struct yaml_node *list, struct label_def *def)
 {
-    // The exporter's own families, and those that every Prometheus adds to a target.
-    static const char *const prefixes[] = {"virtrigaud_exporter_", "virtrigaud_source_", "process_",
-                                           "scrape_"};
-    // A histogram's and a counter's own series end in these.
-    static const char *const suffixes[] = {"_bucket", "_count", "_sum", "_created"};
-    const char *name = n->text;
-    if (!text_is_metric_name(name) || strchr(name, ':') != NULL) {
-        yaml_problem(r, place, n, "metric name \"%.64s\" must match [a-zA-Z_][a-zA-Z0-9_]*", name);
+    if (!draft_check_number(r, place, list->n, list->items, CATALOG_MAX_VALUES, "values")) {
         return;
     }
-    if (strcmp(name, "up") == 0) {
-        yaml_problem(r, place, n, "metric name \"up\" is reserved");
-    }
-    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
-        if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0) {
-            yaml_problem(r, place, n, "names that start with \"%s\" are reserved", prefixes[i]);
-        }
-    }
-    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
-        if (has_suffix(name, suffixes[i])) {
-            yaml_problem(r, place, n, "names that end in \"%s\" are reserved", suffixes[i]);
-        }
-    }
-    if (type == METRIC_COUNTER && (!has_suffix(name, "_total") || strcmp(name, "_total") == 0)) {
-        yaml_problem(r, place, n, "a counter's name must end in \"_total\"");
-    }
-}
-
-// The metric of this name, or -1.
-static long find(const struct section *metrics, const char *name, size_t len)
-{
-    return names_find(&metrics->names, name, len);
-}
-
-// The metric whose samples bear the name in one format or another, or that is called so itself; or -1.
-static long find_bearer(const struct catalog *c, const struct section *metrics, const char *name,
-                        size_t len)
-{
-    static const char *const of_histograms[] = {"_bucket", "_count", "_sum", "_created"};
-    long at = find(metrics, name, len);
-    for (size_t i = 0; at < 0 && i < sizeof of_histograms / sizeof of_histograms[0]; i++) {
-        size_t end = strlen(of_histograms[i]);
-        if (len > end && memcmp(name + len - end, of_histograms[i], end) == 0) {
-            at = find(metrics, name, len - end);
-            at = at >= 0 && c->metrics[at].type == METRIC_HISTOGRAM ? at : -1;
-        }
-    }
-    size_t created = strlen("_created");
-    if (at < 0 && len > created && memcmp(name + len - created, "_created", created) == 0) {
-        struct buf counter = BUF_INIT;
-        buf_add(&counter, name, len - created);
-        buf_str(&counter, "_total");
-        at = counter.failed ? -1 : find(metrics, counter.p, counter.len);
-        buf_free(&counter);
-    }
-    return at;
-}
-
-// OpenMetrics names a counter's family without "_total", so nothing else may be called so. No other names can be the same:
-// those of metrics do not end in what formats add to them.
-// The names of all metrics beside each other; entry i of `metrics` is metric i of the catalogue.
-static void check_clashes(struct yaml_reader *r, const struct catalog *c,
-                          const struct section *metrics)
-{
-    for (size_t i = 0; i < c->n_metrics; i++) {
-        const struct section_entry *e = &metrics->entries[i];
-        if (c->metrics[i].type != METRIC_COUNTER || !has_suffix(e->name, "_total")) {
+    def->values = draft_alloc(r, list->n, sizeof *def->values);
+    for (size_t i = 0; i < list->n && !r->oom; i++) {
+        const struct yaml_node *n = list->items[i];
+        struct yaml_place here = yaml_place_item(place, i);
+        if (!draft_check_value(r, &here, n)) {
             continue;
         }
-        size_t len = strlen(e->name) - strlen("_total");
-        long other = find_bearer(c, metrics, e->name, len);
-        if (other >= 0) {
-            struct yaml_place up;
-            struct yaml_place place = draft_section_enter(metrics, e, r, &up);
-            struct yaml_place name = yaml_place_key(&place, "name");
-            yaml_problem(r, &name, e->name_node,
-                         "clashes with metric \"%s\": in OpenMetrics both use the name \"%.*s\"",
-                         metrics->entries[other].name, (int)len, e->name);
+        if (has_value(def, n->text)) {
+            yaml_problem(r, &here, n, "duplicate value \"%s\"", n->text);
+            continue;
         }
+        def->values[def->n_values] = draft_text(r, n->text);
+        def->n_values += def->values[def->n_values] != NULL;
     }
 }
 
-// ---- Components
-
-// A component's name is part of a path and of a label: small letters, digits, '_' and '-'.
-static bool is_component_name(const char *s)
+static void check_alias(struct yaml_reader *r, const struct yaml_place *place,
+                        const struct yaml_node *mapping, size_t i, const struct label_def *def)
 {
-    size_t len = strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_-");
-    return s[len] == '\0' && len >= 1 && len <= 64 && s[0] >= 'a' && s[0] <= 'z';
-}
-
-static void read_component(struct yaml_reader *r, const struct yaml_place *place,
-                           const struct yaml_node *n)
-{
-    struct catalog *c = draft_catalog(r);
-    if (!yaml_check_text(r, place, n)) {
-        return;
-    }
-    if (!is_component_name(n->text)) {
-        yaml_problem(r, place, n,
-                     "\"%.64s\" is not a component name ([a-z][a-z0-9_-]*, at most 64 bytes)",
-                     n->text);
-    } else if (strcmp(n->text, "any") == 0 || strcmp(n->text, "unknown") == 0) {
-        yaml_problem(r, place, n, "\"%s\" is reserved", n->text);
-    } else if (catalog_find_component(c, n->text, strlen(n->text)) >= 0) {
-        return; // several files may need the same one
-    } else if (c->n_components == CATALOG_MAX_COMPONENTS) {
-        yaml_problem(r, place, n, "more than %d components", CATALOG_MAX_COMPONENTS);
-    } else {
-        c->components[c->n_components] = draft_text(r, n->text);
-        c->n_components += c->components[c->n_components] != NULL;
+    const char *alias = mapping->keys[i]->text;
+    const struct yaml_node *to = mapping->items[i];
+    char near[YAML_HINT];
+    if (has_value(def, alias)) {
+        yaml_problem(r, place, mapping->keys[i], "an alias cannot be one of the values");
+    } else if (!has_value(def, to->text) && yaml_get(mapping, to->text) != NULL) {
+        yaml_problem(r, place, to, "stands for another alias, \"%s\"; it must stand for a value",
+                     to->text);
+    } else if (!has_value(def, to->text)) {
+        yaml_problem(r, place, to, "stands for \"%s\", which is not among the values%s", to->text,
+                     yaml_hint(r, near, to->text, (const char *const *)def->values, def->n_values));
     }
 }
 
-static void read_components(struct yaml_reader *r, const struct yaml_place *place,
-                            const struct yaml_node *list, void *field)
+static void read_aliases(struct yaml_reader *r, const struct yaml_place *place,
+                         const struct yaml_node *mapping, struct label_def *def)
 {
-    (void)field;
-    for (size_t i = 0; i < list->n && !r->oom; i++) {
-        struct yaml_place here = yaml_place_item(place, i);
-        read_component(r, &here, list->items[i]);
-    }
-}
-
-// Reads a list of bounds into a struct bounds, all of them or none.
-static void read_bounds(struct yaml_reader *r, const struct yaml_place *place,
-                        const struct yaml_node *list, void *field)
-{
-    struct bounds *ret = field;
-    size_t before = r->problems;
-    if (!yaml_check_list(r, place, list)) {
+    if (!draft_check_number(r, place, mapping->n, mapping->keys, CATALOG_MAX_VALUES, "aliases")) {
         return;
     }
-    if (list->n == 0) {
-        yaml_problem(r, place, list, "needs at least one bound");
+    if (mapping->n > 0 && def->n_values == 0) {
+        yaml_problem(r, place, mapping, "aliases need values to stand for");
         return;
     }
-    if (!draft_check_number(r, place, list->n, list->items, CATALOG_MAX_BOUNDS, "bounds")) {
-        return;
-    }
-    double *bounds = draft_alloc(r, list->n + CATALOG_BOUNDS_PAD, sizeof *bounds);
-    for (size_t i = 0; i < CATALOG_BOUNDS_PAD && bounds != NULL; i++) {
-        bounds[list->n + i] = INFINITY;
-    }
-    for (size_t i = 0; i < list->n && bounds != NULL; i++) {
-        struct yaml_place here = yaml_place_item(place, i);
-        if (!yaml_number(r, &here, list->items[i], &bounds[i])) {
-            // What follows it is compared with what went before it.
-            bounds[i] = i > 0 ? bounds[i - 1] : -__DBL_MAX__;
-        } else if (i > 0 && !(bounds[i] > bounds[i - 1])) {
-            yaml_problem(r, &here, list->items[i], "bounds must ascend");
+    def->aliases = draft_alloc(r, mapping->n, sizeof *def->aliases);
+    for (size_t i = 0; i < mapping->n && !r->oom; i++) {
+        struct yaml_place here = yaml_place_key(place, mapping->keys[i]->text);
+        if (!draft_check_value(r, &here, mapping->keys[i]) ||
+            !draft_check_value(r, &here, mapping->items[i])) {
+            continue;
         }
-    }
-    if (bounds != NULL && r->problems == before) {
-        ret->values = bounds;
-        ret->n = list->n;
+        check_alias(r, &here, mapping, i, def);
+        struct label_alias *a = &def->aliases[def->n_aliases];
+        a->alias = draft_text(r, mapping->keys[i]->text);
+        a->value = draft_text(r, mapping->items[i]->text);
+        def->n_aliases += a->alias != NULL && a->value != NULL;
     }
 }
 
-static void read_bucket_list(struct yaml_reader *r, const struct yaml_place *place,
-                             const struct section_entry *e, size_t i)
+// What takes the place of other values: of a closed label one of those that it lists.
+static void read_substitute(struct yaml_reader *r, const struct yaml_place *up, const char *key,
+                            const struct yaml_node *n, const struct label_def *def, char **ret)
 {
-    static const struct yaml_key keys[] = {
-        {"bounds", .type = YAML_ANY, .required = true, .read = read_bounds},
-        {"replace", .type = YAML_KNOWN},
-    };
-    struct bounds *ret = &draft_catalog(r)->bounds[i];
-    ret->name = draft_text(r, e->name);
-    if (!text_is_label_name(e->name)) {
-        yaml_problem(r, place, e->name_node, "a list's name must match [a-zA-Z_][a-zA-Z0-9_]*");
+    struct yaml_place place = yaml_place_key(up, key);
+    char near[YAML_HINT];
+    if (n == NULL || !draft_check_value(r, &place, n)) {
+        return;
     }
-    if (e->node->kind == YAML_SEQUENCE_KIND) {
-        read_bounds(r, place, e->node, ret);
-    } else if (e->node->kind == YAML_MAPPING_KIND) {
-        yaml_read_keys(r, place, e->node, YAML_KEYS(keys), ret);
-    } else {
-        yaml_reject(r, place, e->node, false, "a list of bounds, or a mapping with `bounds`");
+    if (def->closed && !has_value(def, n->text)) {
+        yaml_problem(r, &place, n, "\"%s\" is not among the values%s", n->text,
+                     yaml_hint(r, near, n->text, (const char *const *)def->values, def->n_values));
     }
+    *ret = draft_text(r, n->text);
 }
 
-struct metric_draft {
-    struct metric metric;
-    int type;  // enum metric_type, or -1
-    int owner; // 0: source, or -1
-    const struct yaml_node *labels;
-    const struct yaml_node *ignored_labels;
-    const struct yaml_node *precreate;
-    const struct yaml_node *buckets;
-    const struct yaml_node *unit;
+struct def_draft {
+    struct label_def def;
+    const struct yaml_node *values;
+    const struct yaml_node *aliases;
+    const struct yaml_node *otherwise;
+    const struct yaml_node *empty;
 };
 
-static void read_metric_component(struct yaml_reader *r, const struct yaml_place *place,
-                                  const struct yaml_node *n, void *field)
+void read_label_def(struct yaml_reader *r, const struct yaml_place *place,
+                    const struct section_entry *e, size_t i)
 {
-    const struct catalog *c = draft_catalog(r);
-    const char *words[CATALOG_MAX_COMPONENTS];
-    size_t n_words = 0;
-    for (size_t i = COMPONENT_MANAGER; i < c->n_components; i++) {
-        words[n_words++] = c->components[i];
+    static const struct yaml_key keys[] = {
+        {"help", .type = YAML_TEXT, .read = draft_read_help,
+         .offset = offsetof(struct def_draft, def.help)},
+        {"values", .type = YAML_LIST, .offset = offsetof(struct def_draft, values)},
+        {"closed", .type = YAML_BOOL, .offset = offsetof(struct def_draft, def.closed)},
+        {"aliases", .type = YAML_MAPPING, .offset = offsetof(struct def_draft, aliases)},
+        {"otherwise", .type = YAML_ANY, .offset = offsetof(struct def_draft, otherwise)},
+        {"empty", .type = YAML_ANY, .offset = offsetof(struct def_draft, empty)},
+        {"replace", .type = YAML_KNOWN},
+    };
+    struct def_draft d = {.def = {.name = draft_text(r, e->name), .help = draft_text(r, "")}};
+    struct yaml_place values = yaml_place_key(place, "values");
+    struct yaml_place closed = yaml_place_key(place, "closed");
+    struct yaml_place aliases = yaml_place_key(place, "aliases");
+    struct yaml_place otherwise = yaml_place_key(place, "otherwise");
+    if (!text_is_label_name(e->name)) {
+        yaml_problem(r, place, e->name_node, "a label's name must match [a-zA-Z_][a-zA-Z0-9_]*");
     }
-    words[n_words++] = "any";
-    int found = yaml_word(r, place, n, words, n_words);
-    if (found >= 0 && (size_t)found < n_words - 1) {
-        *(unsigned *)field = (unsigned)found + COMPONENT_MANAGER;
+    yaml_read_keys(r, place, e->node, YAML_KEYS(keys), &d);
+    size_t before = r->problems;
+    if (d.values != NULL) {
+        read_values(r, &values, d.values, &d.def);
     }
+    // What depends on values that were not understood would only repeat the problem.
+    bool values_read =
+        r->problems == before && (d.values != NULL) == (yaml_get(e->node, "values") != NULL);
+    if (d.def.closed && values_read && d.def.n_values == 0) {
+        yaml_problem(r, &closed, yaml_get(e->node, "closed"), "a closed label needs values");
+    }
+    if (d.aliases != NULL && values_read && !r->oom) {
+        read_aliases(r, &aliases, d.aliases, &d.def);
+    }
+    if (values_read) {
+        read_substitute(r, place, "otherwise", d.otherwise, &d.def, &d.def.otherwise);
+        read_substitute(r, place, "empty", d.empty, &d.def, &d.def.empty);
+    }
+    if (d.otherwise != NULL && !d.def.closed) {
+        yaml_problem(r, &otherwise, d.otherwise, "only a closed label rejects values");
+    }
+    draft_catalog(r)->defs[i] = d.def;
 }
 
-static void read_ttl(struct yaml_reader *r, const struct yaml_place *place,
-                     const struct yaml_node *n, void *field)
+static void find_implied_of(struct draft *d, const struct section *s)
 {
-    uint64_t ttl;
-    if (num_parse_duration(n->text, &ttl) != 0 || ttl < MIN_TTL_MS) {
-        yaml_reject(r, place, n, false, "a duration of at least 1s, such as 30s or 1h");
-    } else {
-        *(uint64_t *)field = ttl;
-    }
-}
-
-static void read_metric_buckets(struct yaml_reader *r, const struct yaml_place *up,
-                                const struct section_entry *e, struct metric_draft *d)
-{
-    const struct yaml_node *n = d->buckets;
-    struct yaml_place place = yaml_place_key(up, "buckets");
-    if (d->metric.type != METRIC_HISTOGRAM) {
-        if (n != NULL) {
-            yaml_problem(r, &place, n, "only a histogram has buckets");
+    const struct section *written = &d->sections[SECTION_LABELS];
+    for (size_t i = 0; i < s->n && !d->reader.oom; i++) {
+        const struct yaml_node *list = yaml_get(s->entries[i].node, "labels");
+        for (size_t k = 0; list != NULL && list->kind == YAML_SEQUENCE_KIND && k < list->n; k++) {
+            const char *name = list->items[k]->text;
+            if (list->items[k]->kind != YAML_SCALAR_NODE_KIND || !text_is_label_name(name) ||
+                draft_section_find(written, name) >= 0 ||
+                catalog_names_find(&d->implied, name, strlen(name)) >= 0) {
+                continue;
+            }
+            if (catalog_names_add(&d->implied, name, written->n + d->implied.n) < 0) {
+                d->reader.oom = true;
+                return;
+            }
         }
-        return;
     }
-    if (n == NULL) {
-        yaml_problem(r, &place, e->node, "is missing; a histogram needs it");
-        return;
+}
+
+void read_labels_find_implied(struct draft *d)
+{
+    find_implied_of(d, &d->sections[SECTION_METRICS]);
+    find_implied_of(d, &d->sections[SECTION_EVENTS]);
+}
+
+void read_labels_add_implied(struct draft *d)
+{
+    for (size_t i = 0; i < d->implied.cap && !d->reader.oom; i++) {
+        const struct names_slot *slot = &d->implied.slots[i];
+        if (slot->name != NULL) {
+            d->catalog->defs[slot->position] =
+                (struct label_def){.name = draft_text(&d->reader, slot->name),
+                                   .help = draft_text(&d->reader, ""),
+                                   .implied = true};
+        }
     }
-    struct bounds own = {0};
-    const struct bounds *bounds = &own;
-    if (n->kind == YAML_SCALAR_NODE_KIND) {
+}
+
+static void check_label_name(struct yaml_reader *r, const struct yaml_place *place,
+                             const struct yaml_node *n, bool reject_le)
+{
+    const char *name = n->text;
+    if (!text_is_label_name(name)) {
+        yaml_problem(r, place, n, "label name \"%.64s\" must match [a-zA-Z_][a-zA-Z0-9_]*", name);
+    } else if (strncmp(name, "__", 2) == 0) {
+        yaml_problem(r, place, n, "label names that start with \"__\" are reserved");
+    } else if (strcmp(name, "quantile") == 0 || (reject_le && strcmp(name, "le") == 0)) {
+        yaml_problem(r, place, n, "label name \"%s\" is reserved", name);
+    }
+}
+
+// Finds the definition that an entry of `labels` is bound to: that of its name, or the one it names.
+static const struct label_def *find_def(struct yaml_reader *r, const struct yaml_place *place,
+                                        const struct yaml_node *item)
+{
+    const struct draft *d = r->context;
+    const struct section *s = draft_section(r, SECTION_LABELS);
+    const struct yaml_node *n = item->kind == YAML_SCALAR_NODE_KIND ? item : item->items[0];
+    if (!yaml_check_text(r, place, n)) {
+        return NULL;
+    }
+    long found = draft_section_find(s, n->text);
+    if (found < 0 && n == item) {
+        found = catalog_names_find(&d->implied, n->text, strlen(n->text));
+    }
+    if (found < 0 && n != item) {
         char near[YAML_HINT];
-        const struct section *s = draft_section(r, SECTION_BUCKETS);
-        long found = draft_section_find(s, n->text);
-        if (found < 0) {
-            yaml_problem(r, &place, n, "unknown list of buckets \"%.64s\"%s", n->text,
-                         draft_section_hint(s, r, near, n->text));
-            return;
-        }
-        bounds = &draft_catalog(r)->bounds[found];
-    } else {
-        read_bounds(r, &place, n, &own);
+        yaml_problem(r, place, n, "unknown label definition \"%.64s\"%s", n->text,
+                     draft_section_hint(s, r, near, n->text));
     }
-    d->metric.bounds_name = bounds->name;
-    d->metric.bounds = bounds->values;
-    d->metric.n_bounds = bounds->n;
+    return found >= 0 ? &d->catalog->defs[found] : NULL;
 }
 
-// A unit is the last word of the name, before "_total".
-static bool is_unit_of(const char *unit, const char *name, enum metric_type type)
+static bool read_label(struct yaml_reader *r, const struct yaml_place *place,
+                       const struct yaml_node *item, bool reject_le, const struct label *previous,
+                       size_t n_previous, struct label *ret)
 {
-    size_t len = strlen(name);
-    size_t unit_len = strlen(unit);
-    if (type == METRIC_COUNTER && len > 6) {
-        len -= strlen("_total");
+    if (item->kind == YAML_SEQUENCE_KIND || (item->kind == YAML_MAPPING_KIND && item->n != 1)) {
+        yaml_problem(r, place, item, "must be a label's name, or {name: definition}");
+        return false;
     }
-    return unit_len > 0 && len > unit_len + 1 && name[len - unit_len - 1] == '_' &&
-           memcmp(name + len - unit_len, unit, unit_len) == 0;
+    const struct yaml_node *name = item->kind == YAML_SCALAR_NODE_KIND ? item : item->keys[0];
+    size_t before = r->problems;
+    check_label_name(r, place, name, reject_le);
+    for (size_t i = 0; i < n_previous; i++) {
+        if (strcmp(previous[i].name, name->text) == 0) {
+            yaml_problem(r, place, name, "duplicate label \"%.64s\"", name->text);
+        }
+    }
+    ret->name = draft_text(r, name->text);
+    ret->name_len = strlen(name->text);
+    ret->opening = draft_alloc(r, ret->name_len + CATALOG_OPENING, 1);
+    ret->def = find_def(r, place, item);
+    if (r->problems > before || r->oom || ret->def == NULL) {
+        return false;
+    }
+    memcpy(ret->opening, ret->name, ret->name_len);
+    memcpy(ret->opening + ret->name_len, "=\"", sizeof "=\"");
+    return true;
 }
 
-static void read_unit(struct yaml_reader *r, const struct yaml_place *up,
-                      const struct section_entry *e, struct metric_draft *d)
+void read_labels_value(struct yaml_reader *r, const struct yaml_place *place,
+                       const struct yaml_node *n, const struct label_def *def, char **ret,
+                       size_t *ret_n)
 {
-    struct yaml_place place = yaml_place_key(up, "unit");
-    if (d->unit == NULL) {
+    size_t len;
+    if (!draft_check_value(r, place, n)) {
         return;
     }
-    if (!is_unit_of(d->unit->text, e->name, d->metric.type)) {
-        yaml_problem(r, &place, d->unit, "the metric's name does not end in \"_%.64s%s\"",
-                     d->unit->text, d->metric.type == METRIC_COUNTER ? "_total" : "");
+    const char *value = catalog_find_value(def, n->text, strlen(n->text), &len);
+    if (value == NULL) {
+        char near[YAML_HINT];
+        yaml_problem(r, place, n, "\"%s\" is not among the values of label \"%.64s\"%s", n->text,
+                     def->name,
+                     yaml_hint(r, near, n->text, (const char *const *)def->values, def->n_values));
         return;
     }
-    d->metric.unit = draft_text(r, d->unit->text);
+    ret[*ret_n] = draft_text(r, value);
+    *ret_n += ret[*ret_n] != NULL;
 }
 
-// The values of a label that are pre-created: `all` that its definition lists, or some of them.
-static void read_precreated_values(struct yaml_reader *r, const struct yaml_place *place,
-                                   const struct yaml_node *n, struct label *label)
+// Whether the label is declared, or ignored already.
+static bool is_taken(const struct label *labels, size_t n, char *const *ignored, size_t n_ignored,
+                     const char *name)
 {
-    static const char *const words[] = {"all", "source"};
-    const struct label_def *def = label->def;
-    label->n_precreated = 0;
-    if (n->kind != YAML_SEQUENCE_KIND) {
-        int word = yaml_word(r, place, n, words, sizeof words / sizeof words[0]);
-        label->precreated_component = word == 1;
-        if (word == 0) {
-            label->n_precreated = def->n_values;
-            label->precreated = def->values;
-        }
-        if (word == 0 && def->n_values == 0) {
-            yaml_problem(r, place, n, "label \"%.64s\" has no known values", label->name);
-        }
+    bool taken = false;
+    for (size_t i = 0; i < n; i++) {
+        taken |= strcmp(labels[i].name, name) == 0;
+    }
+    for (size_t i = 0; i < n_ignored; i++) {
+        taken |= strcmp(ignored[i], name) == 0;
+    }
+    return taken;
+}
+
+void read_ignored_labels(struct yaml_reader *r, const struct yaml_place *up,
+                         const struct yaml_node *list, const struct label *labels, size_t n_labels,
+                         char ***ret, size_t *ret_n)
+{
+    struct yaml_place place = yaml_place_key(up, "ignored_labels");
+    if (list == NULL ||
+        !draft_check_number(r, &place, list->n, list->items, CATALOG_MAX_LABELS, "labels")) {
         return;
     }
-    if (n->n == 0 || n->n > CATALOG_MAX_VALUES) {
+    char **ignored = draft_alloc(r, list->n, sizeof *ignored);
+    size_t n = 0;
+    for (size_t i = 0; i < list->n && !r->oom; i++) {
+        struct yaml_place here = yaml_place_item(&place, i);
+        const struct yaml_node *item = list->items[i];
+        if (!yaml_check_text(r, &here, item)) {
+            continue;
+        }
+        check_label_name(r, &here, item, false);
+        if (is_taken(labels, n_labels, ignored, n, item->text)) {
+            yaml_problem(r, &here, item, "duplicate label \"%.64s\"", item->text);
+        }
+        ignored[n] = draft_text(r, item->text);
+        n += ignored[n] != NULL;
+    }
+    *ret = ignored;
+    *ret_n = n;
+}
+
+void read_labels(struct yaml_reader *r, const struct yaml_place *up, const struct yaml_node *list,
+                 bool reject_le, struct label **ret, size_t *ret_n)
+{
+    struct yaml_place place = yaml_place_key(up, "labels");
+    if (list == NULL ||
+        !draft_check_number(r, &place, list->n, list->items, CATALOG_MAX_LABELS, "labels")) {
+        return;
+    }
+    struct label *labels = draft_alloc(r, list->n, sizeof *labels);
+    size_t n = 0;
+    for (size_t i = 0; i < list->n && !r->oom; i++) {
+        struct yaml_place item = yaml_place_item(&place, i);
+        n += read_label(r, &item, list->items[i], reject_le, labels, n, &labels[n]);
+    }
+    *ret = labels;
+    *ret_n = n;
+}
+
+// The updates of one event while they are read.
+struct update_reader {
+    struct yaml_reader *r;
+    struct event *event;
+    unsigned used; // bit i: some update or `when` uses the event's label i
+};
+
+struct update_draft {
+    const struct yaml_node *targets[3]; // of enum update_op
+    const struct yaml_node *by;
+    const struct yaml_node *when;
+};
+
+static int find_label(const struct event *event, const char *name)
+{
+    for (size_t i = 0; i < event->n_labels; i++) {
+        if (strcmp(event->labels[i].name, name) == 0) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+static void read_condition(struct update_reader *u, const struct yaml_place *place,
+                           const struct yaml_node *when, size_t i, struct condition *ret)
+{
+    struct yaml_reader *r = u->r;
+    const struct yaml_node *n = when->items[i];
+    int label = find_label(u->event, when->keys[i]->text);
+    if (label < 0) {
+        yaml_problem(r, place, when->keys[i], "the event has no label \"%.64s\"",
+                     when->keys[i]->text);
+        return;
+    }
+    u->used |= 1u << label;
+    ret->label = (unsigned)label;
+    const struct label_def *def = u->event->labels[label].def;
+    bool list = n->kind == YAML_SEQUENCE_KIND;
+    if (list && (n->n == 0 || n->n > CATALOG_MAX_VALUES)) {
         yaml_problem(r, place, n, "needs from 1 to %d values", CATALOG_MAX_VALUES);
         return;
     }
-    char **values = draft_alloc(r, n->n, sizeof *values);
-    for (size_t i = 0; i < n->n && !r->oom; i++) {
-        struct yaml_place here = yaml_place_item(place, i);
-        read_labels_value(r, &here, n->items[i], def, values, &label->n_precreated);
+    ret->values = draft_alloc(r, list ? n->n : 1, sizeof *ret->values);
+    if (!list && !r->oom) {
+        read_labels_value(r, place, n, def, ret->values, &ret->n_values);
     }
-    label->precreated = values;
-}
-
-static void read_precreated_labels(struct yaml_reader *r, const struct yaml_place *place,
-                                   const struct yaml_node *n, struct metric *metric)
-{
-    for (size_t k = 0; k < n->n && !r->oom; k++) {
-        const char *name = n->keys[k]->text;
-        struct yaml_place here = yaml_place_key(place, name);
-        size_t i = 0;
-        while (i < metric->n_labels && strcmp(metric->labels[i].name, name) != 0) {
-            i++;
-        }
-        if (i < metric->n_labels) {
-            read_precreated_values(r, &here, n->items[k], &metric->labels[i]);
-        } else {
-            yaml_problem(r, &here, n->keys[k], "the metric has no label \"%.64s\"", name);
-        }
+    for (size_t k = 0; list && k < n->n && !r->oom; k++) {
+        struct yaml_place here = yaml_place_item(place, k);
+        read_labels_value(r, &here, n->items[k], def, ret->values, &ret->n_values);
     }
 }
 
-// Every value of a closed label, unless the entry says otherwise.
-static void read_precreate(struct yaml_reader *r, const struct yaml_place *up,
-                           const struct section_entry *e, struct metric_draft *d)
+static void read_when(struct update_reader *u, const struct yaml_place *up,
+                      const struct yaml_node *when, struct update *ret)
 {
-    struct metric *m = &d->metric;
-    const struct yaml_node *n = d->precreate;
-    struct yaml_place place = yaml_place_key(up, "precreate");
-    static const struct yaml_key plain = {"precreate", .type = YAML_BOOL};
-    size_t before = r->problems;
+    struct yaml_place place = yaml_place_key(up, "when");
+    if (when == NULL) {
+        return;
+    }
+    ret->conditions = draft_alloc(u->r, when->n, sizeof *ret->conditions);
+    for (size_t i = 0; i < when->n && !u->r->oom; i++) {
+        struct yaml_place here = yaml_place_key(&place, when->keys[i]->text);
+        read_condition(u, &here, when, i, &ret->conditions[ret->n_conditions++]);
+    }
+}
+
+// Leads each label of the metric to the event's label of that name.
+static void map_labels(struct update_reader *u, const struct yaml_place *place,
+                       const struct yaml_node *n, const struct metric *metric, struct update *ret)
+{
+    for (size_t i = 0; i < metric->n_labels; i++) {
+        const char *name = metric->labels[i].name;
+        int label = find_label(u->event, name);
+        if (label < 0) {
+            yaml_problem(u->r, place, n, "the event has no label \"%.64s\", which \"%.64s\" needs",
+                         name, metric->name);
+            continue;
+        }
+        u->used |= 1u << label;
+        ret->map[i] = (unsigned char)label;
+    }
+}
+
+static void check_op(struct update_reader *u, const struct yaml_place *place,
+                     const struct yaml_node *n, enum update_op op, const struct metric *metric)
+{
+    const char *type = catalog_type_name(metric->type);
+    if (op == UPDATE_ADD && metric->type == METRIC_HISTOGRAM) {
+        yaml_problem(u->r, place, n, "add is for counters and gauges; \"%.64s\" is a %s",
+                     metric->name, type);
+    } else if (op == UPDATE_SET && metric->type != METRIC_GAUGE) {
+        yaml_problem(u->r, place, n, "set is for gauges; \"%.64s\" is a %s", metric->name, type);
+    } else if (op == UPDATE_OBSERVE && metric->type != METRIC_HISTOGRAM) {
+        yaml_problem(u->r, place, n, "observe is for histograms; \"%.64s\" is a %s", metric->name,
+                     type);
+    }
+    if (op != UPDATE_ADD && u->event->value == EVENT_VALUE_NONE) {
+        yaml_problem(u->r, place, n, "needs a value, and the event has none");
+    } else if (op == UPDATE_SET && u->event->value == EVENT_VALUE_OPTIONAL) {
+        yaml_problem(u->r, place, n, "set needs a value, and the event's is optional");
+    }
+}
+
+static void read_by(struct update_reader *u, const struct yaml_place *up, const struct yaml_node *n,
+                    const struct metric *metric, struct update *ret)
+{
+    struct yaml_place place = yaml_place_key(up, "by");
+    ret->by = ret->op == UPDATE_ADD ? 1 : 0;
     if (n == NULL) {
         return;
     }
-    m->precreate = n->kind == YAML_MAPPING_KIND;
-    if (!m->precreate) {
-        yaml_read_key(r, up, e->node, &plain, &m->precreate);
-    }
-    if (!m->precreate) {
-        return;
-    }
-    if (m->type == METRIC_GAUGE) {
-        yaml_problem(r, &place, n, "a gauge cannot be created in advance");
-        return;
-    }
-    for (size_t i = 0; i < m->n_labels; i++) {
-        const struct label_def *def = m->labels[i].def;
-        m->labels[i].n_precreated = def->closed ? def->n_values : 0;
-        m->labels[i].precreated = def->values;
-    }
-    if (n->kind == YAML_MAPPING_KIND) {
-        read_precreated_labels(r, &place, n, m);
-    }
-    size_t varying = 0;
-    size_t product = 1;
-    for (size_t i = 0; i < m->n_labels; i++) {
-        size_t values = m->labels[i].n_precreated;
-        varying += values > 0 || m->labels[i].def->closed;
-        product *= values > 0 && product <= READ_MAX_PRECREATED ? values : 1;
-    }
-    if (varying == 0 && r->problems == before) {
-        yaml_problem(r, &place, n, "needs a closed label, or one of which it names values");
-    } else if (product > READ_MAX_PRECREATED) {
-        yaml_problem(r, &place, n, "the labels have more than %d combinations",
-                     READ_MAX_PRECREATED);
+    if (ret->op != UPDATE_ADD) {
+        yaml_problem(u->r, &place, n, "only add takes `by`");
+    } else if (yaml_number(u->r, &place, n, &ret->by) && metric != NULL &&
+               metric->type == METRIC_COUNTER && ret->by < 0) {
+        yaml_problem(u->r, &place, n, "a counter cannot decrease");
     }
 }
 
-// What a metric may have depends on its type, which is known.
-static void read_by_type(struct yaml_reader *r, const struct yaml_place *place,
-                         const struct section_entry *e, struct metric_draft *d)
+// Finds the metric that an update names. Returns NULL when there is none, or none to check against.
+static const struct metric *find_metric(struct yaml_reader *r, const struct yaml_place *place,
+                                        const struct yaml_node *n, struct update *ret)
 {
-    struct yaml_place owner = yaml_place_key(place, "owner");
-    read_metric_buckets(r, place, e, d);
-    read_unit(r, place, e, d);
-    read_precreate(r, place, e, d);
-    d->metric.owned = d->owner >= 0;
-    if (d->metric.owned && d->metric.type != METRIC_GAUGE) {
-        yaml_problem(r, &owner, yaml_get(e->node, "owner"), "only a gauge has an owner");
+    struct section *metrics = draft_section(r, SECTION_METRICS);
+    if (!yaml_check_text(r, place, n)) {
+        return NULL;
     }
+    long found = draft_section_find(metrics, n->text);
+    if (found < 0) {
+        char near[YAML_HINT];
+        yaml_problem(r, place, n, "unknown metric \"%.64s\"%s", n->text,
+                     draft_section_hint(metrics, r, near, n->text));
+        return NULL;
+    }
+    ret->metric = (unsigned)found;
+    return metrics->entries[found].broken ? NULL : &draft_catalog(r)->metrics[found];
 }
 
-static void read_metric(struct yaml_reader *r, const struct yaml_place *place,
-                        const struct section_entry *e, size_t i)
+static void read_update(struct update_reader *u, const struct yaml_place *place,
+                        const struct yaml_node *m, struct update *ret)
 {
-    static const char *const types[] = {"counter", "gauge", "histogram"};
-    static const char *const owners[] = {"source"};
-#define FIELD(member) .offset = offsetof(struct metric_draft, member)
     static const struct yaml_key keys[] = {
-        {"type", .type = YAML_WORD, .required = true, YAML_WORDS(types), FIELD(type)},
+        {"add", .type = YAML_ANY, .offset = offsetof(struct update_draft, targets[UPDATE_ADD])},
+        {"set", .type = YAML_ANY, .offset = offsetof(struct update_draft, targets[UPDATE_SET])},
+        {"observe", .type = YAML_ANY,
+         .offset = offsetof(struct update_draft, targets[UPDATE_OBSERVE])},
+        {"by", .type = YAML_ANY, .offset = offsetof(struct update_draft, by)},
+        {"when", .type = YAML_MAPPING, .min = 1, .max = CATALOG_MAX_LABELS,
+         .offset = offsetof(struct update_draft, when)},
+    };
+    struct update_draft d = {0};
+    const struct yaml_node *target = NULL;
+    const struct metric *metric = NULL;
+    struct yaml_place here = *place;
+    size_t n = 0;
+    yaml_read_keys(u->r, place, m, YAML_KEYS(keys), &d);
+    for (size_t i = 0; i < sizeof d.targets / sizeof d.targets[0]; i++) {
+        if (d.targets[i] != NULL) {
+            n++;
+            target = d.targets[i];
+            ret->op = (enum update_op)i;
+            here = yaml_place_key(place, keys[i].name);
+        }
+    }
+    if (m->kind == YAML_MAPPING_KIND && n != 1) {
+        yaml_problem(u->r, place, m, "needs exactly one of add, set and observe");
+    } else if (n == 1) {
+        metric = find_metric(u->r, &here, target, ret);
+    }
+    if (metric != NULL) {
+        check_op(u, &here, target, ret->op, metric);
+        map_labels(u, &here, target, metric, ret);
+    } else {
+        // Which labels it would use is not known, so none is called unused.
+        u->used = ~0u;
+    }
+    read_by(u, place, d.by, metric, ret);
+    read_when(u, place, d.when, ret);
+}
+
+static void read_updates(struct yaml_reader *r, const struct yaml_place *up,
+                         const struct section_entry *e, const struct yaml_node *list,
+                         struct event *event)
+{
+    struct yaml_place place = yaml_place_key(up, "updates");
+    struct yaml_place labels = yaml_place_key(up, "labels");
+    struct update_reader u = {.r = r, .event = event};
+    event->updates = draft_alloc(r, list->n, sizeof *event->updates);
+    for (size_t i = 0; i < list->n && !r->oom; i++) {
+        struct yaml_place item = yaml_place_item(&place, i);
+        read_update(&u, &item, list->items[i], &event->updates[i]);
+        event->n_updates++;
+    }
+    for (size_t i = 0; i < event->n_labels; i++) {
+        if ((u.used >> i & 1) == 0) {
+            struct yaml_place label = yaml_place_item(&labels, i);
+            yaml_problem(r, &label, yaml_get(e->node, "labels")->items[i],
+                         "label \"%.64s\" is used by no update", event->labels[i].name);
+        }
+    }
+}
+
+struct event_draft {
+    struct event event;
+    bool optional;
+    const struct yaml_node *labels;
+    const struct yaml_node *ignored_labels;
+    const struct yaml_node *updates;
+};
+
+static bool is_event_name(const char *s)
+{
+    return strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(s) && s[0] != '\0' &&
+           (s[0] < '0' || s[0] > '9');
+}
+
+static void read_value_unit(struct yaml_reader *r, const struct yaml_place *place,
+                            const struct yaml_node *n, void *field)
+{
+    struct event_draft *d = field;
+    if (!yaml_check_text(r, place, n)) {
+        return;
+    }
+    if (!is_event_name(n->text)) {
+        yaml_problem(r, place, n, "a unit must match [a-z_][a-z0-9_]*, as in \"seconds\"");
+        return;
+    }
+    d->event.unit = draft_text(r, n->text);
+}
+
+// `value: seconds`, or `value: {unit: seconds, optional: true}`.
+static void read_event_value(struct yaml_reader *r, const struct yaml_place *place,
+                             const struct yaml_node *n, void *field)
+{
+    static const struct yaml_key keys[] = {
+        {"unit", .type = YAML_ANY, .required = true, .read = read_value_unit},
+        {"optional", .type = YAML_BOOL, .offset = offsetof(struct event_draft, optional)},
+    };
+    struct event_draft *d = field;
+    if (n->kind == YAML_MAPPING_KIND) {
+        yaml_read_keys(r, place, n, YAML_KEYS(keys), d);
+    } else {
+        read_value_unit(r, place, n, d);
+    }
+    d->event.value = d->optional ? EVENT_VALUE_OPTIONAL : EVENT_VALUE_REQUIRED;
+}
+
+void read_event(struct yaml_reader *r, const struct yaml_place *place,
+                const struct section_entry *e, size_t i)
+{
+    static const struct yaml_key keys[] = {
         {"name", .type = YAML_KNOWN},
-        {"help", .type = YAML_TEXT, .required = true, .read = draft_read_help, FIELD(metric.help)},
-        {"component", .type = YAML_ANY, .read = read_metric_component, FIELD(metric.component)},
-        {"labels", .type = YAML_LIST, FIELD(labels)},
-        {"ignored_labels", .type = YAML_LIST, FIELD(ignored_labels)},
-        {"series_limit", .type = YAML_COUNT, .quoted = true, .min = 1, .max = MAX_SERIES_LIMIT,
-         FIELD(metric.series_limit)},
-        {"ttl", .type = YAML_TEXT, .read = read_ttl, FIELD(metric.ttl_ms)},
-        {"buckets", .type = YAML_ANY, FIELD(buckets)},
-        {"unit", .type = YAML_TEXT, FIELD(unit)},
-        {"precreate", .type = YAML_ANY, FIELD(precreate)},
-        {"owner", .type = YAML_WORD, YAML_WORDS(owners), FIELD(owner)},
+        {"help", .type = YAML_TEXT, .read = draft_read_help,
+         .offset = offsetof(struct event_draft, event.help)},
+        {"value", .type = YAML_ANY, .read = read_event_value},
+        {"labels", .type = YAML_LIST, .offset = offsetof(struct event_draft, labels)},
+        {"ignored_labels", .type = YAML_LIST,
+         .offset = offsetof(struct event_draft, ignored_labels)},
+        {"updates", .type = YAML_LIST, .required = true, .min = 1, .max = CATALOG_MAX_UPDATES,
+         .offset = offsetof(struct event_draft, updates)},
         {"replace", .type = YAML_KNOWN},
     };
-#undef FIELD
-    struct metric_draft d = {.metric = {.name = draft_text(r, e->name),
-                                        .unit = draft_text(r, ""),
-                                        .component = COMPONENT_ANY},
-                             .type = -1,
-                             .owner = -1};
+    struct event_draft d = {.event = {.name = draft_text(r, e->name),
+                                      .help = draft_text(r, ""),
+                                      .unit = draft_text(r, "")}};
     struct yaml_place name = yaml_place_key(place, "name");
     yaml_read_keys(r, place, e->node, YAML_KEYS(keys), &d);
-    check_name(r, &name, e->name_node, d.type);
-    read_labels(r, place, d.labels, d.type == METRIC_HISTOGRAM, &d.metric.labels,
-                &d.metric.n_labels);
-    read_ignored_labels(r, place, d.ignored_labels, d.metric.labels, d.metric.n_labels,
-                        &d.metric.ignored, &d.metric.n_ignored);
-    d.metric.type = d.type >= 0 ? (enum metric_type)d.type : METRIC_GAUGE;
-    if (d.type >= 0 && !r->oom) {
-        read_by_type(r, place, e, &d);
+    if (!is_event_name(e->name)) {
+        yaml_problem(r, &name, e->name_node, "event name \"%.64s\" must match [a-z_][a-z0-9_]*",
+                     e->name);
     }
-    draft_catalog(r)->metrics[i] = d.metric;
-}
-
-static void gather(struct draft *d, const struct yaml *doc)
-{
-#define SECTION(i) .read = draft_section_add, .offset = offsetof(struct draft, sections[i])
-    static const struct yaml_key keys[] = {
-        {"components", .type = YAML_LIST, .read = read_components},
-        {"buckets", .type = YAML_MAPPING, SECTION(SECTION_BUCKETS)},
-        {"labels", .type = YAML_MAPPING, SECTION(SECTION_LABELS)},
-        {"metrics", .type = YAML_LIST, SECTION(SECTION_METRICS)},
-        {"events", .type = YAML_LIST, SECTION(SECTION_EVENTS)},
-    };
-#undef SECTION
-    d->reader.file = doc->file;
-    if (doc->root != NULL) {
-        yaml_read_keys(&d->reader, NULL, doc->root, YAML_KEYS(keys), d);
+    size_t before = r->problems;
+    read_labels(r, place, d.labels, false, &d.event.labels, &d.event.n_labels);
+    read_ignored_labels(r, place, d.ignored_labels, d.event.labels, d.event.n_labels,
+                        &d.event.ignored, &d.event.n_ignored);
+    // Without all labels every update would seem to lack one.
+    bool all_labels =
+        r->problems == before && (d.labels != NULL) == (yaml_get(e->node, "labels") != NULL);
+    if (d.updates != NULL && all_labels && !r->oom) {
+        read_updates(r, place, e, d.updates, &d.event);
     }
-}
-
-// Reads the entries of a section, `max` of them at most.
-static void read_section(struct yaml_reader *r, int section, size_t max,
-                         void (*read)(struct yaml_reader *r, const struct yaml_place *place,
-                                      const struct section_entry *e, size_t i))
-{
-    struct section *s = draft_section(r, section);
-    for (size_t i = 0; i < s->n && !r->oom; i++) {
-        struct yaml_place up;
-        struct yaml_place place = draft_section_enter(s, &s->entries[i], r, &up);
-        size_t before = r->problems;
-        if (i < max) {
-            read(r, &place, &s->entries[i], i);
-        } else if (i == max) {
-            yaml_problem(r, &place, s->entries[i].node, "more than %zu %s", max, s->key);
-        }
-        s->entries[i].broken = r->problems > before || i >= max;
-    }
-}
-
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-static void read_sections(struct draft *d)
-{
-    struct yaml_reader *r = &d->reader;
-    struct catalog *c = d->catalog;
-    const struct section *s = d->sections;
-    read_labels_find_implied(d);
-    c->n_bounds = s[SECTION_BUCKETS].n;
-    c->bounds = draft_alloc(r, c->n_bounds, sizeof *c->bounds);
-    c->n_defs = s[SECTION_LABELS].n + d->implied.n;
-    c->defs = draft_alloc(r, c->n_defs, sizeof *c->defs);
-    c->n_metrics = smaller(s[SECTION_METRICS].n, CATALOG_MAX_METRICS);
-    c->metrics = draft_alloc(r, c->n_metrics, sizeof *c->metrics);
-    c->n_events = smaller(s[SECTION_EVENTS].n, CATALOG_MAX_EVENTS);
-    c->events = draft_alloc(r, c->n_events, sizeof *c->events);
-    read_section(r, SECTION_BUCKETS, SIZE_MAX, read_bucket_list);
-    read_section(r, SECTION_LABELS, SIZE_MAX, read_label_def);
-    read_labels_add_implied(d);
-    read_section(r, SECTION_METRICS, CATALOG_MAX_METRICS, read_metric);
-    read_section(r, SECTION_EVENTS, CATALOG_MAX_EVENTS, read_event);
-    if (!r->oom) {
-        check_clashes(r, c, &s[SECTION_METRICS]);
-    }
-}
-
-int catalog_read(struct catalog *c, struct yaml *const *docs, size_t n_docs, struct errs *errs)
-{
-    struct draft d;
-    draft_open(&d, c, errs);
-    for (size_t i = 0; i < n_docs && !d.reader.oom; i++) {
-        gather(&d, docs[i]);
-    }
-    if (!d.reader.oom) {
-        read_sections(&d);
-    }
-    draft_close(&d);
-    return d.reader.oom ? -ENOMEM : d.reader.problems > 0 ? -EINVAL : catalog_index(c);
+    draft_catalog(r)->events[i] = d.event;
 }

@@ -22,12 +22,9 @@
  * catalog/catalog        what may exist: metrics, labels, events; look-up
  * catalog/yaml           a file as a tree of nodes with their line and column
  * catalog/yaml_schema    mappings read by a table of their keys
- * catalog/load           files and directory to one catalogue
- * catalog/read           trees to the parts of a catalogue
- * catalog/read_labels    label definitions, and the labels of metrics and events
- * catalog/read_events    events and their updates
+ * catalog/load           files and directory to one catalogue: sections, metrics, what is checked at the end
+ * catalog/read           label definitions, the labels of metrics and events, events and their updates
  * catalog/draft          a catalogue while it is read: entries of all files by section
- * catalog/names          a look-up from names to positions
  * catalog/print          the effective catalogue as YAML, Markdown or JSON
  *
  * series/rcu             grace periods
