@@ -16,6 +16,32 @@
 #include "catalog/load.h"
 #include "daemon/settings.h"
 
+/*
+ * options: the command line.
+ *
+ * Shape:   --flag=VALUE or --flag VALUE; a value that begins with -- needs the first form. A switch is --flag,
+ *          --flag=true, --flag=false or --no-flag. A list's flag may come several times, others once. Nothing but flags
+ *          is accepted.
+ * Threads: a config has one owner while it is written.
+ * Memory:  argv is read only.
+ */
+
+// Set by the build.
+#ifndef VE_VERSION
+#define VE_VERSION "unknown"
+#endif
+#ifndef VE_REVISION
+#define VE_REVISION "unknown"
+#endif
+
+// Reads the flags into a config that holds the defaults; stops after --help and --version. What is
+// wrong is added to errs and leaves the setting without a value. Returns 0 or -ENOMEM.
+int config_read_options(struct config *c, int argc, char *const *argv, struct errs *errs);
+
+// Append what --help and --version print.
+void config_help(struct buf *out);
+void config_version(struct buf *out);
+
 // Reads the flags and then the config file; a default file that is missing counts as an empty one.
 // --help and --version end the reading of flags; with them and --reload the file is left alone. Returns 0 and the
 // config; -EINVAL when anything is wrong (all of it is in errs); -ENOMEM.

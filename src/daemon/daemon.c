@@ -8,12 +8,10 @@
 #include "daemon/config.h"
 #include "daemon/confine.h"
 #include "daemon/memory_limit.h"
-#include "daemon/options.h"
 #include "daemon/reload.h"
 #include "daemon/service.h"
 #include "daemon/signals.h"
 #include "daemon/watchdog.h"
-#include "daemon/webfile.h"
 #include "series/rcu.h"
 #include "source/ttl.h"
 
@@ -57,7 +55,7 @@ struct daemon {
     struct ingest *ingest;
     struct self self;
     struct web *web;
-    struct webfile webfile;
+    struct reload_web reload_web;
     struct service_fds passed; // sockets that were handed over; ingest and web own them
     struct watchdog watchdog;
     struct status status;
@@ -356,7 +354,7 @@ static int open_web(struct daemon *d)
     if (rc < 0) {
         fail(rc, "cannot serve HTTP", buf_string(&problem));
     } else {
-        rc = webfile_open(&d->webfile, d->web, d->config->web_config_file, &problem);
+        rc = reload_web_open(&d->reload_web, d->web, d->config->web_config_file, &problem);
         if (rc < 0) {
             fail(rc, "cannot use the web configuration", buf_string(&problem));
         }
@@ -491,7 +489,7 @@ static int open_all(struct daemon *d, struct config *config, struct catalog *cat
             log_debug("cannot install the system call filter", "error", strerror(-confined), NULL);
         }
         struct status_trouble trouble = {state_trouble(&d->state), NULL};
-        status_open(&d->status, d->ingest, d->store, &trouble, clock_mono_ms());
+        backend_status_open(&d->status, d->ingest, d->store, &trouble, clock_mono_ms());
         log_start(d);
         service_ready(d->status.text);
     }
@@ -512,7 +510,7 @@ static void close_all(struct daemon *d)
         log_faults(&d->tls_log, d->web, UINT64_MAX);
     }
     web_free(d->web);
-    webfile_close(&d->webfile);
+    reload_web_close(&d->reload_web);
     ingest_free(d->ingest);
     // Series are not freed: the kernel is faster, and a service manager waits.
     state_close(&d->state);
@@ -554,10 +552,10 @@ static void tick(struct daemon *d)
     log_rejects_tick(&d->log_rejects, d->ingest, schema_current(d->store)->catalog, now_ms);
     log_faults(&d->tls_log, d->web, now_ms);
     backend_tick(&d->backend, now_ms);
-    webfile_tick(&d->webfile, d->web, &d->self, d->config->web_config_file);
+    reload_web_tick(&d->reload_web, d->web, &d->self, d->config->web_config_file);
     watchdog_tick(&d->watchdog, d->ingest, d->web, now_ms);
     struct status_trouble trouble = {state_trouble(&d->state), d->lost_sockets.path};
-    status_tick(&d->status, d->ingest, d->store, &trouble, now_ms);
+    backend_status_tick(&d->status, d->ingest, d->store, &trouble, now_ms);
 }
 
 // ---- Reload
@@ -594,7 +592,7 @@ static int put_in_place(struct daemon *d, const struct reload_bundle *bundle,
 
 static bool fail_reload(struct daemon *d)
 {
-    d->webfile.rejected = false;
+    d->reload_web.rejected = false;
     atomic_store(&d->self.reload_ok, false);
     return false;
 }
@@ -620,7 +618,7 @@ static bool load_again(struct daemon *d, struct buf *report)
     if (web_change(d->web, &web, report) < 0) {
         buf_str(report, "\nthe web settings are unchanged\n");
     }
-    webfile_replace(&d->webfile, d->web, bundle.web_config, &bundle.seen);
+    reload_web_replace(&d->reload_web, d->web, bundle.web_config, &bundle.seen);
     config_free(d->config);
     d->config = config;
     backend_set(&d->backend, config);

@@ -120,19 +120,15 @@
  * web/web                the loop of the web thread, and the HTTP side as the daemon sees it
  *
  * daemon/settings        every setting, once, what each may be, and the struct that holds them
- * daemon/options         the command line
- * daemon/config          the config file, and the whole configuration
+ * daemon/config          the command line, the config file, and the whole configuration
  * daemon/config_sources  the `sources:` of the config file: who may push what
- * daemon/backend         what is shown over HTTP
- * daemon/reload          loads config and catalogue again, all or nothing
- * daemon/reload_request  asks a running daemon to reload, and waits for the result
- * daemon/webfile         the web configuration, read again when it changes
+ * daemon/backend         what is shown over HTTP, and the figures that systemctl shows
+ * daemon/reload          loads all configuration again, all or nothing; the web configuration when it changes; --reload
  * daemon/confine         gives up executing programs and making network sockets
  * daemon/service         the sockets that systemd passes, and notifications to it
  * daemon/service_none    the same without systemd
  * daemon/watchdog        notifies systemd's watchdog while all threads make progress
  * daemon/signals         signals, and how the process ends when a thread is stuck
- * daemon/status          the figures that systemctl shows, and how fast lines of each component come
  * daemon/state           series that survive the process
  * daemon/log_rejects     rejected lines in the log, at a bounded rate, and the last ones for the page
  * daemon/memory_limit    how much memory this process may use
@@ -156,8 +152,7 @@
 #include "daemon/config.h"
 #include "daemon/config_sources.h"
 #include "daemon/daemon.h"
-#include "daemon/options.h"
-#include "daemon/reload_request.h"
+#include "daemon/reload.h"
 #include "web/web.h"
 
 #include <errno.h>
@@ -360,7 +355,7 @@ int main(int argc, char **argv)
     if (config->action == CONFIG_HELP || config->action == CONFIG_VERSION) {
         bool help = config->action == CONFIG_HELP;
         config_free(config);
-        return print_text(help ? options_help : options_version);
+        return print_text(help ? config_help : config_version);
     }
     if (config->action == CONFIG_RELOAD) {
         uint64_t pid = config->reload;

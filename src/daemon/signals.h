@@ -9,7 +9,7 @@
  *          which is queued to it as the value of SIGNALS_ANSWER. That signal has no effect on a process that does not
  *          expect it, so a number that another process has got meanwhile, or that was forged, does no harm.
  * Bounds:  SIGNALS_REQUESTS senders wait at a time; those of further requests get no answer. Of several SIGHUPs that
- *          wait in the kernel it keeps one: who gets no answer sends again (daemon/reload_request).
+ *          wait in the kernel it keeps one: who gets no answer sends again (daemon/reload).
  * Threads: all functions: the main thread. The three signals are blocked in every thread.
  * Source:  sigqueue(3), signal(7).
  */

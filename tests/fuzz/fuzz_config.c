@@ -5,7 +5,6 @@
  * again. What a flag has set stays, whatever the file says.
  */
 #include "daemon/config.h"
-#include "daemon/options.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -48,9 +47,9 @@ static void check_texts(const struct config *c)
 {
     struct buf text = BUF_INIT;
     if (c->action == CONFIG_HELP) {
-        options_help(&text);
+        config_help(&text);
     } else {
-        options_version(&text);
+        config_version(&text);
     }
     must(text.len > 0 && text.p[text.len - 1] == '\n', "the text has no end");
     buf_free(&text);
@@ -62,7 +61,7 @@ static void check_accepted(const struct config *c, int argc, char **argv, struct
     must(config_reload(&again, c, errs) == 0, "the same is refused on a reload");
     config_free(again);
     struct config *flags = calloc(1, sizeof *flags);
-    must(flags != NULL && options_read(flags, argc, argv, errs) == 0 && !errs_has_any(errs),
+    must(flags != NULL && config_read_options(flags, argc, argv, errs) == 0 && !errs_has_any(errs),
          "the same flags are refused");
     for (size_t i = 0; i < SETTING_COUNT; i++) {
         must((flags->origins[i].set_by == CONFIG_BY_FLAG) ==

@@ -6,7 +6,6 @@
 #define VE_TESTS_CONFIG_FILE_H
 
 #include "daemon/config.h"
-#include "daemon/options.h"
 #include "unit.h"
 #include <errno.h>
 #include <unistd.h>

@@ -2,7 +2,6 @@
 #include "base/text.h"
 #include "catalog/yaml.h"
 #include "daemon/config.h"
-#include "daemon/options.h"
 #include "unit.h"
 
 // Reads `text` as a file into the config.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "daemon/config.c"
 #include "daemon/config.h"
-#include "daemon/options.c"
 #include "unit.h"
 #include <sys/stat.h>
 
@@ -21,7 +21,7 @@ static struct config *read_args(const char *args, struct errs *errs)
         argv[argc++] = arg;
     }
     struct config *c = calloc(1, sizeof *c);
-    ck_assert_int_eq(options_read(c, argc, argv, errs), 0);
+    ck_assert_int_eq(config_read_options(c, argc, argv, errs), 0);
     return c;
 }
 
@@ -276,7 +276,7 @@ END_TEST
 START_TEST(help_shows_every_setting_of_the_table)
 {
     struct buf out = BUF_INIT;
-    options_help(&out);
+    config_help(&out);
     const char *help = buf_string(&out);
     size_t flags = 0;
     for (const char *p = help; (p = strstr(p, "\n  --")) != NULL; p++) {
@@ -313,7 +313,7 @@ END_TEST
 START_TEST(help_fits_a_terminal)
 {
     struct buf out = BUF_INIT;
-    options_help(&out);
+    config_help(&out);
     size_t column = 0;
     for (size_t i = 0; i < out.len; i++) {
         column = out.p[i] == '\n' ? 0 : column + 1;
@@ -328,7 +328,7 @@ END_TEST
 START_TEST(the_version_is_one_line)
 {
     struct buf out = BUF_INIT;
-    options_version(&out);
+    config_version(&out);
     ck_assert_str_eq(buf_string(&out),
                      "virtrigaud-exporter " VE_VERSION " (revision " VE_REVISION ")\n");
     buf_free(&out);

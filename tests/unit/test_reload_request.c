@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/clock.h"
-#include "daemon/reload_request.h"
+#include "daemon/reload.h"
 #include "daemon/signals.h"
 #include "unit.h"
 

@@ -3,7 +3,7 @@
 #define ingest_applied played_applied
 #define ingest_rejected played_rejected
 #define service_status played_status
-#include "daemon/status.c"
+#include "daemon/backend.c"
 
 #include "unit.h"
 
@@ -34,14 +34,14 @@ void played_status(const char *text)
 static void tick(struct status *s, uint64_t now_ms, const char *expected)
 {
     told[0] = '\0';
-    status_tick(s, NULL, &store, &trouble, now_ms);
+    backend_status_tick(s, NULL, &store, &trouble, now_ms);
     ck_assert_str_eq(told, expected);
 }
 
 START_TEST(figures_are_those_of_all_components_and_told_when_they_changed)
 {
     struct status s;
-    status_open(&s, NULL, &store, &trouble, 1000);
+    backend_status_open(&s, NULL, &store, &trouble, 1000);
     ck_assert_str_eq(s.text, "0 series, 0 events/s, 0 rejected");
     tick(&s, 6000, "");
     atomic_store(&store.share.quota.used, 12);
@@ -69,7 +69,7 @@ END_TEST
 START_TEST(the_greatest_figures_fit)
 {
     struct status s;
-    status_open(&s, NULL, &store, &trouble, 0);
+    backend_status_open(&s, NULL, &store, &trouble, 0);
     atomic_store(&store.share.quota.used, UINT64_MAX);
     applied[0] = UINT64_MAX / 1000;
     rejected[0][0] = UINT64_MAX;
@@ -83,16 +83,16 @@ START_TEST(a_component_s_rate_is_that_between_two_readings)
 {
     static struct status_rates rates;
     applied[1] = 1000;
-    status_rates_tick(&rates, NULL, 5000);
+    backend_rates_tick(&rates, NULL, 5000);
     ck_assert(!rates.known);
     applied[1] = 1500;
-    status_rates_tick(&rates, NULL, 5000 + STATUS_RATES_MS - 1);
+    backend_rates_tick(&rates, NULL, 5000 + STATUS_RATES_MS - 1);
     ck_assert(!rates.known);
-    status_rates_tick(&rates, NULL, 5000 + 2 * STATUS_RATES_MS);
+    backend_rates_tick(&rates, NULL, 5000 + 2 * STATUS_RATES_MS);
     ck_assert(rates.known);
     ck_assert_double_eq(rates.per_second[1], 25);
     ck_assert_double_eq(rates.per_second[2], 0);
-    status_rates_tick(&rates, NULL, 5000 + 3 * STATUS_RATES_MS);
+    backend_rates_tick(&rates, NULL, 5000 + 3 * STATUS_RATES_MS);
     ck_assert_double_eq(rates.per_second[1], 0);
 }
 END_TEST
