@@ -12,7 +12,7 @@
 #define VE_CATALOG_DRAFT_H
 
 #include "catalog/catalog.h"
-#include "catalog/yaml_schema.h"
+#include "catalog/yaml.h"
 
 struct section_entry {
     const char *name;

@@ -51,4 +51,108 @@ static inline void yaml_free(struct yaml *y)
     yaml_close(y);
 }
 
+/*
+ * Reads a mapping by a table of its keys: what each may hold, whether it may be missing, and where it
+ * goes. The catalogue, the config file, its `sources` and the web configuration are read by it.
+ *
+ * Shape:   keys are read in the order of the table, so that what reads one may depend on those before it. A problem
+ *          is noted and reading goes on, so that one run names everything.
+ * Errors:  each has file, line, column and the path of the key, and there is one wording each: "is missing";
+ *          "unknown key" and "unknown value", which name the nearest known one; "must be …, not …" for a wrong type,
+ *          a number out of its range and a list of a wrong length. (Duplicate keys are found while the tree is made.)
+ * Threads: one owner.
+ * Memory:  what is read borrows from the tree. Places borrow from each other, and live in the frames of their
+ *          callers.
+ */
+
+// Where a value is: keys and positions up to the top of its file. The top itself is NULL.
+struct yaml_place {
+    const struct yaml_place *up;
+    const char *key; // NULL: an entry of a list
+    size_t index;    // which one
+};
+
+struct yaml_reader {
+    const char *file; // that problems name
+    struct errs *errs;
+    size_t problems; // noted so far
+    bool oom;        // sticky; ends all loops
+    void *context;   // for the functions that a table names
+};
+
+enum yaml_type {
+    YAML_KNOWN, // nothing: it is read elsewhere
+    YAML_ANY,   // const struct yaml_node *
+    YAML_TEXT,  // const struct yaml_node *: a single value, of `min` to `max` bytes if max is given
+    YAML_BOOL,  // bool: true or false, without quotes
+    YAML_SWITCH,  // bool: likewise, or yes, no, on, off, in any case, as YAML 1.1 has it
+    YAML_COUNT,   // uint64_t: digits without quotes, from `min` to `max`
+    YAML_WORD,    // int: the position of one of `words`
+    YAML_LIST,    // const struct yaml_node *: of `min` to `max` entries if max is given
+    YAML_MAPPING, // likewise
+};
+
+struct yaml_key {
+    const char *name;
+    enum yaml_type type; // of the field
+    bool required;
+    bool nullable; // nothing at all (an empty value, ~ or null) is the same as no key
+    bool quoted;   // a count may be in quotes
+    uint64_t min;
+    uint64_t max;
+    const char *const *words;
+    size_t n_words;
+    size_t offset; // of the field in `out`
+    // NULL: the value is stored in the field. Else it is called with a value that has the type, and stores it.
+    void (*read)(struct yaml_reader *r, const struct yaml_place *place, const struct yaml_node *n,
+                 void *field);
+};
+
+#define YAML_WORDS(array) .words = (array), .n_words = sizeof(array) / sizeof(array)[0]
+#define YAML_KEYS(table) (table), sizeof(table) / sizeof(table)[0]
+
+// Reads a mapping by its table into the struct `out`. On a problem the field stays as it is.
+void yaml_read_keys(struct yaml_reader *r, const struct yaml_place *place,
+                    const struct yaml_node *n, const struct yaml_key *keys, size_t n_keys,
+                    void *out);
+
+// Reads one key of a mapping.
+void yaml_read_key(struct yaml_reader *r, const struct yaml_place *place, const struct yaml_node *n,
+                   const struct yaml_key *key, void *out);
+
+struct yaml_place yaml_place_key(const struct yaml_place *up, const char *key);
+struct yaml_place yaml_place_item(const struct yaml_place *up, size_t index);
+
+// Notes a problem at the node (NULL: no line is known).
+void yaml_problem(struct yaml_reader *r, const struct yaml_place *place, const struct yaml_node *n,
+                  const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+// Notes "must be WHAT, not …". `plain`: quotes around a single value are what is wrong with it, if it has them.
+void yaml_reject(struct yaml_reader *r, const struct yaml_place *place, const struct yaml_node *n,
+                 bool plain, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+
+// "; the nearest is X" with the known word nearest to `word`, else "". Written to `out`.
+enum { YAML_HINT = 160 };
+const char *yaml_hint(const struct yaml_reader *r, char out[static YAML_HINT], const char *word,
+                      const char *const *words, size_t n_words);
+
+// Whether the value is empty without quotes, ~ or null.
+bool yaml_is_null(const struct yaml_node *n);
+
+// Each says whether the node has that type, and notes a problem if not.
+bool yaml_check_text(struct yaml_reader *r, const struct yaml_place *place,
+                     const struct yaml_node *n);
+bool yaml_check_list(struct yaml_reader *r, const struct yaml_place *place,
+                     const struct yaml_node *n);
+bool yaml_check_mapping(struct yaml_reader *r, const struct yaml_place *place,
+                        const struct yaml_node *n);
+
+// The position of a single value among the words; -1 after a problem.
+int yaml_word(struct yaml_reader *r, const struct yaml_place *place, const struct yaml_node *n,
+              const char *const *words, size_t n_words);
+
+// Reads a finite number without quotes. Returns false after a problem.
+bool yaml_number(struct yaml_reader *r, const struct yaml_place *place, const struct yaml_node *n,
+                 double *ret);
+
 #endif

@@ -152,7 +152,7 @@ static int source(void *backend, const char *component, const char *instance, st
                                    : sources_find(b->sources, (unsigned)number,
                                                   (struct slice){instance, strlen(instance)});
     if (src != NULL) {
-        rc = source_is_up(src) ? self_write_source(out, schema, src) : -ENOTCONN;
+        rc = source_is_up(src) ? expose_self_source(out, schema, src) : -ENOTCONN;
     }
     rcu_leave();
     return rc;

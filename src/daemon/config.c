@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "base/text.h"
-#include "catalog/yaml_schema.h"
+#include "catalog/yaml.h"
 
 enum { FLAG_MOST = 64 }; // bytes of a flag, dashes and NUL included
 

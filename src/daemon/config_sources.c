@@ -3,7 +3,7 @@
 
 #include "base/num.h"
 #include "base/text.h"
-#include "catalog/yaml_schema.h"
+#include "catalog/yaml.h"
 #include "source/source.h"
 
 #include <errno.h>

@@ -20,8 +20,7 @@
  * base/unix_socket       a socket that is bound to a file
  *
  * catalog/catalog        what may exist: metrics, labels, events; look-up
- * catalog/yaml           a file as a tree of nodes with their line and column
- * catalog/yaml_schema    mappings read by a table of their keys
+ * catalog/yaml           a file as a tree of nodes with line and column; mappings read by a table of their keys
  * catalog/load           files and directory to one catalogue: sections, metrics, what is checked at the end
  * catalog/read           label definitions, the labels of metrics and events, events and their updates
  * catalog/draft          a catalogue while it is read: entries of all files by section
@@ -93,8 +92,8 @@
  * expose/family          a family of the catalogue with all its series
  * expose/protobuf        families and series as protobuf messages
  * expose/negotiate       from a request's Accept headers to the format of its answer
- * expose/self            the metrics about the exporter itself
- * expose/expose          the whole exposition
+ * expose/expose          the whole exposition, with the metrics about the exporter itself
+ * expose/self            the table of those metrics
  *
  * web/stats              what the HTTP side counts
  * web/listen             from an address as text to a listening socket
@@ -104,19 +103,17 @@
  * web/tls_fault          the reasons for which a handshake fails
  * web/status_view        what page and /status show, and as JSON
  * web/backend            what the HTTP side needs of the daemon
- * web/page               the page for people
- * web/tls_priority       Go's names of ciphers and curves to a priority string of GnuTLS
  * web/credentials        user and password of a request, and hashes
- * web/webconf            the file of --web.config.file
+ * web/webconf            the file of --web.config.file; Go's names of ciphers to a priority string of GnuTLS
+ * web/page               the page for people
  * web/tls                what a handshake needs, and sessions
  * web/tls_none           the same without GnuTLS
  * web/auth               whether a request is let in
  * web/scrape             requests that wait for a rendering, and which is next
  * web/renderer           the thread that renders
  * web/sd                 sources as targets of Prometheus, and the metrics of each
- * web/reload             requests that wait for a reload
  * web/reply              from an answer as text to a response
- * web/routes             from a request to what answers it
+ * web/routes             from a request to what answers it; requests that wait for a reload
  * web/web                the loop of the web thread, and the HTTP side as the daemon sees it
  *
  * daemon/settings        every setting, once, what each may be, and the struct that holds them

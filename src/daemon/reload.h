@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "catalog/catalog.h"
 #include "daemon/settings.h"
-#include "expose/self.h"
+#include "expose/expose.h"
 #include "source/permission.h"
 #include "web/web.h"
 

@@ -14,7 +14,7 @@
 #ifndef VE_DAEMON_STATE_H
 #define VE_DAEMON_STATE_H
 
-#include "expose/self.h"
+#include "expose/expose.h"
 #include "source/source_restore.h"
 #include "state/statefile.h"
 

@@ -235,7 +235,7 @@ void conns_sample(struct conns *cs);
 // When a connection must be looked at next, UINT64_MAX: never.
 uint64_t conns_deadline(const struct conns *cs);
 
-// Cuts those that are late, but for reloads, which get an answer (reload.c).
+// Cuts those that are late, but for reloads, which get an answer (web/routes).
 void conns_expire(struct conns *cs);
 
 // Whether its time is over.

@@ -193,7 +193,7 @@ static int load(struct tls *t, const struct webconf *c, struct errs *errs)
 static int load_priority(struct tls *t, const struct webconf *c, struct errs *errs)
 {
     struct buf text = BUF_INIT;
-    tls_priority_write(&c->tls.priority, &text);
+    webconf_write_priority(&c->tls.priority, &text);
     const char *string = buf_string(&text);
     int r =
         string != NULL ? gnutls_priority_init(&t->priority, string, NULL) : GNUTLS_E_MEMORY_ERROR;

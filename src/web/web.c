@@ -263,7 +263,7 @@ static int init(struct web *w)
     }
     int r = stats_init(&w->stats);
     r = r < 0 ? r : renderer_init(&w->renderer);
-    r = r < 0 ? r : reload_init(&w->reload, &w->backend, &w->conns);
+    r = r < 0 ? r : routes_reload_init(&w->reload, &w->backend, &w->conns);
     if (r < 0) {
         return r;
     }
@@ -296,7 +296,7 @@ static void destroy(struct web *w)
     scrape_destroy(&w->scrape);
     web_live_free(atomic_exchange(&w->next, NULL));
     web_live_free(w->live);
-    reload_destroy(&w->reload);
+    routes_reload_destroy(&w->reload);
     stats_close(&w->stats);
 }
 
@@ -421,7 +421,7 @@ static bool serve(struct web *w)
     }
     auth_serve(&w->auth);
     scrape_serve(&w->scrape);
-    reload_serve(&w->reload, w->stop_ms != 0);
+    routes_reload_serve(&w->reload, w->stop_ms != 0);
     conns_expire(&w->conns);
     if (w->stop_ms != 0) {
         cut_silent(w);
@@ -625,7 +625,7 @@ const char *web_lost_socket(const struct web *w, size_t i)
 
 void web_reload_done(struct web *w, bool ok, const char *text)
 {
-    if (reload_done(&w->reload, ok, text)) {
+    if (routes_reload_done(&w->reload, ok, text)) {
         wake_loop(w);
     }
 }

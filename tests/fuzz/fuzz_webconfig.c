@@ -20,7 +20,7 @@ static void must(bool good, const char *what)
 static void check_tls(const struct webconf_tls *tls)
 {
     struct buf text = BUF_INIT;
-    bool any = tls_priority_write(&tls->priority, &text);
+    bool any = webconf_write_priority(&tls->priority, &text);
     must(!tls->on || any, "TLS without a version");
     must(tls->priority.n_curves <= TLS_PRIORITY_CURVES, "too many curves");
     must(!tls->on || (tls->cert.path == NULL) != (tls->cert.text == NULL), "not one certificate");

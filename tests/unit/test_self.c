@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "expose/self.h"
+#include "expose/expose.h"
 
 #include "base/process.h"
 #include "dialogue.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "web/tls_priority.h"
+#include "web/webconf.h"
 
 #include "unit.h"
 
@@ -53,7 +53,7 @@ START_TEST(versions_ciphers_and_curves_become_words)
         struct buf out = BUF_INIT;
         char want[512];
         snprintf(want, sizeof want, "%s" GROUPS REST, table[i].want);
-        ck_assert(tls_priority_write(&p, &out));
+        ck_assert(webconf_write_priority(&p, &out));
         ck_assert_str_eq(buf_string(&out), want);
         buf_free(&out);
     }
@@ -68,7 +68,7 @@ START_TEST(the_servers_order_and_chosen_curves_are_told)
                              .n_curves = 2,
                              .curves = {2, 0}};
     struct buf out = BUF_INIT;
-    ck_assert(tls_priority_write(&p, &out));
+    ck_assert(webconf_write_priority(&p, &out));
     ck_assert_str_eq(buf_string(&out),
                      "NONE:+VERS-TLS1.3" ECDHE ":+GROUP-SECP521R1:+GROUP-SECP256R1" REST
                      ":%SERVER_PRECEDENCE");
@@ -92,7 +92,7 @@ START_TEST(what_leaves_no_version_is_told)
         struct tls_priority p = {
             .min = table[i].min, .max = table[i].max, .ciphers = ciphers(table[i].ciphers)};
         struct buf out = BUF_INIT;
-        ck_assert(!tls_priority_write(&p, &out));
+        ck_assert(!webconf_write_priority(&p, &out));
         buf_free(&out);
     }
 }

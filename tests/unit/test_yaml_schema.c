@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "catalog/yaml_schema.h"
+#include "catalog/yaml.h"
 
 #include "unit.h"
 
