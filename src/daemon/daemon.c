@@ -6,8 +6,7 @@
 #include "base/process.h"
 #include "daemon/backend.h"
 #include "daemon/config.h"
-#include "daemon/confine.h"
-#include "daemon/memory_limit.h"
+#include "daemon/limits.h"
 #include "daemon/reload.h"
 #include "daemon/service.h"
 #include "daemon/signals.h"
@@ -157,7 +156,7 @@ static unsigned workers_of(const struct config *c)
 // used.
 static uint64_t cache_bytes_of(const struct config *c)
 {
-    return c->events_cache_size == SETTING_AUTO ? memory_limit() / 4 : c->events_cache_size;
+    return c->events_cache_size == SETTING_AUTO ? limits_memory() / 4 : c->events_cache_size;
 }
 
 // What this process needs for itself.
@@ -484,7 +483,7 @@ static int open_all(struct daemon *d, struct config *config, struct catalog *cat
     backend_set(&d->backend, config);
     rc = start(d);
     if (rc == 0) {
-        int confined = confine();
+        int confined = limits_confine();
         if (confined < 0) {
             log_debug("cannot install the system call filter", "error", strerror(-confined), NULL);
         }

@@ -121,14 +121,13 @@
  * daemon/config_sources  the `sources:` of the config file: who may push what
  * daemon/backend         what is shown over HTTP, and the figures that systemctl shows
  * daemon/reload          loads all configuration again, all or nothing; the web configuration when it changes; --reload
- * daemon/confine         gives up executing programs and making network sockets
  * daemon/service         the sockets that systemd passes, and notifications to it
  * daemon/service_none    the same without systemd
  * daemon/watchdog        notifies systemd's watchdog while all threads make progress
  * daemon/signals         signals, and how the process ends when a thread is stuck
  * daemon/state           series that survive the process
  * daemon/log_rejects     rejected lines in the log, at a bounded rate, and the last ones for the page
- * daemon/memory_limit    how much memory this process may use
+ * daemon/limits          how much memory this process may use; it gives up executing programs and making network sockets
  * daemon/daemon          starts and stops the parts of the process in order
  * daemon/main            actions and exit status
  *

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/memory_limit.h"
+#include "daemon/limits.h"
 #include "unit.h"
 
 #include <sys/resource.h>
@@ -30,7 +30,7 @@ static uint64_t limit_of(const char *list)
     char path[256];
     write_file("list", list);
     snprintf(path, sizeof path, "%s/list", root);
-    return memory_limit_of_group(path, root);
+    return limits_memory_of_group(path, root);
 }
 
 START_TEST(the_least_of_a_group_and_those_above_it_counts)
@@ -51,7 +51,7 @@ START_TEST(the_least_of_a_group_and_those_above_it_counts)
     ck_assert_uint_eq(limit_of("0::/a/b\n"), 1048576);
     ck_assert(limit_of("") == UINT64_MAX);
     ck_assert(limit_of("0::/\n") == UINT64_MAX);
-    ck_assert(memory_limit_of_group("/nowhere", root) == UINT64_MAX);
+    ck_assert(limits_memory_of_group("/nowhere", root) == UINT64_MAX);
     char command[128];
     snprintf(command, sizeof command, "rm -r %s", root);
     ck_assert_int_eq(system(command), 0);
@@ -62,10 +62,10 @@ START_TEST(the_process_has_no_more_than_the_machine)
 {
     long size = sysconf(_SC_PAGESIZE);
     uint64_t all = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)size;
-    ck_assert_uint_gt(memory_limit(), 0);
-    ck_assert_uint_le(memory_limit(), all);
+    ck_assert_uint_gt(limits_memory(), 0);
+    ck_assert_uint_le(limits_memory(), all);
 }
 END_TEST
 
-UNIT_MAIN("memory_limit", the_least_of_a_group_and_those_above_it_counts,
+UNIT_MAIN("limits", the_least_of_a_group_and_those_above_it_counts,
           the_process_has_no_more_than_the_machine)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/confine.c"
+#include "daemon/limits.c"
 
 #include "unit.h"
 
@@ -52,7 +52,7 @@ static int confined(void)
 {
     pthread_t thread;
     sem_init(&go, 0, 0);
-    if (pthread_create(&thread, NULL, in_a_thread, NULL) != 0 || confine() != 0) {
+    if (pthread_create(&thread, NULL, in_a_thread, NULL) != 0 || limits_confine() != 0) {
         return 255;
     }
     sem_post(&go);
@@ -74,4 +74,4 @@ START_TEST(nothing_is_executed_and_no_network_socket_made_by_any_thread)
 }
 END_TEST
 
-UNIT_MAIN("confine", nothing_is_executed_and_no_network_socket_made_by_any_thread)
+UNIT_MAIN("limits_confine", nothing_is_executed_and_no_network_socket_made_by_any_thread)
