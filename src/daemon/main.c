@@ -97,22 +97,20 @@
  *
  * web/stats              what the HTTP side counts
  * web/listen             from an address as text to a listening socket
- * web/conn               connections, by what they wait for and since when; their bytes and answers
+ * web/conn               connections, by what they wait for and since when; their bytes and responses
  * web/request            the head of a request and what it asks for
  * web/channel            a connection as its peer sees it
  * web/tls_fault          the reasons for which a handshake fails
- * web/status_view        what page and /status show, and as JSON
+ * web/status_view        what page and /status show, as HTML and as JSON
  * web/backend            what the HTTP side needs of the daemon
  * web/credentials        user and password of a request, and hashes
  * web/webconf            the file of --web.config.file; Go's names of ciphers to a priority string of GnuTLS
- * web/page               the page for people
  * web/tls                what a handshake needs, and sessions
  * web/tls_none           the same without GnuTLS
  * web/auth               whether a request is let in
  * web/scrape             requests that wait for a rendering, and which is next
  * web/renderer           the thread that renders
  * web/sd                 sources as targets of Prometheus, and the metrics of each
- * web/reply              from an answer as text to a response
  * web/routes             from a request to what answers it; requests that wait for a reload
  * web/web                the loop of the web thread, and the HTTP side as the daemon sees it
  *

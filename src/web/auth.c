@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/siphash.h"
 #include "web/conn.h"
-#include "web/reply.h"
 
 #include <errno.h>
 #include <microhttpd.h>
@@ -411,7 +410,7 @@ static const struct reply no_memory = {.status = MHD_HTTP_INTERNAL_SERVER_ERROR,
 
 static enum auth_result answer(struct auth *g, struct conn *c, const struct reply *r)
 {
-    return reply_send(g->conns, c, r) == 0 ? AUTH_ANSWERED : AUTH_FAILED;
+    return conn_reply(g->conns, c, r) == 0 ? AUTH_ANSWERED : AUTH_FAILED;
 }
 
 static enum auth_result authenticate(struct auth *g, struct conn *c)
@@ -469,14 +468,14 @@ void auth_serve(struct auth *g)
             conn_move(g->conns, c, CONN_HEAD);
             conn_resume(g->conns, c);
         } else {
-            reply_send(g->conns, c, result == 0 ? &unauthorized : &no_memory);
+            conn_reply(g->conns, c, result == 0 ? &unauthorized : &no_memory);
         }
     }
     struct conn_list *waiting = &g->conns->list[CONN_AUTH];
     while (waiting->head != NULL && g->conns->now_ms - waiting->head->since_ms >= AUTH_WAIT_MS) {
         struct conn *c = waiting->head;
         auth_cancel(c);
-        reply_send(g->conns, c, &too_many_tries);
+        conn_reply(g->conns, c, &too_many_tries);
     }
 }
 

@@ -3,7 +3,6 @@
 
 #include "web/auth.h"
 #include "web/conn.h"
-#include "web/reply.h"
 
 #include <errno.h>
 #include <microhttpd.h>
@@ -296,7 +295,7 @@ static void refuse(struct channels *x, struct conn *c, const struct request_faul
     bool head = c->in.len >= 5 && memcmp(c->in.p, "HEAD ", 5) == 0;
     exchange_abandon(x, c);
     conn_clear(c);
-    reply_write(&c->out, &reply, x->conns->conf, !head);
+    conn_reply_write(&c->out, &reply, x->conns->conf, !head);
     count_add(&x->conns->stats->requests_bad, 1);
     conn_move(x->conns, c, CONN_OTHER);
     c->closing = true;

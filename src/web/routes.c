@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "web/page.h"
-#include "web/reply.h"
+#include "web/conn.h"
 #include "web/request.h"
+#include "web/status_view.h"
 
 int routes_reload_init(struct reload *r, const struct web_backend *backend, struct conns *conns)
 {
@@ -43,7 +43,7 @@ bool routes_reload_add(struct reload *r, struct conn *c)
         static const struct reply busy = {.status = MHD_HTTP_SERVICE_UNAVAILABLE,
                                           .text = "too many reloads at once\n",
                                           .retry_later = true};
-        return reply_send(cs, c, &busy) == 0;
+        return conn_reply(cs, c, &busy) == 0;
     }
     MHD_suspend_connection(c->mhd);
     c->suspended = true;
@@ -70,7 +70,7 @@ bool routes_reload_done(struct reload *r, bool ok, const char *text)
 static void answer_all(struct conns *cs, enum conn_state state, const struct reply *reply)
 {
     while (cs->list[state].head != NULL) {
-        reply_send(cs, cs->list[state].head, reply);
+        conn_reply(cs, cs->list[state].head, reply);
     }
 }
 
@@ -80,7 +80,7 @@ static void answer_late(struct conns *cs, enum conn_state state)
                                       .text = "the reload is still under way\n"};
     struct conn_list *l = &cs->list[state];
     while (l->head != NULL && conn_is_late(cs, l->head)) {
-        reply_send(cs, l->head, &late);
+        conn_reply(cs, l->head, &late);
     }
 }
 
@@ -165,7 +165,7 @@ static bool is_readiness(const char *path)
 // What is shown under a path, or NULL.
 static const struct status_view_form *view_of(const char *path)
 {
-    return is_text(path, "/")         ? &page_form
+    return is_text(path, "/")         ? &status_view_page
            : is_text(path, "/status") ? &status_view_json_form
                                       : NULL;
 }
@@ -178,7 +178,7 @@ bool routes_is_taken(const char *path)
 
 static bool answer(struct routes *r, struct conn *c, const struct reply *reply)
 {
-    return reply_send(r->conns, c, reply) == 0;
+    return conn_reply(r->conns, c, reply) == 0;
 }
 
 static bool answer_bad(struct routes *r, struct conn *c, const char *what)

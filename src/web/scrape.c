@@ -2,7 +2,7 @@
 #include "web/scrape.h"
 
 #include "base/clock.h"
-#include "web/reply.h"
+#include "web/conn.h"
 
 #include <errno.h>
 #include <microhttpd.h>
@@ -257,7 +257,7 @@ static void answer_failed(struct scrape *s, struct conn *c, int err)
     snprintf(text, sizeof text, "cannot render: %s\n", strerror(-err));
     const struct reply failed = {.status = MHD_HTTP_INTERNAL_SERVER_ERROR, .text = text};
     count_add(&s->stats->scrapes_failed, 1);
-    reply_send(s->conns, c, &failed);
+    conn_reply(s->conns, c, &failed);
 }
 
 // Those whose rendering has failed.
@@ -272,7 +272,7 @@ static void refuse(struct scrape *s, struct conn *c, const struct reply *why)
 {
     scheduler_cancel(&s->scheduler, c);
     count_add(&s->stats->scrapes_refused, 1);
-    reply_send(s->conns, c, why);
+    conn_reply(s->conns, c, why);
 }
 
 static bool is_late(const struct conn *c)
@@ -289,7 +289,7 @@ static void answer(struct scrape *s, struct conn_answer *shared, struct conn *c)
     if (c->view == NULL) {
         stats_scrape(s->stats, negotiate_format(&c->form), clock_mono_ns() - c->arrived_ns);
     }
-    reply_shared(s->conns, c, shared);
+    conn_reply_shared(s->conns, c, shared);
 }
 
 static struct renderer_bodies *bodies_of(struct scrape *s, const struct conn *c, bool compressed)
@@ -378,7 +378,8 @@ static void finish(struct scrape *s, struct renderer_job *job)
         struct renderer_body *body = job->body;
         job->body = NULL;
         renderer_body_seal(body);
-        shared = reply_body(s->conns, &form, body->buf.p, body->buf.len, renderer_body_free, body);
+        shared =
+            conn_reply_body(s->conns, &form, body->buf.p, body->buf.len, renderer_body_free, body);
         job->result = shared != NULL ? 0 : -ENOMEM;
     }
     if (shared == NULL) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * status_view: what is shown of the daemon, on the page for people (web/page) and as JSON.
+ * status_view: what is shown of the daemon, on the page for people and as JSON.
  *
  * Shape:   the code that fills it does not depend on forms, and a form not on where the figures come from: the
  *          summary first, then any number of rows of each kind.
@@ -118,5 +118,6 @@ struct status_view_form {
 
 extern const struct status_view_form
     status_view_json_form; // JSON; virtrigaud-exporter(8) documents the keys
+extern const struct status_view_form status_view_page; // the page for people
 
 #endif

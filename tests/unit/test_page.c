@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "web/page.c"
+#include "web/status_view.c"
 
 #include "unit.h"
 
@@ -25,7 +25,7 @@ static void write_view(const struct status_view_summary *f)
 {
     out = BUF_INIT;
     view.summary = *f;
-    page_form.write(&out, &view);
+    status_view_page.write(&out, &view);
 }
 
 static void check_has(const char *expected)
@@ -86,7 +86,7 @@ END_TEST
 
 START_TEST(a_page_may_be_framed_by_nobody_and_loads_nothing)
 {
-    ck_assert_str_eq(page_form.policy,
+    ck_assert_str_eq(status_view_page.policy,
                      "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
                      "form-action 'none'; frame-ancestors 'none'");
     write_view(&calm);

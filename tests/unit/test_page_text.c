@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "web/page.c"
+#include "web/status_view.c"
 
 #include "base/text.h"
 #include "unit.h"
