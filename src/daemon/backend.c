@@ -106,15 +106,8 @@ static int render(void *backend, const struct request_filter *filter, enum forma
 {
     struct backend *b = backend;
     struct expose_filter named = {.wants = is_wanted, .ctx = filter};
-    const struct expose_filter *shown = filter != NULL ? &named : NULL;
-    switch (format) {
-    case FORMAT_OPENMETRICS:
-        return expose_openmetrics(sink, b->store, b->self, shown, atomic_load(&b->created));
-    case FORMAT_PROTOBUF:
-        return expose_protobuf(sink, b->store, b->self, shown);
-    default:
-        return expose_text(sink, b->store, b->self, shown);
-    }
+    const struct format how = {.kind = format, .created = atomic_load(&b->created)};
+    return expose_write(sink, b->store, b->self, filter != NULL ? &named : NULL, &how);
 }
 
 // A reload may have taken a source's component away.

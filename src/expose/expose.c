@@ -71,7 +71,7 @@ static bool has_clash(enum self_id id)
 
 static bool is_wanted(const struct self_writer *p, enum self_id id)
 {
-    return p->filter == NULL || p->filter->wants(p->filter->ctx, table[id].name);
+    return is_selected(p->filter, table[id].name);
 }
 
 // Begins a family. Returns whether it is wanted.
@@ -80,13 +80,14 @@ static bool begin(struct self_writer *p, enum self_id id)
     if (!is_wanted(p, id)) {
         return false;
     }
-    const char *type = p->format->openmetrics && has_clash(id) ? "unknown" : table[id].type;
+    const char *type =
+        p->format->kind == FORMAT_OPENMETRICS && has_clash(id) ? "unknown" : table[id].type;
     const struct format_head head = {
         .name = table[id].name,
         .help = table[id].help,
         .type = type,
         .unit = unit_of(table[id].name, format_family_len(table[id].name, type))};
-    if (p->format->protobuf) {
+    if (p->format->kind == FORMAT_PROTOBUF) {
         protobuf_end(p->out, p->begun);
         p->begun = protobuf_begin(p->out, &head);
     } else {
@@ -97,7 +98,7 @@ static bool begin(struct self_writer *p, enum self_id id)
 
 static void label(struct self_writer *p, const char *name, const char *value, size_t len)
 {
-    if (p->format->protobuf) {
+    if (p->format->kind == FORMAT_PROTOBUF) {
         protobuf_label(&p->labels, name, value, len);
         return;
     }
@@ -112,7 +113,7 @@ static void sample(struct self_writer *p, enum self_id id, double value)
     const char *labels = buf_string(&p->labels);
     if (labels == NULL) {
         p->out->failed = true;
-    } else if (p->format->protobuf) {
+    } else if (p->format->kind == FORMAT_PROTOBUF) {
         protobuf_sample(p->out, table[id].type, &p->labels, value);
     } else {
         format_sample(p->out, table[id].name, labels, value);
@@ -395,7 +396,7 @@ int expose_self(struct buf *out, const struct format *format, const struct schem
 
 int expose_self_source(struct buf *out, const struct schema *schema, const struct source *src)
 {
-    const struct format text = {.openmetrics = false};
+    const struct format text = {.kind = FORMAT_TEXT};
     struct self_writer p = {.out = out, .format = &text, .schema = schema};
     uint64_t heard = atomic_load_explicit(&src->heard_real, memory_order_relaxed);
     begin(&p, SELF_source_up);
@@ -411,8 +412,8 @@ int expose_self_source(struct buf *out, const struct schema *schema, const struc
 
 // ---- The whole exposition
 
-static int expose(struct format_sink *sink, struct series_store *store, const struct self *self,
-                  const struct format *format, const struct expose_filter *filter)
+int expose_write(struct format_sink *sink, struct series_store *store, const struct self *self,
+                 const struct expose_filter *filter, const struct format *format)
 {
     int rc = 0;
     rcu_enter();
@@ -430,25 +431,4 @@ static int expose(struct format_sink *sink, struct series_store *store, const st
     rcu_leave();
     format_end(sink->text, format);
     return rc < 0 || !sink->text->failed ? rc : -ENOMEM;
-}
-
-int expose_text(struct format_sink *sink, struct series_store *store, const struct self *self,
-                const struct expose_filter *filter)
-{
-    const struct format text = {.openmetrics = false};
-    return expose(sink, store, self, &text, filter);
-}
-
-int expose_openmetrics(struct format_sink *sink, struct series_store *store,
-                       const struct self *self, const struct expose_filter *filter, bool created)
-{
-    const struct format openmetrics = {.openmetrics = true, .created = created};
-    return expose(sink, store, self, &openmetrics, filter);
-}
-
-int expose_protobuf(struct format_sink *sink, struct series_store *store, const struct self *self,
-                    const struct expose_filter *filter)
-{
-    const struct format protobuf = {.protobuf = true};
-    return expose(sink, store, self, &protobuf, filter);
 }

@@ -75,15 +75,9 @@ int expose_self_source(struct buf *out, const struct schema *schema, const struc
 
 // ---- The whole exposition
 
-// Writes the whole exposition and leaves it to the caller to end the sink. Returns 0, -ENOMEM (then a part is written).
-int expose_text(struct format_sink *sink, struct series_store *store, const struct self *self,
-                const struct expose_filter *filter);
-// The same as OpenMetrics; `created`: with when series began.
-int expose_openmetrics(struct format_sink *sink, struct series_store *store,
-                       const struct self *self, const struct expose_filter *filter, bool created);
-
-// The same as length-delimited MetricFamily messages.
-int expose_protobuf(struct format_sink *sink, struct series_store *store, const struct self *self,
-                    const struct expose_filter *filter);
+// Writes those families that the filter (NULL: all) wants, and leaves it to the caller to end the sink. Returns 0,
+// -ENOMEM (then a part is written).
+int expose_write(struct format_sink *sink, struct series_store *store, const struct self *self,
+                 const struct expose_filter *filter, const struct format *format);
 
 #endif

@@ -103,7 +103,7 @@ static void add_le(struct making *m, size_t i)
     buf_str(text, m->family->labelled ? ",le=\"" : "le=\"");
     if (i == m->family->n_bounds) {
         buf_str(text, "+Inf");
-    } else if (m->format->openmetrics) {
+    } else if (m->format->kind == FORMAT_OPENMETRICS) {
         buf_add(text, number, num_canonical(number, m->family->bounds[i]));
     } else {
         buf_add(text, number, num_double(number, m->family->bounds[i]));
@@ -138,10 +138,10 @@ static void family_text_init(struct family_text *s, const struct format *f,
 {
     struct making m = {.family_text = s, .family = family, .format = f};
     *s = (struct family_text){.n_bounds = family->n_bounds,
-                              .created =
-                                  f->openmetrics && f->created && family->type != METRIC_GAUGE};
+                              .created = f->kind == FORMAT_OPENMETRICS && f->created &&
+                                         family->type != METRIC_GAUGE};
     bool below_0 = family->n_bounds > 0 && family->bounds[0] < 0;
-    s->least = !f->openmetrics ? -INFINITY : below_0 ? INFINITY : 0;
+    s->least = f->kind != FORMAT_OPENMETRICS ? -INFINITY : below_0 ? INFINITY : 0;
     add_lines(&m);
     size_t longest = 0;
     size_t len = s->text.len;
@@ -295,9 +295,9 @@ static void write_series(struct buf *out, const struct format *format,
                          const struct series *s)
 {
     uint64_t counts[CATALOG_MAX_BOUNDS + 1];
-    struct family_text_series series = {.created_ms = s->record->created_ms,
-                                        .exemplars =
-                                            format->openmetrics ? series_exemplars(s) : NULL};
+    struct family_text_series series = {
+        .created_ms = s->record->created_ms,
+        .exemplars = format->kind == FORMAT_OPENMETRICS ? series_exemplars(s) : NULL};
     series.labels.p = series_text(s, &series.labels.len);
     switch (t->type) {
     case METRIC_COUNTER:
@@ -376,7 +376,7 @@ int family_write(struct format_sink *sink, const struct format *format, const st
     }
     const struct format_head head = {
         .name = m->name, .help = m->help, .type = catalog_type_name(m->type), .unit = m->unit};
-    if (format->protobuf) {
+    if (format->kind == FORMAT_PROTOBUF) {
         return write_protobuf(sink, &head, f, &walk, s);
     }
     struct family_text text;
@@ -393,7 +393,7 @@ int family_write(struct format_sink *sink, const struct format *format, const st
 void family_write_buckets(struct buf *out, const struct format *f, const char *name,
                           const double *bounds, size_t n, const uint64_t *counts, double sum)
 {
-    if (f->protobuf) {
+    if (f->kind == FORMAT_PROTOBUF) {
         const struct protobuf_labels none = {.n = 0};
         const struct protobuf_series series = {
             .bounds = bounds, .n_bounds = n, .counts = counts, .sum = sum};
@@ -404,7 +404,7 @@ void family_write_buckets(struct buf *out, const struct format *f, const char *n
     const struct family_text_spec family = {
         .name = name, .type = METRIC_HISTOGRAM, .bounds = bounds, .n_bounds = n};
     const struct family_text_series series = {.counts = counts, .sum = sum};
-    const struct format format = {.openmetrics = f->openmetrics}; // its start is not known
+    const struct format format = {.kind = f->kind}; // its start is not known
     family_text_init(&s, &format, &family);
     family_text_histogram(&s, out, &series);
     family_text_close(&s);

@@ -38,7 +38,7 @@ static void open_head(struct buf *out, const struct format_head *head)
 
 void format_head(struct buf *out, const struct format *f, const struct format_head *head)
 {
-    if (f->openmetrics) {
+    if (f->kind == FORMAT_OPENMETRICS) {
         open_head(out, head);
         return;
     }
@@ -66,7 +66,7 @@ void format_sample(struct buf *out, const char *name, const char *labels, double
 
 void format_end(struct buf *out, const struct format *f)
 {
-    if (f->openmetrics) {
+    if (f->kind == FORMAT_OPENMETRICS) {
         buf_str(out, "# EOF\n");
     }
 }

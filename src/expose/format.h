@@ -18,13 +18,13 @@
 #include "base/buf.h"
 #include "expose/gzip.h"
 
+// Text 0.0.4, OpenMetrics 1.0.0, and that of expose/protobuf.
 enum format_kind { FORMAT_TEXT, FORMAT_OPENMETRICS, FORMAT_PROTOBUF, FORMAT_KINDS };
 
 // How to write.
 struct format {
-    bool openmetrics; // OpenMetrics 1.0.0; else text 0.0.4
-    bool protobuf;    // neither: expose/protobuf
-    bool created;     // OpenMetrics: with the lines `_created`
+    enum format_kind kind;
+    bool created; // OpenMetrics: with the lines `_created`
 };
 
 // The lines before a family's samples.

@@ -74,7 +74,7 @@ static void expose(struct side *s, struct buf *out)
     const struct schema *schema = schema_current(s->store);
     struct format_sink sink = format_sink_text(out);
     for (size_t i = 0; i < schema->catalog->n_metrics; i++) {
-        must(family_write(&sink, &(struct format){.openmetrics = true}, &schema->families[i],
+        must(family_write(&sink, &(struct format){.kind = FORMAT_OPENMETRICS}, &schema->families[i],
                           WALK_ALL) == 0,
              "no memory");
     }

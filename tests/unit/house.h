@@ -198,7 +198,9 @@ static inline const char *house_expose(struct house *h, bool (*wants)(const void
     struct expose_filter filter = {.wants = wants};
     struct format_sink sink = format_sink_text(&h->text);
     buf_clear(&h->text);
-    house_must(expose_text(&sink, h->store, &h->self, &filter) == 0, "no memory");
+    house_must(expose_write(&sink, h->store, &h->self, &filter,
+                            &(struct format){.kind = FORMAT_TEXT}) == 0,
+               "no memory");
     return buf_string(&h->text);
 }
 
@@ -208,7 +210,9 @@ static inline const char *house_open_text(struct house *h,
     struct expose_filter filter = {.wants = wants};
     struct format_sink sink = format_sink_text(&h->text);
     buf_clear(&h->text);
-    house_must(expose_openmetrics(&sink, h->store, &h->self, &filter, created) == 0, "no memory");
+    house_must(expose_write(&sink, h->store, &h->self, &filter,
+                            &(struct format){FORMAT_OPENMETRICS, created}) == 0,
+               "no memory");
     return buf_string(&h->text);
 }
 

@@ -56,7 +56,8 @@ static const char *only(const char *name)
     struct expose_filter filter = {.wants = is, .ctx = name};
     struct format_sink sink = format_sink_text(&h.text);
     buf_clear(&h.text);
-    ck_assert_int_eq(expose_text(&sink, h.store, &h.self, &filter), 0);
+    ck_assert_int_eq(
+        expose_write(&sink, h.store, &h.self, &filter, &(struct format){.kind = FORMAT_TEXT}), 0);
     return buf_string(&h.text);
 }
 

@@ -64,7 +64,7 @@ static void disturb(struct format_sink *sink)
 
 static void write_family(void)
 {
-    const struct format format = {.openmetrics = false};
+    const struct format format = {.kind = FORMAT_TEXT};
     struct format_sink sink = format_sink_text(&h.text);
     buf_clear(&h.text);
     walked = 0;

@@ -5,10 +5,10 @@
 
 #include <float.h>
 
-static const struct format TEXT = {.openmetrics = false,
+static const struct format TEXT = {.kind = FORMAT_TEXT,
                                    .created = true}; // which text does not know
-static const struct format OPEN = {.openmetrics = true};
-static const struct format CREATED = {.openmetrics = true, .created = true};
+static const struct format OPEN = {.kind = FORMAT_OPENMETRICS};
+static const struct format CREATED = {.kind = FORMAT_OPENMETRICS, .created = true};
 
 static void expect(struct family_text *s, struct buf *got, const char *want)
 {

@@ -15,8 +15,8 @@ static void expect(struct buf *got, const char *want)
     buf_free(got);
 }
 
-static const struct format TEXT = {.openmetrics = false};
-static const struct format OPEN = {.openmetrics = true};
+static const struct format TEXT = {.kind = FORMAT_TEXT};
+static const struct format OPEN = {.kind = FORMAT_OPENMETRICS};
 
 START_TEST(a_head_has_help_and_type)
 {
@@ -162,7 +162,9 @@ START_TEST(a_full_buffer_says_so)
         struct buf b = {.max = max};
         struct expose_filter filter = {.wants = house_wants_catalog};
         struct format_sink sink = format_sink_text(&b);
-        ck_assert_int_lt(expose_text(&sink, h.store, &h.self, &filter), 0);
+        ck_assert_int_lt(
+            expose_write(&sink, h.store, &h.self, &filter, &(struct format){.kind = FORMAT_TEXT}),
+            0);
         ck_assert_uint_le(b.len, max);
         buf_free(&b);
     }

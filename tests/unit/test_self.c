@@ -65,7 +65,8 @@ static const char *only(const char *name)
     struct expose_filter filter = {.wants = is, .ctx = name};
     struct format_sink sink = format_sink_text(&h.text);
     buf_clear(&h.text);
-    ck_assert_int_eq(expose_text(&sink, h.store, &h.self, &filter), 0);
+    ck_assert_int_eq(
+        expose_write(&sink, h.store, &h.self, &filter, &(struct format){.kind = FORMAT_TEXT}), 0);
     const char *text = buf_string(&h.text);
     for (int heads = 0; *text == '#' && heads < 2; heads++) {
         text = strchr(text, '\n') + 1;
@@ -81,7 +82,8 @@ START_TEST(all_families_stand_in_order_with_their_types)
     dialogue_line(&d, "{\"hello\":{\"component\":\"provider\",\"instance\":\"i\"}}\n");
     struct format_sink sink = format_sink_text(&h.text);
     buf_clear(&h.text);
-    ck_assert_int_eq(expose_text(&sink, h.store, &h.self, NULL), 0);
+    ck_assert_int_eq(
+        expose_write(&sink, h.store, &h.self, NULL, &(struct format){.kind = FORMAT_TEXT}), 0);
     struct buf want = BUF_INIT;
     struct buf got = BUF_INIT;
     for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
