@@ -7,9 +7,6 @@
 #include "base/num.h"
 #include "base/text.h"
 
-#include "base/json_writer.h"
-#include "base/num.h"
-
 // Numbers are written alike in all three forms.
 static void add_number(struct buf *out, double v)
 {
