@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Workers that judge lines of few sources at once: info metrics that each sets differently, batches that set one over and
+ * Workers that apply lines of few sources at once: info metrics that each sets differently, batches that set one over and
  * over, owned gauges that another line forgets, leases that end. No line takes over a second (line_watch); in the end each
  * source that says one more thing in an info metric says just that, and what no line removes holds all that was counted.
  */

@@ -39,7 +39,7 @@ struct fake {
     bool silent;          // no replies
     bool lies;            // about the position of each session
     bool by_bytes;        // replies go out byte by byte, reads take one byte too
-    atomic_bool deaf;     // reads nothing
+    atomic_bool stalled;  // reads nothing
     atomic_bool stop;
     atomic_uint lines;       // all connections
     atomic_uint connections; //
@@ -239,7 +239,7 @@ static void fake_serve(struct fake *f, int fd)
     f->connections++;
     for (bool on = true; on && !f->stop;) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
-        if (f->deaf || poll(&p, 1, 10) <= 0) {
+        if (f->stalled || poll(&p, 1, 10) <= 0) {
             usleep(1000);
             continue;
         }

@@ -59,7 +59,7 @@ static inline void line_watch_begin(struct line_watch *w)
     }
 }
 
-// NULL: no line is being judged until the next call.
+// NULL: no line is being applied until the next call.
 static inline void line_watch_next(struct line_watch *w, const char *line, size_t len)
 {
     atomic_store(&w->line, NULL);

@@ -15,13 +15,13 @@
 static struct house h;
 
 // A line, and how it is refused; reason REJECT_NONE: it is applied.
-struct judged {
+struct line_case {
     const char *line;
     enum reject_reason reason;
     const char *detail;
 };
 
-static void expect_all(const struct judged *cases, size_t n)
+static void expect_all(const struct line_case *cases, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         struct event_result v = house_line(&h, cases[i].line);
@@ -98,7 +98,7 @@ END_TEST
 START_TEST(an_op_fits_its_type)
 {
     house_open(&h, NULL, 1000, 1000);
-    static const struct judged cases[] = {
+    static const struct line_case cases[] = {
         {S ",\"op\":\"set\",\"value\":1}", REJECT_bad_op, "op \"set\" does not fit a counter"},
         {S ",\"op\":\"observe\",\"value\":1}", REJECT_bad_op,
          "op \"observe\" does not fit a counter"},
@@ -122,7 +122,7 @@ END_TEST
 START_TEST(names_and_fields_are_those_that_exist)
 {
     house_open(&h, NULL, 1000, 1000);
-    static const struct judged cases[] = {
+    static const struct line_case cases[] = {
         {"{}", REJECT_unknown_field, "exactly one of metric and event is wanted"},
         {"{\"labels\":{}}", REJECT_unknown_field, "exactly one of metric and event is wanted"},
         {"{\"metric\":\"a\",\"event\":\"b\"}", REJECT_unknown_field,
@@ -150,7 +150,7 @@ END_TEST
 START_TEST(labels_are_exactly_those_declared)
 {
     house_open(&h, NULL, 1000, 1000);
-    static const struct judged cases[] = {
+    static const struct line_case cases[] = {
         {Q ",\"value\":1}", REJECT_missing_label, "label \"kind\" is absent or empty"},
         {Q ",\"labels\":{},\"value\":1}", REJECT_missing_label,
          "label \"kind\" is absent or empty"},
@@ -243,7 +243,7 @@ START_TEST(aliases_are_rewritten_where_a_label_is_bound_to_them)
                "labels:\n  m: {values: [CreateVM], aliases: {Create: CreateVM}}\n"
                "metrics:\n  - {name: a_total, type: counter, help: h, labels: [{method: m}]}\n",
                9, 9);
-    static const struct judged cases[] = {
+    static const struct line_case cases[] = {
         {"{\"metric\":\"a_total\",\"labels\":{\"method\":\"Create\"}}", REJECT_NONE, ""},
         {"{\"metric\":\"a_total\",\"labels\":{\"method\":\"CreateVM\"}}", REJECT_NONE, ""},
         {"{\"metric\":\"a_total\",\"labels\":{\"method\":\"create\"}}", REJECT_NONE, ""},
@@ -268,7 +268,7 @@ END_TEST
 START_TEST(a_value_is_a_finite_number)
 {
     house_open(&h, NULL, 1000, 1000);
-    static const struct judged cases[] = {
+    static const struct line_case cases[] = {
         {QK "}", REJECT_missing_value, "a value is wanted"},
         {QK ",\"op\":\"add\"}", REJECT_missing_value, "a value is wanted"},
         {H "}", REJECT_missing_value, "a value is wanted"},
@@ -294,7 +294,7 @@ END_TEST
 START_TEST(a_sum_stays_finite)
 {
     house_open(&h, NULL, 1000, 1000);
-    static const struct judged cases[] = {
+    static const struct line_case cases[] = {
         {S ",\"value\":1e308}", REJECT_NONE, ""},
         {S ",\"value\":1e308}", REJECT_bad_value, "the sum would not be finite"},
         {S ",\"value\":7e307}", REJECT_NONE, ""},
@@ -320,7 +320,7 @@ START_TEST(defaults_of_a_hello_fill_what_a_line_declares)
     struct origin_defaults defaults = {
         .n = 3, .names = {name[0], name[1], name[2]}, .values = {value[0], value[1], value[2]}};
     h.origin.defaults = &defaults;
-    static const struct judged cases[] = {
+    static const struct line_case cases[] = {
         {Q ",\"value\":1}", REJECT_NONE, ""},
         {Q ",\"labels\":{},\"value\":2}", REJECT_NONE, ""},
         {Q ",\"labels\":{\"kind\":\"VMClass\"},\"value\":3}", REJECT_NONE, ""},

@@ -114,7 +114,7 @@ END_TEST
 
 START_TEST(a_reader_that_sleeps_holds_a_send_no_longer_than_asked)
 {
-    struct fake f = {.deaf = true};
+    struct fake f = {.stalled = true};
     fake_start(&f);
     struct link *c = open_client(&f, NULL, 16384, 50);
     char line[8000];
@@ -133,7 +133,7 @@ START_TEST(a_reader_that_sleeps_holds_a_send_no_longer_than_asked)
     uint64_t before = ms();
     ck_assert_int_eq(link_sync(c, 100), -ETIMEDOUT);
     ck_assert_uint_lt(ms() - before, 500);
-    f.deaf = false;
+    f.stalled = false;
     ck_assert_int_eq(link_sync(c, 5000), 0);
     struct link_stats s;
     link_close(c, 1000, &s);
@@ -146,13 +146,13 @@ END_TEST
 
 START_TEST(what_is_lost_while_connected_is_told_before_the_next_sync)
 {
-    struct fake f = {.deaf = true};
+    struct fake f = {.stalled = true};
     fake_start(&f);
     struct link *c = open_client(&f, &hello, LINK_BUFFER_MIN, 0);
     while (link_stats(c).lost < 3) {
         link_event(c, "e", NULL, 0); // not written: the hello is not answered
     }
-    f.deaf = false;
+    f.stalled = false;
     ck_assert_int_eq(link_sync(c, 5000), 0);
     link_close(c, 5000, NULL);
     fake_stop(&f);

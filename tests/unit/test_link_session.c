@@ -218,13 +218,13 @@ START_TEST(what_is_lost_later_is_told_by_a_later_hello)
     ck_assert_int_eq(link_sync(c, 5000), 0);
     send_number(c, 0);
     ck_assert_int_eq(link_sync(c, 5000), 0);
-    f.deaf = true;
+    f.stalled = true;
     usleep(50000);
     unsigned taken = 1;
     while (link_stats(c).lost < 3) {
         taken += send_number(c, taken) == 0;
     }
-    f.deaf = false;
+    f.stalled = false;
     struct link_stats s;
     ck_assert_int_eq(link_close(c, 5000, &s), 0);
     fake_stop(&f);
@@ -531,7 +531,7 @@ END_TEST
 
 START_TEST(no_call_waits_for_a_daemon_that_does_not_read)
 {
-    struct fake f = {.deaf = true};
+    struct fake f = {.stalled = true};
     fake_start(&f);
     struct link *c = open_client(&f, 0, 0);
     uint64_t longest = 0;
@@ -542,7 +542,7 @@ START_TEST(no_call_waits_for_a_daemon_that_does_not_read)
     }
     ck_assert_uint_lt(longest, 1000);
     ck_assert_uint_gt(link_stats(c).lost, 0);
-    f.deaf = false;
+    f.stalled = false;
     struct link_stats s;
     ck_assert_int_eq(link_close(c, 60000, &s), 0);
     fake_stop(&f);
@@ -557,7 +557,7 @@ START_TEST(what_a_silent_daemon_got_is_unknown_and_the_rest_lost)
     fake_start(&f);
     struct link *c = open_client(&f, 0, 0);
     ck_assert_int_eq(link_connect(c, 5000), 0);
-    f.deaf = true;
+    f.stalled = true;
     usleep(50000); // a read that was begun before
     send_number(c, 0);
     send_number(c, 1);
