@@ -1,40 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "event/compact.h"
 
-#include <stdbool.h>
-#include <stdint.h>
-#include <string.h>
+#include "event/bytes.h"
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
-enum { BLOCK = 64, PIECE = 16 };
+enum { BLOCK = 64, PIECE = 32 };
 
 // A bit for each byte of a block.
 struct masks {
     uint64_t quotes;
     uint64_t backslashes;
     uint64_t blanks;
+    uint64_t separators; // brackets, braces, colons and commas
 };
 
 #ifdef __SSE2__
-static uint64_t bits_of(__m128i bytes, unsigned at)
+enum { SSE2_PIECE = 16 };
+
+static inline __m128i find_byte(__m128i bytes, char c)
+{
+    return _mm_cmpeq_epi8(bytes, _mm_set1_epi8(c));
+}
+
+static inline __m128i find_blanks(__m128i bytes)
+{
+    return _mm_or_si128(_mm_or_si128(find_byte(bytes, ' '), find_byte(bytes, '\t')),
+                        find_byte(bytes, '\r'));
+}
+
+static inline __m128i find_separators(__m128i bytes)
+{
+    __m128i braces = _mm_or_si128(bytes, _mm_set1_epi8(0x20)); // which brackets become, too
+    return _mm_or_si128(_mm_or_si128(find_byte(braces, '{'), find_byte(braces, '}')),
+                        _mm_or_si128(find_byte(bytes, ':'), find_byte(bytes, ',')));
+}
+
+static inline uint64_t bits_of(__m128i bytes, unsigned at)
 {
     return (uint64_t)(uint32_t)_mm_movemask_epi8(bytes) << at;
 }
 
-static struct masks masks_of(const char *block)
+static inline struct masks masks_of(const char *block)
 {
     struct masks m = {0};
-    for (unsigned at = 0; at < BLOCK; at += PIECE) {
+    for (unsigned at = 0; at < BLOCK; at += SSE2_PIECE) {
         __m128i bytes = _mm_loadu_si128((const void *)(block + at));
-        __m128i space = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(' '));
-        __m128i tab = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\t'));
-        __m128i cr = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\r'));
-        m.quotes |= bits_of(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), at);
-        m.backslashes |= bits_of(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')), at);
-        m.blanks |= bits_of(_mm_or_si128(_mm_or_si128(space, tab), cr), at);
+        m.quotes |= bits_of(find_byte(bytes, '"'), at);
+        m.backslashes |= bits_of(find_byte(bytes, '\\'), at);
+        m.blanks |= bits_of(find_blanks(bytes), at);
+        m.separators |= bits_of(find_separators(bytes), at);
     }
     return m;
 }
@@ -44,16 +57,59 @@ static struct masks masks_of(const char *block)
     struct masks m = {0};
     for (unsigned at = 0; at < BLOCK; at++) {
         char c = block[at];
+        bool bracket = (c | 0x20) == '{' || (c | 0x20) == '}';
         m.quotes |= (uint64_t)(c == '"') << at;
         m.backslashes |= (uint64_t)(c == '\\') << at;
         m.blanks |= (uint64_t)(c == ' ' || c == '\t' || c == '\r') << at;
+        m.separators |= (uint64_t)(bracket || c == ':' || c == ',') << at;
     }
     return m;
 }
 #endif
 
+#ifdef __x86_64__
+BYTES_WIDE_INLINED uint64_t both_wide(__m256i low, __m256i high)
+{
+    return (uint32_t)_mm256_movemask_epi8(low) | (uint64_t)(uint32_t)_mm256_movemask_epi8(high)
+                                                     << BYTES_BLOCK;
+}
+
+BYTES_WIDE_INLINED __m256i find_wide(__m256i bytes, char c)
+{
+    return _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(c));
+}
+
+BYTES_WIDE_INLINED __m256i find_blanks_wide(__m256i bytes)
+{
+    return _mm256_or_si256(_mm256_or_si256(find_wide(bytes, ' '), find_wide(bytes, '\t')),
+                           find_wide(bytes, '\r'));
+}
+
+BYTES_WIDE_INLINED __m256i find_separators_wide(__m256i bytes)
+{
+    __m256i braces = _mm256_or_si256(bytes, _mm256_set1_epi8(0x20));
+    return _mm256_or_si256(_mm256_or_si256(find_wide(braces, '{'), find_wide(braces, '}')),
+                           _mm256_or_si256(find_wide(bytes, ':'), find_wide(bytes, ',')));
+}
+
+BYTES_WIDE_INLINED struct masks masks_wide(const char *block)
+{
+    __m256i low = bytes_load_wide(block);
+    __m256i high = bytes_load_wide(block + BYTES_BLOCK);
+    return (struct masks){
+        .quotes = both_wide(find_wide(low, '"'), find_wide(high, '"')),
+        .backslashes = both_wide(find_wide(low, '\\'), find_wide(high, '\\')),
+        .blanks = both_wide(find_blanks_wide(low), find_blanks_wide(high)),
+        .separators = both_wide(find_separators_wide(low), find_separators_wide(high)),
+    };
+}
+#endif
+
+// Known where it is passed, so that it is inlined.
+typedef struct masks masks_fn(const char *block);
+
 // Each bit becomes the sum of those up to it: 1 from an opening quote to before the closing one.
-static uint64_t between_quotes(uint64_t quotes)
+BYTES_INLINED uint64_t between_quotes(uint64_t quotes)
 {
     for (unsigned by = 1; by < BLOCK; by *= 2) {
         quotes ^= quotes << by;
@@ -61,73 +117,97 @@ static uint64_t between_quotes(uint64_t quotes)
     return quotes;
 }
 
-static bool is_separator(char c)
-{
-    static const bool yes[256] = {
-        ['{'] = true, ['}'] = true, ['['] = true, [']'] = true, [':'] = true, [','] = true};
-    return yes[(unsigned char)c];
-}
-
+// What is known of the bytes before a block.
 struct writing {
     char *out;
-    size_t len;
-    uint64_t in_string; // all ones where the block before ended in a string
-    bool blank;         // it ended with one that was dropped
+    uint64_t in_string; // all ones where they end in a string
+    uint64_t blank;     // 1: they end in blanks that are dropped
+    uint64_t separated; // 1: the last one is a separator
+    uint64_t open;      // 1: they end in blanks without a separator before, which need one behind
 };
 
-// Whether blanks before `next` may be dropped.
-static bool can_drop(const struct writing *w, char next)
+/*
+ * Whether the blanks, a bit each, may be dropped: a separator is before or behind each run of them. To add 1 to the first bit
+ * of a run leaves 1 behind its last one.
+ */
+BYTES_INLINED bool can_drop(struct writing *w, uint64_t blanks, uint64_t separators, uint64_t valid)
 {
-    return w->len == 0 || is_separator(w->out[w->len - 1]) || is_separator(next);
+    uint64_t first = blanks & ~(blanks << 1 | w->blank);
+    uint64_t bad = first & ~(separators << 1 | w->separated);
+    uint64_t sum;
+    bool over = __builtin_add_overflow(blanks, bad, &sum);
+    over |= __builtin_add_overflow(sum, w->open, &sum);
+    w->open = over;
+    w->blank = blanks >> (BLOCK - 1);
+    w->separated = separators >> (BLOCK - 1);
+    return (sum & ~blanks & valid & ~separators) == 0;
 }
 
-// Adds what a block of n bytes has besides blanks outside of strings. Bytes up to PIECE behind the block are readable.
-static bool add_block(struct writing *w, const char *block, size_t n)
+// Writes the bytes of a block that have a bit. Up to PIECE bytes behind the block are readable.
+BYTES_INLINED void write_runs(struct writing *w, const char *block, uint64_t left)
 {
-    struct masks m = masks_of(block);
+    while (left != 0) {
+        unsigned from = (unsigned)__builtin_ctzll(left);
+        uint64_t others = left + (left & -left); // without the first run, but with a bit behind it
+        size_t len = (others != 0 ? (unsigned)__builtin_ctzll(others) : BLOCK) - from;
+        memcpy(w->out, block + from, PIECE);
+        if (len > PIECE) {
+            memcpy(w->out + PIECE, block + from + PIECE, PIECE);
+        }
+        w->out += len;
+        left &= others;
+    }
+}
+
+// Adds what a block of n bytes has besides blanks outside of strings.
+BYTES_INLINED bool add_block(struct writing *w, const char *block, size_t n, masks_fn *masks)
+{
+    struct masks m = masks(block);
+    uint64_t valid = n < BLOCK ? ((uint64_t)1 << n) - 1 : UINT64_MAX;
     uint64_t in_string = between_quotes(m.quotes) ^ w->in_string;
-    uint64_t left = ~(m.blanks & ~in_string);
-    left &= n < BLOCK ? ((uint64_t)1 << n) - 1 : UINT64_MAX;
+    uint64_t blanks = m.blanks & ~in_string & valid;
     w->in_string = (uint64_t)((int64_t)in_string >> (BLOCK - 1));
-    if (m.backslashes != 0) {
+    if (m.backslashes != 0 || !can_drop(w, blanks, m.separators, valid)) {
         return false;
     }
-    size_t end = 0; // of the piece before
-    while (left != 0) {
-        size_t from = (size_t)__builtin_ctzll(left);
-        uint64_t others = ~(left >> from);
-        size_t len = others != 0 ? (size_t)__builtin_ctzll(others) : BLOCK;
-        len = len > BLOCK - from ? BLOCK - from : len;
-        if ((from > end || w->blank) && !can_drop(w, block[from])) {
-            return false;
-        }
-        w->blank = false;
-        for (size_t i = 0; i < len; i += PIECE) {
-            memcpy(w->out + w->len + i, block + from + i, PIECE);
-        }
-        w->len += len;
-        end = from + len;
-        left = end < BLOCK ? left >> end << end : 0;
-    }
-    w->blank |= end < n;
+    write_runs(w, block, ~blanks & valid);
     return true;
 }
 
-size_t compact_write(char *out, const char *line, size_t len)
+BYTES_INLINED size_t write_with(char *out, const char *line, size_t len, masks_fn *masks)
 {
-    struct writing w = {.out = out};
+    struct writing w = {.out = out, .separated = 1};
     size_t at = 0;
     for (; len - at >= BLOCK + PIECE; at += BLOCK) {
-        if (!add_block(&w, line + at, BLOCK)) {
+        if (!add_block(&w, line + at, BLOCK, masks)) {
             return 0;
         }
     }
     char last[2 * BLOCK + PIECE] = {0};
     memcpy(last, line + at, len - at);
-    size_t first = len - at < BLOCK ? len - at : BLOCK;
-    if (!add_block(&w, last, first) ||
-        (len - at > BLOCK && !add_block(&w, last + BLOCK, len - at - BLOCK))) {
-        return 0;
+    for (size_t i = 0; at + i < len; i += BLOCK) {
+        size_t rest = len - at - i;
+        if (!add_block(&w, last + i, rest < BLOCK ? rest : BLOCK, masks)) {
+            return 0;
+        }
     }
-    return w.len;
+    return (size_t)(w.out - out);
+}
+
+#ifdef __x86_64__
+BYTES_WIDE size_t write_wide(char *out, const char *line, size_t len)
+{
+    return write_with(out, line, len, masks_wide);
+}
+#endif
+
+size_t compact_write(char *out, const char *line, size_t len)
+{
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+        __builtin_cpu_supports("aes")) {
+        return write_wide(out, line, len);
+    }
+#endif
+    return write_with(out, line, len, masks_of);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "event/compact.h"
+#include "event/compact.c"
 #include "unit.h"
 
 #include <jansson.h>
@@ -69,4 +69,61 @@ START_TEST(it_means_the_same)
 }
 END_TEST
 
-UNIT_MAIN("compact", blanks_go_where_they_separate_nothing, it_means_the_same)
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+// The compact form, byte by byte.
+static size_t compact_simply(char *out, const char *line, size_t len)
+{
+    bool in_string = false;
+    size_t n = 0;
+    for (size_t i = 0; i < len; i++) {
+        bool dropped = i > 0 && is_blank(line[i - 1]) && !in_string;
+        if (line[i] == '\\') {
+            return 0;
+        }
+        if (is_blank(line[i]) && !in_string) {
+            continue;
+        }
+        if (dropped && n > 0 && strchr("{}[]:,", out[n - 1]) == NULL &&
+            strchr("{}[]:,", line[i]) == NULL) {
+            return 0;
+        }
+        in_string ^= line[i] == '"';
+        out[n++] = line[i];
+    }
+    return n;
+}
+
+// Any bytes, with blanks at the ends of blocks and over several of them.
+START_TEST(no_other_blanks_are_dropped)
+{
+    static const char some[] = "  \t\r\"{}[]:,,ab\x80\xff;Z[\x1b\\";
+    uint64_t random = unit_seed() | 1;
+    for (int i = 0; i < 50000; i++) {
+        char want[400];
+        char got[400 + COMPACT_SLACK];
+        size_t len = unit_random(&random) % 300;
+        char *line = malloc(len > 0 ? len : 1);
+        size_t kinds = unit_random(&random) % 2 == 0 ? 14 : sizeof some - 1;
+        for (size_t k = 0; k < len;) {
+            char c = some[unit_random(&random) % kinds];
+            size_t times = unit_random(&random) % 16 == 0 ? unit_random(&random) % 150 : 1;
+            for (size_t end = k + times; k < end && k < len; k++) {
+                line[k] = c;
+            }
+        }
+        size_t n = compact_simply(want, line, len);
+        ck_assert_uint_eq(compact_write(got, line, len), n);
+        ck_assert_mem_eq(got, want, n);
+        ck_assert_uint_eq(write_with(got, line, len, masks_of), n);
+        ck_assert_mem_eq(got, want, n);
+        free(line);
+    }
+}
+END_TEST
+
+UNIT_MAIN("compact", blanks_go_where_they_separate_nothing, it_means_the_same,
+          no_other_blanks_are_dropped)
