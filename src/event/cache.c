@@ -19,7 +19,7 @@ enum {
     // The cache may have so many bytes for each series that there is, and these besides.
     PER_SERIES = 192,
     // From so many entries on, and where so little memory is allowed, they are small rather than fast.
-    MANY = 65536,
+    MANY = 16384,
     LITTLE = 256 << 10,
     BESIDES = 1 << 20,
 };
@@ -217,7 +217,7 @@ static __attribute__((noinline)) struct entry *search(struct cache *m, const str
 BYTES_INLINED struct entry *find(struct cache *m, const struct line *line, bool fresh,
                                  same_values_fn *same)
 {
-    if (line->template == NULL || (fresh && line->entry == 0)) {
+    if (fresh && line->entry == 0) {
         return NULL;
     }
     struct entry *e = fresh ? cache_store_at(&m->kept, line->entry) : NULL;
@@ -319,17 +319,15 @@ BYTES_INLINED bool lives(const struct cache *m, const struct recipe *r, struct e
     return e->removals == removals || still_lives(r, e, removals);
 }
 
-// Gives the series that have owners or a ttl this one. Returns false when a series is gone.
+// Gives the series that have owners or a ttl this one. Returns false when any series is gone.
 static __attribute__((noinline)) bool own(const struct cache *m, const struct origin *origin,
                                           const struct recipe *r, const struct entry *e)
 {
     for (unsigned i = 0; i < r->n; i++) {
         struct table *t = r->steps[i].family->table;
-        if (!table_has_expiry(t)) {
-            continue;
-        }
         struct series *s = series_of(r, e, i);
-        if (s == NULL || owner_add(t, m->writer, s, &origin->owner, OWNER_DROPS_OTHERS) != 0) {
+        if (s == NULL || (table_has_expiry(t) &&
+                          owner_add(t, m->writer, s, &origin->owner, OWNER_DROPS_OTHERS) != 0)) {
             return false;
         }
     }
@@ -352,7 +350,7 @@ BYTES_INLINED bool is_usable(struct cache *m, const struct origin *origin, const
         m->limited = true;
         return false;
     }
-    if (!lives(m, r, e) || (r->owned && !own(m, origin, r, e))) {
+    if (r->owned ? !own(m, origin, r, e) : !lives(m, r, e)) {
         permission_return_events(origin->permission, 1);
         return false;
     }
@@ -416,8 +414,9 @@ BYTES_INLINED size_t apply_lines(struct cache *m, const struct origin *origin, s
     bool fresh = m->looked == m->kept.changes;
     for (size_t i = 0; i < n; i++) {
         struct line *line = &lines[i];
-        struct entry *e = find(m, line, fresh, same);
-        if (e == NULL || line->template->has_exemplar) {
+        bool plain = line->template != NULL && !line->template->has_exemplar;
+        struct entry *e = plain ? find(m, line, fresh, same) : NULL;
+        if (e == NULL) {
             return i;
         }
         const struct recipe *r = &m->recipes[e->recipe];
@@ -466,25 +465,55 @@ size_t cache_apply(struct cache *m, const struct origin *origin, struct line *li
 }
 
 // The line's entry if it may be applied and removes nothing, or NULL.
-static struct entry *find_for_batch(struct cache *m, const struct line *line)
+BYTES_INLINED struct entry *find_for_batch(struct cache *m, const struct line *line,
+                                           same_values_fn *same)
 {
-    struct entry *e = find(m, line, m->looked == m->kept.changes, has_same_values);
-    if (e == NULL || line->template->has_exemplar) {
+    bool fresh = m->looked == m->kept.changes;
+    struct entry *e = line->template->has_exemplar ? NULL : find(m, line, fresh, same);
+    if (e == NULL) {
         return NULL;
     }
     const struct recipe *r = &m->recipes[e->recipe];
-    return number_fits(r, line) && !r->drops && lives(m, r, e) ? e : NULL;
+    return number_fits(r, line) && !r->drops && (r->owned || lives(m, r, e)) ? e : NULL;
 }
+
+// Finds the entries of all lines, or returns false.
+BYTES_INLINED bool find_batch(struct cache *m, const struct line *lines, size_t n,
+                              struct entry **ret, same_values_fn *same)
+{
+    for (size_t i = 0; i < n; i++) {
+        ret[i] = find_for_batch(m, &lines[i], same);
+        if (ret[i] == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool find_batch_plain(struct cache *m, const struct line *lines, size_t n,
+                             struct entry **ret)
+{
+    return find_batch(m, lines, n, ret, has_same_values);
+}
+
+#ifdef __x86_64__
+BYTES_WIDE bool find_batch_wide(struct cache *m, const struct line *lines, size_t n,
+                                struct entry **ret)
+{
+    return find_batch(m, lines, n, ret, same_values_wide);
+}
+#else
+#define find_batch_wide find_batch_plain
+#endif
 
 bool cache_apply_batch(struct cache *m, const struct origin *origin, struct line *lines, size_t n)
 {
     struct entry *entries[TEMPLATE_BATCH];
     begin(m, origin, lines, n);
-    for (size_t i = 0; i < n; i++) {
-        entries[i] = find_for_batch(m, &lines[i]);
-        if (entries[i] == NULL) {
-            return false;
-        }
+    bool found =
+        m->wide ? find_batch_wide(m, lines, n, entries) : find_batch_plain(m, lines, n, entries);
+    if (!found) {
+        return false;
     }
     if (!permission_take_events(origin->permission, origin->now_ms, n)) {
         m->limited = true;

@@ -163,7 +163,7 @@ static void widen(struct cache_store *m)
     if (m->n <= (size_t)m->n_buckets * FULL || m->n_buckets > UINT32_MAX / 2) {
         return;
     }
-    uint32_t n = m->n_buckets + m->n_buckets / 4;
+    uint32_t n = m->n_buckets + m->n_buckets / 8;
     struct cache_bucket *wider = map_index(n);
     if (wider != NULL) {
         munmap(m->buckets, m->n_buckets * sizeof *m->buckets);
