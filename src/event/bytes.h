@@ -217,16 +217,15 @@ BYTES_WIDE_INLINED bool bytes_same_block_wide(const char *line, const char *text
                               _mm256_loadu_si256((const void *)mask));
 }
 
-// Whether a line has the bytes of two blocks that the mask has.
-BYTES_WIDE_INLINED bool bytes_same_masked_wide(const char *line, const char *text, const char *mask)
+// Whether a line has the same blocks as a text at 0, at `middle` and at `last`, as far as the mask has their bytes.
+BYTES_WIDE_INLINED bool bytes_same_three_wide(const char *line, const char *text, size_t middle,
+                                              size_t last, const uint8_t *mask)
 {
-    __m256i a = _mm256_and_si256(_mm256_xor_si256(bytes_load_wide(line), bytes_load_wide(text)),
-                                 bytes_load_wide(mask));
-    __m256i b = _mm256_and_si256(
-        _mm256_xor_si256(bytes_load_wide(line + BYTES_BLOCK), bytes_load_wide(text + BYTES_BLOCK)),
-        bytes_load_wide(mask + BYTES_BLOCK));
-    a = _mm256_or_si256(a, b);
-    return _mm256_testz_si256(a, a);
+    __m256i a = _mm256_xor_si256(bytes_load_wide(line), bytes_load_wide(text));
+    __m256i b = _mm256_xor_si256(bytes_load_wide(line + middle), bytes_load_wide(text + middle));
+    __m256i c = _mm256_xor_si256(bytes_load_wide(line + last), bytes_load_wide(text + last));
+    a = _mm256_or_si256(_mm256_or_si256(a, b), c);
+    return _mm256_testz_si256(a, _mm256_loadu_si256((const void *)mask));
 }
 
 // Whether as many of the first bytes of two blocks are the same.

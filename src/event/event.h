@@ -45,8 +45,8 @@ int event_reader_cache(struct event_reader *r, uint64_t bytes);
 // origin_number, for as long as the reader lives.
 uint64_t event_origin_number(struct event_reader *r, const struct origin *origin, uint64_t source);
 
-// Looks at lines that are about to be handled, most likely for this origin. Any bytes will do; nothing changes
-// but the lines' fields behind `len`.
+// Looks at lines that are about to be handled, most likely for this origin, and stand one behind the other in one piece of
+// memory. Any bytes will do; nothing changes but the lines' fields behind `len`.
 void event_prefetch(struct event_reader *r, const struct origin *origin, struct line *lines,
                     size_t n);
 // Applies the lines of the beginning that are cached, of those that the last event_prefetch saw. Returns how many. None

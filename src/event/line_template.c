@@ -7,6 +7,9 @@
 #include <assert.h>
 #include <string.h>
 
+// Bytes of a line, of which up to 17 before the end of a number are read.
+enum { HEAD_LEAST = 17 };
+
 struct reading {
     const char *p;
     const char *pending; // of the fixed bytes that are not in the template yet
@@ -190,6 +193,15 @@ static struct template_target target_of(const struct line_template *t, const str
         .labels = labels};
 }
 
+static_assert((int)TEMPLATE_BLOCK == (int)BYTES_BLOCK, "a block is compared at once");
+
+static void set_label(struct template_label *l, const char *text, uint32_t len)
+{
+    *l = (struct template_label){.len = len, .presence = UINT32_MAX, .quote = 1};
+    memcpy(l->text, text, len);
+    memset(l->mask, 0xFF, len);
+}
+
 // Sets what matching without a loop needs.
 static void make_quick(struct line_template *t)
 {
@@ -198,9 +210,10 @@ static void make_quick(struct line_template *t)
         n++;
     }
     enum template_hole next = t->steps[n].hole;
-    bool ends = next == TEMPLATE_END || (next == TEMPLATE_NUMBER && n + 2 == t->n_steps &&
-                                         t->steps[n + 1].len <= BYTES_BLOCK);
-    t->is_quick = ends && n <= TEMPLATE_LABELS && t->steps[0].len <= TEMPLATE_HEAD;
+    bool ends = next == TEMPLATE_END || next == TEMPLATE_NUMBER;
+    // A number is read with what stands before it, which must be of the line, too.
+    t->is_quick = ends && n <= TEMPLATE_LABELS && t->steps[0].len >= HEAD_LEAST &&
+                  t->steps[0].len <= TEMPLATE_HEAD;
     for (unsigned i = 1; i <= n; i++) {
         t->is_quick &= t->steps[i].len <= BYTES_BLOCK;
     }
@@ -209,19 +222,23 @@ static void make_quick(struct line_template *t)
     }
     t->head_len = t->steps[0].len;
     memcpy(t->head, t->steps[0].text, t->head_len);
+    t->head_last = t->head_len > BYTES_BLOCK ? (uint16_t)(t->head_len - BYTES_BLOCK) : 0;
     memset(t->head_mask, 0, sizeof t->head_mask);
-    memset(t->head_mask, 0xFF, t->head_len);
+    memset(t->head_mask, 0xFF, t->head_len < BYTES_BLOCK ? t->head_len : BYTES_BLOCK);
     for (unsigned i = 0; i < TEMPLATE_LABELS; i++) {
         unsigned none = TEMPLATE_LABELS - n;
-        const struct template_step *s = &t->steps[i < none ? 0 : i - none + 1];
-        uint32_t len = i < none ? 0 : s->len;
-        t->labels[i] = (struct template_label){s->text, bytes_first + BYTES_BLOCK - len, len,
-                                               i < none ? 0 : UINT32_MAX};
+        t->labels[i] = (struct template_label){.presence = 0};
+        if (i >= none) {
+            const struct template_step *s = &t->steps[i - none + 1];
+            set_label(&t->labels[i], s->text, s->len);
+        }
     }
-    const struct template_step *last = &t->steps[t->n_steps - 1];
     if (t->has_number) {
-        t->end = (struct template_label){last->text, bytes_first + BYTES_BLOCK - last->len,
-                                         last->len, UINT32_MAX};
+        const struct template_step *s = &t->steps[n + 1];
+        bool goes_on = n + 2 < t->n_steps || s->len > BYTES_BLOCK;
+        set_label(&t->end, s->text, goes_on ? 0 : s->len);
+        t->end.text[0] = s->text[0]; // where the number ends
+        t->rest = goes_on ? (uint8_t)(n + 1) : 0;
     }
 }
 

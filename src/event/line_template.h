@@ -17,7 +17,7 @@
 
 enum {
     TEMPLATE_TEXT = 640, // fixed bytes
-    TEMPLATE_SLACK = 64, // that are read beyond them, and beyond lines
+    TEMPLATE_SLACK = 96, // that are read beyond them, and beyond lines
 };
 
 enum template_hole {
@@ -39,15 +39,16 @@ struct template_step {
         name_len; // of TEMPLATE_EXEMPLAR: its name is the last thing in the text but for quote, colon and quote
 };
 
-// What most templates begin with, so that they are matched without a loop: a head of at most two blocks, then labels, of
+// What most templates begin with, so that they are matched without a loop: a head of one to three blocks, then labels, of
 // which the first ones may be none, with their fixed bytes in one block each.
-enum { TEMPLATE_LABELS = 4, TEMPLATE_HEAD = 64 };
+enum { TEMPLATE_LABELS = 4, TEMPLATE_HEAD = 96, TEMPLATE_BLOCK = 32 };
 
 struct template_label {
-    const char *text;
-    const uint8_t *mask; // of as many bytes
+    char text[TEMPLATE_BLOCK];
+    uint8_t mask[TEMPLATE_BLOCK]; // its bytes
     uint32_t len;
     uint32_t presence; // all ones; 0: there is none
+    uint64_t quote;    // 1: one is behind the value; 0: there is none
 };
 
 // Which series a line updates depends on this and on the values of its labels, in this order, the hello's defaults aside.
@@ -73,10 +74,12 @@ struct line_template {
     bool has_exemplar;
     bool is_quick; // the following three hold
     uint16_t head_len;
+    uint16_t head_last; // where its last block begins
+    uint8_t head_mask[TEMPLATE_BLOCK];
     struct template_label labels[TEMPLATE_LABELS];
-    struct template_label end; // behind the number
+    struct template_label end; // behind the number; empty if there is a rest
+    uint8_t rest; // the step behind the number where the line goes on; 0: it ends there
     char head[TEMPLATE_HEAD];
-    char head_mask[TEMPLATE_HEAD];
     struct template_step steps[LINE_MAX_HOLES + 1];
     char text[TEMPLATE_TEXT + TEMPLATE_SLACK];
 };

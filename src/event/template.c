@@ -101,14 +101,14 @@ BYTES_INLINED void hash_values(struct line *line, const struct line_template *t,
     line->hash = h[0] ^ h[1];
 }
 
-// Whether the bytes begin with what the template is of. Returns their end, or NULL.
-BYTES_INLINED const char *match(struct line_template *t, const char *at, const char *end,
-                                struct line *line, const struct bytes_ops *ops)
+// Whether the bytes at `p` are what the template has from this step on, in a line whose text begins at `at`. Adds to the values,
+// of which there are `*values` bytes. Returns where they end, or NULL.
+BYTES_INLINED const char *match_steps(struct line_template *t, unsigned step, const char *at,
+                                      const char *p, const char *end, struct line *line,
+                                      size_t *values, const struct bytes_ops *ops)
 {
-    const char *p = at;
-    size_t values = 0;
-    struct line_hole *hole = line->holes;
-    for (const struct template_step *s = t->steps;; s++, hole++) {
+    struct line_hole *hole = &line->holes[step];
+    for (const struct template_step *s = &t->steps[step];; s++, hole++) {
         if (end - p < s->len || !ops->same(p, s->text, s->len)) {
             return NULL;
         }
@@ -116,7 +116,7 @@ BYTES_INLINED const char *match(struct line_template *t, const char *at, const c
         size_t len;
         if (s->hole <= TEMPLATE_EXEMPLAR) {
             if (s->hole == TEMPLATE_END) {
-                break;
+                return p;
             }
             len = ops->plain(p, end);
             // Of a block that is all plain the quote may be the next byte.
@@ -124,7 +124,7 @@ BYTES_INLINED const char *match(struct line_template *t, const char *at, const c
                 return NULL;
             }
             if (s->hole == TEMPLATE_LABEL) {
-                values = add_value(line, values, p, len, ops);
+                *values = add_value(line, *values, p, len, ops);
             }
         } else {
             double *number = s->hole == TEMPLATE_NUMBER ? &line->number : &line->timestamp;
@@ -137,10 +137,20 @@ BYTES_INLINED const char *match(struct line_template *t, const char *at, const c
         *hole = (struct line_hole){(uint16_t)(p - at), (uint16_t)len};
         p += len;
     }
-    end_values(line, values, ops);
-    hash_values(line, t, ops);
-    line->template = t;
-    line->text = at;
+}
+
+// Whether the bytes begin with what the template is of. Returns their end, or NULL.
+BYTES_INLINED const char *match(struct line_template *t, const char *at, const char *end,
+                                struct line *line, const struct bytes_ops *ops)
+{
+    size_t values = 0;
+    const char *p = match_steps(t, 0, at, at, end, line, &values, ops);
+    if (p != NULL) {
+        end_values(line, values, ops);
+        hash_values(line, t, ops);
+        line->template = t;
+        line->text = at;
+    }
     return p;
 }
 
@@ -169,7 +179,7 @@ BYTES_WIDE_INLINED const char *match_labels(const struct line_template *t, const
 {
     const char *p = at;
     char *values = line->values;
-    if (!bytes_same_masked_wide(p, t->head, t->head_mask)) {
+    if (!bytes_same_three_wide(p, t->head, t->head_last / 2, t->head_last, t->head_mask)) {
         return NULL;
     }
     p += t->head_len;
@@ -182,7 +192,7 @@ BYTES_WIDE_INLINED const char *match_labels(const struct line_template *t, const
         size_t len = bytes_plain_wide(p, end) & l->presence;
         bytes_copy_wide(values, p, 0);
         values[len] = '"'; // which a block that is full has not
-        values += len + (l->presence & 1);
+        values += len + l->quote;
         p += len;
         if (!bytes_same_block_wide(p, l->text, l->mask)) {
             return NULL;
@@ -192,6 +202,17 @@ BYTES_WIDE_INLINED const char *match_labels(const struct line_template *t, const
     end_values(line, (size_t)(values - line->values), &bytes_wide);
     line->text = at;
     return p <= end ? p : NULL;
+}
+
+// What is behind the number of a line that goes on there, for example with an exemplar. Returns where it ends, or NULL, also
+// where there are so many values that the holes of all would be needed.
+BYTES_WIDE const char *match_rest(struct line_template *t, const char *p, const char *end,
+                                  struct line *line)
+{
+    size_t values = line->values_len;
+    p = match_steps(t, t->rest, line->text, p, end, line, &values, &bytes_wide);
+    end_values(line, values, &bytes_wide);
+    return values <= LINE_VALUES ? p : NULL;
 }
 
 // Goes on behind the labels. Returns where the line ends, or NULL.
@@ -205,7 +226,11 @@ BYTES_WIDE_INLINED const char *match_end(struct line_template *t, const char *p,
         if (!known || !bytes_same_block_wide(p + len, t->end.text, t->end.mask)) {
             return NULL;
         }
-        p += len + t->end.len;
+        p += len;
+        p = t->rest == 0 ? p + t->end.len : match_rest(t, p, end, line);
+        if (p == NULL) {
+            return NULL;
+        }
     }
     hash_values(line, t, &bytes_wide);
     line->template = t;
@@ -296,27 +321,14 @@ static inline bool is_apart(const char *at, const char *end)
     return (uintptr_t)at % PAGE >= TEMPLATE_SLACK && is_end_apart(end);
 }
 
-// A copy with slack on both sides.
-static const char *copy(char *room, const char *at, size_t len)
+// The compact form in the room; sets where it ends. NULL: there is none.
+static const char *compact(char *room, const char *at, size_t len, const char **ret_end)
 {
-    memcpy(room + TEMPLATE_SLACK, at, len);
-    memset(room + TEMPLATE_SLACK + len, 0, TEMPLATE_SLACK);
-    return room + TEMPLATE_SLACK;
-}
-
-// The compact form in the room; sets where it ends. NULL: there is none, or it is the line itself.
-static __attribute__((noinline)) const char *compact(char *room, const char *at, size_t len,
-                                                     const char **ret_end)
-{
-    if (memchr(at, ' ', len) == NULL && memchr(at, '\t', len) == NULL &&
-        memchr(at, '\r', len) == NULL) {
-        return NULL;
-    }
     char *to = room + TEMPLATE_SLACK;
     size_t n = compact_write(to, at, len);
     memset(to + n, 0, TEMPLATE_SLACK);
     *ret_end = to + n;
-    return n > 0 && n < len ? to : NULL;
+    return n > 0 ? to : NULL;
 }
 
 BYTES_INLINED void match_line(struct templates *all, struct line *line, char *room,
@@ -329,16 +341,14 @@ BYTES_INLINED void match_line(struct templates *all, struct line *line, char *ro
     if (line->len - 1 >= LINE_MAX_MATCH || *at == '[') {
         return;
     }
-    if (__builtin_expect(!is_apart(at, end), 0)) {
-        at = copy(room, at, line->len);
-        end = at + line->len;
-    }
-    if (find(all, at, end, line, ops, quick) == end) {
+    // One that has blanks that may be dropped has no template as it is.
+    bool tried = is_apart(at, end) && memchr(at, ' ', line->len) == NULL;
+    if (tried && find(all, at, end, line, ops, quick) == end) {
         return;
     }
-    line->template = NULL;
-    at = compact(room, line->bytes, line->len, &end);
-    if (at != NULL && find(all, at, end, line, ops, quick) != end) {
+    at = compact(room, at, line->len, &end);
+    bool same = at == NULL || (tried && (size_t)(end - at) == line->len);
+    if (same || find(all, at, end, line, ops, quick) != end) {
         line->template = NULL;
     }
 }
@@ -350,15 +360,18 @@ BYTES_INLINED void match_line(struct templates *all, struct line *line, char *ro
  */
 BYTES_WIDE void choose_quick(struct templates *all, struct line *lines, size_t n)
 {
+    const char *readable = lines[n - 1].bytes + lines[n - 1].len; // from any of them on
     for (size_t i = 0; i < n; i++) {
         struct line *line = &lines[i];
         const char *at = line->bytes;
+        const char *end = at + line->len;
         line->template = NULL;
         // Nothing is read from before a line whose number comes last.
-        if (line->len - 9 >= LINE_MAX_MATCH - 8 || !is_end_apart(at + line->len)) {
+        if (line->len - 9 >= LINE_MAX_MATCH - 8 ||
+            (readable - end < TEMPLATE_SLACK && !is_end_apart(end))) {
             continue;
         }
-        size_t last = opening_end(at, at + line->len, &bytes_wide);
+        size_t last = opening_end(at, end, &bytes_wide);
         unsigned place = last >= 7 ? all->buckets[opening_bucket(at, last)] : 0;
         if (place != 0 && all->slots[place - 1].is_quick) {
             line->template = &all->slots[place - 1];
@@ -504,14 +517,12 @@ size_t template_match_batch(struct templates *all, uint64_t generation, const st
     if (line->len == 0 || line->len > LINE_MAX_BYTES || *at != '[') {
         return 0;
     }
-    if (!is_apart(at, end)) {
-        at = copy(all->batch, at, line->len);
-        end = at + line->len;
-    }
-    size_t n = match_batch(all, at, end, ret);
+    bool tried = is_apart(at, end);
+    size_t n = tried ? match_batch(all, at, end, ret) : 0;
     if (n == 0) {
         at = compact(all->batch, line->bytes, line->len, &end);
-        n = at != NULL ? match_batch(all, at, end, ret) : 0;
+        bool same = at == NULL || (tried && (size_t)(end - at) == line->len);
+        n = same ? 0 : match_batch(all, at, end, ret);
     }
     return n;
 }

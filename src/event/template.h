@@ -13,8 +13,8 @@
  *          one that was not used lately. Where new bytes keep coming and none come again, only one line in so many is looked
  *          at for that. So lines that all look different neither push out templates in use nor take much longer than
  *          parsing them does.
- * Reads:   lines are read in blocks, up to TEMPLATE_SLACK bytes before and behind them, but never beyond the pages that they
- *          are in; where a page ends, a copy is read.
+ * Reads:   lines are read in blocks, up to TEMPLATE_SLACK bytes before and behind them, but never beyond the pages that they,
+ *          and those that are matched with them, are in; where a page ends, a copy is read.
  * Threads: one owner, inside an RCU section from template_match to the last use of what it found.
  * Memory:  templates_new returns new. All of it is allocated there.
  * Source:  the wide version hashes by rounds of AES: J. Daemen and V. Rijmen, "A New MAC Construction ALRED", 2005; the other
@@ -39,7 +39,8 @@ struct templates;
 struct templates *templates_new(void);
 void templates_free(struct templates *all);
 
-// Finds templates of at most TEMPLATE_LINES lines: sets their `template`, and with it all but `entry`. Any bytes will do.
+// Finds templates of 1 to TEMPLATE_LINES lines, which stand one behind the other in one piece of memory: sets their
+// `template`, and with it all but `entry`. Any bytes will do.
 void template_match(struct templates *all, uint64_t generation, struct line *lines, size_t n);
 // The elements of a batch, if all of them have templates. Returns how many these are; 0: not all have, or it is no batch.
 // Sets `at` and `len` of each, too.

@@ -11,6 +11,8 @@ static const char CATALOG[] =
     "metrics:\n"
     "- {name: a_total, type: counter, help: A., labels: [x, y], ignored_labels: [z]}\n"
     "- {name: g, type: gauge, help: G., labels: []}\n"
+    "- {name: a_name_as_long_as_those_of_many_metrics_are_total, type: counter, help: H., labels: "
+    "[y]}\n"
     "events:\n"
     "- {name: done, labels: [x, y], value: {unit: seconds}, updates: [{add: a_total}]}\n";
 
@@ -24,6 +26,10 @@ static const char *const LINES[] = {
     "{\"event\":\"done\",\"labels\":{\"x\":\"one\",\"y\":\"two\"},\"exemplar\":{\"labels\":"
     "{\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\",\"u\":\"\"},\"timestamp\":1700000000.5},"
     "\"value\":0.25}",
+    "{\"event\":\"done\",\"value\":12.5,\"labels\":{\"x\":\"one\",\"y\":\"two\"}}",
+    "{\"event\":\"done\",\"labels\":{\"x\":\"one\",\"y\":\"two\"},\"value\":3.25,\"exemplar\":"
+    "{\"labels\":{\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\"},\"timestamp\":1700000000.5}}",
+    "{\"metric\":\"a_name_as_long_as_those_of_many_metrics_are_total\",\"labels\":{\"y\":\"one\"}}",
 };
 
 enum { N = sizeof LINES / sizeof LINES[0] };
@@ -269,6 +275,22 @@ static void try_pages(void)
         memcpy(room + PAGE + 100, LINES[k], len);
         for (size_t n = 0; n < len; n++) {
             ck_assert(!check(room + PAGE + 100, n));
+        }
+    }
+    // Several lines, the last of which are at the page's end.
+    for (size_t k = 0; k + 2 < N; k++) {
+        struct line lines[3];
+        char *to = room + 2L * PAGE;
+        for (size_t i = 3; i-- > 0;) {
+            size_t len = strlen(LINES[k + i]);
+            *--to = '\n';
+            to -= len;
+            memcpy(to, LINES[k + i], len);
+            lines[i] = (struct line){.bytes = to, .len = (uint32_t)len};
+        }
+        template_match(all, 1, lines, 3);
+        for (size_t i = 0; i < 3; i++) {
+            ck_assert_ptr_nonnull(lines[i].template);
         }
     }
     struct line elements[TEMPLATE_BATCH];
