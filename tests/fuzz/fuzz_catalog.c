@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * fuzz_catalog: a catalogue file. What is accepted must print as a catalogue that is accepted and prints the
- * same; what is refused must say why.
+ * same, from memory and as a file; what is refused must say why.
  */
 #include "catalog/load.h"
 #include "catalog/print.h"
@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -33,6 +35,33 @@ static struct catalog *load(const char *bytes, size_t len, struct buf *problems)
     return c;
 }
 
+// The same from a file, beside a directory that is not there.
+static struct catalog *load_file(const struct buf *text, struct buf *problems)
+{
+    char path[32];
+    int fd = memfd_create("catalogue", 0);
+    must(fd >= 0 && write(fd, text->p, text->len) == (ssize_t)text->len, "no file", text);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    const char *files[] = {path};
+    struct catalog *c = NULL;
+    struct errs errs = ERRS_INIT;
+    struct catalog_input in = {.n_files = 1, .files = files, .dir = "/proc/self/no"};
+    catalog_load(&c, &in, &errs);
+    buf_clear(problems);
+    errs_write(&errs, problems);
+    errs_free(&errs);
+    close(fd);
+    return c;
+}
+
+static void must_print(const struct catalog *c, const struct buf *text, struct buf *again)
+{
+    buf_clear(again);
+    catalog_print_yaml(c, again);
+    must(again->len == text->len && (text->len == 0 || memcmp(again->p, text->p, text->len) == 0),
+         "the printed catalogue prints otherwise", again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct buf text = BUF_INIT;
@@ -43,9 +72,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         catalog_print_yaml(c, &text);
         struct catalog *printed = load(text.p, text.len, &problems);
         must(printed != NULL, "the printed catalogue is refused", &problems);
-        catalog_print_yaml(printed, &again);
-        must(again.len == text.len && (text.len == 0 || memcmp(again.p, text.p, text.len) == 0),
-             "the printed catalogue prints otherwise", &again);
+        must_print(printed, &text, &again);
+        catalog_free(printed);
+        printed = load_file(&text, &problems);
+        must((printed != NULL) == (c->n_metrics > 0), "the same from a file", &problems);
+        if (printed != NULL) {
+            must_print(printed, &text, &again);
+        }
         catalog_print_markdown(c, &again);
         catalog_print_json(c, &again);
         catalog_free(printed);

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * fuzz_template: lines that one reader recognises by templates and another one parses, each of them at the beginning or the
- * end of a page beside which nothing may be touched. Both must say the same of each line, and have the same series.
+ * end of a page beside which nothing may be touched. Both must say the same of each line, and have the same series. A line's
+ * compact form must be the same with and without wide instructions.
  *
  * The input is lines. A line `!N` is no line but changes what comes next: the origin (its defaults, its permission), the
  * catalogue (a reload), or how many lines are matched together.
  */
 #include "catalog/load.h"
+#include "event/compact.c"
 #include "event/event.h"
 #include "expose/family.h"
 #include "fuzz.h"
@@ -210,11 +212,30 @@ static void run(const char *text, uint64_t cache)
     munmap(w->room, ROOM + 2 * PAGE);
 }
 
+static void compact_both(const char *line, size_t len)
+{
+    static char forms[2][MOST_INPUT + COMPACT_SLACK];
+    size_t n = compact_write(forms[0], line, len);
+    must(write_with(forms[1], line, len, masks_of) == n, "lengths of compact forms");
+    must(memcmp(forms[0], forms[1], n) == 0, "compact forms");
+}
+
+static void compact_lines(const char *text, size_t size)
+{
+    for (const char *end = text + size; text < end;) {
+        const char *lf = memchr(text, '\n', (size_t)(end - text));
+        size_t len = (size_t)((lf != NULL ? lf : end) - text);
+        compact_both(text, len);
+        text += len + 1;
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size > MOST_INPUT) {
         return 0;
     }
+    compact_lines((const char *)data, size);
     char *text = text_of(data, size);
     run(text, CACHE);
     run(text, LITTLE);
