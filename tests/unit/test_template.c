@@ -27,8 +27,8 @@ static const char *const LINES[] = {
     "{\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\",\"u\":\"\"},\"timestamp\":1700000000.5},"
     "\"value\":0.25}",
     "{\"event\":\"done\",\"value\":12.5,\"labels\":{\"x\":\"one\",\"y\":\"two\"}}",
-    ("{\"event\":\"done\",\"labels\":{\"x\":\"one\",\"y\":\"two\"},\"value\":3.25,\"exemplar\":"
-     "{\"labels\":{\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\"},\"timestamp\":1700000000.5}}"),
+    ("{\"event\":\"done\",\"labels\":{\"x\":\"one\",\"y\":\"two\"},\"value\":3.25,\"exemplar\":{"
+     "\"labels\":{\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\"},\"timestamp\":1700000000.5}}"),
     "{\"metric\":\"a_name_as_long_as_those_of_many_metrics_are_total\",\"labels\":{\"y\":\"one\"}}",
 };
 
