@@ -73,8 +73,7 @@ struct cache {
     const struct schema *schema; // of the present lines
     uint64_t generation;         // of the catalogue that all entries are of
     uint64_t bytes;
-    uint64_t looked;  // `changes` when lines were looked for last
-    uint64_t context; // for which they were
+    uint64_t context; // for which lines were looked for last
     uint64_t epoch;   // of context and removals: their bits that entries do not have
     bool wide;
     bool limited; // cache_is_limited
@@ -213,10 +212,10 @@ static __attribute__((noinline)) struct entry *search(struct cache *m, const str
     return NULL;
 }
 
-// `fresh`: nothing has changed since cache_prefetch.
-BYTES_INLINED struct entry *find(struct cache *m, const struct line *line, bool fresh,
-                                 same_values_fn *same)
+BYTES_INLINED struct entry *find(struct cache *m, const struct line *line, same_values_fn *same)
 {
+    bool fresh =
+        line->looked == (uint32_t)m->kept.changes; // nothing has changed since cache_prefetch
     if (fresh && line->entry == 0) {
         return NULL;
     }
@@ -232,6 +231,7 @@ static void find_few(const struct cache *m, struct line *lines, size_t n)
     for (size_t i = 0; i < n; i++) {
         uint32_t hash = hash_of(&lines[i], m->context);
         lines[i].entry = cache_store_likely(cache_store_bucket(&m->kept, hash), hash);
+        lines[i].looked = (uint32_t)m->kept.changes;
     }
 }
 
@@ -281,7 +281,6 @@ static __attribute__((noinline)) void find_many(const struct cache *m, struct li
 void cache_prefetch(struct cache *m, const struct origin *origin, struct line *lines, size_t n)
 {
     keep_up(m, origin->context);
-    m->looked = m->kept.changes;
     m->context = origin->context;
     if (m->kept.n <= FEW) {
         find_few(m, lines, n);
@@ -411,11 +410,10 @@ static inline void mark_used(struct entry *e)
 BYTES_INLINED size_t apply_lines(struct cache *m, const struct origin *origin, struct line *lines,
                                  size_t n, same_values_fn *same)
 {
-    bool fresh = m->looked == m->kept.changes;
     for (size_t i = 0; i < n; i++) {
         struct line *line = &lines[i];
         bool plain = line->template != NULL && !line->template->has_exemplar;
-        struct entry *e = plain ? find(m, line, fresh, same) : NULL;
+        struct entry *e = plain ? find(m, line, same) : NULL;
         if (e == NULL) {
             return i;
         }
@@ -468,8 +466,7 @@ size_t cache_apply(struct cache *m, const struct origin *origin, struct line *li
 BYTES_INLINED struct entry *find_for_batch(struct cache *m, const struct line *line,
                                            same_values_fn *same)
 {
-    bool fresh = m->looked == m->kept.changes;
-    struct entry *e = line->template->has_exemplar ? NULL : find(m, line, fresh, same);
+    struct entry *e = line->template->has_exemplar ? NULL : find(m, line, same);
     if (e == NULL) {
         return NULL;
     }
@@ -541,7 +538,7 @@ bool cache_is_limited(const struct cache *m)
 bool cache_plan_exemplar(struct cache *m, struct line *line, struct plan *p)
 {
     begin(m, p->origin, line, 1);
-    struct entry *e = find(m, line, false, has_same_values);
+    struct entry *e = find(m, line, has_same_values);
     const struct recipe *r = e != NULL ? &m->recipes[e->recipe] : NULL;
     if (e == NULL || !r->exemplars || !number_fits(r, line) || !is_usable(m, p->origin, r, e)) {
         return false;

@@ -285,23 +285,25 @@ static bool handle_elements(struct event_reader *r, struct rejection *why)
 
 // ---- Any lines
 
+static void match(struct event_reader *r, const struct origin *origin, struct line *lines, size_t n)
+{
+    template_match(r->templates, schema_current(r->store)->generation, lines, n);
+    cache_prefetch(r->cache, origin, lines, n);
+}
+
 void event_prefetch(struct event_reader *r, const struct origin *origin, struct line *lines,
                     size_t n)
 {
     if (r->templates != NULL) {
-        template_match(r->templates, schema_current(r->store)->generation, lines, n);
+        match(r, origin, lines, n);
         r->matched = template_changes(r->templates);
-        cache_prefetch(r->cache, origin, lines, n);
     }
 }
 
-// What was found out about lines is of no use any more when a template was made since.
-static void match_again(struct event_reader *r, const struct origin *origin, struct line *lines,
-                        size_t n)
+// Whether what was found out about lines is of no use any more, since a template was made.
+static bool is_out_of_date(const struct event_reader *r)
 {
-    if (r->matched != template_changes(r->templates)) {
-        event_prefetch(r, origin, lines, n);
-    }
+    return r->matched != template_changes(r->templates);
 }
 
 size_t event_apply_cached(struct event_reader *r, const struct origin *origin, struct line *lines,
@@ -310,7 +312,9 @@ size_t event_apply_cached(struct event_reader *r, const struct origin *origin, s
     if (r->templates == NULL) {
         return 0;
     }
-    match_again(r, origin, lines, n);
+    if (is_out_of_date(r)) {
+        event_prefetch(r, origin, lines, n);
+    }
     return cache_apply(r->cache, origin, lines, n);
 }
 
@@ -334,7 +338,10 @@ static bool is_batch(struct event_reader *r, const struct origin *origin, const 
 void event_handle(struct event_reader *r, const struct origin *origin, struct line *line,
                   struct event_result *ret)
 {
-    ret->hit = event_apply_cached(r, origin, line, 1) == 1;
+    if (r->templates != NULL && is_out_of_date(r)) {
+        match(r, origin, line, 1); // the other lines are as they were
+    }
+    ret->hit = r->templates != NULL && cache_apply(r->cache, origin, line, 1) == 1;
     if (ret->hit) {
         ret->kind = EVENT_APPLIED;
         return;

@@ -35,6 +35,7 @@ struct line {
     uint32_t len;
 
     uint32_t entry;                 // of the cache, most likely the line's; 0: it has none
+    uint32_t looked;                // `changes` of the cache's store when this was found
     struct line_template *template; // NULL: none, and nothing below is set
     const char *text;               // the line without blanks
     uint64_t hash;    // of the values of its labels, and of what else says which series it updates

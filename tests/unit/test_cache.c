@@ -545,10 +545,62 @@ START_TEST(a_number_that_may_end_sums_is_planned_wherever_it_stands)
 }
 END_TEST
 
+// Teaches a reader a line, and says of it what event_prefetch found.
+static uint32_t looked_for(struct side *s, struct line *line)
+{
+    struct event_result v;
+    struct line one = *line;
+    for (int i = 0; i < 3; i++) {
+        event_line(s->reader, &ALONE, line->bytes, line->len, &v);
+        ck_assert_int_eq(v.kind, EVENT_APPLIED);
+    }
+    event_prefetch(s->reader, &ALONE, &one, 1);
+    return one.looked;
+}
+
+// A batch, or a line after which a template was made, is looked for by itself. Entries may have moved since the lines behind it
+// were looked for.
+START_TEST(what_is_looked_for_in_between_leaves_other_lines_as_they_are)
+{
+    static const char text[] = "{\"metric\":\"e\",\"labels\":{\"x\":\"a\"},\"value\":1}\n"
+                               "[{\"metric\":\"e\",\"labels\":{\"x\":\"b\"},\"value\":1},"
+                               "{\"metric\":\"e\",\"labels\":{\"x\":\"c\"},\"value\":1}]\n"
+                               "{\"metric\":\"b_total\",\"labels\":{\"x\":\"a\"}}\n"
+                               "{\"metric\":\"b_total\",\"labels\":{\"x\":\"b\"}}\n"
+                               "{\"metric\":\"e\",\"labels\":{\"x\":\"a\"},\"value\":1}\n";
+    enum { N = 5 };
+    struct side s;
+    struct event_result v;
+    struct line lines[N] = {{0}};
+    begin_alone(&s);
+    const char *at = text;
+    for (size_t i = 0; i < N; i++) {
+        lines[i].bytes = at;
+        lines[i].len = (uint32_t)strcspn(at, "\n");
+        at += lines[i].len + 1;
+    }
+    uint32_t before = looked_for(&s, &lines[0]);
+    event_prefetch(s.reader, &ALONE, lines, N);
+    const struct line last = lines[N - 1];
+    ck_assert(last.template != NULL && last.entry != 0 && last.looked == before);
+    for (size_t i = 1; i + 1 < N; i++) {
+        event_handle(s.reader, &ALONE, &lines[i], &v);
+        ck_assert_int_eq(v.kind, EVENT_APPLIED);
+    }
+    ck_assert_uint_eq(lines[N - 1].looked, before);
+    event_handle(s.reader, &ALONE, &lines[N - 1],
+                 &v); // with the template that was made, it is looked for again
+    ck_assert(v.kind == EVENT_APPLIED && v.hit);
+    ck_assert_uint_ne(lines[N - 1].looked, before);
+    end_alone(&s);
+}
+END_TEST
+
 UNIT_MAIN("cache", recognising_changes_no_series_and_no_rejection,
           too_little_memory_for_all_lines_changes_nothing_either,
           a_cpu_without_wide_instructions_changes_nothing_either, numbers_read_as_strtod_reads_them,
           random_decimals_read_as_strtod_reads_them,
           a_line_is_recognised_when_its_template_came_twice,
           what_the_parser_might_read_otherwise_is_parsed,
-          a_number_that_may_end_sums_is_planned_wherever_it_stands)
+          a_number_that_may_end_sums_is_planned_wherever_it_stands,
+          what_is_looked_for_in_between_leaves_other_lines_as_they_are)
