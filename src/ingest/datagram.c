@@ -107,6 +107,13 @@ static const char *end_of(char *bytes, size_t len)
     return bytes + len;
 }
 
+// Whether its source stays connected while its forget is under way. The anonymous source, of which a transient one is a part,
+// need not be.
+static bool is_connected(const struct datagram *d)
+{
+    return !d->c.id.transient;
+}
+
 // Deals with the next one of the batch.
 static void handle_one(struct datagram *d, struct protocol *p)
 {
@@ -125,10 +132,10 @@ static void handle_one(struct datagram *d, struct protocol *p)
         handle_lines(d, p);
     }
     rcu_leave();
-    if (d->open) {
-        source_add_connection(p->sources, d->c.id.source); // its window may close meanwhile
-    } else {
+    if (!d->open) {
         end_one(d, p);
+    } else if (is_connected(d)) {
+        source_add_connection(p->sources, d->c.id.source); // its window may close meanwhile
     }
 }
 
@@ -168,7 +175,9 @@ void datagram_go_on(struct protocol *p)
     }
     rcu_leave();
     if (!d->open) {
-        source_leave(p->sources, d->c.id.source, p->now_ms);
+        if (is_connected(d)) {
+            source_leave(p->sources, d->c.id.source, p->now_ms);
+        }
         end_one(d, p);
         handle_batch(d, p);
     }

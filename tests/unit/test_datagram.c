@@ -346,6 +346,25 @@ START_TEST(a_batch_that_waits_for_a_forget_is_freed_with_its_worker)
 }
 END_TEST
 
+// Its source is the anonymous one, which need not be connected.
+START_TEST(a_transient_client_may_forget)
+{
+    open_it();
+    send_only(HELLO(",\"transient\":true") SET("1"));
+    send_only(HELLO(",\"transient\":true") FORGET A);
+    send_only(A);
+    ck_assert_int_eq(datagram_read(fds[0], h.p), 3);
+    ck_assert(datagram_is_open(h.p));
+    for (int i = 0; datagram_is_open(h.p); i++) {
+        ck_assert_int_lt(i, 100);
+        datagram_go_on(h.p);
+    }
+    ck_assert_str_eq(house_samples(&h), "a_total 2\n");
+    ck_assert(!source_is_connected(source_anonymous(h.sources, COMPONENT_PROVIDER)));
+    close_it();
+}
+END_TEST
+
 START_TEST(a_broken_socket_says_so)
 {
     open_it();
@@ -363,4 +382,5 @@ UNIT_MAIN("datagram", a_datagram_carries_lines_and_the_last_lf_may_be_missing,
           a_batch_is_applied_in_the_order_in_which_it_was_sent,
           a_datagram_that_is_too_long_is_refused_alone_in_its_batch,
           each_datagram_of_a_batch_is_its_sender_s, what_is_behind_a_forget_in_a_batch_waits_for_it,
-          a_batch_that_waits_for_a_forget_is_freed_with_its_worker, a_broken_socket_says_so)
+          a_batch_that_waits_for_a_forget_is_freed_with_its_worker, a_transient_client_may_forget,
+          a_broken_socket_says_so)
