@@ -406,6 +406,9 @@ static enum config_action action_of(const struct config *c)
     if (c->reload != 0) {
         return CONFIG_RELOAD;
     }
+    if (c->healthcheck) {
+        return CONFIG_HEALTHCHECK;
+    }
     if (c->config_check) {
         return CONFIG_CHECK;
     }
@@ -452,6 +455,10 @@ static void check_actions(const struct config *c, struct errs *errs)
     if (c->reload != 0 && (c->config_check || print)) {
         complain(c, SETTING_reload, errs,
                  "cannot be combined with --config.check or --catalog.print");
+    }
+    if (c->healthcheck && (c->config_check || print || c->reload != 0)) {
+        complain(c, SETTING_healthcheck, errs,
+                 "cannot be combined with --config.check, --catalog.print or --reload");
     }
 }
 

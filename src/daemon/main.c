@@ -111,6 +111,7 @@
  * web/scrape             requests that wait for a rendering, and which is next
  * web/renderer           the thread that renders
  * web/sd                 sources as targets of Prometheus, and the metrics of each
+ * web/healthcheck        asks a running daemon whether it is ready: --healthcheck
  * web/routes             from a request to what answers it; requests that wait for a reload
  * web/web                the loop of the web thread, and the HTTP side as the daemon sees it
  *
@@ -147,6 +148,7 @@
 #include "daemon/config_sources.h"
 #include "daemon/daemon.h"
 #include "daemon/reload.h"
+#include "web/healthcheck.h"
 #include "web/web.h"
 
 #include <errno.h>
@@ -254,18 +256,44 @@ static int print_text(void (*write_text)(struct buf *))
     return print(&text);
 }
 
+// To standard error: why it did not work. Returns the exit status.
+static int report_failure(struct buf *problem, int rc)
+{
+    struct buf text = BUF_INIT;
+    const char *why = buf_string(problem);
+    buf_addf(&text, "virtrigaud-exporter: %s\n", why != NULL ? why : strerror(-rc));
+    put(STDERR_FILENO, &text);
+    return EXIT_CANNOT_RUN;
+}
+
 static int request_reload(uint64_t pid)
 {
     struct buf problem = BUF_INIT;
     int rc = reload_request((pid_t)pid, RELOAD_REQUEST_WAIT_MS, &problem);
-    if (rc < 0) {
-        struct buf text = BUF_INIT;
-        const char *why = buf_string(&problem);
-        buf_addf(&text, "virtrigaud-exporter: %s\n", why != NULL ? why : strerror(-rc));
-        put(STDERR_FILENO, &text);
-    }
+    int status = rc < 0 ? report_failure(&problem, rc) : EXIT_OK;
     buf_free(&problem);
-    return rc == 0 ? EXIT_OK : EXIT_CANNOT_RUN;
+    return status;
+}
+
+static int ask_health(const struct config *config)
+{
+    struct errs errs = ERRS_INIT;
+    struct webconf *conf = NULL;
+    struct webconf_files seen = {0};
+    const char *file = config->web_config_file;
+    int rc = file != NULL ? webconf_load(&conf, file, tls_is_supported(), &seen, &errs) : 0;
+    webconf_files_clear(&seen);
+    if (rc < 0) {
+        return report(&errs, rc);
+    }
+    struct buf said = BUF_INIT;
+    rc = healthcheck_ask((const char *const *)config->web_listen_addresses.items,
+                         config->web_listen_addresses.n, conf, HEALTHCHECK_WAIT_MS, &said);
+    buf_str(&said, rc == 0 ? "\n" : "");
+    int status = rc == 0 ? print(&said) : report_failure(&said, rc);
+    buf_free(&said);
+    webconf_free(conf);
+    return status;
 }
 
 static int run(struct config *config, struct catalog *c, struct permission_roles *roles,
@@ -355,6 +383,11 @@ int main(int argc, char **argv)
         uint64_t pid = config->reload;
         config_free(config);
         return request_reload(pid);
+    }
+    if (config->action == CONFIG_HEALTHCHECK) {
+        int status = ask_health(config);
+        config_free(config);
+        return status;
     }
     struct catalog_input input = config_catalog_input(config, &warnings);
     rc = catalog_load(&c, &input, &errs);

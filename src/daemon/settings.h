@@ -28,6 +28,7 @@ enum config_action {
     CONFIG_CHECK,
     CONFIG_PRINT,
     CONFIG_RELOAD,
+    CONFIG_HEALTHCHECK,
     CONFIG_HELP,
     CONFIG_VERSION
 };
@@ -93,6 +94,7 @@ struct config {
     enum log_level log_level;
     enum log_format log_format;
     uint64_t reload; // a process ID; 0: none
+    bool healthcheck;
     bool version;
     bool help;
 

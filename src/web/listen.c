@@ -5,10 +5,14 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 enum {
     LISTEN_BACKLOG = 1024,
@@ -229,6 +233,80 @@ int listen_adopt(struct listener *ret, int fd, struct buf *why)
     }
     *ret = (struct listener){.socket.fd = fd, .port = port_of(fd)};
     return 0;
+}
+
+// Waits until the connection that was begun is there. Returns 0 or -errno.
+static int finish_connect(int fd, uint64_t until_ms)
+{
+    int err = 0;
+    socklen_t len = sizeof err;
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    uint64_t now = clock_mono_ms();
+    if (poll(&p, 1, until_ms > now ? (int)(until_ms - now) : 0) == 0) {
+        return -ETIMEDOUT;
+    }
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0 ? -errno : -err;
+}
+
+// Returns the connected socket or -errno.
+static int connect_one(const struct sockaddr *a, socklen_t len, uint64_t until_ms)
+{
+    int fd = socket(a->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return -errno;
+    }
+    int r = connect(fd, a, len) < 0 ? -errno : 0;
+    r = r == -EINPROGRESS ? finish_connect(fd, until_ms) : r;
+    if (r < 0) {
+        close(fd);
+        return r;
+    }
+    return fd;
+}
+
+static int connect_unix(const char *path, uint64_t until_ms)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    size_t len = strlen(path);
+    if (len >= sizeof a.sun_path) {
+        return -ENAMETOOLONG;
+    }
+    memcpy(a.sun_path, path, len + 1);
+    return connect_one((const struct sockaddr *)&a, sizeof a, until_ms);
+}
+
+// Where all addresses are listened on, the loopback ones are among them.
+static int connect_tcp(const char *address, uint64_t until_ms)
+{
+    char host[LISTEN_HOST_MAX + 1];
+    unsigned port = 0;
+    const char *digits = split_port(address, host, &port);
+    if (digits == NULL || port == 0) {
+        return -EDESTADDRREQ;
+    }
+    struct addrinfo hints = {.ai_flags = AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    if (getaddrinfo(host[0] != '\0' ? host : NULL, digits, &hints, &found) != 0) {
+        return -EADDRNOTAVAIL;
+    }
+    int fd = -EADDRNOTAVAIL;
+    for (const struct addrinfo *a = found; a != NULL && fd < 0; a = a->ai_next) {
+        fd = connect_one(a->ai_addr, a->ai_addrlen, until_ms);
+    }
+    freeaddrinfo(found);
+    return fd;
+}
+
+int listen_connect(const char *address, uint64_t until_ms, struct buf *why)
+{
+    bool is_unix = strncmp(address, "unix:", 5) == 0;
+    int fd = is_unix ? connect_unix(address + 5, until_ms) : connect_tcp(address, until_ms);
+    if (fd == -EDESTADDRREQ) {
+        buf_addf(why, "cannot connect to %s: the port is chosen at the start", address);
+    } else if (fd < 0) {
+        buf_addf(why, "cannot connect to %s: %s", address, strerror(-fd));
+    }
+    return fd;
 }
 
 void listen_close(struct listener *l)

@@ -32,6 +32,10 @@ int listen_open(struct listener *ret, const char *address, const struct listen_f
 // Takes a socket that listens already. Returns 0; or -errno and a line in `why`, the socket closed.
 int listen_adopt(struct listener *ret, int fd, struct buf *why);
 
+// Connects, as a client on the same host, to what listens on the address, and waits for that until the time by
+// clock_mono_ms. Returns a socket that does not block; or -errno and a line in `why` that names the address.
+int listen_connect(const char *address, uint64_t until_ms, struct buf *why);
+
 // Closes, and removes the file of a Unix socket when it is still the one that was made.
 void listen_close(struct listener *l);
 

@@ -18,6 +18,7 @@ enum {
 
 struct tls {
     unsigned refs;
+    bool client; // sessions are a client's
     gnutls_certificate_credentials_t credentials;
     gnutls_priority_t priority;
     enum webconf_client_auth client_auth;
@@ -236,6 +237,24 @@ int tls_new(struct tls **ret, const struct webconf *c, struct errs *errs)
     return 0;
 }
 
+int tls_new_client(struct tls **ret, const struct webconf *c, struct errs *errs)
+{
+    struct tls *t = calloc(1, sizeof *t);
+    if (t == NULL) {
+        return -ENOMEM;
+    }
+    t->refs = 1;
+    t->client = true;
+    int r = gnutls_certificate_allocate_credentials(&t->credentials) < 0 ? -ENOMEM : 0;
+    r = r == 0 ? load_priority(t, c, errs) : r;
+    if (r < 0) {
+        tls_unref(t);
+        return r;
+    }
+    *ret = t;
+    return 0;
+}
+
 struct tls *tls_ref(struct tls *t)
 {
     t->refs++;
@@ -310,7 +329,9 @@ static int prepare(struct tls_session *s, int fd)
         gnutls_credentials_set(s->gnutls, GNUTLS_CRD_CERTIFICATE, s->tls->credentials) < 0) {
         return -ENOMEM;
     }
-    gnutls_certificate_server_set_request(s->gnutls, requests[s->tls->client_auth]);
+    if (!s->tls->client) {
+        gnutls_certificate_server_set_request(s->gnutls, requests[s->tls->client_auth]);
+    }
     gnutls_session_set_ptr(s->gnutls, s);
     gnutls_handshake_set_timeout(s->gnutls, 0); // web/conn has its own
     s->fd = fd;
@@ -327,7 +348,8 @@ struct tls_session *tls_open(struct tls *t, int fd)
         return NULL;
     }
     s->tls = tls_ref(t);
-    if (gnutls_init(&s->gnutls, GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL) < 0 ||
+    unsigned role = t->client ? GNUTLS_CLIENT : GNUTLS_SERVER;
+    if (gnutls_init(&s->gnutls, role | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL) < 0 ||
         prepare(s, fd) < 0) {
         tls_close(s);
         return NULL;

@@ -26,6 +26,9 @@ bool tls_is_supported(void);
 
 // Returns 0; -EINVAL with the problems in errs (a key that does not fit its certificate); -ENOMEM.
 int tls_new(struct tls **ret, const struct webconf *c, struct errs *errs);
+// The same of a client that asks a server of this configuration: it shows no certificate, and verifies none, since it asks
+// its own host.
+int tls_new_client(struct tls **ret, const struct webconf *c, struct errs *errs);
 struct tls *tls_ref(struct tls *t);
 void tls_unref(struct tls *t); // NULL is fine
 
@@ -37,7 +40,7 @@ enum tls_fault {
 
 const char *tls_fault_name(enum tls_fault f);
 
-// A session on a connected socket that does not block, its handshake not begun. Returns NULL when there is no memory.
+// A session, of the server unless `t` is a client's, on a connected socket that does not block, its handshake not begun. Returns NULL when there is no memory.
 struct tls_session *tls_open(struct tls *t, int fd);
 void tls_close(struct tls_session *s); // NULL is fine; the socket stays open
 

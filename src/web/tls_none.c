@@ -16,6 +16,11 @@ int tls_new(struct tls **ret, const struct webconf *c, struct errs *errs)
     return -EINVAL;
 }
 
+int tls_new_client(struct tls **ret, const struct webconf *c, struct errs *errs)
+{
+    return tls_new(ret, c, errs);
+}
+
 struct tls *tls_ref(struct tls *t)
 {
     return t;

@@ -112,6 +112,7 @@ START_TEST(flags_say_what_is_to_be_done)
         {"", CONFIG_RUN},
         {"--config.check", CONFIG_CHECK},
         {"--reload=1", CONFIG_RELOAD},
+        {"--healthcheck", CONFIG_HEALTHCHECK},
         {"--catalog.print=json", CONFIG_PRINT},
         {"--help", CONFIG_HELP},
         {"--config.check|--version|--bogus", CONFIG_VERSION},
@@ -134,6 +135,9 @@ START_TEST(flags_say_what_is_to_be_done)
                     "--catalog.print: cannot be combined with --config.check\n");
     expect_problems("--reload=1|--config.check", "",
                     "--reload: cannot be combined with --config.check or --catalog.print\n");
+    expect_problems(
+        "--healthcheck|--config.check", "",
+        "--healthcheck: cannot be combined with --config.check, --catalog.print or --reload\n");
     expect_problems("--reload=0", "",
                     "--reload: must be a whole number from 1 to 4194304, not \"0\"\n");
     unlink(path);
