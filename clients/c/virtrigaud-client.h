@@ -126,7 +126,7 @@ void virtrigaud_counter_add(struct virtrigaud_client *client, const char *metric
                             const struct virtrigaud_label *labels, size_t n, double by);
 void virtrigaud_gauge_set(struct virtrigaud_client *client, const char *metric,
                           const struct virtrigaud_label *labels, size_t n, double to);
-/* The client's own value, which begins at 0, changes and is sent. */
+/* The client's own value, which begins at 0, changes and is sent. A sum that is not finite is invalid. */
 void virtrigaud_gauge_add(struct virtrigaud_client *client, const char *metric,
                           const struct virtrigaud_label *labels, size_t n, double by);
 void virtrigaud_observe(struct virtrigaud_client *client, const char *metric,

@@ -13,6 +13,7 @@ import threading
 import time
 
 import check
+from client import Client
 from daemon import BUILD, EXPORTER, SRC, TMP, Daemon
 
 import drivers
@@ -200,11 +201,13 @@ class Suite:
                 p.ask(f"event vm_operation {WORDS} {number}")
                 p.ask(f"set virtrigaud_queue_depth kind=n {number}")
                 p.ask(f"observe virtrigaud_ip_discovery_duration_seconds {number}")
+            p.ask("add virtrigaud_queue_depth kind=n 1e308")
             p.ask("inc no_such_total")
             p.ask("event no_such")
             p.ask(f"repeat 10 0 event vm_operation {WORDS} 0.25")
             stats = p.settled()
             agree("bad input", stats)
+            check.equal(f"nothing waits for ever: {stats}", stats["waiting"], 0)
             check.equal("the good ones count", operations(d), 12)  # and -1 and 1e308
             check.equal("the last value of a gauge", d.value("virtrigaud_queue_depth", kind="n"), 1e308)
             check.holds(f"bad ones are refused: {stats}", stats["refused"] > 5 and stats["invalid"] >= 10)
@@ -239,9 +242,33 @@ class Suite:
             check.holds("within a second", time.monotonic() - begin < 1.3)
             p.close()
 
+    def moves_its_own_value(self):
+        """What is added to a gauge is added to the client's own value, which is sent."""
+        with self.program() as p, Daemon(name="own", socket=SOCKET) as d:
+            def has(what, value):
+                check.until(f"{what}: {value}", lambda: d.value("virtrigaud_queue_depth", kind="VMSet") == value, 5)
+
+            with Client(d) as c:
+                c.send({"metric": "virtrigaud_queue_depth", "labels": {"kind": "VMSet"}, "value": 100})
+                c.sync()
+            p.start("own")
+            p.ask("add virtrigaud_queue_depth kind=VMSet 5")
+            p.ask("add virtrigaud_queue_depth kind=VMSet -2")
+            has("what others have set is not in it", 3)
+            p.ask("add virtrigaud_queue_depth kind=VMSet 0.5")
+            has("it goes on", 3.5)
+            p.ask("set virtrigaud_queue_depth kind=VMSet 10")
+            p.ask("add virtrigaud_queue_depth kind=VMSet -1")
+            has("after a set", 9)
+            if "fork" not in self.lacks:
+                p.ask("fork add virtrigaud_queue_depth kind=VMSet 4")
+                has("a child goes on with a copy", 13)
+                p.ask("add virtrigaud_queue_depth kind=VMSet 1")
+                has("which is not its parent's", 10)
+            p.ask("close 5")
+
     @staticmethod
     def daemon_knows_sums(d):
-        from client import Client  # pylint: disable=import-outside-toplevel
         with Client(d) as c:
             c.send({"event": "task_started", "labels": {"provider_type": "x", "provider": "x"}, "count": 2})
             return c.sync()[1] == 0
@@ -526,6 +553,7 @@ PARTS = [
     ({"stats"}, Suite.is_never_in_the_way),
     ({"stats", "bytes"}, Suite.takes_whatever_it_is_given),
     ({"sums"}, Suite.adds_up),
+    (set(), Suite.moves_its_own_value),
     ({"max_bytes"}, Suite.is_bounded),
     ({"stats"}, Suite.counts_once),
     ({"max_bytes"}, Suite.counts_once_with_a_full_queue),

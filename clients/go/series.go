@@ -99,9 +99,12 @@ func (s *series) update(value float64, move bool) {
 	if move {
 		value += s.value
 	}
-	if isFinite(value) {
-		s.value, s.known, s.send = value, true, true
+	if !isFinite(value) { // a sum, for which the gauge keeps its value
+		s.mu.Unlock()
+		s.refuse(value)
+		return
 	}
+	s.value, s.known, s.send = value, true, true
 	s.calls++
 	if !s.dirty {
 		s.mark()

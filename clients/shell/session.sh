@@ -6,6 +6,7 @@
 #     virtrigaud_open manager backup
 #     virtrigaud_push --event task_started provider_type=vsphere provider=vc1
 #     virtrigaud_push --op add virtrigaud_errors_total reason=disk component=manager 1
+#     virtrigaud_gauge add virtrigaud_queue_depth kind=VMSet -1
 #     virtrigaud_close || echo "some were refused, or lost"
 #
 # One virtrigaud-emit runs beside the script and keeps what the daemon has not acknowledged (up to 1 MiB; the kernel
@@ -20,6 +21,7 @@
 
 virtrigaud_lost=0
 virtrigaud_pid=
+virtrigaud_gauges=
 
 # virtrigaud_open COMPONENT INSTANCE
 # Says on standard error when nothing can be sent, and returns 0 then too.
@@ -51,6 +53,32 @@ virtrigaud_push() {
         dd of=/proc/self/fd/9 bs=4096 oflag=nonblock conv=notrunc status=none 2>/dev/null; then
         virtrigaud_lost=$((virtrigaud_lost + 1))
     fi
+}
+
+# virtrigaud_gauge set|add NAME [LABEL=VALUE...] NUMBER
+# Sets a gauge, or adds to it. Its value is the script's own, 0 before the first call, and is pushed as a whole. The labels
+# of a series have the same order in each call.
+virtrigaud_gauge() {
+    virtrigaud_op=$1
+    shift
+    if ! virtrigaud_line=$(virtrigaud-emit --dry-run --op set "$@"); then
+        virtrigaud_lost=$((virtrigaud_lost + 1))
+        return 0
+    fi
+    virtrigaud_left=$#
+    for virtrigaud_word; do # the number, which is the last word, is taken off
+        shift
+        virtrigaud_left=$((virtrigaud_left - 1))
+        [ "$virtrigaud_left" -eq 0 ] || set -- "$@" "$virtrigaud_word"
+    done
+    # Each line is a value, a blank, and what the protocol says before the value; the newest one is the first.
+    virtrigaud_gauges=$(printf '%s\n' "$virtrigaud_gauges" |
+        LC_ALL=C key=${virtrigaud_line%\"value\":*} op=$virtrigaud_op by=$virtrigaud_word awk '
+            { at = index($0, " ") }
+            substr($0, at + 1) == ENVIRON["key"] { old = substr($0, 1, at - 1); next }
+            { rest = rest "\n" $0 }
+            END { printf "%.15g %s%s", (ENVIRON["op"] == "add" ? old : 0) + ENVIRON["by"], ENVIRON["key"], rest }')
+    virtrigaud_push --op set "$@" "${virtrigaud_gauges%% *}"
 }
 
 # virtrigaud_close [SECONDS]

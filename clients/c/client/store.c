@@ -406,18 +406,23 @@ void store_return_value(struct virtrigaud_series *x, double value)
 
 // ---- Calls that record
 
-static bool begin(struct virtrigaud_series *x, double value, bool valid)
+// Ends a call that is not recorded.
+static void refuse(struct virtrigaud_series *x, const char *why)
 {
     struct store *s = x->store;
-    pthread_mutex_lock(&s->mutex);
+    note_invalid(s, why, x->prefix);
+    pthread_mutex_unlock(&s->mutex);
+    s->wake(s->arg);
+}
+
+static bool begin(struct virtrigaud_series *x, double value, bool valid)
+{
+    pthread_mutex_lock(&x->store->mutex);
     if (valid && isfinite(value)) {
         return true;
     }
-    note_invalid(
-        s, isfinite(value) ? "bad_value: negative, or not for this kind" : "bad_value: not finite",
-        x->prefix);
-    pthread_mutex_unlock(&s->mutex);
-    s->wake(s->arg);
+    refuse(x,
+           isfinite(value) ? "bad_value: negative, or not for this kind" : "bad_value: not finite");
     return false;
 }
 
@@ -435,10 +440,12 @@ static void end(struct virtrigaud_series *x, bool much)
 
 static void set(struct virtrigaud_series *x, double to)
 {
-    if (isfinite(to)) { // a sum may be infinite: the gauge keeps its value
-        x->value = to;
-        x->known = x->send = true;
+    if (!isfinite(to)) { // a sum, for which the gauge keeps its value
+        refuse(x, "bad_value: the sum is not finite");
+        return;
     }
+    x->value = to;
+    x->known = x->send = true;
     x->calls++;
     end(x, false);
 }

@@ -10,7 +10,8 @@ push() {
     shift
     case $kind in
     event) virtrigaud_push --event "$@" ;;
-    inc | add) virtrigaud_push --op add "$@" ;;
+    inc) virtrigaud_push --op add "$@" ;;
+    add | set) virtrigaud_gauge "$kind" "$@" ;;
     *) virtrigaud_push --op "$kind" "$@" ;;
     esac
 }

@@ -67,7 +67,7 @@ class HandlesTest(unittest.TestCase):
         gauge.add(0.5)
         self.assertEqual(self.lines(), [{"metric": "g", "op": "set", "value": -0.5}])
         gauge.inc(2)
-        self.assertEqual(self.lines(), [{"metric": "g", "op": "add", "value": 2}])
+        self.assertEqual(self.lines(), [{"metric": "g", "op": "set", "value": 1.5}])
         with gauge.track():
             pass
         gauge.set_to_current_time()

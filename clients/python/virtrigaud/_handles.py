@@ -202,8 +202,8 @@ class Counter(Handle):
 
 
 class Gauge(Handle):
-    """A value that goes up and down. The client remembers what was set, and sends it again when the daemon comes back. inc,
-    dec and add of a gauge that was never set here are relative to what others set."""
+    """A value that goes up and down. It is this process' own, 0 before the first call, and its newest value is sent, again
+    when the daemon comes back. What several processes move together needs an event."""
 
     __slots__ = ()
     KIND = GAUGE

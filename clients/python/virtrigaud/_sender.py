@@ -74,7 +74,7 @@ def line_of(pending: Any) -> Line:
     if isinstance(pending, Probe):
         return Line(head + (b',"count":0}\n' if pending.series.kind == EVENT else b',"values":[]}\n'), pending, True)
     if isinstance(pending, Gauged):
-        return Line(b'%b,"op":"%b","value":%b}\n' % (head, pending.op.encode(), number_text(pending.value)), pending, False)
+        return Line(b'%b,"op":"set","value":%b}\n' % (head, number_text(pending.value)), pending, False)
     if pending.exemplar is not None:
         head += b',"exemplar":' + pending.exemplar
     if isinstance(pending, Chunk):

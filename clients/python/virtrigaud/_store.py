@@ -20,6 +20,7 @@ from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Tuple
 from . import _text
 
 COUNTER, GAUGE, HISTOGRAM, EVENT, INFO = "counter", "gauge", "histogram", "event", "info"
+GAUGE_CALLS = "set", "add", "replace"  # what the third part of an entry says
 LARGEST = 1.7976931348623157e308
 DEFAULT_BYTES = 16 << 20
 MERGE_AT = 512  # entries of the queue, merged by the caller that adds one
@@ -41,18 +42,18 @@ class Series:
     """One metric or event with its label values."""
 
     __slots__ = ("kind", "name", "labels", "head", "sum", "chunk", "is_counted",
-                 "last", "delta", "dirty", "calls", "seq")
+                 "last", "is_known", "dirty", "calls", "seq")
 
     def __init__(self, kind: str, name: str, labels: Tuple[Tuple[str, str], ...], head: bytes) -> None:
         self.kind, self.name, self.labels, self.head = kind, name, labels, head
         self.sum: Optional[Sum] = None  # open, additions go there
         self.chunk: Optional[Chunk] = None  # open, observations go there
         self.is_counted = False  # its memory is
-        # Of a gauge: the value as this process knows it, None until it was set; what was added since it was sent; what is to
-        # be sent ("set", "add", ""), the calls in that, and when it began to wait.
-        self.last: Optional[float] = None
-        self.delta: float = 0
-        self.dirty = ""
+        # Of a gauge: the value, which is this process' own; whether it was set or moved here, and is sent on each new
+        # connection; whether it is to be sent now, the calls in that, and when it began to wait.
+        self.last: float = 0
+        self.is_known = False
+        self.dirty = False
         self.calls = 0
         self.seq = 0
 
@@ -60,7 +61,7 @@ class Series:
         return SERIES_BYTES + 3 * len(self.head)
 
     def is_idle(self) -> bool:
-        return self.sum is None and self.chunk is None and not self.dirty and self.last is None
+        return self.sum is None and self.chunk is None and not self.dirty and not self.last and not self.is_known
 
 
 class Sum:
@@ -105,11 +106,10 @@ class Chunk:
 class Gauged:
     """A gauge's line under way."""
 
-    __slots__ = ("series", "op", "value", "calls", "seq")
+    __slots__ = ("series", "value", "calls", "seq")
 
     def __init__(self, series: Series) -> None:
-        self.series, self.op, self.calls, self.seq = series, series.dirty, series.calls, series.seq
-        self.value = series.last if series.dirty == "set" else series.delta
+        self.series, self.value, self.calls, self.seq = series, series.last, series.calls, series.seq
 
     def size(self) -> int:
         return 0
@@ -234,7 +234,7 @@ class Store:
 
     def _drop_gauge(self, series: Series) -> None:
         """Its value is of no interest any more."""
-        series.last, series.dirty, series.delta = None, "", 0
+        series.last, series.is_known, series.dirty = 0, False, False
         self.gauges.pop(series, None)
         self.applied += series.calls
         series.calls = 0
@@ -294,36 +294,28 @@ class Store:
         self.wire += 10
 
     def _merge_gauge(self, series: Series, value: Any, op: Any) -> None:
-        if op == "add":
-            changed = value if series.last is None else series.last + value
-            if not -LARGEST <= changed <= LARGEST or not -LARGEST <= series.delta + value <= LARGEST:
-                self.sent -= 1
-                self._refuse(series, "bad_value: the sum is no number")
-                return
-            if series.last is not None:
-                series.last = changed
-            if series.dirty != "set":
-                self._soil(series, "add")
-                series.delta += value
-        else:
-            series.last = value
-            self._soil(series, "set")
+        changed = series.last + value if op == "add" else value
+        if not -LARGEST <= changed <= LARGEST:
+            self.sent -= 1
+            self._refuse(series, "bad_value: the sum is no number")
+            return
+        series.last, series.is_known = changed, True
+        self._soil(series)
         series.calls += 1
 
-    def _soil(self, series: Series, op: str) -> None:
+    def _soil(self, series: Series) -> None:
+        """Its value is to be sent."""
         if not series.dirty:
             self.seq += 1
             series.seq = self.seq
             self.wire += len(series.head) + 24
-        series.dirty = op
-        if op == "set":
-            series.delta = 0
+        series.dirty = True
         self.gauges[series] = None
 
     def _forget(self, labels: Dict[str, str]) -> None:
         self.forgets.append(labels)
         for series in list(self.series.values()):
-            if series.last is not None and labels.items() <= dict(series.labels).items():
+            if series.is_known and labels.items() <= dict(series.labels).items():
                 self._drop_gauge(series)
 
     # ---- Memory, with the lock held
@@ -413,7 +405,7 @@ class Store:
             series = next(iter(self.gauges))
             del self.gauges[series]
             line = Gauged(series)
-            series.dirty, series.delta, series.calls = "", 0, 0
+            series.dirty, series.calls = False, 0
             yield line
         for waiting in (self.sums, self.chunks):
             while waiting:
@@ -433,14 +425,10 @@ class Store:
 
     def _give_back_gauge(self, line: Gauged) -> None:
         series = line.series
-        if line.op == "set" and series.last is None:  # forgotten meanwhile
+        if not series.is_known:  # forgotten meanwhile
             self.applied += line.calls
             return
-        if line.op == "set" or series.dirty == "set":
-            self._soil(series, "set")
-        else:
-            self._soil(series, "add")
-            series.delta += line.value or 0
+        self._soil(series)
         series.seq = min(series.seq, line.seq)
         series.calls += line.calls
 
@@ -491,8 +479,7 @@ class Store:
 
     def lose(self, pending: Any) -> None:
         """Nobody knows whether it counted. The newest value of a gauge is sent again."""
-        if isinstance(pending, Gauged) and (pending.op == "set" or pending.series.last is not None):
-            pending.op = "set"
+        if isinstance(pending, Gauged):
             self._give_back_gauge(pending)
         else:
             self.settle(pending, "lost")
@@ -500,8 +487,8 @@ class Store:
     def refresh(self) -> None:
         """Sends the value of every gauge that was set once more."""
         for series in list(self.series.values()):
-            if series.last is not None:
-                self._soil(series, "set")
+            if series.is_known:
+                self._soil(series)
 
     def is_empty(self, seq: Optional[int] = None) -> bool:
         """Whether nothing waits that began to wait at or before `seq`."""
@@ -522,17 +509,16 @@ class Store:
     # ---- A child process
 
     def after_fork(self) -> None:
-        """What waited is the parent's to send, and so are its gauges, unless it has no client: then each child's client sends
-        them."""
+        """What waited is the parent's to send. Gauges keep their values, but are the parent's too, unless it has no client:
+        then each child's client sends them."""
+        self.queue = collections.deque(entry for entry in list(self.queue) if entry[2] in GAUGE_CALLS)
+        self.merge()
         for series in list(self.series.values()):
             series.sum = series.chunk = None
-            series.delta, series.dirty, series.calls = 0, "", 0
-            if self.client is not None:
-                series.last = None
-        unmerged = list(self.queue) if self.client is None else []
+            series.dirty, series.calls = False, 0
+            series.is_known = series.is_known and self.client is None
         self.notices.clear()
         self._reset()
-        self.queue.extend(entry for entry in unmerged if entry[2] == "set" or entry[2] == "replace")
         self.refresh()
 
     # ---- For calls that take their time

@@ -110,7 +110,7 @@ class Recorder:
         elif isinstance(pending, Chunk):
             self._values.apply(Update(series.name, series.labels, "observe", list(pending.values)))
         elif isinstance(pending, Gauged):
-            self._values.apply(Update(series.name, series.labels, pending.op, [pending.value or 0]))
+            self._values.apply(Update(series.name, series.labels, "set", [pending.value]))
         else:
             self._values.apply(Update(series.name, series.labels, "add", [pending.amount]))
             if series.kind == EVENT:
