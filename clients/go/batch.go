@@ -27,6 +27,8 @@ type line struct {
 	series   *series
 	kind     lineKind
 	merged   bool   // spelled with count or values
+	refused  bool   // by the daemon
+	again    bool   // that was since it knows neither count nor values
 	calls    uint64 // that it stands for
 	value    float64
 	chunk    *chunk
@@ -38,8 +40,8 @@ type line struct {
 type batch struct {
 	text  []byte
 	lines []line
-	// The daemon may know neither count nor values: the batch ends with the first line that has one of them, for a single
-	// call, so that no more is in doubt when the connection breaks before the answer.
+	// The daemon may know neither count nor values, though it knows the newer keys of a hello: the batch ends with the first
+	// line that has one of them, for a single call, so that no more is unknown when the connection breaks before the answer.
 	probe, probed bool
 }
 
@@ -48,6 +50,31 @@ func (b *batch) clear() {
 		b.lines[i] = line{}
 	}
 	b.text, b.lines, b.probed = b.text[:0], b.lines[:0], false
+}
+
+// drop ends the first lines.
+func (b *batch) drop(n int) {
+	for i := range b.lines[:n] {
+		b.lines[i].done()
+	}
+	rest := copy(b.lines, b.lines[n:])
+	for i := range b.lines[rest:] {
+		b.lines[rest+i] = line{}
+	}
+	b.lines = b.lines[:rest]
+}
+
+// refuse notes that the daemon has refused a line, and adds it to what is to be told, unless it is sent in another way.
+func (b *batch) refuse(i int, r *reply, tell []refusal) []refusal {
+	if i < 0 || i >= len(b.lines) || b.lines[i].refused {
+		return tell
+	}
+	one := &b.lines[i]
+	one.refused, one.again = true, one.merged && r.Error == "unknown_field"
+	if one.again {
+		return tell
+	}
+	return append(tell, refusal{"refused", r.Error, r.Detail, b.lineText(i)})
 }
 
 func (b *batch) isFull() bool {

@@ -35,8 +35,6 @@ type link struct {
 	past       history // of these lines
 	toldBefore uint64  // of what was lost and told, in former sessions
 	old        bool    // the next hello has only keys that every daemon knows
-	plain      bool    // a daemon that knows only these was seen to know neither count nor values
-	doubt      []line  // with count or values, dealt with by a daemon that may have refused them for that
 	batch      batch   // what was sent and not acknowledged
 	retry      time.Duration
 	trouble    string // why there is no connection, as it was told
@@ -89,6 +87,7 @@ func (c *Client) run() {
 			c.renew()
 			c.logger.Warn("the daemon does not know the session any more, another one begins", "lost", c.set.lost.Load()-lost)
 		default:
+			c.link.old = false // the next daemon may be another one
 			c.tellTrouble(err, wasConnected)
 		}
 		if !c.rest() {
@@ -331,13 +330,14 @@ func (c *Client) sendBatch() (bool, error) {
 	text = strconv.AppendUint(text, l.ids, 10)
 	text = append(text, "}\n"...)
 	l.batch.text = text
-	var refused []reply
+	var tell []refusal
 	answer, err := c.ask(text, func(r *reply) bool {
 		if r.Error != "" {
-			refused = append(refused, *r)
+			tell = l.batch.refuse(int(r.Line-begin)-1, r, tell)
 		}
 		return r.Sync != nil && *r.Sync == l.ids
 	})
+	c.tellRefused(tell)
 	if err != nil {
 		return false, err
 	}
@@ -347,62 +347,52 @@ func (c *Client) sendBatch() (bool, error) {
 	rejected := answer.Rejected - l.rejected
 	l.applied, l.rejected = answer.Applied, answer.Rejected
 	c.set.told.Store(lost)
-	return c.settle(begin, refused, rejected), nil
-}
-
-// settle ends the batch: all its lines were dealt with. It returns false when some must be sent in another way.
-func (c *Client) settle(begin uint64, replies []reply, rejected uint64) bool {
-	l := &c.link
-	refused := map[int]bool{}
-	var again []line
-	var tell []refusal
-	for _, r := range replies {
-		i := int(r.Line-begin) - 1
-		if i < 0 || i >= len(l.batch.lines) || refused[i] {
-			continue
+	for i := range l.batch.lines {
+		if l.batch.lines[i].refused {
+			rejected--
 		}
-		refused[i] = true
-		if one := &l.batch.lines[i]; one.merged && r.Error == "unknown_field" {
-			l.merge, l.plain = false, true
-			again = append(again, *one)
-			*one = line{}
-			continue
-		}
-		tell = append(tell, refusal{"refused", r.Error, r.Detail, l.batch.lineText(i)})
 	}
 	c.mu.Lock()
-	for i := range l.batch.lines {
-		one := &l.batch.lines[i]
-		if refused[i] {
-			c.stats.Refused += one.calls
-		} else {
-			c.stats.Applied += one.calls
-			l.confirmed = l.confirmed || one.merged
-		}
-		l.past.add(one)
-	}
-	c.stats.Lines += uint64(len(l.batch.lines))
-	c.stats.Unknown += rejected - uint64(len(refused)) // where a reply was dropped
-	if len(again) > 0 {                                // so were those in doubt, by the same daemon
-		for i := range l.doubt {
-			c.stats.Applied -= l.doubt[i].calls
-			c.stats.Unknown -= l.doubt[i].calls
-		}
-		again = append(again, l.doubt...)
-	}
-	if len(again) > 0 || l.confirmed {
-		l.doubt = nil
-	}
+	c.stats.Unknown += rejected // where a reply was dropped
 	c.mu.Unlock()
-	l.position += uint64(len(l.batch.lines))
-	for i := range l.batch.lines {
-		l.batch.lines[i].done()
+	again := c.endLines(len(l.batch.lines), true)
+	if len(again) > 0 {
+		l.merge = false
 	}
 	l.batch.clear()
 	undo(again)
 	c.publish()
-	c.tellRefused(tell)
-	return len(again) == 0
+	return len(again) == 0, nil
+}
+
+// endLines ends the first lines of the batch, which were dealt with, and leaves the others in it. Without an answer, what was
+// not refused is unknown. It returns those that are to be sent again in another way.
+func (c *Client) endLines(n int, answered bool) []line {
+	l := &c.link
+	var again []line
+	c.mu.Lock()
+	for i := range l.batch.lines[:n] {
+		one := &l.batch.lines[i]
+		switch {
+		case one.again:
+			again = append(again, *one)
+			*one = line{}
+		case one.refused:
+			c.stats.Refused += one.calls
+		case answered:
+			c.stats.Applied += one.calls
+			l.confirmed = l.confirmed || one.merged
+		default:
+			c.stats.Applied += one.calls
+			c.stats.Unknown += one.calls
+		}
+		l.past.add(one)
+	}
+	c.stats.Lines += uint64(n)
+	c.mu.Unlock()
+	l.position += uint64(n)
+	l.batch.drop(n)
+	return again
 }
 
 // publish makes the calls of what was sent visible to Stats.

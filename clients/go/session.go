@@ -114,31 +114,19 @@ func (c *Client) greet() error {
 	}
 	l.fresh, l.unheard = false, false
 	c.resume(int(at - l.position))
-	l.plain = l.plain && old
-	l.merge, l.confirmed = !l.plain, false
+	l.merge, l.confirmed = !old, false // count, values and the newer keys of a hello came together
 	l.retry = retryFirst
 	c.welcome()
 	return nil
 }
 
 // resume ends the lines of the last batch that the daemon has dealt with, and gives back the others: they are never dealt
-// with, for the connection that they were sent on has been closed before the hello was answered.
+// with, for the connection that they were sent on has been closed before the hello was answered. Where no refusal was read,
+// a line counts as unknown, and is not sent again: the next daemon may be another one, and shows nothing of what this one did.
 func (c *Client) resume(dealt int) {
 	l := &c.link
-	c.mu.Lock()
-	for i := range l.batch.lines[:dealt] {
-		c.stats.Applied += l.batch.lines[i].calls
-		c.stats.Unknown += l.batch.lines[i].calls
-		l.past.add(&l.batch.lines[i])
-		if l.batch.lines[i].merged && !l.confirmed {
-			l.doubt = append(l.doubt, l.batch.lines[i])
-		}
-		l.batch.lines[i].done()
-	}
-	c.stats.Lines += uint64(dealt)
-	c.mu.Unlock()
-	l.position += uint64(dealt)
-	undo(l.batch.lines[dealt:])
+	again := c.endLines(dealt, false)
+	undo(append(again, l.batch.lines...))
 	l.batch.clear()
 	c.publish()
 }
@@ -149,8 +137,7 @@ func (c *Client) resume(dealt int) {
 func (c *Client) rollBack(at uint64) error {
 	l := &c.link
 	if at > l.position {
-		n := at - l.position
-		c.resumeOnly(int(n))
+		undo(c.endLines(int(at-l.position), false))
 	}
 	gone := l.past.after(at)
 	c.mu.Lock()
@@ -183,15 +170,6 @@ func (c *Client) rollBack(at uint64) error {
 	return errDoubt
 }
 
-// resumeOnly ends the first lines of the batch, which were dealt with, and keeps the others in it.
-func (c *Client) resumeOnly(dealt int) {
-	l := &c.link
-	rest := append([]line(nil), l.batch.lines[dealt:]...)
-	l.batch.lines = l.batch.lines[:dealt]
-	c.resume(dealt)
-	l.batch.lines = append(l.batch.lines, rest...)
-}
-
 // cut removes the lines from a position on.
 func (h *history) cut(position uint64) {
 	if position < h.before {
@@ -210,7 +188,7 @@ func (c *Client) renew() {
 	c.publish()
 	l.session = newSession()
 	l.fresh, l.unheard, l.position, l.past = true, false, 0, history{}
-	l.toldBefore, l.doubt = c.set.told.Load(), nil
+	l.toldBefore = c.set.told.Load()
 }
 
 // lose counts lines as lost, but for gauges, whose newest value is sent again.
