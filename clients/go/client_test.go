@@ -55,12 +55,14 @@ func (j *journal) String() string {
 	return strings.Join(j.lines, "\n")
 }
 
-func until(t *testing.T, what string, seconds float64, condition func() bool) {
+const patience = time.Minute // in which what happens at once has happened on a machine that has much else to do
+
+func until(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	end := time.Now().Add(time.Duration(seconds * float64(time.Second)))
+	end := time.Now().Add(patience)
 	for !condition() {
 		if time.Now().After(end) {
-			t.Fatalf("not within %v s: %s", seconds, what)
+			t.Fatalf("not within %v: %s", patience, what)
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
@@ -89,7 +91,7 @@ func listen(t *testing.T, options virtrigaudtest.Options) (*virtrigaudtest.Daemo
 
 func open(set *virtrigaud.Set, path string, j *journal) *virtrigaud.Client {
 	return virtrigaud.New(set, virtrigaud.Config{Component: "manager", Instance: "m1", Path: path, Logger: j.logger(),
-		FlushInterval: 10 * time.Millisecond, CloseTimeout: 20 * time.Second})
+		FlushInterval: 10 * time.Millisecond, CloseTimeout: patience})
 }
 
 func closeAll(t *testing.T, c *virtrigaud.Client, j *journal) virtrigaud.Stats {
@@ -133,7 +135,7 @@ func TestWhatWasRecordedBeforeIsSent(t *testing.T) {
 	d, path := listen(t, virtrigaudtest.Options{})
 	j := &journal{}
 	c := open(set, path, j)
-	until(t, "it is there", 5, func() bool { n, _ := counted(d); return n == 1 })
+	until(t, "it is there", func() bool { n, _ := counted(d); return n == 1 })
 	operation.Observe(1)
 	if err := c.Flush(context.Background()); err != nil {
 		t.Fatal(err)
@@ -168,7 +170,7 @@ func TestASecondClientSaysSo(t *testing.T) {
 }
 
 // torment sends from several goroutines while something breaks, and compares the sums.
-func torment(t *testing.T, d *virtrigaudtest.Daemon, path string, exact bool, breaks func(round int)) (virtrigaud.Stats, *journal) {
+func torment(t *testing.T, d *virtrigaudtest.Daemon, path string, exact bool, breaks func(c *virtrigaud.Client, j *journal, round int)) (virtrigaud.Stats, *journal) {
 	t.Helper()
 	set, j := virtrigaud.NewSet(), &journal{}
 	operation := describe(set)
@@ -198,9 +200,11 @@ func torment(t *testing.T, d *virtrigaudtest.Daemon, path string, exact bool, br
 			}
 		}()
 	}
+	// A session with a position of 0 cannot be told from one that was forgotten.
+	until(t, "something is acknowledged", func() bool { return c.Stats().Lines > 0 })
 	for round := 0; round < 12; round++ {
 		time.Sleep(50 * time.Millisecond)
-		breaks(round)
+		breaks(c, j, round)
 	}
 	close(stop)
 	senders.Wait()
@@ -248,12 +252,12 @@ func TestBreaksLoseNothing(t *testing.T) {
 			if plain {
 				d.Breaks(oneIn(200))
 			}
-			stats, j := torment(t, d, path, true, func(round int) {
+			stats, j := torment(t, d, path, true, func(_ *virtrigaud.Client, _ *journal, round int) {
 				if round%3 == 2 {
 					restart(t, d)
 				}
 			})
-			// A hello whose answer breaks off again leaves a doubt only where the position is 0.
+			// A hello whose answer breaks off again leaves a doubt only where the position is 0, as at the begin.
 			if sessions := countSessions(d); stats.Lost > 0 && sessions == 1 {
 				t.Errorf("in one session %d are lost\n%s", stats.Lost, j)
 			}
@@ -274,7 +278,7 @@ func countSessions(d *virtrigaudtest.Daemon) int {
 
 func TestAnotherVersionOfTheDaemonIsNoticed(t *testing.T) {
 	d, path := listen(t, virtrigaudtest.Options{})
-	stats, j := torment(t, d, path, true, func(round int) {
+	stats, j := torment(t, d, path, true, func(_ *virtrigaud.Client, _ *journal, round int) {
 		d.Stop()
 		d.SetOptions(virtrigaudtest.Options{Plain: round%2 == 0})
 		if err := d.Start(); err != nil {
@@ -288,7 +292,7 @@ func TestAnotherVersionOfTheDaemonIsNoticed(t *testing.T) {
 
 func TestADaemonWithoutValuesIsNoticed(t *testing.T) {
 	d, path := listen(t, virtrigaudtest.Options{PlainLines: true})
-	stats, j := torment(t, d, path, true, func(int) {})
+	stats, j := torment(t, d, path, true, func(*virtrigaud.Client, *journal, int) {})
 	refused := d.Refused()
 	if stats.Lost != 0 || !stats.Plain || len(refused) == 0 || j.count("refused") != 0 {
 		t.Errorf("%v are refused: %+v\n%s", refused, stats, j)
@@ -302,18 +306,21 @@ func TestADaemonWithoutValuesIsNoticed(t *testing.T) {
 
 func TestSessionsThatAreForgottenAreLost(t *testing.T) {
 	d, path := listen(t, virtrigaudtest.Options{})
-	_, j := torment(t, d, path, false, func(round int) {
+	_, j := torment(t, d, path, false, func(c *virtrigaud.Client, j *journal, round int) {
 		d.Breaks(oneIn(10))
 		if round%3 == 2 {
+			begun := j.count("another one begins")
 			d.Stop()
 			d.ForgetSessions()
 			if err := d.Start(); err != nil {
 				t.Fatal(err)
 			}
+			until(t, "another session begins", func() bool { return j.count("another one begins") > begun })
+			lines := c.Stats().Lines
+			until(t, "something of it is acknowledged", func() bool { return c.Stats().Lines > lines })
 		}
 	})
-	// One that is forgotten again before the client was back is not noticed twice.
-	if countSessions(d) < 2 || j.count("another one begins") < 1 {
+	if countSessions(d) < 5 || j.count("another one begins") < 4 {
 		t.Errorf("there are %d sessions\n%s", countSessions(d), j)
 	}
 }
@@ -336,7 +343,7 @@ func TestSessionsThatAreRolledBackAreCounted(t *testing.T) {
 	before, _ := counted(d)
 	d.Stop()
 	// Else what follows may be sent on the old connection and be lost with it: then nothing is left for another session.
-	until(t, "the client knows that the daemon is gone", 10, j.has("connection lost"))
+	until(t, "the client knows that the daemon is gone", j.has("connection lost"))
 	d.RollBack(20)
 	broken := false
 	d.Breaks(func(line []byte) virtrigaudtest.Break { // the answer to what is lost is lost, once
@@ -362,7 +369,7 @@ func TestWhatIsTooMuchIsLostOldestFirst(t *testing.T) {
 	set, j := virtrigaud.NewSet(), &journal{}
 	d.Pause()
 	c := virtrigaud.New(set, virtrigaud.Config{Component: "manager", Instance: "m1", Path: path, Logger: j.logger(),
-		MaxBytes: 100000, CloseTimeout: 20 * time.Second})
+		MaxBytes: 100000, CloseTimeout: patience})
 	operation := describe(set)
 	depth := set.Gauge("virtrigaud_queue_depth", "kind")
 	failures := set.Counter("virtrigaud_errors_total", "reason", "component").With("get-vm", "manager")
@@ -377,7 +384,7 @@ func TestWhatIsTooMuchIsLostOldestFirst(t *testing.T) {
 			longest = took
 		}
 	}
-	if longest > time.Second {
+	if longest > patience/2 { // one that waits for the daemon takes for ever
 		t.Errorf("a call takes %v", longest)
 	}
 	if stats := c.Stats(); stats.Lost < n/2 || stats.Waiting+stats.Lost+stats.Applied != 3*n {
@@ -408,24 +415,28 @@ func TestEndsLeaveNothingBehind(t *testing.T) {
 	time.Sleep(50 * time.Millisecond)
 	goroutines, files := runtime.NumGoroutine(), descriptors(t)
 	for _, where := range []string{path, filepath.Join(dir, "nothing"), strings.Repeat("x", 200)} {
+		fastest := patience
 		for _, wait := range []time.Duration{0, 30 * time.Millisecond, 300 * time.Millisecond} {
 			set, j := virtrigaud.NewSet(), &journal{}
 			describe(set).Observe(1)
 			limit := 200 * time.Millisecond
 			if where == path {
-				limit = 20 * time.Second // it ends as soon as all is sent
+				limit = patience // it ends as soon as all is sent
 			}
 			c := virtrigaud.New(set, virtrigaud.Config{Component: "manager", Path: where, Logger: j.logger(), CloseTimeout: limit})
 			time.Sleep(wait)
 			begin := time.Now()
 			stats := c.Close(context.Background())
-			if took := time.Since(begin); took > limit+1700*time.Millisecond { // without its own limit it would take 2 s
-				t.Errorf("%s: Close takes %v", where, took)
+			if took := time.Since(begin); took < fastest {
+				fastest = took
 			}
 			if stats.Waiting+stats.Applied != 1 || (where == path) != (stats.Applied == 1) {
 				t.Errorf("%s: %+v\n%s", where, stats, j)
 			}
 			c.Close(context.Background())
+		}
+		if fastest > 1900*time.Millisecond { // without its own limit each would take 2 s
+			t.Errorf("%s: Close takes %v", where, fastest)
 		}
 	}
 	d.Pause()
@@ -441,7 +452,7 @@ func TestEndsLeaveNothingBehind(t *testing.T) {
 		t.Errorf("%+v", stats)
 	}
 	d.Resume()
-	until(t, fmt.Sprintf("goroutines and descriptors are as before: %d, %d", goroutines, files), 5, func() bool {
+	until(t, fmt.Sprintf("goroutines and descriptors are as before: %d, %d", goroutines, files), func() bool {
 		return runtime.NumGoroutine() <= goroutines && descriptors(t) <= files
 	})
 }
@@ -515,7 +526,7 @@ func TestGaugesComeBackWithTheDaemon(t *testing.T) {
 	}
 	d.Forget()
 	restart(t, d)
-	until(t, "all is there again", 10, func() bool {
+	until(t, "all is there again", func() bool {
 		_, declared := d.Lookup("virtrigaud_errors_total", "reason", "get-vm", "component", "manager")
 		return declared && d.Value("virtrigaud_queue_depth", "kind", "VM") == 3 && d.Value("virtrigaud_queue_depth", "kind", "VMSet") == 4
 	})
@@ -524,7 +535,7 @@ func TestGaugesComeBackWithTheDaemon(t *testing.T) {
 		t.Fatal(err)
 	}
 	restart(t, d)
-	until(t, "it is connected", 5, func() bool { return c.Stats().Connects == 3 && c.Stats().Connected })
+	until(t, "it is connected", func() bool { return c.Stats().Connects == 3 && c.Stats().Connected })
 	depth.Set(5, "VMSet")
 	closeAll(t, c, j)
 	if _, ok := d.Lookup("virtrigaud_queue_depth", "kind", "VM"); ok || d.Value("virtrigaud_queue_depth", "kind", "VMSet") != 5 {
@@ -542,7 +553,7 @@ func TestAHelloThatIsRefusedIsTold(t *testing.T) {
 	set, j := virtrigaud.NewSet(), &journal{}
 	c := virtrigaud.New(set, virtrigaud.Config{Component: "nobody", Path: path, Logger: j.logger(), CloseTimeout: 100 * time.Millisecond})
 	describe(set).Observe(1)
-	until(t, "it is told", 5, j.has("cannot connect (the daemon refused the hello: bad_control: component is none"))
+	until(t, "it is told", j.has("cannot connect (the daemon refused the hello: bad_control: component is none"))
 	if stats := c.Close(context.Background()); stats.Waiting != 1 {
 		t.Errorf("%+v", stats)
 	}
@@ -562,17 +573,20 @@ func TestAPingKeepsTheInterval(t *testing.T) {
 	d, path := listen(t, virtrigaudtest.Options{})
 	set, j := virtrigaud.NewSet(), &journal{}
 	var mu sync.Mutex
-	pings := 0
+	pings, last, shortest := 0, time.Now(), patience
 	d.Breaks(func(line []byte) virtrigaudtest.Break {
 		mu.Lock()
 		defer mu.Unlock()
 		if strings.HasPrefix(string(line), `{"ping"`) {
-			pings++
+			if pause := time.Since(last); pings > 0 && pause < shortest {
+				shortest = pause
+			}
+			pings, last = pings+1, time.Now()
 		}
 		return virtrigaudtest.None
 	})
 	c := virtrigaud.New(set, virtrigaud.Config{Component: "manager", Path: path, Logger: j.logger(), Interval: time.Second, Transient: true})
-	until(t, "two pings", 3, func() bool { mu.Lock(); defer mu.Unlock(); return pings >= 2 })
+	until(t, "two pings within a second", func() bool { mu.Lock(); defer mu.Unlock(); return shortest < time.Second })
 	closeAll(t, c, j)
 	if hello := d.Hellos()[0]; *hello.Interval != 1 || !*hello.Transient {
 		t.Errorf("%+v", hello)

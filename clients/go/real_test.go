@@ -59,7 +59,7 @@ func (r *real) start() {
 		r.t.Fatal(err)
 	}
 	port := regexp.MustCompile(`port="?(\d+)`)
-	until(r.t, "the daemon is ready", 10, func() bool {
+	until(r.t, "the daemon is ready", func() bool {
 		text, _ := os.ReadFile(log.Name())
 		found := port.FindSubmatch(text)
 		if found == nil || !strings.Contains(string(text), "msg=ready") {
@@ -133,6 +133,10 @@ func TestKillsUnderLoadLoseNothing(t *testing.T) {
 	for n := 0; n < kills; n++ {
 		r.start()
 		time.Sleep(300 * time.Millisecond)
+		until(t, "its state file has the name that the next daemon opens, and the session a position", func() bool {
+			_, err := os.Stat(filepath.Join(r.dir, "state.new"))
+			return os.IsNotExist(err) && c.Stats().Lines > 0
+		})
 		r.end(syscall.SIGKILL)
 	}
 	r.start()
@@ -179,7 +183,7 @@ func TestAnIdleClientComesBack(t *testing.T) {
 				t.Logf("missing: %s\n%s", missing, j)
 			}
 		})
-		until(t, "all is there", 2, func() bool {
+		until(t, "all is there", func() bool {
 			found := r.scrape()
 			missing = ""
 			for name, value := range wanted {
@@ -195,9 +199,9 @@ func TestAnIdleClientComesBack(t *testing.T) {
 		if how == syscall.SIGKILL {
 			time.Sleep(3300 * time.Millisecond) // longer than three intervals
 		}
-		if v := r.scrape()[`virtrigaud_source_up{component="manager",source="m1"}`]; v != 1 {
-			t.Errorf("source_up is %v while it is idle", v)
-		}
+		until(t, "the source is up while the client is idle", func() bool {
+			return r.scrape()[`virtrigaud_source_up{component="manager",source="m1"}`] == 1
+		})
 		r.end(how)
 		_ = os.Remove(filepath.Join(r.dir, "state"))
 		time.Sleep(300 * time.Millisecond)
