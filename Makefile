@@ -27,6 +27,8 @@ sysusersdir ?= $(prefix)/lib/sysusers.d
 catalogdir ?= $(prefix)/lib/systemd/catalog
 presetdir ?= $(prefix)/lib/systemd/system-preset
 completionsdir ?= $(datarootdir)/bash-completion/completions
+zshcompletionsdir ?= $(datarootdir)/zsh/site-functions
+fishcompletionsdir ?= $(datarootdir)/fish/vendor_completions.d
 # Not below the prefix: a daemon looks for its configuration in /etc. The programs and the manual name this folder.
 sysconfdir ?= /etc
 confdir = $(sysconfdir)/virtrigaud-exporter
@@ -309,6 +311,9 @@ PRESETS := $(call rel,systemd/*.preset)
 MESSAGES := $(call rel,systemd/*.catalog)
 COMPLETIONS := $(call rel,completions/*)
 D = $(DESTDIR)
+# _NAME is for zsh, NAME.fish for fish, and NAME for bash.
+completion_path = $(D)$(if $(filter _%,$(notdir $(1))),$(zshcompletionsdir),$(if $(filter \
+	%.fish,$(1)),$(fishcompletionsdir),$(completionsdir)))/$(notdir $(1))
 man_path = $(D)$(mandir)/man$(patsubst .%,%,$(suffix $(1)))/$(notdir $(1))
 CLIENT_INSTALLED = $(addprefix $(D)$(libdir)/,$(notdir $(CLIENT_SHARED)) $(SONAME) libvirtrigaud-client.so \
 	libvirtrigaud-client.a pkgconfig/virtrigaud-client.pc) $(D)$(includedir)/virtrigaud-client.h
@@ -318,7 +323,7 @@ OURS = $(D)$(sbindir)/virtrigaud-exporter $(D)$(bindir)/virtrigaud-emit $(CLIENT
 	$(foreach m,$(MAN),$(call man_path,$(m))) $(addprefix $(D)$(unitdir)/,$(notdir $(UNITS))) \
 	$(patsubst %.sysusers,$(D)$(sysusersdir)/%.conf,$(notdir $(SYSUSERS))) \
 	$(addprefix $(D)$(presetdir)/80-,$(notdir $(PRESETS))) $(addprefix $(D)$(catalogdir)/,$(notdir $(MESSAGES))) \
-	$(addprefix $(D)$(completionsdir)/,$(notdir $(COMPLETIONS)))
+	$(foreach c,$(COMPLETIONS),$(call completion_path,$(c)))
 
 # What is installed names the folders that it is installed to, and units nothing that this systemd does not know.
 fit = sed -e 's|@sbindir@|$(sbindir)|g' -e 's|/etc/virtrigaud-exporter|$(confdir)|g'
@@ -361,7 +366,7 @@ install: all install-client
 		$(D)$(sysusersdir)/$(notdir $(u:.sysusers=.conf))$(newline)	)
 	$(foreach m,$(MESSAGES),$(INSTALL) -D -m 644 $(srcdir)/$(m) $(D)$(catalogdir)/$(notdir $(m))$(newline)	)
 	$(foreach p,$(PRESETS),$(INSTALL) -D -m 644 $(srcdir)/$(p) $(D)$(presetdir)/80-$(notdir $(p))$(newline)	)
-	$(foreach c,$(COMPLETIONS),$(INSTALL) -D -m 644 $(srcdir)/$(c) $(D)$(completionsdir)/$(notdir $(c))$(newline)	)
+	$(foreach c,$(COMPLETIONS),$(INSTALL) -D -m 644 $(srcdir)/$(c) $(call completion_path,$(c))$(newline)	)
 
 uninstall:
 	rm -f $(OURS)
