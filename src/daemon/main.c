@@ -139,6 +139,7 @@
  * client/store           what was recorded and is not sent yet, by series
  * client/batch           lines made of that, and what became of them
  * client/notice          messages, limited in number
+ * client/waiter          a descriptor that is readable when there is something to do
  * client/record          the calls that record
  * client/virtrigaud      the others, the thread, forks
  */

@@ -3,16 +3,17 @@
  * The calls of virtrigaud-client.h, but for those that record.
  *
  * All work is done in process(), which does not wait: it fills a batch when one is due, has the link write and read, and says
- * what to wait for, in an epoll descriptor. The client's thread waits for that; with an event loop the caller does.
+ * what to wait for, in its waiter. The client's thread waits for that; with an event loop the caller does.
  *
- * Locks, in this order: `registry`, `work` of a client, the mutex of its store, `waking`. The thread holds none while it waits, so a
- * fork waits for moments only.
+ * Locks, in this order: `registry`, `work` of a client, the mutexes of its store and its waiter. The thread holds none while
+ * it waits, so a fork waits for moments only.
  */
 #include <virtrigaud-client.h>
 
 #include "client/batch.h"
 #include "client/notice.h"
 #include "client/record.h"
+#include "client/waiter.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -22,9 +23,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/timerfd.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -42,8 +40,6 @@ enum {
     EXIT_MS = 1000
 };
 
-enum { WAKE, TIMER, SOCKET }; // what an event of the epoll descriptor is about
-
 struct virtrigaud_client {
     struct store store;
     struct virtrigaud_client *next; // in the registry
@@ -51,17 +47,13 @@ struct virtrigaud_client {
     pthread_cond_t settled;         // something was flushed, or the client ends
     bool started;
     bool event_loop;
-    bool urgent;            // a flush waits
-    bool quits;             // the thread is to end
-    bool closing;           // a call of close is under way
-    bool connected;         // as it was reported
-    _Atomic bool forked;    // in a child that has not begun to send
-    _Atomic bool woken;     // the wake descriptor is readable, or nothing waits for it
-    pthread_mutex_t waking; // guards `wake`
+    bool urgent;         // a flush waits
+    bool quits;          // the thread is to end
+    bool closing;        // a call of close is under way
+    bool connected;      // as it was reported
+    _Atomic bool forked; // in a child that has not begun to send
     pthread_t thread;
-    int epoll;
-    int wake;
-    int timer;
+    struct waiter waiter; // waiter_wake needs no lock
     struct link *link;
     struct batch *batch;
     struct notice notice;
@@ -92,15 +84,6 @@ static uint64_t now_ms(void)
 
 static int begin_work(struct virtrigaud_client *c);
 
-static void wake(struct virtrigaud_client *c)
-{
-    uint64_t one = 1;
-    pthread_mutex_lock(&c->waking);
-    ssize_t n = c->wake >= 0 ? write(c->wake, &one, sizeof one) : 0;
-    (void)n; // a full counter is readable too
-    pthread_mutex_unlock(&c->waking);
-}
-
 // Something begins to wait. Called by any thread.
 static void on_wake(void *arg)
 {
@@ -112,9 +95,7 @@ static void on_wake(void *arg)
         }
         pthread_mutex_unlock(&c->work);
     }
-    if (!atomic_exchange(&c->woken, true)) {
-        wake(c);
-    }
+    waiter_wake_once(&c->waiter);
 }
 
 // ---- What the link reports
@@ -286,32 +267,13 @@ static void watch(struct virtrigaud_client *c)
         at = fill < at ? fill : at;
         at = life_due(c) < at ? life_due(c) : at;
     }
-    struct epoll_event e = {.events = (p.events & POLLIN ? EPOLLIN : 0u) |
-                                      (p.events & POLLOUT ? EPOLLOUT : 0u),
-                            .data.u32 = SOCKET};
-    // A descriptor that was closed has left epoll, though its number may be the same.
-    if (p.fd >= 0 && epoll_ctl(c->epoll, EPOLL_CTL_MOD, p.fd, &e) < 0) {
-        epoll_ctl(c->epoll, EPOLL_CTL_ADD, p.fd, &e);
-    }
-    at = at == UINT64_MAX ? 0 : at <= now ? now + 1 : at;
-    struct itimerspec t = {
-        .it_value = {.tv_sec = (time_t)(at / 1000), .tv_nsec = (long)(at % 1000) * 1000000}};
-    timerfd_settime(c->timer, TFD_TIMER_ABSTIME, &t, NULL);
-}
-
-static void clear_descriptor(int fd)
-{
-    uint64_t n;
-    ssize_t r = read(fd, &n, sizeof n);
-    (void)r; // there was nothing to clear
+    waiter_set(&c->waiter, &p, at, now);
 }
 
 // All the work of now. Called with `work` locked.
 static void process(struct virtrigaud_client *c)
 {
-    clear_descriptor(c->wake);
-    clear_descriptor(c->timer);
-    atomic_store(&c->woken, false);
+    waiter_clear(&c->waiter);
     report_invalid(c);
     for (int i = 0; i < ROUNDS && go_round(c); i++) {
     }
@@ -319,62 +281,26 @@ static void process(struct virtrigaud_client *c)
     watch(c);
 }
 
-static void close_descriptors(struct virtrigaud_client *c)
-{
-    int *fds[] = {&c->epoll, &c->wake, &c->timer};
-    atomic_store(&c->woken, true);
-    pthread_mutex_lock(&c->waking);
-    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
-        if (*fds[i] >= 0) {
-            close(*fds[i]);
-        }
-        *fds[i] = -1;
-    }
-    pthread_mutex_unlock(&c->waking);
-}
-
-static int open_descriptors(struct virtrigaud_client *c)
-{
-    struct epoll_event e = {.events = EPOLLIN, .data.u32 = WAKE};
-    c->epoll = epoll_create1(EPOLL_CLOEXEC);
-    pthread_mutex_lock(&c->waking);
-    c->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    pthread_mutex_unlock(&c->waking);
-    c->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    int error = c->epoll < 0 || c->wake < 0 || c->timer < 0 ? -errno : 0;
-    if (error == 0 && epoll_ctl(c->epoll, EPOLL_CTL_ADD, c->wake, &e) < 0) {
-        error = -errno;
-    }
-    e.data.u32 = TIMER;
-    if (error == 0 && epoll_ctl(c->epoll, EPOLL_CTL_ADD, c->timer, &e) < 0) {
-        error = -errno;
-    }
-    if (error < 0) {
-        close_descriptors(c);
-    }
-    return error;
-}
-
 // ---- The thread
 
 static void *run(void *arg)
 {
     struct virtrigaud_client *c = arg;
-    struct epoll_event e;
     pthread_mutex_lock(&c->work);
     while (!c->quits) {
-        if (c->epoll < 0 && open_descriptors(c) < 0) { // later, perhaps
+        int error = waiter_is_open(&c->waiter) ? 0 : waiter_open(&c->waiter);
+        if (error < 0) { // later, perhaps
             struct timespec pause = {.tv_nsec = NO_DESCRIPTORS_MS * 1000000L};
-            notice_trouble(&c->notice, c->path, -EMFILE, false);
+            notice_trouble(&c->notice, c->path, error, false);
             pthread_mutex_unlock(&c->work);
             nanosleep(&pause, NULL);
             pthread_mutex_lock(&c->work);
             continue;
         }
         process(c);
-        int epoll = c->epoll;
+        int epoll = c->waiter.epoll;
         pthread_mutex_unlock(&c->work);
-        epoll_wait(epoll, &e, 1, -1);
+        waiter_wait(epoll, -1);
         pthread_mutex_lock(&c->work);
     }
     pthread_mutex_unlock(&c->work);
@@ -415,14 +341,14 @@ static int begin_work(struct virtrigaud_client *c)
         return error;
     }
     c->batch->link = c->link;
-    error = c->event_loop ? open_descriptors(c) : 0;
+    error = c->event_loop ? waiter_open(&c->waiter) : 0;
     if (error == 0 && c->event_loop) {
         process(c);
     } else if (error == 0) {
         error = start_thread(c);
     }
     if (error < 0) {
-        close_descriptors(c);
+        waiter_close(&c->waiter);
         link_free(c->link);
         c->link = NULL;
         return error;
@@ -439,14 +365,14 @@ static void lock_all(void)
     for (struct virtrigaud_client *c = clients; c != NULL; c = c->next) {
         pthread_mutex_lock(&c->work);
         pthread_mutex_lock(&c->store.mutex);
-        pthread_mutex_lock(&c->waking);
+        pthread_mutex_lock(&c->waiter.mutex);
     }
 }
 
 static void unlock_all(void)
 {
     for (struct virtrigaud_client *c = clients; c != NULL; c = c->next) {
-        pthread_mutex_unlock(&c->waking);
+        pthread_mutex_unlock(&c->waiter.mutex);
         pthread_mutex_unlock(&c->store.mutex);
         pthread_mutex_unlock(&c->work);
     }
@@ -465,11 +391,11 @@ static void init_condition(pthread_cond_t *condition)
 // In a child: what waits is the parent's, and so are thread and connection.
 static void leave_parent(struct virtrigaud_client *c)
 {
-    pthread_mutex_unlock(&c->waking);
+    pthread_mutex_unlock(&c->waiter.mutex);
     pthread_mutex_unlock(&c->store.mutex);
     init_condition(&c->settled);
     if (c->started) {
-        close_descriptors(c);
+        waiter_close(&c->waiter);
         link_free(c->link);
         c->link = NULL;
         c->started = false;
@@ -535,10 +461,8 @@ struct virtrigaud_client *virtrigaud_new(void)
         return NULL;
     }
     c->batch = b;
-    c->epoll = c->wake = c->timer = -1;
-    atomic_store(&c->woken, true);
     pthread_mutex_init(&c->work, NULL);
-    pthread_mutex_init(&c->waking, NULL);
+    waiter_init(&c->waiter);
     init_condition(&c->settled);
     pthread_once(&handlers, install_handlers);
     pthread_mutex_lock(&registry);
@@ -640,7 +564,7 @@ static int flush(struct virtrigaud_client *c, unsigned timeout_ms)
     struct timespec until = timespec_of(deadline);
     uint64_t wanted = ++c->flush_wanted;
     c->urgent = true;
-    wake(c);
+    waiter_wake(&c->waiter);
     while (c->started && c->flush_done < wanted) {
         uint64_t now = now_ms();
         if (now >= deadline) {
@@ -652,9 +576,9 @@ static int flush(struct virtrigaud_client *c, unsigned timeout_ms)
         }
         process(c);
         if (c->flush_done < wanted) {
-            struct pollfd p = {.fd = c->epoll, .events = POLLIN};
+            int epoll = c->waiter.epoll;
             pthread_mutex_unlock(&c->work);
-            poll(&p, 1, (int)(deadline - now));
+            waiter_wait(epoll, (int)(deadline - now));
             pthread_mutex_lock(&c->work);
         }
     }
@@ -694,7 +618,7 @@ static void fill_stats(struct virtrigaud_client *c, struct virtrigaud_stats *ret
 static void end_thread(struct virtrigaud_client *c)
 {
     c->quits = true;
-    wake(c);
+    waiter_wake(&c->waiter);
     pthread_mutex_unlock(&c->work);
     pthread_join(c->thread, NULL);
     pthread_mutex_lock(&c->work);
@@ -716,7 +640,7 @@ int virtrigaud_close(struct virtrigaud_client *c, unsigned timeout_ms,
         }
         batch_abandon(c->batch);
         c->batch->result.lost += store_discard(&c->store);
-        close_descriptors(c);
+        waiter_close(&c->waiter);
         link_free(c->link);
         c->link = NULL;
         c->started = c->closing = c->urgent = false;
@@ -741,7 +665,14 @@ void virtrigaud_get_stats(struct virtrigaud_client *c, struct virtrigaud_stats *
 
 int virtrigaud_fd(const struct virtrigaud_client *c)
 {
-    return c != NULL && c->started && c->event_loop ? c->epoll : -ENOTCONN;
+    struct virtrigaud_client *locked = (struct virtrigaud_client *)(uintptr_t)c;
+    int fd = -ENOTCONN;
+    if (c != NULL) {
+        pthread_mutex_lock(&locked->work);
+        fd = c->started && c->event_loop ? c->waiter.epoll : -ENOTCONN;
+        pthread_mutex_unlock(&locked->work);
+    }
+    return fd;
 }
 
 void virtrigaud_process(struct virtrigaud_client *c)
@@ -774,7 +705,7 @@ void virtrigaud_free(struct virtrigaud_client *c)
     free(c->labels);
     free(c->strings);
     pthread_cond_destroy(&c->settled);
-    pthread_mutex_destroy(&c->waking);
+    waiter_destroy(&c->waiter);
     pthread_mutex_destroy(&c->work);
     free(c);
 }
