@@ -37,20 +37,12 @@ static void show_made(const struct plan *p, struct series_writer *writer, struct
     }
 }
 
-static void apply_list(const struct plan *p, const struct plan_update *u)
-{
-    const double *values = plan_values(p, u);
-    for (uint32_t i = 0; i < u->n_values; i++) {
-        apply_observe(u->family, u->cell, values[i]);
-    }
-}
-
 static void apply_updates(const struct plan *p)
 {
     for (size_t i = 0; i < p->n; i++) {
         const struct plan_update *u = &p->updates[i];
         if (u->n_values > 0) {
-            apply_list(p, u);
+            apply_list(u->family, u->cell, plan_values(p, u), u->n_values);
         } else {
             apply_update(u->family, apply_step(u->family->metric, u->op), apply_target(u),
                          u->value);
@@ -59,24 +51,14 @@ static void apply_updates(const struct plan *p)
     count_folds(p);
 }
 
-static void note_list(const struct plan *p, const struct plan_update *u, struct redo *redo)
-{
-    const double *values = plan_values(p, u);
-    for (uint32_t i = 0; i < u->n_values; i++) {
-        apply_note(redo, u->family, APPLY_OBSERVE, u->cell, values[i]);
-    }
-}
-
-// Words that the line changes at most: of a list the sum and a bucket for each value.
 bool apply_reserve(const struct plan *p, struct series_writer *writer)
 {
     const struct transaction *transaction = p->origin->transaction;
-    size_t words = 2; // position and count
+    size_t words = APPLY_OWN_WORDS;
     bool lists = false;
     for (size_t i = 0; transaction != NULL && i < p->n; i++) {
         const struct plan_update *u = &p->updates[i];
-        size_t buckets = u->family->metric->n_bounds + 1;
-        words += 1 + (u->n_values == 0 ? 1 : u->n_values < buckets ? u->n_values : buckets);
+        words += apply_words(u->family->metric, u->n_values);
         lists |= u->n_values > 0;
     }
     return !lists || redo_reserve(transaction->redo, p->updates[0].family->table->share->arena,
@@ -93,7 +75,7 @@ static void apply_in_session(const struct plan *p, struct transaction *transacti
         const struct plan_update *u = &p->updates[i];
         enum apply_step step = apply_step(u->family->metric, u->op);
         if (u->n_values > 0) {
-            note_list(p, u, transaction->redo);
+            apply_note_list(transaction->redo, u->family, u->cell, plan_values(p, u), u->n_values);
         } else {
             apply_note(transaction->redo, u->family, step, apply_target(u), u->value);
         }

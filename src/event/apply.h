@@ -20,6 +20,8 @@ struct transaction {
     _Atomic uint64_t *applied;  // lines that were applied, in the account
 };
 
+enum { APPLY_OWN_WORDS = 2 }; // of a transaction's redo record: position and count
+
 // What an update does to its target: the lane's cell of a counter or histogram, or the gauge.
 enum apply_step { APPLY_COUNT, APPLY_OBSERVE, APPLY_SET, APPLY_ADD };
 
@@ -60,6 +62,14 @@ static inline void apply_update(const struct family *f, enum apply_step step, vo
     }
 }
 
+// Observes the values of a list, one after the other.
+static inline void apply_list(const struct family *f, void *cell, const double *values, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        apply_observe(f, cell, values[i]);
+    }
+}
+
 // The same by way of a redo record.
 static inline void apply_note(struct redo *redo, const struct family *f, enum apply_step step,
                               void *target, double v)
@@ -78,6 +88,23 @@ static inline void apply_note(struct redo *redo, const struct family *f, enum ap
         redo_add(redo, target, v);
         break;
     }
+}
+
+// The values of a list, likewise.
+static inline void apply_note_list(struct redo *redo, const struct family *f, void *cell,
+                                   const double *values, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        apply_note(redo, f, APPLY_OBSERVE, cell, values[i]);
+    }
+}
+
+// How many words of a redo record an update changes at most: of a list the sum and a bucket for each value, of which there are
+// n; 0: it is no list.
+static inline size_t apply_words(const struct metric *m, size_t n)
+{
+    size_t buckets = m->n_bounds + 1;
+    return 1 + (n == 0 ? 1 : n < buckets ? n : buckets);
 }
 
 // A line of the session has been dealt with and counts there: in the transaction's account when it was applied, which applying

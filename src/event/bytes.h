@@ -38,6 +38,8 @@ struct bytes_ops {
     size_t (*plain)(const char *at, const char *end);
     // The same up to a byte.
     size_t (*before)(const char *at, const char *end, char c);
+    // The same up to a comma or a closing bracket.
+    size_t (*element)(const char *at, const char *end);
     // Copies fewer than BYTES_BLOCK bytes; as many as that may be read and written.
     void (*copy)(char *to, const char *from, size_t len);
     // Sets two blocks to zero.
@@ -81,6 +83,15 @@ static inline size_t bytes_before_plain(const char *at, const char *end, char c)
     return n;
 }
 
+static inline size_t bytes_element_plain(const char *at, const char *end)
+{
+    size_t n = 0;
+    while (n < BYTES_BLOCK && at + n < end && at[n] != ',' && at[n] != ']') {
+        n++;
+    }
+    return n;
+}
+
 static inline void bytes_copy_plain(char *to, const char *from, size_t len)
 {
     memcpy(to, from, len);
@@ -118,6 +129,7 @@ static const struct bytes_ops bytes_plain = {false,
                                              bytes_is_same_plain,
                                              bytes_plain_plain,
                                              bytes_before_plain,
+                                             bytes_element_plain,
                                              bytes_copy_plain,
                                              bytes_clear_plain,
                                              bytes_hash_plain,
@@ -182,6 +194,15 @@ BYTES_WIDE_INLINED size_t bytes_before_wide(const char *at, const char *end, cha
 {
     (void)end;
     __m256i found = _mm256_cmpeq_epi8(bytes_load_wide(at), _mm256_set1_epi8(c));
+    return _tzcnt_u32((uint32_t)_mm256_movemask_epi8(found));
+}
+
+BYTES_WIDE_INLINED size_t bytes_element_wide(const char *at, const char *end)
+{
+    (void)end;
+    __m256i block = bytes_load_wide(at);
+    __m256i found = _mm256_or_si256(_mm256_cmpeq_epi8(block, _mm256_set1_epi8(',')),
+                                    _mm256_cmpeq_epi8(block, _mm256_set1_epi8(']')));
     return _tzcnt_u32((uint32_t)_mm256_movemask_epi8(found));
 }
 
@@ -262,6 +283,7 @@ static const struct bytes_ops bytes_wide = {true,
                                             bytes_same_wide,
                                             bytes_plain_wide,
                                             bytes_before_wide,
+                                            bytes_element_wide,
                                             bytes_copy_wide,
                                             bytes_clear_wide,
                                             bytes_hash_wide,

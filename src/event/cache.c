@@ -28,10 +28,11 @@ enum {
 struct step {
     const struct family *family;
     const unsigned char *map; // which declared label each of the metric's labels is
-    double constant;          // the value, unless it is the line's number
+    double constant;          // the value for one happening, unless it is the line's number
     uint8_t step;             // enum apply_step
     uint8_t op;               // enum update_op
     bool takes_number;
+    bool takes_list;
     bool whole; // the constant, which is added to a counter
 };
 
@@ -43,6 +44,7 @@ struct recipe {
     bool drops;        // it may remove another series (owner_add)
     bool exemplars;    // it takes some
     bool not_negative; // a counter takes the number
+    bool several;      // the line says of how many happenings it is
     struct step steps[MAX_UPDATES];
 };
 
@@ -333,9 +335,30 @@ static __attribute__((noinline)) bool own(const struct cache *m, const struct or
     return true;
 }
 
-// Whether the line's number may be applied by the recipe without a plan.
-BYTES_INLINED bool number_fits(const struct recipe *r, const struct line *line)
+// The same for a count, which always fits, or a list. In a session there is room for the words of the redo record.
+static __attribute__((noinline)) bool list_fits(const struct recipe *r, const struct line *line,
+                                                const struct transaction *transaction)
 {
+    size_t n = line->template->has_list ? line->n : 0;
+    size_t words = APPLY_OWN_WORDS;
+    for (size_t i = 0; i < n; i++) {
+        if (fabs(line->list[i]) > CACHE_MAX_NUMBER) {
+            return false;
+        }
+    }
+    for (unsigned i = 0; i < r->n; i++) {
+        words += apply_words(r->steps[i].family->metric, r->steps[i].takes_list ? n : 0);
+    }
+    return transaction == NULL || words <= REDO_WORDS;
+}
+
+// Whether the line's number may be applied by the recipe without a plan.
+BYTES_INLINED bool number_fits(const struct recipe *r, const struct line *line,
+                               const struct transaction *transaction)
+{
+    if (r->several) {
+        return list_fits(r, line, transaction);
+    }
     double number = line->template->has_number ? line->number : 0;
     return fabs(number) <= CACHE_MAX_NUMBER && !(r->not_negative && number < 0);
 }
@@ -368,11 +391,37 @@ static void *target_of(char *base, const struct step *step, uint32_t cell)
     return step->step >= APPLY_SET ? (void *)&((struct record *)at)->number : at;
 }
 
-// Here a cached line changes its series.
-BYTES_INLINED void apply(const struct cache *m, const struct recipe *r, const struct entry *e,
-                         double number)
+// What an update adds or sets where the line says of how many happenings it is.
+static double value_of_several(const struct step *step, const struct line *line)
+{
+    return step->takes_number ? line->number : step->constant * line->n;
+}
+
+static __attribute__((noinline)) void apply_several(const struct cache *m, const struct recipe *r,
+                                                    const struct entry *e, const struct line *line)
 {
     char *base = m->store->share.base;
+    for (unsigned i = 0; i < r->n; i++) {
+        const struct step *s = &r->steps[i];
+        void *target = target_of(base, s, e->series[i].cell);
+        if (s->takes_list) {
+            apply_list(s->family, target, line->list, line->n);
+        } else {
+            apply_update(s->family, s->step, target, value_of_several(s, line));
+        }
+    }
+}
+
+// Here a cached line changes its series.
+BYTES_INLINED void apply(const struct cache *m, const struct recipe *r, const struct entry *e,
+                         const struct line *line)
+{
+    if (r->several) {
+        apply_several(m, r, e, line);
+        return;
+    }
+    char *base = m->store->share.base;
+    double number = line->number;
     const struct cached_series *series = e->series;
     for (const struct step *s = r->steps, *end = s + r->n; s < end; s++, series++) {
         void *cell = arena_at(base, series->cell);
@@ -385,16 +434,20 @@ BYTES_INLINED void apply(const struct cache *m, const struct recipe *r, const st
 }
 
 // The same in a session, whose redo record changes them: apart, so that the loop above stays short.
-static __attribute__((noinline)) void apply_in_session(const struct cache *m,
-                                                       const struct recipe *r,
-                                                       const struct entry *e, double number,
-                                                       struct transaction *transaction)
+static __attribute__((noinline)) void
+apply_in_session(const struct cache *m, const struct recipe *r, const struct entry *e,
+                 const struct line *line, struct transaction *transaction)
 {
     char *base = m->store->share.base;
     for (unsigned i = 0; i < r->n; i++) {
         const struct step *s = &r->steps[i];
-        apply_note(transaction->redo, s->family, s->step, target_of(base, s, e->series[i].cell),
-                   value_of(s, number));
+        void *target = target_of(base, s, e->series[i].cell);
+        if (s->takes_list) {
+            apply_note_list(transaction->redo, s->family, target, line->list, line->n);
+        } else {
+            apply_note(transaction->redo, s->family, s->step, target,
+                       r->several ? value_of_several(s, line) : value_of(s, line->number));
+        }
     }
     apply_commit(transaction, transaction->applied);
 }
@@ -418,13 +471,13 @@ BYTES_INLINED size_t apply_lines(struct cache *m, const struct origin *origin, s
             return i;
         }
         const struct recipe *r = &m->recipes[e->recipe];
-        if (!number_fits(r, line) || !is_usable(m, origin, r, e)) {
+        if (!number_fits(r, line, origin->transaction) || !is_usable(m, origin, r, e)) {
             return i;
         }
         if (origin->transaction != NULL) {
-            apply_in_session(m, r, e, line->number, origin->transaction);
+            apply_in_session(m, r, e, line, origin->transaction);
         } else {
-            apply(m, r, e, line->number);
+            apply(m, r, e, line);
         }
         mark_used(e);
     }
@@ -471,7 +524,7 @@ BYTES_INLINED struct entry *find_for_batch(struct cache *m, const struct line *l
         return NULL;
     }
     const struct recipe *r = &m->recipes[e->recipe];
-    return number_fits(r, line) && !r->drops && (r->owned || lives(m, r, e)) ? e : NULL;
+    return number_fits(r, line, NULL) && !r->drops && (r->owned || lives(m, r, e)) ? e : NULL;
 }
 
 // Finds the entries of all lines, or returns false.
@@ -524,7 +577,7 @@ bool cache_apply_batch(struct cache *m, const struct origin *origin, struct line
         }
     }
     for (size_t i = 0; i < n; i++) {
-        apply(m, &m->recipes[entries[i]->recipe], entries[i], lines[i].number);
+        apply(m, &m->recipes[entries[i]->recipe], entries[i], &lines[i]);
         mark_used(entries[i]);
     }
     return true;
@@ -540,7 +593,8 @@ bool cache_plan_exemplar(struct cache *m, struct line *line, struct plan *p)
     begin(m, p->origin, line, 1);
     struct entry *e = find(m, line, has_same_values);
     const struct recipe *r = e != NULL ? &m->recipes[e->recipe] : NULL;
-    if (e == NULL || !r->exemplars || !number_fits(r, line) || !is_usable(m, p->origin, r, e)) {
+    if (e == NULL || !r->exemplars || r->several || !number_fits(r, line, p->origin->transaction) ||
+        !is_usable(m, p->origin, r, e)) {
         return false;
     }
     for (unsigned i = 0; i < r->n; i++) {
@@ -566,7 +620,8 @@ static bool is_plain(const struct plan *p, const struct plan_update *u)
 {
     size_t len;
     const char *text = series_text(u->series, &len);
-    return !u->folded && fabs(u->value) <= CACHE_MAX_NUMBER && len == u->key_len &&
+    return !u->folded && fabs(u->value) <= CACHE_MAX_NUMBER &&
+           fabs(u->each) <= CACHE_MAX_NUMBER / SAMPLE_MAX_COUNT && len == u->key_len &&
            memcmp(text, plan_key(p, u), len) == 0;
 }
 
@@ -583,15 +638,23 @@ static const unsigned char *map_of(const struct schema *schema, const struct lin
     return itself;
 }
 
+static bool is_several(const struct line_template *t)
+{
+    return t->has_count || t->has_list;
+}
+
 static struct step step_of(const struct schema *schema, const struct plan_update *u,
                            const struct line_template *t)
 {
     struct step s = {.family = u->family,
                      .map = map_of(schema, t, u->family),
-                     .constant = u->takes_number ? 0 : u->value,
+                     .constant = u->takes_number || u->n_values > 0 ? 0
+                                 : is_several(t)                    ? u->each
+                                                                    : u->value,
                      .step = (uint8_t)apply_step(u->family->metric, u->op),
                      .op = (uint8_t)u->op,
-                     .takes_number = u->takes_number};
+                     .takes_number = u->takes_number,
+                     .takes_list = u->n_values > 0};
     s.whole = !s.takes_number && s.step == APPLY_COUNT && cell_is_whole(s.constant);
     return s;
 }
@@ -599,6 +662,7 @@ static struct step step_of(const struct schema *schema, const struct plan_update
 static bool is_same_step(const struct step *a, const struct step *b)
 {
     return a->family == b->family && a->op == b->op && a->takes_number == b->takes_number &&
+           a->takes_list == b->takes_list &&
            memcmp(&a->constant, &b->constant, sizeof a->constant) == 0;
 }
 
@@ -622,7 +686,7 @@ static int recipe_of(struct cache *m, const struct plan_update *updates, size_t 
         return -1;
     }
     struct recipe *fresh = &m->recipes[m->n_recipes];
-    *fresh = (struct recipe){.target = t->target, .n = (uint8_t)n};
+    *fresh = (struct recipe){.target = t->target, .n = (uint8_t)n, .several = is_several(t)};
     for (size_t i = 0; i < n; i++) {
         const struct table *table = updates[i].family->table;
         fresh->steps[i] = step_of(m->schema, &updates[i], t);

@@ -199,11 +199,12 @@ static bool apply_exemplar(struct event_reader *r, struct line *line)
     struct sample s;
     struct rejection why;
     struct plan *p = &r->plan;
-    line_template_fill(line, &s, &p->exemplars);
+    line_template_fill(line, &s, &p->exemplars, &p->values);
     if (plan_check_exemplar(&s.exemplar, &why) != REJECT_NONE ||
         !cache_plan_exemplar(r->cache, line, p)) {
         p->n = 0;
         buf_clear(&p->exemplars);
+        buf_clear(&p->values);
         return false;
     }
     plan_add_exemplar(p, &s.exemplar, 0);
@@ -227,7 +228,7 @@ static bool plan_template(struct event_reader *r, const struct line *line, int i
                           struct rejection *why)
 {
     struct sample s;
-    line_template_fill(line, &s, &r->plan.exemplars);
+    line_template_fill(line, &s, &r->plan.exemplars, &r->plan.values);
     s.index = index;
     set_name(line, why);
     return plan_sample(&r->plan, &s, why) == REJECT_NONE;

@@ -4,7 +4,7 @@
  *
  * Shape:   whoever reads the socket sets `at` and `len`; all else belongs to event/template, which finds the line's template
  *          and what its holes hold, and to event/cache. An element of a batch is a line, too.
- * Memory:  borrows the bytes, or a copy of them that the templates keep until the next lines come.
+ * Memory:  borrows the bytes, or a copy of them, and the list, which the templates keep until the next lines come.
  */
 #ifndef VE_EVENT_LINE_H
 #define VE_EVENT_LINE_H
@@ -15,7 +15,8 @@
 enum {
     LINE_MAX_BYTES = 65536, // without the LF
     LINE_MAX_HOLES = 24,
-    LINE_MAX_MATCH = 1024, // bytes of a line, or of an element, that may have a template
+    // Bytes of a line, or of an element, that may have a template: the longest lists are as long.
+    LINE_MAX_MATCH = 32768,
     LINE_VALUES =
         256, // bytes of the values of its labels, with a quote behind each, if it may be cached
     LINE_BLOCK = 64, // zero bytes behind these
@@ -39,8 +40,10 @@ struct line {
     struct line_template *template; // NULL: none, and nothing below is set
     const char *text;               // the line without blanks
     uint64_t hash;    // of the values of its labels, and of what else says which series it updates
-    double number;    // its value, if it has one
+    double number;    // its value, or the last one of its list, if it has one
     double timestamp; // of its exemplar, if it has one
+    const double *list;  // its values, if it has a list
+    uint32_t n;          // how many these are, or its count, if it has one
     uint32_t values_len; // above LINE_VALUES: it must not be cached
     char values[LINE_VALUES + LINE_BLOCK];
     struct line_hole

@@ -79,6 +79,17 @@ static void read_number(struct reading *r, enum template_hole hole)
     add_hole(r, hole, to);
 }
 
+static void read_list(struct reading *r)
+{
+    r->failed |= !eat(r, '[');
+    const char *to = r->p;
+    while (*to != '\0' && *to != ']') {
+        to++;
+    }
+    add_hole(r, TEMPLATE_LIST, to);
+    r->p += !r->failed; // the other bracket
+}
+
 // Goes over the keys of an object: whether there is another one, behind whose colon it stops.
 static bool next_key(struct reading *r, bool *first, struct slice *ret_key)
 {
@@ -154,12 +165,19 @@ static bool read_line(struct line_template *t, const char *at, const char *end,
     t->event = s->event;
     t->op = (uint8_t)s->metric_op;
     t->has_number = s->value == SAMPLE_NUMBER;
+    t->has_list = s->value == SAMPLE_LIST;
+    t->has_count = false;
     t->has_exemplar = s->exemplar.present;
     for (bool first = true; next_key(&r, &first, &key);) {
         if (is_word(key, "labels")) {
             read_labels(&r, &s->labels);
         } else if (is_word(key, "value")) {
             read_number(&r, TEMPLATE_NUMBER);
+        } else if (is_word(key, "values")) {
+            read_list(&r);
+        } else if (is_word(key, "count")) {
+            t->has_count = true;
+            read_number(&r, TEMPLATE_COUNT);
         } else if (is_word(key, "exemplar")) {
             read_exemplar(&r);
         } else {
@@ -189,7 +207,8 @@ static struct template_target target_of(const struct line_template *t, const str
                   "room for all");
     return (struct template_target){
         .what = 1U << 31 | (uint32_t)(t->event != NULL) << 30 | (uint32_t)(t->op & 3) << 28 |
-                (uint32_t)t->has_number << 27 | n << 16 | (uint32_t)number,
+                (uint32_t)t->has_number << 27 | (uint32_t)t->has_list << 26 |
+                (uint32_t)t->has_count << 25 | n << 16 | (uint32_t)number,
         .labels = labels};
 }
 
@@ -210,7 +229,8 @@ static void make_quick(struct line_template *t)
         n++;
     }
     enum template_hole next = t->steps[n].hole;
-    bool ends = next == TEMPLATE_END || next == TEMPLATE_NUMBER;
+    bool is_late = next == TEMPLATE_COUNT || next == TEMPLATE_LIST;
+    bool ends = next == TEMPLATE_END || next == TEMPLATE_NUMBER || is_late;
     // A number is read with what stands before it, which must be of the line, too.
     t->is_quick = ends && n <= TEMPLATE_LABELS && t->steps[0].len >= HEAD_LEAST &&
                   t->steps[0].len <= TEMPLATE_HEAD;
@@ -233,6 +253,7 @@ static void make_quick(struct line_template *t)
             set_label(&t->labels[i], s->text, s->len);
         }
     }
+    t->late = is_late ? (uint8_t)(n + 1) : 0;
     if (t->has_number) {
         const struct template_step *s = &t->steps[n + 1];
         bool goes_on = n + 2 < t->n_steps || s->len > BYTES_BLOCK;
@@ -281,14 +302,30 @@ void line_template_values(const struct line *line, struct slice ret[static CATAL
     }
 }
 
-void line_template_fill(const struct line *line, struct sample *ret, struct buf *exemplars)
+// Sets the value, and how many happenings it is of.
+static void fill_value(const struct line *line, struct sample *ret, struct buf *values)
+{
+    const struct line_template *t = line->template;
+    ret->value = t->has_number ? SAMPLE_NUMBER : t->has_list ? SAMPLE_LIST : SAMPLE_NO_VALUE;
+    ret->number = t->has_number || t->has_list ? line->number : 0;
+    if (t->has_list || t->has_count) {
+        ret->count = line->n;
+    }
+    if (t->has_list) {
+        ret->values_at = values->len;
+        ret->n_values = line->n;
+        buf_add(values, (const char *)line->list, line->n * sizeof *line->list);
+    }
+}
+
+void line_template_fill(const struct line *line, struct sample *ret, struct buf *exemplars,
+                        struct buf *values)
 {
     const struct line_template *t = line->template;
     struct sample_exemplar *e = &ret->exemplar;
     sample_begin(ret, t->metric, t->event);
     ret->metric_op = t->op;
-    ret->value = t->has_number ? SAMPLE_NUMBER : SAMPLE_NO_VALUE;
-    ret->number = t->has_number ? line->number : 0;
+    fill_value(line, ret, values);
     if (t->has_exemplar) {
         *e = (struct sample_exemplar){
             .present = true, .well_formed = true, .text_at = exemplars->len};

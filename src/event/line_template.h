@@ -27,6 +27,8 @@ enum template_hole {
     TEMPLATE_EXEMPLAR,
     TEMPLATE_NUMBER,
     TEMPLATE_TIMESTAMP,
+    TEMPLATE_COUNT,
+    TEMPLATE_LIST, // between its brackets
 };
 
 // Fixed bytes, and the hole behind them.
@@ -54,7 +56,7 @@ struct template_label {
 // Which series a line updates depends on this and on the values of its labels, in this order, the hello's defaults aside.
 struct template_target {
     uint32_t
-        what; // metric or event, op, how many labels, whether there is a value; 0: an unused template
+        what; // metric or event, op, how many labels, what value there is; 0: an unused template
     uint64_t labels; // their positions in the declared list, four bits each
 };
 
@@ -71,14 +73,18 @@ struct line_template {
     uint8_t n_steps;
     uint16_t given; // labels by position in the declared list, as bits
     bool has_number;
+    bool has_count;
+    bool has_list;
     bool has_exemplar;
-    bool is_quick; // the following three hold
+    bool is_quick; // the following hold
     uint16_t head_len;
     uint16_t head_last; // where its last block begins
     uint8_t head_mask[TEMPLATE_BLOCK];
     struct template_label labels[TEMPLATE_LABELS];
     struct template_label end; // behind the number; empty if there is a rest
     uint8_t rest; // the step behind the number where the line goes on; 0: it ends there
+    uint8_t
+        late; // the step whose hole, of a count or list, is behind these labels, + 1; 0: none is
     char head[TEMPLATE_HEAD];
     struct template_step steps[LINE_MAX_HOLES + 1];
     char text[TEMPLATE_TEXT + TEMPLATE_SLACK];
@@ -92,7 +98,8 @@ void line_template_move(struct line_template *to, const struct line_template *fr
 
 // The values of a line's labels, by their positions in the declared list. Borrows from the line and its text.
 void line_template_values(const struct line *line, struct slice ret[static CATALOG_MAX_LABELS]);
-// What a line with a template says. Appends the text of its exemplar.
-void line_template_fill(const struct line *line, struct sample *ret, struct buf *exemplars);
+// What a line with a template says. Appends the text of its exemplar, and the values of its list.
+void line_template_fill(const struct line *line, struct sample *ret, struct buf *exemplars,
+                        struct buf *values);
 
 #endif

@@ -211,6 +211,7 @@ struct effect {
     const struct family *family;
     enum update_op op;
     double value;
+    double each; // as in plan_update
     bool takes_number;
     const struct sample *list; // whose list is observed; NULL: the value is
 };
@@ -231,6 +232,7 @@ static enum reject_reason add_update(struct plan *p, const struct effect *e, int
         .op = e->op,
         .element = element,
         .value = e->value,
+        .each = e->each,
         .values_at = e->list != NULL ? e->list->values_at : 0,
         .n_values = e->list != NULL ? e->list->n_values : 0,
         .takes_number = e->takes_number,
@@ -365,6 +367,7 @@ static enum reject_reason plan_metric(struct plan *p, const struct sample *s, st
         .family = &p->schema->families[s->metric - p->schema->catalog->metrics],
         .op = s->metric_op,
         .value = s->value != SAMPLE_NO_VALUE ? s->number : 1,
+        .each = 1,
         .takes_number = s->value == SAMPLE_NUMBER,
         .list = s->value == SAMPLE_LIST ? s : NULL,
     };
@@ -391,6 +394,7 @@ static enum reject_reason plan_event(struct plan *p, const struct planning *g,
             .family = f,
             .op = up->op,
             .value = adds ? up->by * s->count : s->number,
+            .each = up->by,
             .takes_number = !adds && has_number,
             .list = s->value == SAMPLE_LIST && up->op == UPDATE_OBSERVE ? s : NULL,
         };

@@ -23,6 +23,7 @@ struct plan_update {
     enum update_op op;
     int element;       // of the batch, or -1
     double value;      // the last one of a list
+    double each;       // of a constant that is added: its part for one happening
     size_t values_at;  // of a list of observations: in plan.values, in bytes
     uint32_t n_values; // 0: no list
     bool takes_number; // the value is what the line says as its `value`, and no constant

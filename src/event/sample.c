@@ -290,7 +290,7 @@ static void read_list(struct sample *s, json_t *values, struct buf *out)
 static void read_count(struct sample *s, const json_t *count)
 {
     double n = json_number_value(count);
-    if (json_is_number(count) && n >= 1 && n <= SAMPLE_MAX_COUNT && n == (double)(uint32_t)n) {
+    if (json_is_number(count) && sample_is_count(n)) {
         s->count = (uint32_t)n;
     } else {
         set_bad_value(s, "count is no whole number from 1 to 1000000");

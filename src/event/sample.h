@@ -35,6 +35,12 @@ enum {
     SAMPLE_MAX_COUNT = 1000000, // happenings that a line stands for
 };
 
+// Whether a number may be a count.
+static inline bool sample_is_count(double n)
+{
+    return n >= 1 && n <= SAMPLE_MAX_COUNT && n == (double)(uint32_t)n;
+}
+
 enum sample_value { SAMPLE_NO_VALUE, SAMPLE_NUMBER, SAMPLE_LIST, SAMPLE_BAD_VALUE };
 
 // Its own checks come late (event/plan), so here is what they need.

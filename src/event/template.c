@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "event/template.h"
 
-#include "base/text.h"
 #include "event/bytes.h"
 #include "event/compact.h"
-#include "event/number.h"
+#include "event/hole.h"
 #include "series/key.h"
 
 #include <assert.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
     BUCKETS = 256,
     PAGE = 4096,
-    ROOM = TEMPLATE_SLACK + LINE_MAX_MATCH + COMPACT_SLACK + TEMPLATE_SLACK,
+    BESIDES = TEMPLATE_SLACK + COMPACT_SLACK + TEMPLATE_SLACK, // bytes of a compact copy
+    COPIES = LINE_MAX_BYTES + TEMPLATE_LINES * BESIDES,
+    NUMBERS =
+        LINE_MAX_BYTES / 2, // of all lists of a batch, or of the lines that are matched together
     // After so many new lines in a row of which none came again one in so many is looked at.
     FRUITLESS = 64,
     SELDOM = 16,
@@ -34,34 +35,36 @@ struct templates {
     uint32_t window[TEMPLATE_WINDOW];
     struct line_template slots[TEMPLATE_MOST];
     struct line_template fresh; // that may become one
-    char copies[TEMPLATE_LINES][ROOM];
-    char batch[TEMPLATE_SLACK + LINE_MAX_BYTES + COMPACT_SLACK + TEMPLATE_SLACK];
+    size_t n_copied;            // bytes
+    char copies[COPIES];
+    char batch[LINE_MAX_BYTES + BESIDES];
+    struct hole_lists lists;
+    double line_lists[NUMBERS];
+    double batch_lists[NUMBERS];
 };
 
 // ---- Matching
 
-// A string that goes on behind a block, or is not ASCII. Returns whether it is plain and ends before `end`.
-static __attribute__((noinline)) bool read_long_string(const char *at, const char *end,
-                                                       size_t *ret_len)
+// What is in a hole for a number or several. Returns how long it is; 0: it is none.
+BYTES_INLINED size_t read_numbers(struct templates *all, const struct template_step *s,
+                                  const char *at, const char *end, struct line *line,
+                                  const struct bytes_ops *ops)
 {
-    const char *quote = at < end ? memchr(at, '"', (size_t)(end - at)) : NULL;
-    if (quote == NULL) {
-        return false;
+    if (s->hole == TEMPLATE_LIST) {
+        return hole_read_list(&all->lists, at, end, line, ops);
     }
-    size_t len = (size_t)(quote - at);
-    for (size_t i = 0; i < len; i++) {
-        if ((unsigned char)at[i] < 0x20 || at[i] == '\\') {
-            return false;
-        }
+    double count = 1;
+    double *number = s->hole == TEMPLATE_NUMBER      ? &line->number
+                     : s->hole == TEMPLATE_TIMESTAMP ? &line->timestamp
+                                                     : &count;
+    size_t len = ops->before(at, end, *s[1].text);
+    if (!hole_read_number(at, len, number) || !sample_is_count(count)) {
+        return 0;
     }
-    *ret_len = len;
-    return text_is_utf8(at, len);
-}
-
-// A number that is not short. Behind it stands what belongs to no number.
-static __attribute__((noinline)) bool read_long_number(const char *at, size_t len, double *ret)
-{
-    return number_read(at, len, ret) && isfinite(*ret);
+    if (s->hole == TEMPLATE_COUNT) {
+        line->n = (uint32_t)count;
+    }
+    return len;
 }
 
 // Adds a label's value and the quote behind it to the line's values, of which there are `len` bytes. Returns how many there
@@ -103,9 +106,10 @@ BYTES_INLINED void hash_values(struct line *line, const struct line_template *t,
 
 // Whether the bytes at `p` are what the template has from this step on, in a line whose text begins at `at`. Adds to the values,
 // of which there are `*values` bytes. Returns where they end, or NULL.
-BYTES_INLINED const char *match_steps(struct line_template *t, unsigned step, const char *at,
-                                      const char *p, const char *end, struct line *line,
-                                      size_t *values, const struct bytes_ops *ops)
+BYTES_INLINED const char *match_steps(struct templates *all, const struct line_template *t,
+                                      unsigned step, const char *at, const char *p, const char *end,
+                                      struct line *line, size_t *values,
+                                      const struct bytes_ops *ops)
 {
     struct line_hole *hole = &line->holes[step];
     for (const struct template_step *s = &t->steps[step];; s++, hole++) {
@@ -120,17 +124,15 @@ BYTES_INLINED const char *match_steps(struct line_template *t, unsigned step, co
             }
             len = ops->plain(p, end);
             // Of a block that is all plain the quote may be the next byte.
-            if (p[len] != '"' && !read_long_string(p, end, &len)) {
+            if (p[len] != '"' && !hole_read_long_string(p, end, &len)) {
                 return NULL;
             }
             if (s->hole == TEMPLATE_LABEL) {
                 *values = add_value(line, *values, p, len, ops);
             }
         } else {
-            double *number = s->hole == TEMPLATE_NUMBER ? &line->number : &line->timestamp;
-            len = ops->before(p, end, *s[1].text);
-            if (len - 1 >= BYTES_BLOCK - 1 ||
-                (number_tail(p + len, number) != len && !read_long_number(p, len, number))) {
+            len = read_numbers(all, s, p, end, line, ops);
+            if (len == 0) {
                 return NULL;
             }
         }
@@ -139,13 +141,21 @@ BYTES_INLINED const char *match_steps(struct line_template *t, unsigned step, co
     }
 }
 
+// The next line's list goes behind this line's.
+static inline void keep_list(struct templates *all, const struct line_template *t,
+                             const struct line *line)
+{
+    all->lists.next += t->has_list ? line->n : 0;
+}
+
 // Whether the bytes begin with what the template is of. Returns their end, or NULL.
-BYTES_INLINED const char *match(struct line_template *t, const char *at, const char *end,
-                                struct line *line, const struct bytes_ops *ops)
+BYTES_INLINED const char *match(struct templates *all, struct line_template *t, const char *at,
+                                const char *end, struct line *line, const struct bytes_ops *ops)
 {
     size_t values = 0;
-    const char *p = match_steps(t, 0, at, at, end, line, &values, ops);
+    const char *p = match_steps(all, t, 0, at, at, end, line, &values, ops);
     if (p != NULL) {
+        keep_list(all, t, line);
         end_values(line, values, ops);
         hash_values(line, t, ops);
         line->template = t;
@@ -155,12 +165,13 @@ BYTES_INLINED const char *match(struct line_template *t, const char *at, const c
 }
 
 // The same for a quick template; NULL: this is for `match` to say. Known where it is passed, so that it is inlined.
-typedef const char *quick_fn(struct line_template *t, const char *at, const char *end,
-                             struct line *line);
+typedef const char *quick_fn(struct templates *all, struct line_template *t, const char *at,
+                             const char *end, struct line *line);
 
-static inline const char *no_match_quick(struct line_template *t, const char *at, const char *end,
-                                         struct line *line)
+static inline const char *no_match_quick(struct templates *all, struct line_template *t,
+                                         const char *at, const char *end, struct line *line)
 {
+    (void)all;
     (void)t;
     (void)at;
     (void)end;
@@ -206,18 +217,30 @@ BYTES_WIDE_INLINED const char *match_labels(const struct line_template *t, const
 
 // What is behind the number of a line that goes on there, for example with an exemplar. Returns where it ends, or NULL, also
 // where there are so many values that the holes of all would be needed.
-BYTES_WIDE const char *match_rest(struct line_template *t, const char *p, const char *end,
-                                  struct line *line)
+BYTES_WIDE const char *match_rest(struct templates *all, struct line_template *t, unsigned step,
+                                  const char *p, const char *end, struct line *line)
 {
     size_t values = line->values_len;
-    p = match_steps(t, t->rest, line->text, p, end, line, &values, &bytes_wide);
+    p = match_steps(all, t, step, line->text, p, end, line, &values, &bytes_wide);
     end_values(line, values, &bytes_wide);
     return values <= LINE_VALUES ? p : NULL;
 }
 
+// The same where a count or a list is next.
+BYTES_WIDE const char *match_late(struct templates *all, struct line_template *t, const char *p,
+                                  const char *end, struct line *line)
+{
+    size_t len = read_numbers(all, &t->steps[t->late - 1], p, end, line, &bytes_wide);
+    p = len > 0 ? match_rest(all, t, t->late, p + len, end, line) : NULL;
+    if (p != NULL) {
+        keep_list(all, t, line);
+    }
+    return p;
+}
+
 // Goes on behind the labels. Returns where the line ends, or NULL.
-BYTES_WIDE_INLINED const char *match_end(struct line_template *t, const char *p, const char *end,
-                                         struct line *line)
+BYTES_WIDE_INLINED const char *match_end(struct templates *all, struct line_template *t,
+                                         const char *p, const char *end, struct line *line)
 {
     if (t->has_number) {
         size_t len = bytes_before_wide(p, end, *t->end.text);
@@ -227,21 +250,23 @@ BYTES_WIDE_INLINED const char *match_end(struct line_template *t, const char *p,
             return NULL;
         }
         p += len;
-        p = t->rest == 0 ? p + t->end.len : match_rest(t, p, end, line);
-        if (p == NULL) {
-            return NULL;
-        }
+        p = t->rest == 0 ? p + t->end.len : match_rest(all, t, t->rest, p, end, line);
+    } else if (t->late != 0) {
+        p = match_late(all, t, p, end, line);
+    }
+    if (p == NULL) {
+        return NULL;
     }
     hash_values(line, t, &bytes_wide);
     line->template = t;
     return p <= end ? p : NULL;
 }
 
-BYTES_WIDE_INLINED const char *match_quick(struct line_template *t, const char *at, const char *end,
-                                           struct line *line)
+BYTES_WIDE_INLINED const char *match_quick(struct templates *all, struct line_template *t,
+                                           const char *at, const char *end, struct line *line)
 {
     const char *p = match_labels(t, at, end, line);
-    return p != NULL ? match_end(t, p, end, line) : NULL;
+    return p != NULL ? match_end(all, t, p, end, line) : NULL;
 }
 #endif
 
@@ -251,7 +276,7 @@ BYTES_WIDE_INLINED const char *match_quick(struct line_template *t, const char *
  */
 BYTES_INLINED size_t opening_end(const char *at, const char *end, const struct bytes_ops *ops)
 {
-    return ops->quote(at, end, at[2] == 'v' ? 6 : 4);
+    return ops->quote(at, end, at[2] == 'v' || at[2] == 'c' ? 6 : 4);
 }
 
 BYTES_INLINED uint8_t opening_bucket(const char *at, size_t last)
@@ -289,8 +314,8 @@ BYTES_INLINED const char *find(struct templates *all, const char *at, const char
     uint16_t *link = first;
     for (unsigned tries = 0; *link != 0 && tries < TEMPLATE_TRIES; tries++) {
         struct line_template *t = &all->slots[*link - 1];
-        const char *to = t->is_quick ? quick(t, at, end, line) : NULL;
-        to = to != NULL ? to : match(t, at, end, line, ops);
+        const char *to = t->is_quick ? quick(all, t, at, end, line) : NULL;
+        to = to != NULL ? to : match(all, t, at, end, line, ops);
         if (to != NULL) {
             t->uses += t->uses < UINT8_MAX;
             if (tries > 0) {
@@ -331,8 +356,20 @@ static const char *compact(char *room, const char *at, size_t len, const char **
     return n > 0 ? to : NULL;
 }
 
-BYTES_INLINED void match_line(struct templates *all, struct line *line, char *room,
-                              const struct bytes_ops *ops, quick_fn *quick)
+// Room for the copy of a line that is matched with others, which is kept. NULL: there is none.
+static char *copy_room(struct templates *all, size_t len)
+{
+    char *room = all->copies + all->n_copied;
+    size_t size = len + BESIDES;
+    if (size > COPIES - all->n_copied) {
+        return NULL;
+    }
+    all->n_copied += size;
+    return room;
+}
+
+BYTES_INLINED void match_line(struct templates *all, struct line *line, const struct bytes_ops *ops,
+                              quick_fn *quick)
 {
     const char *at = line->bytes;
     const char *end = at + line->len;
@@ -346,7 +383,8 @@ BYTES_INLINED void match_line(struct templates *all, struct line *line, char *ro
     if (tried && find(all, at, end, line, ops, quick) == end) {
         return;
     }
-    at = compact(room, at, line->len, &end);
+    char *room = copy_room(all, line->len);
+    at = room != NULL ? compact(room, at, line->len, &end) : NULL;
     bool same = at == NULL || (tried && (size_t)(end - at) == line->len);
     if (same || find(all, at, end, line, ops, quick) != end) {
         line->template = NULL;
@@ -392,7 +430,7 @@ BYTES_WIDE void match_all_labels(struct line *lines, size_t n)
     }
 }
 
-BYTES_WIDE void match_all_ends(struct line *lines, size_t n)
+BYTES_WIDE void match_all_ends(struct templates *all, struct line *lines, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         struct line *line = &lines[i];
@@ -400,7 +438,7 @@ BYTES_WIDE void match_all_ends(struct line *lines, size_t n)
         if (t != NULL) {
             const char *end = line->bytes + line->len;
             line->number = 0;
-            if (match_end(t, line->bytes + line->entry, end, line) != end) {
+            if (match_end(all, t, line->bytes + line->entry, end, line) != end) {
                 line->template = NULL;
             } else {
                 t->uses += t->uses < UINT8_MAX;
@@ -409,16 +447,15 @@ BYTES_WIDE void match_all_ends(struct line *lines, size_t n)
     }
 }
 
-BYTES_WIDE void match_slowly_wide(struct templates *all, struct line *line, char *room)
+BYTES_WIDE void match_slowly_wide(struct templates *all, struct line *line)
 {
-    match_line(all, line, room, &bytes_wide, match_quick);
+    match_line(all, line, &bytes_wide, match_quick);
 }
 #endif
 
-static __attribute__((noinline)) void match_slowly_plain(struct templates *all, struct line *line,
-                                                         char *room)
+static __attribute__((noinline)) void match_slowly_plain(struct templates *all, struct line *line)
 {
-    match_line(all, line, room, &bytes_plain, no_match_quick);
+    match_line(all, line, &bytes_plain, no_match_quick);
 }
 
 // The elements between the brackets. Returns how many; 0: one has no template, or it is no batch.
@@ -446,10 +483,10 @@ static void match_lines_wide(struct templates *all, struct line *lines, size_t n
 {
     choose_quick(all, lines, n);
     match_all_labels(lines, n);
-    match_all_ends(lines, n);
+    match_all_ends(all, lines, n);
     for (size_t i = 0; i < n; i++) {
         if (lines[i].template == NULL) {
-            match_slowly_wide(all, &lines[i], all->copies[i % TEMPLATE_LINES]);
+            match_slowly_wide(all, &lines[i]);
         }
     }
 }
@@ -464,7 +501,7 @@ BYTES_WIDE size_t match_elements_wide(struct templates *all, const char *at, con
 static void match_lines_plain(struct templates *all, struct line *lines, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        match_slowly_plain(all, &lines[i], all->copies[i % TEMPLATE_LINES]);
+        match_slowly_plain(all, &lines[i]);
     }
 }
 
@@ -478,6 +515,12 @@ static size_t match_elements_plain(struct templates *all, const char *at, const 
 #define match_lines_wide match_lines_plain
 #define match_elements_wide match_elements_plain
 #endif
+
+// The next lists go here.
+static void begin_lists(struct templates *all, double *lists)
+{
+    all->lists = (struct hole_lists){lists, lists + NUMBERS};
+}
 
 // Drops all that are of another catalogue.
 static void renew(struct templates *all, uint64_t generation)
@@ -495,6 +538,8 @@ static void renew(struct templates *all, uint64_t generation)
 void template_match(struct templates *all, uint64_t generation, struct line *lines, size_t n)
 {
     renew(all, generation);
+    begin_lists(all, all->line_lists);
+    all->n_copied = 0;
     if (all->wide) {
         match_lines_wide(all, lines, n);
     } else {
@@ -504,6 +549,7 @@ void template_match(struct templates *all, uint64_t generation, struct line *lin
 
 static size_t match_batch(struct templates *all, const char *at, const char *end, struct line *ret)
 {
+    begin_lists(all, all->batch_lists); // the other one is in use
     return all->wide ? match_elements_wide(all, at, end, ret)
                      : match_elements_plain(all, at, end, ret);
 }
@@ -640,26 +686,29 @@ static void add(struct templates *all, uint8_t bucket)
 }
 
 // Whether the bytes by which a template is found are not in a hole.
-static bool has_opening(const struct line_template *t, const char *at, size_t last)
+static bool has_opening(const struct line_template *t, size_t last)
 {
     size_t hole = t->steps[0].len;
-    return last >= 7 && (hole > last || (at[2] == 'v' && t->steps[0].hole == TEMPLATE_NUMBER));
+    return last >= 7 && (hole > last || t->steps[0].hole >= TEMPLATE_NUMBER);
 }
 
 // Whether a line says the same by way of a template.
-static bool has_same_meaning(struct line_template *t, const char *at, const char *end,
-                             const struct sample *s)
+static bool has_same_meaning(struct templates *all, struct line_template *t, const char *at,
+                             const char *end, const struct sample *s)
 {
     struct line line;
     struct sample said;
     struct buf exemplar = BUF_INIT;
-    if (match(t, at, end, &line, &bytes_plain) != end) {
+    struct buf values = BUF_INIT;
+    begin_lists(all, all->batch_lists);
+    if (match(all, t, at, end, &line, &bytes_plain) != end) {
         return false;
     }
-    line_template_fill(&line, &said, &exemplar);
+    line_template_fill(&line, &said, &exemplar, &values);
     bool same =
         said.metric == s->metric && said.event == s->event && said.value == s->value &&
-        memcmp(&said.number, &s->number, sizeof said.number) == 0 &&
+        memcmp(&said.number, &s->number, sizeof said.number) == 0 && said.count == s->count &&
+        said.n_values == s->n_values && !values.failed &&
         memcmp(said.labels.state, s->labels.state, s->labels.n) == 0 && !exemplar.failed &&
         said.exemplar.present == s->exemplar.present &&
         (!s->exemplar.present || (said.exemplar.text_len == s->exemplar.text_len &&
@@ -672,6 +721,7 @@ static bool has_same_meaning(struct line_template *t, const char *at, const char
              memcmp(said.labels.values[i].p, s->labels.values[i].p, s->labels.values[i].len) == 0);
     }
     buf_free(&exemplar);
+    buf_free(&values);
     return same;
 }
 
@@ -688,7 +738,8 @@ void template_learn(struct templates *all, const struct catalog *c, const struct
                     const struct sample *s)
 {
     const struct sample_exemplar *e = &s->exemplar;
-    bool good = !e->present || (e->well_formed && e->bad_label == NULL);
+    bool good =
+        s->value != SAMPLE_BAD_VALUE && (!e->present || (e->well_formed && e->bad_label == NULL));
     if (!good || !is_worth_it(all, line)) {
         return;
     }
@@ -702,8 +753,8 @@ void template_learn(struct templates *all, const struct catalog *c, const struct
         return;
     }
     size_t last = opening_end(at, end, &bytes_plain);
-    if (!has_opening(t, at, last) || is_known(all, opening_bucket(at, last), t->id) ||
-        !has_same_meaning(t, at, end, s)) {
+    if (!has_opening(t, last) || is_known(all, opening_bucket(at, last), t->id) ||
+        !has_same_meaning(all, t, at, end, s)) {
         return;
     }
     uint64_t target[] = {t->target.what, t->target.labels};

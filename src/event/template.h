@@ -3,11 +3,11 @@
  * template: the fixed bytes of lines that the parser accepted, with holes for what differs from line to line.
  *
  * Shape:   a template is made from a line that was parsed and planned: its compact bytes (event/compact), with holes for the
- *          values of labels, the value, and the exemplar's label values and timestamp. A line that has the same bytes
- *          outside of the holes, plain text in those for strings (UTF-8 without quote, backslash or control character) and a
- *          JSON number in those for numbers says what the parser would say, so it need not be asked: line_template_fill gives
- *          the same sample that sample_read would. Nothing of a template depends on who sends the line. Templates of an
- *          older catalogue are dropped.
+ *          values of labels, the value, count or list of values, and the exemplar's label values and timestamp. A line that has
+ *          the same bytes outside of the holes, plain text in those for strings (UTF-8 without quote, backslash or control
+ *          character) and JSON numbers in those for numbers says what the parser would say, so it need not be asked:
+ *          line_template_fill gives the same sample that sample_read would. Nothing of a template depends on who sends the
+ *          line. Templates of an older catalogue are dropped.
  * Bounds:  TEMPLATE_MOST templates. A line is compared with TEMPLATE_TRIES of them at most. A template is made when its fixed
  *          bytes come a second time while they are among the TEMPLATE_WINDOW last ones that were new, and takes the place of
  *          one that was not used lately. Where new bytes keep coming and none come again, only one line in so many is looked

@@ -245,7 +245,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 // ---- Inputs that mean something
 
-// X, E and O stand for values of labels, N for a number, T for a time.
+// X, E and O stand for values of labels, N for a number, T for a time, C for a count, L for a list.
 static const char *const LINES[] = {
     "{\"metric\":\"a_total\",\"labels\":{\"x\":\"X\",\"o\":\"O\"},\"value\":N}",
     "{\"metric\":\"a_total\",\"labels\":{\"o\":\"O\",\"x\":\"X\",\"z\":\"X\"}}",
@@ -270,8 +270,19 @@ static const char *const LINES[] = {
     "{\"metric\":\"a_total\",\"labels\":{\"x\":\"X\",\"o\":\"ok\"},\"exemplar\":{}}",
     ("{\"metric\":\"a_total\",\"labels\":{\"x\":\"X\",\"o\":\"ok\"},"
      "\"exemplar\":{\"labels\":{\"1\":\"X\"}}}"),
-    "{\"event\":\"done\",\"labels\":{\"x\":\"X\",\"o\":\"O\"},\"count\":N}",
-    "{\"event\":\"done\",\"labels\":{\"x\":\"X\",\"o\":\"O\"},\"values\":[N,N]}",
+    "{\"event\":\"done\",\"labels\":{\"x\":\"X\",\"o\":\"O\"},\"count\":C}",
+    "{\"count\":C,\"event\":\"seen\",\"labels\":{\"x\":\"X\",\"e\":\"E\"}}",
+    "{\"event\":\"seen\",\"labels\":{\"x\":\"X\",\"e\":\"E\"},\"count\":C}",
+    "{\"event\":\"done\",\"labels\":{\"x\":\"X\",\"o\":\"O\"},\"values\":[L]}",
+    "{\"event\":\"done\",\"labels\":{\"x\":\"X\",\"o\":\"bad\"},\"values\":[L]}",
+    "{\"values\":[L],\"event\":\"done\",\"labels\":{\"x\":\"X\",\"o\":\"O\"}}",
+    "{\"metric\":\"c_seconds\",\"labels\":{\"x\":\"X\"},\"values\":[L]}",
+    "{\"metric\":\"d\",\"labels\":{\"x\":\"X\"},\"values\":[L]}",
+    ("{\"event\":\"done\",\"labels\":{\"x\":\"X\",\"o\":\"O\"},\"values\":[L],"
+     "\"exemplar\":{\"labels\":{\"t\":\"X\"},\"timestamp\":T}}"),
+    ("{\"event\":\"done\",\"labels\":{\"x\":\"X\",\"o\":\"O\"},"
+     "\"exemplar\":{\"labels\":{\"t\":\"X\"}},\"count\":C}"),
+    "{\"event\":\"done\",\"labels\":{\"x\":\"X\",\"o\":\"O\"},\"count\":C,\"values\":[L]}",
     "{\"metric\":\"a_total\",\"labels\":{\"x\":\"X\",\"o\":\"ok\"},\"exemplar\":N}",
     "{\"metric\":\"nope\",\"labels\":{\"x\":\"X\"},\"value\":N}",
     "{\"sync\":N}",
@@ -334,6 +345,9 @@ static const char *const TIMES[] = {"1700000000.5", "1600000000", "1",    "-1",
                                     "1e18",         "\"1\"",      "null", "1700000000.123456789",
                                     "946684800"};
 
+static const char *const COUNTS[] = {"1",  "2",   "30",   "1000000", "0",  "1000001", "1.5",
+                                     "-1", "1e3", "null", "1.0",     "01", "1e400",   "[1]"};
+
 static uint64_t draw(uint64_t *random, uint64_t below)
 {
     *random ^= *random << 13;
@@ -351,14 +365,29 @@ static const char *word_of(char letter, uint64_t *random)
            : letter == 'E' ? ONE_OF(VALUES)
            : letter == 'O' ? ONE_OF(OUTCOMES)
            : letter == 'N' ? (usual ? NUMBERS[draw(random, 6)] : ONE_OF(NUMBERS))
+           : letter == 'C' ? (usual ? COUNTS[draw(random, 4)] : ONE_OF(COUNTS))
            : letter == 'T' ? ONE_OF(TIMES)
                            : NULL;
+}
+
+// Rarely as long as lists may be.
+static void write_list(struct buf *out, uint64_t *random)
+{
+    uint64_t most = draw(random, 40) == 0 ? SAMPLE_MAX_VALUES + 1 : draw(random, 8);
+    for (uint64_t n = 0; n < most; n++) {
+        buf_str(out, n > 0 ? "," : "");
+        buf_str(out, most > 8 ? "1" : draw(random, 30) == 0 ? "[]" : word_of('N', random));
+    }
 }
 
 static void write_line(struct buf *out, uint64_t *random)
 {
     bool blanks = draw(random, 5) == 0;
     for (const char *p = ONE_OF(LINES); *p != '\0'; p++) {
+        if (*p == 'L') {
+            write_list(out, random);
+            continue;
+        }
         const char *word = word_of(*p, random);
         word != NULL ? buf_str(out, word) : buf_char(out, *p);
         if (blanks && strchr("{,:}", *p) != NULL && draw(random, 2) == 0) {

@@ -25,7 +25,7 @@ static const char CATALOG[] =
 
 enum { CLIENTS = 3, TURNS = 250, LIMIT = 60, LIMIT_PER_METRIC = 20 };
 
-// X stands for a letter, N for a number.
+// X stands for a letter, N for a number, C for a count.
 static const char *const PIECES[] = {
     "{\"metric\":\"a_total\",\"labels\":{\"x\":\"X\",\"outcome\":\"ok\"},\"value\":N}",
     "{\"metric\":\"a_total\",\"labels\":{\"x\":\"X\",\"outcome\":\"error\"}}",
@@ -43,6 +43,15 @@ static const char *const PIECES[] = {
     "{\"metric\": \"d\", \"labels\": {\"x\": \"X\"}, \"value\": N}",
     "{\"event\":\"done\",\"labels\":{\"outcome\":\"error\"},\"value\":N}",
     "{\"value\":N,\"event\":\"done\",\"labels\":{\"x\":\"X\",\"outcome\":\"error\"}}",
+    "{\"event\":\"done\",\"labels\":{\"x\":\"X\",\"outcome\":\"success\"},\"count\":C}",
+    "{\"event\":\"done\",\"labels\":{\"x\":\"X\",\"outcome\":\"error\"},\"count\":C}",
+    "{\"event\":\"done\",\"labels\":{\"x\":\"X\",\"outcome\":\"success\"},\"values\":[N,N,N,N]}",
+    "{\"event\":\"done\",\"labels\":{\"x\":\"X\",\"outcome\":\"error\"},\"values\":[N, N]}",
+    "{\"values\":[N],\"event\":\"done\",\"labels\":{\"x\":\"X\",\"outcome\":\"success\"}}",
+    "{\"metric\":\"c_seconds\",\"labels\":{\"x\":\"X\"},\"values\":[N,N,N]}",
+    "{\"metric\":\"a_total\",\"labels\":{\"x\":\"X\",\"outcome\":\"ok\"},\"values\":[N,N]}",
+    "[{\"event\":\"done\",\"labels\":{\"x\":\"X\",\"outcome\":\"ok\"},\"values\":[N,N]},"
+    "{\"event\":\"done\",\"labels\":{\"x\":\"X\",\"outcome\":\"ok\"},\"count\":C}]",
     "[{\"metric\":\"b_total\",\"labels\":{\"x\":\"X\"},\"value\":N}]",
     "{\"metric\":\"nope\",\"labels\":{\"x\":\"X\"},\"value\":N}",
     "{\"sync\":N}",
@@ -80,12 +89,17 @@ static const char *const NUMBERS[] = {"1",
                                       "4503599627370496.5",
                                       "12345678901234567890"};
 
+static const char *const COUNTS[] = {"1", "2",   "7",       "20", "1000000", "2", "3",
+                                     "0", "1.5", "1000001", "-1", "1e2",     "4", "5"};
+
 // Writes the piece with a letter and a number in it.
 static void write_piece(struct buf *out, const char *piece, uint64_t *random)
 {
     for (; *piece != '\0'; piece++) {
         if (*piece == 'X') {
             buf_char(out, (char)('a' + unit_random(random) % 6));
+        } else if (*piece == 'C') {
+            buf_str(out, COUNTS[unit_random(random) % (sizeof COUNTS / sizeof COUNTS[0])]);
         } else if (*piece == 'N' && unit_random(random) % 4 == 0) {
             buf_str(out, NUMBERS[unit_random(random) % (sizeof NUMBERS / sizeof NUMBERS[0])]);
         } else if (*piece == 'N') {

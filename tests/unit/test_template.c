@@ -14,7 +14,8 @@ static const char CATALOG[] =
     "- {name: a_name_as_long_as_those_of_many_metrics_are_total, type: counter, help: H., labels: "
     "[y]}\n"
     "events:\n"
-    "- {name: done, labels: [x, y], value: {unit: seconds}, updates: [{add: a_total}]}\n";
+    "- {name: done, labels: [x, y], value: {unit: seconds, optional: true}, updates: [{add: "
+    "a_total}]}\n";
 
 // Lines of as many templates.
 static const char *const LINES[] = {
@@ -30,6 +31,14 @@ static const char *const LINES[] = {
     ("{\"event\":\"done\",\"labels\":{\"x\":\"one\",\"y\":\"two\"},\"value\":3.25,\"exemplar\":{"
      "\"labels\":{\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\"},\"timestamp\":1700000000.5}}"),
     "{\"metric\":\"a_name_as_long_as_those_of_many_metrics_are_total\",\"labels\":{\"y\":\"one\"}}",
+    "{\"event\":\"done\",\"labels\":{\"x\":\"one\",\"y\":\"two\"},\"count\":17}",
+    "{\"count\":1e3,\"event\":\"done\",\"labels\":{\"x\":\"one\",\"y\":\"two\"}}",
+    "{\"event\":\"done\",\"labels\":{\"x\":\"one\",\"y\":\"two\"},\"values\":[1.5,2,-0.25]}",
+    "{\"values\":[1.5e3],\"event\":\"done\",\"labels\":{\"x\":\"one\",\"y\":\"two\"}}",
+    ("{\"event\":\"done\",\"values\":[0.5,12345678.5],\"labels\":{\"x\":\"one\",\"y\":\"two\"},"
+     "\"exemplar\":{\"labels\":{\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\"},"
+     "\"timestamp\":1700000000.5}}"),
+    "{\"event\":\"done\",\"labels\":{\"x\":\"one\"},\"count\":5,\"exemplar\":{\"labels\":{}}}",
 };
 
 enum { N = sizeof LINES / sizeof LINES[0] };
@@ -98,15 +107,21 @@ static bool check(const char *text, size_t len)
     struct sample want;
     struct sample is;
     struct buf exemplars[2] = {BUF_INIT, BUF_INIT};
+    struct buf list = BUF_INIT;
     template_match(all, 1, &line, 1);
     if (line.template == NULL) {
         return false;
     }
     ck_assert_msg(read_line(text, len, &want, &exemplars[0]), "%.*s", (int)len, text);
-    line_template_fill(&line, &is, &exemplars[1]);
+    line_template_fill(&line, &is, &exemplars[1], &list);
     bool same = want.metric == is.metric && want.event == is.event && want.value == is.value &&
                 want.metric_op == is.metric_op && same_bits(want.number, is.number) &&
+                want.count == is.count && want.n_values == is.n_values &&
                 want.exemplar.present == is.exemplar.present;
+    if (want.n_values > 0) {
+        same &= memcmp(values.p + want.values_at, list.p + is.values_at,
+                       want.n_values * sizeof(double)) == 0;
+    }
     for (size_t i = 0; i < want.labels.n; i++) {
         same &= want.labels.state[i] == is.labels.state[i] &&
                 (is.labels.state[i] == SAMPLE_ABSENT ||
@@ -124,6 +139,7 @@ static bool check(const char *text, size_t len)
     ck_assert_msg(same, "%.*s", (int)len, text);
     buf_free(&exemplars[0]);
     buf_free(&exemplars[1]);
+    buf_free(&list);
     return true;
 }
 
@@ -179,6 +195,38 @@ START_TEST(any_byte_anywhere_says_what_the_parser_says)
     both_versions(try_bytes);
 }
 END_TEST
+
+// Each number as a count, in front and behind, and at every place of a list.
+static void try_counts(const char *const *numbers, size_t n)
+{
+    static const char *const forms[] = {
+        "{\"event\":\"done\",\"labels\":{\"x\":\"a\",\"y\":\"b\"},\"count\":@}",
+        "{\"count\":@,\"event\":\"done\",\"labels\":{\"x\":\"a\",\"y\":\"b\"}}",
+        "{\"event\":\"done\",\"labels\":{\"x\":\"a\",\"y\":\"b\"},\"values\":[@]}",
+        "{\"event\":\"done\",\"labels\":{\"x\":\"a\",\"y\":\"b\"},\"values\":[@,0.5]}",
+        "{\"event\":\"done\",\"labels\":{\"x\":\"a\",\"y\":\"b\"},\"values\":[1,2e3,@]}",
+        "{\"event\":\"done\",\"labels\":{\"x\":\"a\",\"y\":\"b\"},\"values\":[7 ,@ , 8 ]}",
+        "{\"event\":\"done\",\"labels\":{\"x\":\"a\",\"y\":\"b\"},\"values\":@}",
+        "{\"values\":[1.25,@],\"event\":\"done\",\"labels\":{\"x\":\"a\",\"y\":\"b\"}}",
+    };
+    static const char *const more[] = {
+        "1000000", "1000001", "999999.5",   "1e6",
+        "1e7",     "10e-1",   "1.0",        "0.999999999999999999999",
+        "-1",      "[1]",     "[]",         "{}",
+        "",        "1,",      ",1",         "1,2",
+        "1,\"2\"", "1]",      "[1",         "1,,2",
+        "1e309",   "-1e309",  "4294967297",
+    };
+    char line[512];
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        for (size_t k = 0; k < n + sizeof more / sizeof more[0]; k++) {
+            size_t hole = strcspn(forms[i], "@");
+            int len = snprintf(line, sizeof line, "%.*s%s%s", (int)hole, forms[i],
+                               k < n ? numbers[k] : more[k - n], forms[i] + hole + 1);
+            check(line, (size_t)len);
+        }
+    }
+}
 
 static void try_values(void)
 {
@@ -245,6 +293,7 @@ static void try_values(void)
             check(line, (size_t)len);
         }
     }
+    try_counts(numbers, sizeof numbers / sizeof numbers[0]);
 }
 
 START_TEST(all_forms_of_numbers_and_texts_read_as_the_parser_reads_them)
@@ -304,6 +353,65 @@ static void try_pages(void)
     ck_assert_uint_eq(template_match_batch(all, 1, &line, elements), 1);
     munmap(room, 3 * PAGE);
 }
+
+// A line with a list of n numbers. Returns its length.
+static size_t write_list(char *to, const char *number, size_t n)
+{
+    size_t len = (size_t)sprintf(
+        to, "{\"event\":\"done\",\"labels\":{\"x\":\"one\",\"y\":\"two\"},\"values\":[");
+    for (size_t i = 0; i < n; i++) {
+        len += (size_t)sprintf(to + len, "%s%s", i > 0 ? "," : "", number);
+    }
+    return len + (size_t)sprintf(to + len, "]}");
+}
+
+static void try_lists(void)
+{
+    static const char *const numbers[] = {"1", "0.12345678901234567", "-1.5e-3"};
+    static char line[2 * LINE_MAX_BYTES];
+    for (size_t n = 0; n <= SAMPLE_MAX_VALUES + 1; n = n < 40 || n >= 998 ? n + 1 : n * 5 / 4) {
+        for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+            size_t len = write_list(line, numbers[i], n < 998 ? n : n < 1002 ? n : 1001);
+            ck_assert(check(line, len) == (n > 0 && n <= SAMPLE_MAX_VALUES));
+        }
+    }
+    // Those of lines that are matched together are kept, up to what there is room for.
+    struct line lines[TEMPLATE_LINES];
+    size_t at = 0;
+    for (size_t i = 0; i < TEMPLATE_LINES; i++) {
+        lines[i] = (struct line){.bytes = line + at};
+        lines[i].len = (uint32_t)write_list(line + at, i % 2 == 0 ? "3" : "4 ", 1 + i * 30);
+        at += lines[i].len;
+        line[at++] = '\n';
+    }
+    template_match(all, 1, lines, TEMPLATE_LINES);
+    for (size_t i = 0; i < TEMPLATE_LINES; i++) {
+        ck_assert_ptr_nonnull(lines[i].template);
+        ck_assert_uint_eq(lines[i].n, 1 + i * 30);
+        for (size_t k = 0; k < lines[i].n; k++) {
+            ck_assert(lines[i].list[k] == (i % 2 == 0 ? 3 : 4));
+        }
+    }
+    // A batch that is matched meanwhile changes none of them.
+    static char batch[LINE_MAX_BYTES];
+    static struct line elements[TEMPLATE_BATCH];
+    batch[0] = '[';
+    size_t len = 1 + write_list(batch + 1, "5", 1000);
+    batch[len++] = ',';
+    len += write_list(batch + len, "6", 7);
+    batch[len++] = ']';
+    struct line one = {.bytes = batch, .len = (uint32_t)len};
+    ck_assert_uint_eq(template_match_batch(all, 1, &one, elements), 2);
+    ck_assert(elements[0].n == 1000 && elements[0].list[999] == 5);
+    ck_assert(elements[1].n == 7 && elements[1].list[6] == 6);
+    ck_assert(lines[0].list[0] == 3 && lines[31].list[930] == 4);
+}
+
+START_TEST(lists_have_one_to_a_thousand_numbers)
+{
+    both_versions(try_lists);
+}
+END_TEST
 
 START_TEST(no_other_page_is_touched)
 {
@@ -441,11 +549,12 @@ START_TEST(lengths_have_limits)
 {
     open_all();
     learn_all();
-    char line[4 * LINE_MAX_MATCH];
-    char value[2 * LINE_MAX_MATCH];
+    static char line[4 * LINE_MAX_MATCH];
+    static char value[2 * LINE_MAX_MATCH];
     size_t usual = (size_t)sprintf(
         line, "{\"metric\":\"a_total\",\"labels\":{\"x\":\"\",\"y\":\"two\"},\"value\":1.5}");
-    for (size_t n = 1; n < LINE_MAX_MATCH + 200 - usual; n++) {
+    for (size_t n = 1; n < LINE_MAX_MATCH + 200 - usual;
+         n += n == 2000 ? LINE_MAX_MATCH - 3000 : 1) {
         memset(value, 'v', n);
         value[n] = '\0';
         size_t len = (size_t)sprintf(
@@ -458,7 +567,8 @@ START_TEST(lengths_have_limits)
 END_TEST
 
 UNIT_MAIN("template", any_byte_anywhere_says_what_the_parser_says,
-          all_forms_of_numbers_and_texts_read_as_the_parser_reads_them, no_other_page_is_touched,
+          all_forms_of_numbers_and_texts_read_as_the_parser_reads_them,
+          lists_have_one_to_a_thousand_numbers, no_other_page_is_touched,
           a_batch_is_a_sequence_of_lines, another_catalogue_begins_with_none,
           lines_that_all_look_different_push_out_none_in_use,
           among_lines_that_come_once_a_new_template_is_found,
