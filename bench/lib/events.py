@@ -271,6 +271,12 @@ def key_order(bench):
                          bench.loads.reordered("key-order", 1000, *sizes(bench)), 0.15)
 
 
+@measures("values")
+def values(bench):
+    yield beside_jansson(bench, "values", "lines that stand for 2 to 20 events, by values or count",
+                         bench.loads.added_up(1000, *sizes(bench)), 0.15)
+
+
 @measures("rejected")
 def rejected(bench):
     yield beside_jansson(bench, "rejected", "lines that are rejected for an unknown label value",
@@ -304,6 +310,15 @@ def session(bench):
     n = 20_000 if bench.quick else 100_000
     load = bench.loads.mix(1000, n)
     row = Row("session", "a line in a session, 1 k series", "ns")
+    as_lines(bench, row, (load, ["--passes=3", "--session"]), (load, ["--passes=3"]))
+    row.at_most(1.4, "the same as lines")
+    yield row
+
+
+@measures("values-session")
+def values_session(bench):
+    load = bench.loads.added_up(1000, 20_000 if bench.quick else 40_000, 1)[0]
+    row = Row("values-session", "the lines of values in a session", "ns")
     as_lines(bench, row, (load, ["--passes=3", "--session"]), (load, ["--passes=3"]))
     row.at_most(1.4, "the same as lines")
     yield row

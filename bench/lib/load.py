@@ -187,6 +187,19 @@ class Loads:
         lines = make()
         return [self.file(f"exemplars-{series}-{n}-{i}", lambda: itertools.islice(lines, n)) for i in range(parts)]
 
+    def added_up(self, series, n, parts):
+        """Files of lines as clients send them that add up first: each stands for 2 to 20 of the mixed load, by a list of
+        their values, or, for half of the VM operations, by their count."""
+        def spell(what, metric, labels, number, rng, _):
+            times = rng.randint(2, 20)
+            if what == "metric":
+                return line(what, metric, labels, number)
+            several = f'"count":{times}'
+            if metric != "vm_operation" or rng.random() < 0.5:
+                several = '"values":[' + ",".join(value("time", rng) for _ in range(times)) + "]"
+            return line(what, metric, labels, "").removesuffix('"value":}\n') + several + "}\n"
+        return self.parts("added-up", series, n, parts, spell)
+
     def rejected(self, n, parts):
         """Files of events with an outcome that the catalogue does not allow."""
         def make():
