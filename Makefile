@@ -290,6 +290,11 @@ $(O)/fuzz/run/fuzz_%: $(O)/fuzz/bin/fuzz_% FORCE
 fuzz-coverage: $(FUZZ:%=$(O)/cover/replay/%)
 	$(srcdir)/scripts/fuzz-coverage $(O)/cover
 
+# Rules, alerts and dashboards.
+mixin:
+	jsonnet -J $(srcdir)/conf/mixin -S -m $(srcdir)/conf -e "(import 'yaml.libsonnet')(import 'mixin.libsonnet')"
+	jsonnet -J $(srcdir)/conf/mixin -m $(srcdir)/conf/grafana -e "(import 'mixin.libsonnet').grafanaDashboards"
+
 lint:
 	$(srcdir)/scripts/lint
 format:

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+// Alerts. Each has its severity and thresholds in config.libsonnet, and its runbook in docs/alerts.md.
+local fill = import 'fill.libsonnet';
+{
+  prometheusAlerts+:: {
+    local c = $._config,
+    local t = c.thresholds,
+    local q(text) = fill(text, c),
+    local alert(name, labels={}) = {
+      local rule = self,
+      alert: name,
+      labels: { severity: c.severities[name] } + labels,
+      annotations: {
+        summary: rule.summary,
+        description: rule.description,
+        runbook_url: c.runbookUrl % std.asciiLower(name),
+      },
+    },
+    // A budget burns when both a long window and a short one show it: it has for long, and still does.
+    local speeds = [
+      { name: 'fast', burn: t.fastBurn, long: '1h', short: '5m', wait: '6m' },
+      { name: 'slow', burn: t.slowBurn, long: '6h', short: '30m', wait: '15m' },
+    ],
+    local burn(name, speed, bad, every) = alert(name, { burn: speed.name }) {
+      local ratio = '%s_per_%s:ratio_rate' % [bad, every],
+      local limit = '%g' % (t.budget * speed.burn),
+      expr: |||
+        %s > %s
+          and %s > %s
+          and %s:rate1h * 3600 > %g
+      ||| % [ratio + speed.long, limit, ratio + speed.short, limit, bad, t.budgetEvents],
+      'for': speed.wait,
+    },
+    groups+: [
+      {
+        name: 'virtrigaud.alerts',
+        rules: [
+          alert('VirtrigaudProviderDown') {
+            why:: |||
+              A source that was renamed or replaced is not down: as many of its component are connected on the host as ever in
+              the time for which a source is known. VirtrigaudSourceReplaced names it. last_over_time() bridges failed scrapes;
+              while the exporter itself is down there is no series, and only VirtrigaudExporterDown fires.
+            |||,
+            expr: q(|||
+              last_over_time(virtrigaud_source_up{$of,job!="$provider_job",component="provider"}[$gap]) == 0
+                unless ignoring (source) (
+                  last_over_time(instance_component:virtrigaud_sources_connected:sum[$gap]) > 0
+                    and last_over_time(instance_component:virtrigaud_sources_connected:sum[$gap])
+                      >= max_over_time(instance_component:virtrigaud_sources_connected:min15m[8d])
+                )
+            |||),
+            'for': '5m',
+            summary:: 'Provider {{ $labels.source }} on {{ $labels.instance }} is down',
+            description:: 'Provider {{ $labels.source }} has not been connected to the exporter {{ $labels.instance }}, or has not kept its interval, for 5 minutes.',
+          },
+          alert('VirtrigaudManagerDown') {
+            expr: q(|||
+              last_over_time(virtrigaud_source_up{$of,job!="$provider_job",component="manager"}[$gap]) == 0
+                unless ignoring (source) (
+                  last_over_time(instance_component:virtrigaud_sources_connected:sum[$gap]) > 0
+                    and last_over_time(instance_component:virtrigaud_sources_connected:sum[$gap])
+                      >= max_over_time(instance_component:virtrigaud_sources_connected:min15m[8d])
+                )
+            |||),
+            'for': '5m',
+            summary:: 'Manager {{ $labels.source }} on {{ $labels.instance }} is down',
+            description:: 'Manager {{ $labels.source }} has not been connected to the exporter {{ $labels.instance }}, or has not kept its interval, for 5 minutes.',
+          },
+          alert('VirtrigaudSourceReplaced') {
+            expr: q(|||
+              last_over_time(virtrigaud_source_up{$of,job!="$provider_job"}[$gap]) == 0
+                and ignoring (source) (
+                  last_over_time(instance_component:virtrigaud_sources_connected:sum[$gap]) > 0
+                    and last_over_time(instance_component:virtrigaud_sources_connected:sum[$gap])
+                      >= max_over_time(instance_component:virtrigaud_sources_connected:min15m[8d])
+                )
+            |||),
+            'for': '1h',
+            summary:: 'The {{ $labels.component }} {{ $labels.source }} on {{ $labels.instance }} seems to have another name now',
+            description:: '{{ $labels.source }} has been gone for an hour, but as many sources of its component are connected to {{ $labels.instance }} as before. Forget it if it was renamed.',
+          },
+          alert('VirtrigaudManagerSilent') {
+            why:: |||
+              Managers that say no instance are no source: theirs is known only by what they send.
+            |||,
+            expr: q(|||
+              increase(virtrigaud_exporter_events_total{$of,component="manager"}[15m]) == 0
+                and max_over_time(instance:virtrigaud_manager_events_increase10m:min1h[1d]) > 0
+                unless ignoring (source) group without (source) (virtrigaud_source_up{$of,component="manager"})
+            |||),
+            'for': '5m',
+            summary:: 'The manager on {{ $labels.instance }} sends nothing',
+            description:: 'The exporter {{ $labels.instance }} has received nothing from a manager for 15 minutes, and did before.',
+          },
+          alert('VirtrigaudSourceMissing') {
+            why:: |||
+              Fires only where virtrigaud_source_expected is recorded: see docs/alerts.md.
+            |||,
+            expr: q(|||
+              virtrigaud_source_expected
+                unless on (instance, component, source) last_over_time(virtrigaud_source_up{$of,job!="$provider_job"}[5m])
+                and on (instance) (max_over_time(up{$of,job!="$provider_job"}[$gap]) == 1)
+            |||),
+            'for': '10m',
+            summary:: 'The {{ $labels.component }} {{ $labels.source }} on {{ $labels.instance }} has not come',
+            description:: '{{ $labels.source }} is expected on {{ $labels.instance }}, and the exporter there has not heard of it since it started.',
+          },
+          alert('VirtrigaudSourceRestarts') {
+            why:: |||
+              A process that starts again and again is connected whenever it is looked at.
+            |||,
+            expr: q(|||
+              changes(virtrigaud_source_process_start_time_seconds{$of,job!="$provider_job"}[15m]) >= %(restarts)g
+                or changes(virtrigaud_source_up{$of,job!="$provider_job"}[15m]) >= %(connectionChanges)g
+            |||),
+            summary:: 'The {{ $labels.component }} {{ $labels.source }} on {{ $labels.instance }} starts again and again',
+            description:: '{{ $labels.source }} started, or came and went, {{ $value }} times in 15 minutes on {{ $labels.instance }}.',
+          },
+          alert('VirtrigaudHighErrorRate', { scope: 'all' }) {
+            expr: q(|||
+              instance_provider:virtrigaud_vm_operations_failures_per_vm_operations:ratio_rate5m > %(failures)g
+                and instance_provider:virtrigaud_vm_operations_failures:rate5m > %(failureRate)g
+            |||),
+            'for': '10m',
+            summary:: '{{ $value | humanizePercentage }} of the VM operations on {{ $labels.provider }} on {{ $labels.instance }} fail',
+            description:: '{{ $value | humanizePercentage }} of the VM operations that the host {{ $labels.instance }} sent to {{ $labels.provider }} in the last 5 minutes failed.',
+          },
+          alert('VirtrigaudHighErrorRate', { scope: 'changes' }) {
+            expr: q(|||
+              instance_provider:virtrigaud_vm_changes_failures_per_vm_changes:ratio_increase1h > %(failures)g
+                and instance_provider:virtrigaud_vm_changes_failures:increase1h > %(failedChanges)g
+            |||),
+            'for': '10m',
+            summary:: '{{ $value | humanizePercentage }} of the changes of VMs on {{ $labels.provider }} on {{ $labels.instance }} fail',
+            description:: '{{ $value | humanizePercentage }} of the changes of VMs that the host {{ $labels.instance }} sent to {{ $labels.provider }} in the last hour failed.',
+          },
+          alert('VirtrigaudProviderUnreachable', { scope: 'errors' }) {
+            expr: q(|||
+              instance:virtrigaud_errors_unreachable_per_manager_reconcile:ratio_rate5m > %(failures)g
+                and instance:virtrigaud_errors_unreachable:rate5m > %(failureRate)g
+            |||),
+            'for': '10m',
+            summary:: 'Reconciles on {{ $labels.instance }} do not reach their provider',
+            description:: '{{ $value | humanizePercentage }} of the reconciles of the manager on {{ $labels.instance }} end because a provider or its hypervisor cannot be reached.',
+          },
+          alert('VirtrigaudProviderUnreachable', { scope: 'successes' }) {
+            expr: q(|||
+              sum without (operation, outcome) (increase(virtrigaud_vm_operations_total{$of,outcome="success"}[15m])) == 0
+                and sum without (operation, outcome) (increase(virtrigaud_vm_operations_total{$of,outcome="success"}[6h] offset 15m)) > %(usualSuccesses)g
+                and ignoring (provider_type, provider) instance:virtrigaud_errors_unreachable:rate5m > %(failureRate)g
+            |||),
+            'for': '5m',
+            summary:: 'No VM operation on {{ $labels.provider }} on {{ $labels.instance }} succeeds any more',
+            description:: 'No VM operation on {{ $labels.provider }} has succeeded for 15 minutes, and the manager on {{ $labels.instance }} reports that a provider cannot be reached.',
+          },
+          alert('VirtrigaudReconcileErrors') {
+            expr: q(|||
+              instance_kind:virtrigaud_manager_reconcile_failures_per_manager_reconcile:ratio_rate15m > %(failures)g
+                and instance_kind:virtrigaud_manager_reconcile_failures:rate15m > %(reconcileFailureRate)g
+            |||),
+            'for': '15m',
+            summary:: '{{ $value | humanizePercentage }} of the reconciles of {{ $labels.kind }} on {{ $labels.instance }} fail',
+            description:: '{{ $value | humanizePercentage }} of the reconciles of {{ $labels.kind }} on {{ $labels.instance }} ended with an error in the last 15 minutes.',
+          },
+        ] + [
+          burn('VirtrigaudOperationsBudgetBurn', speed, 'instance_provider:virtrigaud_vm_operations_failures', 'vm_operations') {
+            summary:: 'VM operations on {{ $labels.provider }} on {{ $labels.instance }} fail %g times as often as their budget allows: {{ $value | humanizePercentage }}' % speed.burn,
+            description:: '{{ $value | humanizePercentage }} of the VM operations on {{ $labels.provider }} failed in the last %s on {{ $labels.instance }}; the objective allows %g%%.' % [speed.long, 100 * t.budget],
+          }
+          for speed in speeds
+        ] + [
+          burn('VirtrigaudLatencyBudgetBurn', speed, 'instance_provider_type:virtrigaud_provider_rpc_slow', 'provider_rpc_requests') {
+            summary:: 'Calls to {{ $labels.provider_type }} on {{ $labels.instance }} are slow %g times as often as their budget allows: {{ $value | humanizePercentage }}' % speed.burn,
+            description:: '{{ $value | humanizePercentage }} of the reading calls to {{ $labels.provider_type }} took longer than %g s in the last %s on {{ $labels.instance }}; the objective allows %g%%.' % [t.slowCall, speed.long, 100 * t.budget],
+          }
+          for speed in speeds
+        ] + [
+          alert('VirtrigaudSlowVMCreation') {
+            expr: q(|||
+              instance_provider:virtrigaud_vm_creations_duration_seconds:p95_1h > %(slowCreation)g
+                and instance_provider:virtrigaud_vm_creations_slow:increase1h > %(slowCreations)g
+            |||),
+            'for': '15m',
+            summary:: 'Creations of VMs on {{ $labels.provider }} on {{ $labels.instance }} take {{ $value | humanizeDuration }}',
+            description:: 'The 95th percentile of the time until a VM creation ended is {{ $value | printf "%.0f" }} s on {{ $labels.provider }}, over the last hour on {{ $labels.instance }}.',
+          },
+          alert('VirtrigaudQueueBacklog') {
+            expr: q('last_over_time(virtrigaud_queue_depth{$of}[$gap]) > %(queue)g'),
+            'for': '10m',
+            summary:: '{{ $value }} objects of kind {{ $labels.kind }} wait on {{ $labels.instance }}',
+            description:: '{{ $value }} objects of kind {{ $labels.kind }} wait for a reconcile of the manager on {{ $labels.instance }}.',
+          },
+          alert('VirtrigaudBreakerOpen') {
+            why:: |||
+              A breaker that is half open in between has not recovered: only closed (0) ends the alert.
+            |||,
+            expr: q(|||
+              last_over_time(virtrigaud_circuit_breaker_state{$of}[$gap]) > 0
+                and max_over_time(virtrigaud_circuit_breaker_state{$of}[15m]) == 2
+            |||),
+            'for': '5m',
+            summary:: 'The circuit breaker of {{ $labels.provider }} on {{ $labels.instance }} is open',
+            description:: 'The manager on {{ $labels.instance }} makes no calls to {{ $labels.provider }}, or only tries: its circuit breaker has not been closed for 5 minutes.',
+          },
+          alert('VirtrigaudExporterDown') {
+            why:: |||
+              The targets of the job, under whatever name a target that has shown itself to be an exporter is scraped, and
+              targets that were all taken away. A Prometheus that has never had one stays silent.
+            |||,
+            expr: q(|||
+              up{$of,job="$exporter_job"} == 0
+                or (up{$of} == 0 and ignoring (version, revision) last_over_time(virtrigaud_exporter_build_info{$of}[1d]))
+                or (absent(up{$of,job="$exporter_job"}) and on () count(last_over_time(up{$of,job="$exporter_job"}[1d])))
+            |||),
+            'for': '5m',
+            summary:: 'virtrigaud-exporter{{ with $labels.instance }} on {{ . }}{{ end }} is down',
+            description:: 'Prometheus cannot scrape {{ with $labels.instance }}the exporter {{ . }}{{ else }}any exporter, because it has no target any more{{ end }}; events wait in the socket.',
+          },
+          alert('VirtrigaudStateNotSaved') {
+            expr: q('last_over_time(virtrigaud_exporter_state_ok{$of}[$gap]) == 0'),
+            'for': '5m',
+            summary:: 'The exporter on {{ $labels.instance }} does not store its series',
+            description:: 'The exporter {{ $labels.instance }} counts in memory only; a restart would lose what it counts now.',
+          },
+          alert('VirtrigaudStateSetAside') {
+            why:: |||
+              State files are checked at the start, so the counter says it until the next one; the alert only for an hour.
+            |||,
+            expr: q(|||
+              virtrigaud_exporter_state_set_aside_total{$of} > 0
+                and (time() - process_start_time_seconds{$of} < 3600)
+            |||),
+            summary:: 'The exporter on {{ $labels.instance }} set a damaged state file aside',
+            description:: 'The exporter {{ $labels.instance }} found its state file damaged at its start and stored it under another name.',
+          },
+          alert('VirtrigaudSeriesLimitNear') {
+            expr: q('last_over_time(virtrigaud_exporter_series{$of}[$gap]) / last_over_time(virtrigaud_exporter_series_limit{$of}[$gap]) > %(limitUse)g'),
+            'for': '15m',
+            summary:: '{{ $labels.metric }} on {{ $labels.instance }} is close to its limit of series',
+            description:: '{{ $labels.metric }} on {{ $labels.instance }} uses {{ $value | humanizePercentage }} of its limit of series.',
+          },
+          alert('VirtrigaudSeriesFolded') {
+            why:: |||
+              Counters that are part of the state: a restart without it, or with an older one, is no increase. Only what goes
+              beyond the highest value of the hour before counts then.
+            |||,
+            expr: q(|||
+              (increase(virtrigaud_exporter_series_folded_total{$of}[10m]) unless resets(virtrigaud_exporter_series_folded_total{$of}[20m]) > 0) > 0
+                or virtrigaud_exporter_series_folded_total{$of} - max_over_time(virtrigaud_exporter_series_folded_total{$of}[1h] offset 10m) > 0
+            |||),
+            summary:: '{{ $labels.metric }} on {{ $labels.instance }} is at its limit of series',
+            description:: '{{ $labels.metric }} on {{ $labels.instance }} counts new series under `other`.',
+          },
+          alert('VirtrigaudEventsLost') {
+            expr: q(|||
+              (increase(virtrigaud_exporter_client_lost_events_total{$of}[10m]) unless resets(virtrigaud_exporter_client_lost_events_total{$of}[20m]) > 0) > 0
+                or virtrigaud_exporter_client_lost_events_total{$of} - max_over_time(virtrigaud_exporter_client_lost_events_total{$of}[1h] offset 10m) > 0
+            |||),
+            summary:: 'The {{ $labels.component }} on {{ $labels.instance }} lost {{ $value | humanize }} events',
+            description:: '{{ $labels.component }} on {{ $labels.instance }} reports {{ $value | humanize }} events that it could not deliver.',
+          },
+          alert('VirtrigaudEventsRefused') {
+            why:: |||
+              More than ten lines in an hour, and still: a few typing errors in a shell are no fault of a component.
+            |||,
+            expr: q(|||
+              increase(virtrigaud_exporter_events_rejected_total{$of}[1h]) > %(rejectedLines)g
+                and increase(virtrigaud_exporter_events_rejected_total{$of}[10m]) > 0
+            |||),
+            'for': '15m',
+            summary:: 'Lines of {{ $labels.component }} on {{ $labels.instance }} are rejected: {{ $labels.reason }}',
+            description:: 'The exporter {{ $labels.instance }} rejected {{ $value | printf "%.0f" }} lines from {{ $labels.component }} in the last hour: {{ $labels.reason }}.',
+          },
+          alert('VirtrigaudReloadFailed') {
+            expr: q('last_over_time(virtrigaud_exporter_config_last_reload_successful{$of}[$gap]) == 0'),
+            'for': '5m',
+            summary:: 'The exporter on {{ $labels.instance }} refused its configuration',
+            description:: 'The exporter {{ $labels.instance }} continues with its previous configuration or catalogue; the new one was refused.',
+          },
+        ],
+      },
+    ],
+  },
+}

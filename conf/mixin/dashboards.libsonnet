@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: Apache-2.0
+// The two dashboards: the control plane, and the exporters themselves.
+local grafana = import 'grafana.libsonnet';
+{
+  grafanaDashboards+:: {
+    local c = $._config,
+    local g = grafana(c),
+    local row = g.row,
+    local stat = g.stat,
+    local graph = g.graph,
+    local table = g.table,
+    local timeline = g.timeline,
+
+    // Selectors of what is chosen: hosts, and providers where a metric has them.
+    local select = (if c.selector == '' then '' else c.selector + ',') +
+                   '%s=~"$%s",%s=~"$%s",instance=~"$instance"' % [c.clusterLabel, c.clusterLabel, c.siteLabel, c.siteLabel],
+    local type = 'provider_type=~"$provider_type"',
+    local provider = 'provider=~"$provider"',
+    local startsWithAny(text, prefixes) = std.length([p for p in prefixes if std.startsWith(text, p)]) > 0,
+    local byProvider = ['virtrigaud_vm_operations_', 'virtrigaud_provider_tasks_', 'virtrigaud_circuit_breaker_'],
+    local byType = byProvider + [
+      'virtrigaud_provider_rpc_',
+      'virtrigaud_ip_discovery_',
+      'virtrigaud_vm_reconfigure_',
+      'virtrigaud_vm_snapshot_',
+      'virtrigaud_vm_clone_',
+      'virtrigaud_vm_image_',
+    ],
+    local chosen(metric, more='') = '%s{%s}' % [metric, std.join(',', [
+      part
+      for part in [
+        select,
+        if startsWithAny(metric, byType) then type else '',
+        if startsWithAny(metric, byProvider) then provider else '',
+        more,
+      ]
+      if part != ''
+    ])],
+    // The exporter's series of its sources; the job of single providers has the same ones again.
+    local ofSource(metric) = chosen(metric, 'job!="%s"' % c.providerJob),
+    local ofExporter(metric) = '%s{job="%s",%s}' % [metric, c.exporterJob, select],
+
+    // Queries. The window that Grafana finds right for the zoom holds two samples, since no step is below minStep.
+    local rateWindow = '$__rate_interval',
+    local hour = '1h',
+    local rate(metric, by, more='', window=rateWindow) = 'sum by (%s) (rate(%s[%s]))' % [by, chosen(metric, more), window],
+    local increase(metric, by, more='') = 'sum by (%s) (increase(%s[%s]))' % [by, chosen(metric, more), hour],
+    local total(metric, by) = 'sum by (%s) (%s)' % [by, chosen(metric)],
+    local quantile(q, metric, by, more='', window=rateWindow) =
+      'histogram_quantile(%g, %s)' % [q, rate(metric + '_bucket', 'le, ' + by, more, window)],
+    // The share of the bad ones: 0 when there are none, and nothing when nothing is counted.
+    local ratio(metric, by, bad, window=rateWindow) =
+      local group = if by == '' then '' else ' by (%s)' % by;
+      local every = 'sum%s (rate(%s[%s]))' % [group, chosen(metric), window];
+      '(sum%s (rate(%s[%s])) or 0 * %s) / (%s > 0)' % [group, chosen(metric, bad), window, every, every],
+    local ops = 'virtrigaud_vm_operations_total',
+    local rpc = 'virtrigaud_provider_rpc_requests_total',
+    local wrong = 'outcome=~"failure|error"',
+    local create = 'operation="Create"',
+    local created = 'sum(rate(%s[1h]))' % chosen(ops, create + ',outcome="success"'),
+    local creations = 'sum(rate(%s[1h]))' % chosen(ops, create),
+    local up = ofSource('virtrigaud_source_up'),
+    local self_ = 'virtrigaud_exporter_',
+
+    // Looks.
+    local shares(warn, alarm) = { steps: [[null, 'green'], [warn, 'orange'], [alarm, 'red']] },
+    local fewIsGood = { steps: [[null, 'green'], [1, 'red']] },
+    local connected = { values: [['0', 'gone', 'red'], ['1', 'connected', 'green']] },
+    local breaker = { values: [['0', 'closed', 'green'], ['1', 'half open', 'orange'], ['2', 'open', 'red']] },
+    local yes = { values: [['0', 'no', 'red'], ['1', 'yes', 'green']] },
+    local none = { none: 'none' },
+    local host = { host: true },
+
+    local rows = [
+      row('This morning', [
+        table('Alerts', 'none', 24, [
+          ['alert', 'ALERTS{alertname=~"Virtrigaud.+",' + select + '}'],
+        ], 'Alerts of the rules that fire or are about to; docs/alerts.md says what to do.', none),
+        stat('Exporters', 'none', 3, [
+          ['up', 'count(' + chosen('virtrigaud_exporter_build_info') + ')'],
+        ], 'How many exporters Prometheus sees.', none),
+        stat('Sources connected', 'none', 3, [
+          ['connected', 'sum(' + up + ')'],
+        ], 'Managers and providers that are connected and keep their interval.', none),
+        stat('Sources gone', 'none', 3, [
+          ['gone', 'count(' + up + ') - sum(' + up + ')'],
+        ], 'Known, but not connected or silent.', fewIsGood),
+        stat('Breakers open', 'none', 3, [
+          ['open', 'count(' + chosen('virtrigaud_circuit_breaker_state') + ' > 0) or 0 * count(' + chosen('virtrigaud_circuit_breaker_state') + ')'],
+        ], 'Open or half open.', fewIsGood),
+        stat('Operations that fail', 'percentunit', 3, [
+          ['share', ratio(ops, '', wrong)],
+        ], 'Share of outcomes failure and error.', shares(0.05, 0.1)),
+        stat('Creations that succeed', 'percent', 3, [
+          ['share', '100 * (' + created + ' or 0 * ' + creations + ') / (' + creations + ' > 0)'],
+        ], 'Over an hour, because creations are rare.', { steps: [[null, 'red'], [90, 'orange'], [99, 'green']], none: 'no creations' }),
+        stat('Longest queue', 'none', 3, [
+          ['waiting', 'max(' + chosen('virtrigaud_queue_depth') + ')'],
+        ], 'Objects of one kind that wait for a reconcile on one host.', shares(50, 100)),
+        stat('Operations', 'ops', 3, [
+          ['operations', 'sum(rate(' + chosen(ops) + '[' + rateWindow + ']))'],
+        ], 'Per second, of all chosen providers.'),
+        timeline('Connected', 'none', 12, [
+          ['{{instance}} {{component}} {{source}}', 'max by (instance, component, source) (' + up + ')'],
+        ], '', connected + host),
+        timeline('Circuit breakers', 'none', 12, [
+          ['{{instance}} {{provider}}', 'max by (instance, provider_type, provider) (' + chosen('virtrigaud_circuit_breaker_state') + ')'],
+        ], '', breaker + host),
+      ]),
+      row('VM operations', [
+        graph('Operations by provider', 'ops', 8, [
+          ['{{provider_type}} {{provider}}', rate(ops, 'provider_type, provider')],
+        ], ''),
+        graph('Operations by outcome', 'ops', 8, [
+          ['{{operation}} {{outcome}}', rate(ops, 'operation, outcome')],
+        ], ''),
+        graph('Share of failed operations', 'percentunit', 8, [
+          ['{{instance}} {{provider}}', ratio(ops, 'instance, provider_type, provider', wrong)],
+        ], 'VirtrigaudHighErrorRate fires above 10%.', shares(0.05, 0.1) + host),
+        graph('Changes in an hour', 'none', 8, [
+          ['{{operation}} {{outcome}}', increase(ops, 'operation, outcome', 'operation!="Describe"')],
+        ], 'All operations but Describe.'),
+        graph('Duration of operations', 's', 8, [
+          ['{{operation}} p95', quantile(0.95, 'virtrigaud_vm_operations_duration_seconds', 'operation')],
+        ], '95th percentile.'),
+        graph('Duration of creations', 's', 8, [
+          ['{{instance}} {{provider}} p95', quantile(0.95, 'virtrigaud_vm_operations_duration_seconds', 'instance, provider_type, provider', create, hour)],
+        ], '95th percentile over an hour, until the creation ended. VirtrigaudSlowVMCreation fires above 600 s.', shares(300, 600) + host),
+        graph('Time to the first address', 's', 8, [
+          ['{{provider_type}} p95', quantile(0.95, 'virtrigaud_ip_discovery_duration_seconds', 'provider_type')],
+        ], '95th percentile.'),
+        graph('Reconfigurations in an hour', 'none', 4, [
+          ['{{provider_type}} {{outcome}}', increase('virtrigaud_vm_reconfigure_total', 'provider_type, outcome')],
+        ], ''),
+        graph('Snapshots in an hour', 'none', 4, [
+          ['{{action}} {{outcome}}', increase('virtrigaud_vm_snapshot_total', 'action, outcome')],
+        ], ''),
+        graph('Clones in an hour', 'none', 4, [
+          ['linked {{linked}}, {{outcome}}', increase('virtrigaud_vm_clone_total', 'linked, outcome')],
+        ], ''),
+        graph('Image preparations in an hour', 'none', 4, [
+          ['{{provider_type}} {{outcome}}', increase('virtrigaud_vm_image_prepare_total', 'provider_type, outcome')],
+        ], ''),
+      ]),
+      row('Manager', [
+        graph('Reconciles', 'ops', 8, [
+          ['{{kind}} {{outcome}}', rate('virtrigaud_manager_reconcile_total', 'kind, outcome')],
+        ], 'A healthy virtual machine ends with requeue.'),
+        graph('Duration of reconciles', 's', 8, [
+          ['{{kind}} p95', quantile(0.95, 'virtrigaud_manager_reconcile_duration_seconds', 'kind')],
+        ], '95th percentile.'),
+        graph('Queue', 'none', 8, [
+          ['{{instance}} {{kind}}', total('virtrigaud_queue_depth', 'instance, kind')],
+        ], 'VirtrigaudQueueBacklog fires above 100.', shares(50, 100) + host),
+        graph('Errors', 'ops', 12, [
+          ['{{instance}} {{component}} {{reason}}', rate('virtrigaud_errors_total', 'instance, component, reason') + ' > 0'],
+        ], 'provider-resolve means that a provider or its hypervisor cannot be reached.', none + host),
+        table('Builds', 'none', 12, [
+          ['build', chosen('virtrigaud_build_info')],
+        ], 'One row for each component that has reported its build.'),
+      ]),
+      row('Calls to providers', [
+        graph('Calls', 'ops', 8, [
+          ['{{provider_type}} {{method}}', rate(rpc, 'provider_type, method')],
+        ], ''),
+        graph('Share of failed calls', 'percentunit', 8, [
+          ['{{instance}} {{provider_type}}', ratio(rpc, 'instance, provider_type', 'code!="OK"')],
+        ], '', shares(0.05, 0.1) + host),
+        graph('Failed calls by code', 'ops', 8, [
+          ['{{method}} {{code}}', rate(rpc, 'method, code', 'code!="OK"')],
+        ], '', none),
+        graph('Latency by method', 's', 8, [
+          ['{{method}} p95', quantile(0.95, 'virtrigaud_provider_rpc_latency_seconds', 'method')],
+          ['{{method}} p50', quantile(0.5, 'virtrigaud_provider_rpc_latency_seconds', 'method')],
+        ], ''),
+        graph('Tasks in flight', 'none', 8, [
+          ['{{instance}} {{provider}}', total('virtrigaud_provider_tasks_inflight', 'instance, provider_type, provider')],
+        ], '', host),
+        graph('Breaker failures in an hour', 'none', 8, [
+          ['{{instance}} {{provider}}', increase('virtrigaud_circuit_breaker_failures_total', 'instance, provider_type, provider')],
+        ], '', host),
+      ]),
+      row('vSphere and libvirt', [
+        graph('vSphere API calls', 'ops', 6, [
+          ['{{datacenter}} {{method}}', rate('virtrigaud_vsphere_api_calls_total', 'datacenter, method')],
+        ], ''),
+        graph('vSphere sessions opened in an hour', 'none', 6, [
+          ['{{datacenter}}', increase('virtrigaud_vsphere_sessions_total', 'datacenter')],
+        ], 'Many mean that sessions expire.'),
+        graph('libvirt connections opened in an hour', 'none', 6, [
+          ['{{host}}', increase('virtrigaud_libvirt_connections_total', 'host')],
+        ], 'Many mean that connections break.'),
+        graph('libvirt domains', 'none', 6, [
+          ['{{state}}', total('virtrigaud_libvirt_domains_total', 'state')],
+        ], ''),
+      ]),
+      row('Sources', [
+        graph('Silent for', 's', 8, [
+          ['{{instance}} {{component}} {{source}}', 'time() - max by (instance, component, source) (' + ofSource('virtrigaud_source_last_event_timestamp_seconds') + ')'],
+        ], 'An idle source may be silent, if it has promised no interval.', host),
+        graph('Age of the process', 's', 8, [
+          ['{{instance}} {{component}} {{source}}', 'time() - max by (instance, component, source) (' + ofSource('virtrigaud_source_process_start_time_seconds') + ')'],
+        ], 'A crash loop shows as teeth.', host),
+        graph('CPU of sources', 'percentunit', 8, [
+          ['{{instance}} {{component}} {{source}}', 'sum by (instance, component, source) (rate(' + ofSource('virtrigaud_source_process_cpu_seconds_total') + '[' + rateWindow + ']))'],
+        ], '1: one core.', host),
+        graph('Memory of sources', 'bytes', 8, [
+          ['{{instance}} {{component}} {{source}}', 'max by (instance, component, source) (' + ofSource('virtrigaud_source_process_resident_memory_bytes') + ')'],
+        ], 'Resident.', host),
+        graph('Threads of sources', 'none', 8, [
+          ['{{instance}} {{component}} {{source}}', 'max by (instance, component, source) (' + ofSource('virtrigaud_source_process_threads') + ')'],
+        ], '', host),
+        graph('Events lost by clients in an hour', 'none', 8, [
+          ['{{instance}} {{component}}', increase(self_ + 'client_lost_events_total', 'instance, component')],
+        ], '', host),
+      ]),
+    ],
+
+    local exporterRows = [
+      row('Lines', [
+        graph('Lines applied', 'ops', 8, [
+          ['{{instance}} {{component}}', rate(self_ + 'events_total', 'instance, component')],
+        ], ''),
+        graph('Lines rejected in an hour', 'none', 8, [
+          ['{{instance}} {{component}} {{reason}}', increase(self_ + 'events_rejected_total', 'instance, component, reason') + ' > 0 or ' + increase(self_ + 'events_rejected_total', 'instance, component')],
+        ], ''),
+        graph('Bytes of events', 'Bps', 8, [
+          ['{{instance}}', rate(self_ + 'event_bytes_total', 'instance')],
+        ], ''),
+      ]),
+      row('Exporter', [
+        graph('Series', 'none', 8, [
+          ['{{metric}}', total(self_ + 'series', 'metric')],
+        ], ''),
+        graph('Use of the limits', 'percentunit', 8, [
+          ['{{metric}}', 'max by (metric) (' + self_ + 'series{' + select + '} / ' + self_ + 'series_limit{' + select + '})'],
+        ], 'VirtrigaudSeriesLimitNear fires above 90%.', shares(0.75, 0.9)),
+        graph('Folded, expired, not pre-created', 'ops', 8, [
+          ['{{metric}} folded', rate(self_ + 'series_folded_total', 'metric')],
+          ['{{metric}} expired', rate(self_ + 'series_expired_total', 'metric')],
+          ['{{metric}} not pre-created', rate(self_ + 'precreate_skipped_total', 'metric')],
+        ], ''),
+        timeline('Series stored', 'none', 6, [
+          ['{{instance}}', chosen(self_ + 'state_ok')],
+        ], 'Whether all series are in the state file.', yes),
+        graph('State files set aside', 'none', 6, [
+          ['{{instance}}', chosen(self_ + 'state_set_aside_total')],
+        ], 'Since the start of the exporter.', fewIsGood),
+        graph('Size of the state file', 'bytes', 6, [
+          ['{{instance}}', chosen(self_ + 'state_bytes')],
+        ], ''),
+        graph('Workers', 'percentunit', 6, [
+          ['{{instance}} {{worker}}', rate(self_ + 'worker_busy_seconds_total', 'instance, worker')],
+        ], 'Share of the time in which a worker was busy.'),
+        graph('Recognised lines', 'percentunit', 6, [
+          ['{{instance}}', rate(self_ + 'cache_hits_total', 'instance') + ' / (' + rate(self_ + 'cache_hits_total', 'instance') + ' + ' + rate(self_ + 'cache_misses_total', 'instance') + ')'],
+        ], 'Share of lines that need no parsing.'),
+        graph('Scrapes', 'ops', 6, [
+          ['{{instance}} {{format}}', rate(self_ + 'scrapes_total', 'instance, format')],
+        ], ''),
+        graph('Duration of scrapes', 's', 6, [
+          ['{{instance}} p95', quantile(0.95, self_ + 'scrape_duration_seconds', 'instance')],
+        ], ''),
+        graph('Connections', 'none', 6, [
+          ['{{instance}}', chosen(self_ + 'connections')],
+        ], ''),
+        graph('New and rejected connections', 'ops', 6, [
+          ['{{instance}} new', rate(self_ + 'connections_total', 'instance')],
+          ['{{instance}} refused by the system', rate(self_ + 'accept_errors_total', 'instance')],
+          ['{{instance}} replies dropped', rate(self_ + 'replies_dropped_total', 'instance')],
+          ['{{instance}} sockets lost', chosen(self_ + 'sockets_lost')],
+        ], 'No new client can connect to a lost socket.'),
+        graph('HTTP requests rejected', 'ops', 6, [
+          ['{{instance}} passwords', rate(self_ + 'http_auth_failures_total', 'instance')],
+          ['{{instance}} TLS handshakes, {{reason}}', rate(self_ + 'tls_handshake_errors_total', 'instance, reason')],
+        ], ''),
+        timeline('Last reload successful', 'none', 6, [
+          ['{{instance}}', chosen(self_ + 'config_last_reload_successful')],
+        ], '', yes),
+        graph('Time since the last reload', 's', 6, [
+          ['{{instance}}', 'time() - ' + chosen(self_ + 'config_last_reload_timestamp_seconds')],
+        ], ''),
+        table('Versions', 'none', 6, [
+          ['exporter', chosen(self_ + 'build_info')],
+        ], ''),
+        graph('CPU', 'percentunit', 6, [
+          ['{{instance}}', 'rate(%s[%s])' % [ofExporter('process_cpu_seconds_total'), rateWindow]],
+        ], '1: one core.'),
+        graph('Memory', 'bytes', 6, [
+          ['{{instance}} resident', ofExporter('process_resident_memory_bytes')],
+        ], 'Virtual memory is large by design and not a problem.'),
+        graph('Descriptors', 'none', 6, [
+          ['{{instance}} open', ofExporter('process_open_fds')],
+          ['{{instance}} limit', ofExporter('process_max_fds')],
+        ], ''),
+        graph('Uptime', 's', 6, [
+          ['{{instance}}', 'time() - ' + ofExporter('process_start_time_seconds')],
+        ], ''),
+      ]),
+    ],
+
+    local build = 'virtrigaud_exporter_build_info',
+    local hosts = [
+      g.source(),
+      g.values(c.clusterLabel, 'Cluster', build),
+      g.values(c.siteLabel, 'Site', '%s{%s=~"$%s"}' % [build, c.clusterLabel, c.clusterLabel]),
+      g.values('instance', 'Host', '%s{%s=~"$%s",%s=~"$%s"}' % [build, c.clusterLabel, c.clusterLabel, c.siteLabel, c.siteLabel]),
+    ],
+    local providers = [
+      g.values('provider_type', 'Hypervisor', '%s{%s}' % [ops, select]),
+      g.values('provider', 'Provider', '%s{%s,%s}' % [ops, select, type]),
+    ],
+    local started = 'changes(%s[2m]) > 0' % ofSource('virtrigaud_source_process_start_time_seconds'),
+    local deployed = '%s unless last_over_time(%s[10m] offset 2m)' % [chosen('virtrigaud_build_info'), chosen('virtrigaud_build_info')],
+    local restarted = 'changes(%s[2m]) > 0' % ofExporter('process_start_time_seconds'),
+
+    'virtrigaud.json': g.dashboard(
+      'virtrigaud',
+      'The virtrigaud control plane, as virtrigaud-exporter counts it.',
+      rows,
+      hosts + providers,
+      [
+        g.annotation('Restarts', 'orange', started, '{{component}} {{source}} started'),
+        g.annotation('Deployments', 'blue', deployed, 'version {{version}}'),
+      ]
+    ),
+    'virtrigaud-exporter.json': g.dashboard(
+      'virtrigaud-exporter',
+      'The exporters themselves: lines, series, state, scrapes, resources.',
+      exporterRows,
+      hosts,
+      [g.annotation('Restarts of exporters', 'red', restarted, 'exporter started')]
+    ),
+  },
+}
