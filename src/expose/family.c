@@ -47,18 +47,6 @@ struct family_text {
     double least; // sum that is shown: OpenMetrics has no sum below 0, nor with bounds below 0
 };
 
-// What differs from series to series.
-struct family_text_series {
-    struct slice labels;
-    uint64_t created_ms;    // CLOCK_REALTIME
-    uint64_t whole;         // of a counter: the sum of its whole additions,
-    double rest;            // and that of the others
-    double value;           // of a gauge
-    const uint64_t *counts; // of a histogram: n_bounds + 1, not cumulative
-    double sum;
-    const struct exemplars *exemplars; // NULL: none are shown
-};
-
 // Behind the labels of a line: number, LF, and the blank and brace of its end.
 enum { LINE_REST = NUM_MAX + 4 };
 
@@ -177,7 +165,7 @@ static inline char *put(char *p, const char *from, size_t len)
 
 // The place where a series' lines are written; NULL when there is no memory.
 static char *reserve(const struct family_text *s, struct buf *out,
-                     const struct family_text_series *series)
+                     const struct format_series *series)
 {
     size_t each = series->labels.len + (series->exemplars != NULL ? EXEMPLAR_TEXT : 0);
     if (s->text.failed) {
@@ -205,7 +193,7 @@ static char *put_line(const struct family_text *s, char *p, enum family_text_lin
 }
 
 static void finish(const struct family_text *s, struct buf *out, char *p,
-                   const struct family_text_series *series)
+                   const struct format_series *series)
 {
     if (s->created) {
         p = put_line(s, p, FAMILY_TEXT_CREATED, &series->labels);
@@ -216,7 +204,7 @@ static void finish(const struct family_text *s, struct buf *out, char *p,
 }
 
 // The end of a line that may have an exemplar.
-static inline char *put_exemplar(char *p, const struct family_text_series *series, size_t bucket)
+static inline char *put_exemplar(char *p, const struct format_series *series, size_t bucket)
 {
     if (series->exemplars != NULL) {
         p += exemplar_read(series->exemplars, bucket, p);
@@ -227,11 +215,11 @@ static inline char *put_exemplar(char *p, const struct family_text_series *serie
 
 static char *put_double(char *p, double v)
 {
-    return p + num_double(p, v > DBL_MAX ? DBL_MAX : v < -DBL_MAX ? -DBL_MAX : v);
+    return p + num_double(p, format_finite(v));
 }
 
 static void family_text_counter(const struct family_text *s, struct buf *out,
-                                const struct family_text_series *series)
+                                const struct format_series *series)
 {
     char *p = reserve(s, out, series);
     if (p == NULL) {
@@ -248,7 +236,7 @@ static void family_text_counter(const struct family_text *s, struct buf *out,
 }
 
 static void family_text_gauge(const struct family_text *s, struct buf *out,
-                              const struct family_text_series *series)
+                              const struct format_series *series)
 {
     char *p = reserve(s, out, series);
     if (p != NULL) {
@@ -260,7 +248,7 @@ static void family_text_gauge(const struct family_text *s, struct buf *out,
 }
 
 static void family_text_histogram(const struct family_text *s, struct buf *out,
-                                  const struct family_text_series *series)
+                                  const struct format_series *series)
 {
     char *p = reserve(s, out, series);
     if (p == NULL) {
@@ -290,85 +278,94 @@ static void family_text_histogram(const struct family_text *s, struct buf *out,
 
 // ---- Families
 
-static void write_series(struct buf *out, const struct format *format,
-                         const struct family_text *text, const struct table *t,
-                         const struct series *s)
+// What a series shows now, with `counts` for its buckets.
+static inline struct format_series read_series(const struct format *format, const struct table *t,
+                                               const struct series *s, uint64_t *counts)
 {
-    uint64_t counts[CATALOG_MAX_BOUNDS + 1];
-    struct family_text_series series = {
-        .created_ms = s->record->created_ms,
-        .exemplars = format->kind == FORMAT_OPENMETRICS ? series_exemplars(s) : NULL};
-    series.labels.p = series_text(s, &series.labels.len);
+    struct format_series ret = {.created_ms = s->record->created_ms,
+                                .exemplars =
+                                    format->kind != FORMAT_TEXT ? series_exemplars(s) : NULL};
+    ret.labels.p = series_text(s, &ret.labels.len);
     switch (t->type) {
     case METRIC_COUNTER:
-        table_read_counter(t, s, &series.whole, &series.rest);
-        family_text_counter(text, out, &series);
+        table_read_counter(t, s, &ret.whole, &ret.rest);
         break;
     case METRIC_GAUGE:
-        series.value = atomic_load_explicit(series_gauge(s), memory_order_relaxed);
-        family_text_gauge(text, out, &series);
+        ret.value = atomic_load_explicit(series_gauge(s), memory_order_relaxed);
         break;
     case METRIC_HISTOGRAM:
-        table_read_histogram(t, s, counts, &series.sum);
-        series.counts = counts;
-        family_text_histogram(text, out, &series);
+        table_read_histogram(t, s, counts, &ret.sum);
+        ret.counts = counts;
+        break;
+    }
+    return ret;
+}
+
+static void write_text_series(struct buf *out, const struct family_text *text,
+                              enum metric_type type, const struct format_series *series)
+{
+    switch (type) {
+    case METRIC_COUNTER:
+        family_text_counter(text, out, series);
+        break;
+    case METRIC_GAUGE:
+        family_text_gauge(text, out, series);
+        break;
+    case METRIC_HISTOGRAM:
+        family_text_histogram(text, out, series);
         break;
     }
 }
 
-static void write_protobuf_series(struct buf *out, const struct protobuf_labels *labels,
-                                  const struct family *f, const struct series *s)
+// The series from the first one on, in messages of about a piece of the sink.
+static void write_protobuf(struct format_sink *sink, const struct format *format,
+                           const struct format_head *head, const struct family *f,
+                           struct walk *walk, const struct series *s)
 {
     uint64_t counts[CATALOG_MAX_BOUNDS + 1];
-    const struct table *t = f->table;
-    struct protobuf_series series = {.created_ms = s->record->created_ms,
-                                     .exemplars = series_exemplars(s),
-                                     .bounds = f->metric->bounds,
-                                     .n_bounds = f->metric->n_bounds,
-                                     .counts = counts};
-    series.key.p = series_text(s, &series.key.len);
-    if (t->type == METRIC_COUNTER) {
-        uint64_t whole;
-        table_read_counter(t, s, &whole, &series.value);
-        series.value += (double)whole;
-    } else if (t->type == METRIC_GAUGE) {
-        series.value = atomic_load_explicit(series_gauge(s), memory_order_relaxed);
-    } else {
-        table_read_histogram(t, s, counts, &series.sum);
-    }
-    protobuf_series(out, labels, t->type, &series);
-}
-
-// From the first series on, in messages of about a piece of the sink.
-static int write_protobuf(struct format_sink *sink, const struct format_head *head,
-                          const struct family *f, struct walk *walk, const struct series *s)
-{
     struct buf *out = sink->text;
-    struct protobuf_labels labels;
-    protobuf_labels_init(&labels, f->metric);
+    struct protobuf_family family;
+    protobuf_family_init(&family, f->metric);
     while (s != NULL && !out->failed) {
         size_t begun = protobuf_begin(out, head);
         for (; s != NULL && !out->failed && out->len - begun < FORMAT_SINK_PIECE;
              s = walk_next(walk)) {
-            write_protobuf_series(out, &labels, f, s);
+            const struct format_series series = read_series(format, f->table, s, counts);
+            protobuf_series(out, &family, &series);
         }
         protobuf_end(out, begun);
         format_sink_flush_full(sink);
     }
-    protobuf_labels_free(&labels);
-    return out->failed ? -ENOMEM : 0;
+    protobuf_family_close(&family);
+}
+
+// The same as lines of text.
+static void write_text(struct format_sink *sink, const struct format *format,
+                       const struct format_head *head, const struct family *f, struct walk *walk,
+                       const struct series *s)
+{
+    uint64_t counts[CATALOG_MAX_BOUNDS + 1];
+    const struct metric *m = f->metric;
+    const struct family_text_spec spec = {.name = m->name,
+                                          .type = m->type,
+                                          .labelled = m->n_labels > 0,
+                                          .bounds = m->bounds,
+                                          .n_bounds = m->n_bounds};
+    struct family_text text;
+    family_text_init(&text, format, &spec);
+    format_head(sink->text, format, head);
+    for (; s != NULL && !sink->text->failed; s = walk_next(walk)) {
+        const struct format_series series = read_series(format, f->table, s, counts);
+        write_text_series(sink->text, &text, m->type, &series);
+        format_sink_flush_full(sink);
+    }
+    family_text_close(&text);
 }
 
 int family_write(struct format_sink *sink, const struct format *format, const struct family *f,
                  uint32_t scrape)
 {
-    struct buf *out = sink->text;
     const struct metric *m = f->metric;
-    const struct family_text_spec family = {.name = m->name,
-                                            .type = m->type,
-                                            .labelled = m->n_labels > 0,
-                                            .bounds = m->bounds,
-                                            .n_bounds = m->n_bounds};
     struct walk walk = walk_begin(f->table, scrape);
     const struct series *s = walk_next(&walk);
     if (s == NULL) {
@@ -377,33 +374,26 @@ int family_write(struct format_sink *sink, const struct format *format, const st
     const struct format_head head = {
         .name = m->name, .help = m->help, .type = catalog_type_name(m->type), .unit = m->unit};
     if (format->kind == FORMAT_PROTOBUF) {
-        return write_protobuf(sink, &head, f, &walk, s);
+        write_protobuf(sink, format, &head, f, &walk, s);
+    } else {
+        write_text(sink, format, &head, f, &walk, s);
     }
-    struct family_text text;
-    family_text_init(&text, format, &family);
-    format_head(out, format, &head);
-    for (; s != NULL && !out->failed; s = walk_next(&walk)) {
-        write_series(out, format, &text, f->table, s);
-        format_sink_flush_full(sink);
-    }
-    family_text_close(&text);
-    return out->failed ? -ENOMEM : 0;
+    return sink->text->failed ? -ENOMEM : 0;
 }
 
 void family_write_buckets(struct buf *out, const struct format *f, const char *name,
                           const double *bounds, size_t n, const uint64_t *counts, double sum)
 {
+    const struct format_series series = {.counts = counts, .sum = sum};
     if (f->kind == FORMAT_PROTOBUF) {
-        const struct protobuf_labels none = {.n = 0};
-        const struct protobuf_series series = {
-            .bounds = bounds, .n_bounds = n, .counts = counts, .sum = sum};
-        protobuf_series(out, &none, METRIC_HISTOGRAM, &series);
+        const struct protobuf_family bare = {
+            .type = METRIC_HISTOGRAM, .bounds = bounds, .n_bounds = n};
+        protobuf_series(out, &bare, &series);
         return;
     }
     struct family_text s;
     const struct family_text_spec family = {
         .name = name, .type = METRIC_HISTOGRAM, .bounds = bounds, .n_bounds = n};
-    const struct family_text_series series = {.counts = counts, .sum = sum};
     const struct format format = {.kind = f->kind}; // its start is not known
     family_text_init(&s, &format, &family);
     family_text_histogram(&s, out, &series);

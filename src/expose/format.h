@@ -18,6 +18,8 @@
 #include "base/buf.h"
 #include "expose/gzip.h"
 
+#include <float.h>
+
 // Text 0.0.4, OpenMetrics 1.0.0, and that of expose/protobuf.
 enum format_kind { FORMAT_TEXT, FORMAT_OPENMETRICS, FORMAT_PROTOBUF, FORMAT_KINDS };
 
@@ -34,6 +36,26 @@ struct format_head {
     const char *type;
     const char *unit; // the end of the name, before `_total`; "" for none
 };
+
+struct exemplars;
+
+// What differs from series to series.
+struct format_series {
+    struct slice labels;    // as in a record: series/key
+    uint64_t created_ms;    // CLOCK_REALTIME; 0: not known
+    uint64_t whole;         // of a counter: the sum of its whole additions,
+    double rest;            // and that of the others
+    double value;           // of a gauge
+    const uint64_t *counts; // of a histogram: one more than it has bounds, not cumulative
+    double sum;
+    const struct exemplars *exemplars; // NULL: none are shown
+};
+
+// A sum as it is shown: additions that each were finite may add up to what is not.
+static inline double format_finite(double v)
+{
+    return v > DBL_MAX ? DBL_MAX : v < -DBL_MAX ? -DBL_MAX : v;
+}
 
 // The length of the name by which OpenMetrics calls a family of this type.
 size_t format_family_len(const char *name, const char *type);

@@ -3,17 +3,30 @@
 
 #include "series/exemplar.h"
 
+#include <endian.h>
 #include <math.h>
 #include <stdlib.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 enum {
-    LENGTH = 4,  // bytes of a padded length: 28 bits
-    SHORT = 3,   // the same of what is below 2 MiB
-    VARINT = 10, // bytes of a number at most
+    LENGTH = 4,          // bytes of a padded length: 28 bits
+    SHORT = 3,           // the same of what is below 2 MiB
+    SMALL = 2,           // the same of what is below 16 KiB
+    VARINT = 10,         // bytes of a number at most
+    SECONDS = 5,         // bytes of seconds since 1970, from 1978 to 3058, and of nanoseconds
+    ONE_BYTE = 128,      // lengths below take one byte,
+    TWO_BYTES = 1 << 14, // and these two
+    PAIR_SMALL = 6,      // of a LabelPair besides name and value, with lengths of one byte
+    PIECE = 32,          // bytes that are copied at once, whatever is needed of them
+    BLOCK = 16,          // the same of values
     FIXED = 8,
+    PAIR_REST = 4 + 2 * SHORT + VARINT, // of a LabelPair besides name and value
     // A bucket without its exemplar; an exemplar, whose labels are at most so much longer than in its text.
     BUCKET = 1 + LENGTH + 1 + VARINT + 1 + FIXED,
-    TIMESTAMP = 2 + 2 * (1 + VARINT),
+    TIMESTAMP = 2 + 2 * (1 + SECONDS),
     EXEMPLAR = 1 + LENGTH + 4 * EXEMPLAR_TEXT + 1 + FIXED + TIMESTAMP,
 };
 
@@ -65,42 +78,58 @@ static char *put_number(char *p, int field, uint64_t n)
     return put_varint(p, n);
 }
 
+// The 8 bytes of a number, lowest first.
+static char *put_bytes(char *p, uint64_t n)
+{
+    n = htole64(n);
+    memcpy(p, &n, FIXED);
+    return p + FIXED;
+}
+
 static char *put_double(char *p, int field, double v)
 {
     uint64_t bits;
     memcpy(&bits, &v, sizeof bits);
     *p++ = (char)field;
-    for (int i = 0; i < FIXED; i++) {
-        p[i] = (char)(bits >> 8 * i);
-    }
-    return p + FIXED;
+    return put_bytes(p, bits);
 }
 
-// A length in so many bytes, in place.
-static void set_length(char *at, unsigned bytes, size_t len)
+// A number below 2^35 in five bytes, whatever it is; three more are written behind it.
+static char *put_padded(char *p, int field, uint64_t n)
 {
-    for (unsigned i = 0; i + 1 < bytes; i++) {
-        at[i] = (char)(len >> 7 * i | 0x80);
-    }
-    at[bytes - 1] = (char)(len >> 7 * (bytes - 1) & 0x7f);
+    uint64_t groups = (n & 0x7f) | (n & 0x3f80) << 1 | (n & 0x1fc000) << 2 | (n & 0xfe00000) << 3 |
+                      (n & 0x7f0000000) << 4;
+    *p++ = (char)field;
+    put_bytes(p, groups | 0x80808080);
+    return p + SECONDS;
 }
 
-static char *end_message(char *at, unsigned bytes, char *end)
+// A length in so many bytes, in place: mostly one or two.
+static inline void set_length(char *at, unsigned bytes, size_t len)
+{
+    if (bytes > 1) {
+        *at++ = (char)(len | 0x80);
+        len >>= 7;
+    }
+    for (unsigned i = 2; i < bytes; i++, len >>= 7) {
+        *at++ = (char)(len | 0x80);
+    }
+    *at = (char)(len & 0x7f);
+}
+
+static inline char *end_message(char *at, unsigned bytes, char *end)
 {
     set_length(at, bytes, (size_t)(end - at) - bytes);
     return end;
 }
 
+// A Timestamp, always of TIMESTAMP bytes; three more are written behind it.
 static char *put_timestamp(char *p, int field, uint64_t ms)
 {
     *p++ = (char)field;
-    char *at = p++; // shorter than 128 bytes
-    p = put_number(p, TIMESTAMP_SECONDS, ms / 1000);
-    if (ms % 1000 > 0) {
-        p = put_number(p, TIMESTAMP_NANOS, ms % 1000 * 1000000);
-    }
-    *at = (char)(p - at - 1);
-    return p;
+    *p++ = TIMESTAMP - 2;
+    p = put_padded(p, TIMESTAMP_SECONDS, ms / 1000);
+    return put_padded(p, TIMESTAMP_NANOS, ms % 1000 * 1000000);
 }
 
 // A LabelPair but for its value, which is copied behind it.
@@ -114,6 +143,13 @@ static char *begin_pair(char *p, const char *name, size_t len)
     p += len;
     *p++ = PAIR_VALUE;
     return p + SHORT;
+}
+
+// The lengths of a LabelPair that begins at `pair`, and of its value.
+static char *end_pair(char *pair, char *value, char *end)
+{
+    set_length(value - SHORT, SHORT, (size_t)(end - value));
+    return end_message(pair + 1, SHORT, end);
 }
 
 // ---- Families
@@ -161,15 +197,13 @@ void protobuf_end(struct buf *out, size_t begun)
 void protobuf_label(struct buf *out, const char *name, const char *value, size_t len)
 {
     size_t name_len = strlen(name);
-    if (!buf_reserve(out, name_len + len + 2 * SHORT + VARINT + 3)) {
+    if (!buf_reserve(out, name_len + len + PAIR_REST)) {
         return;
     }
-    char *from = out->p + out->len;
-    char *p = begin_pair(from, name, name_len);
-    set_length(p - SHORT, SHORT, len);
+    char *pair = out->p + out->len;
+    char *p = begin_pair(pair, name, name_len);
     memcpy(p, value, len);
-    end_message(from + 1, SHORT, p + len);
-    out->len = (size_t)(p + len - out->p);
+    out->len = (size_t)(end_pair(pair, p, p + len) - out->p);
 }
 
 void protobuf_sample(struct buf *out, const char *type, const struct buf *labels, double value)
@@ -189,39 +223,57 @@ void protobuf_sample(struct buf *out, const char *type, const struct buf *labels
 
 // ---- Series of the catalogue's metrics
 
-void protobuf_labels_init(struct protobuf_labels *l, const struct metric *m)
+// Both forms of what is before a label's value, each with PIECE bytes of room to be copied with it.
+static void add_label(struct protobuf_family *f, const struct label *label)
 {
-    size_t from[CATALOG_MAX_LABELS];
-    *l = (struct protobuf_labels){.n = m->n_labels};
-    for (size_t i = 0; i < m->n_labels; i++) {
-        const struct label *label = &m->labels[i];
-        from[i] = l->text.len;
-        l->name_len[i] = label->name_len;
-        if (buf_reserve(&l->text, label->name_len + VARINT + 2 * SHORT + 3)) {
-            char *at = l->text.p + l->text.len;
-            memset(at, 0, label->name_len + VARINT + 2 * SHORT + 3);
-            l->text.len = (size_t)(begin_pair(at, label->name, label->name_len) - l->text.p);
-        }
+    size_t each = label->name_len + PAIR_REST + PIECE;
+    if (!buf_reserve(&f->text, 2 * each)) {
+        return;
     }
-    for (size_t i = 0; i < m->n_labels && !l->text.failed; i++) {
-        size_t to = i + 1 < m->n_labels ? from[i + 1] : l->text.len;
-        l->before[i] = (struct slice){l->text.p + from[i], to - from[i]};
+    char *p = f->text.p + f->text.len;
+    memset(p, 0, 2 * each);
+    begin_pair(p, label->name, label->name_len);
+    p += each;
+    p[0] = METRIC_LABEL;
+    p[2] = PAIR_NAME;
+    p[3] = (char)label->name_len;
+    memcpy(p + 4, label->name, label->name_len);
+    p[4 + label->name_len] = PAIR_VALUE;
+    f->text.len += 2 * each;
+}
+
+void protobuf_family_init(struct protobuf_family *f, const struct metric *m)
+{
+    *f = (struct protobuf_family){
+        .type = m->type, .n_bounds = m->n_bounds, .bounds = m->bounds, .n_labels = m->n_labels};
+    for (size_t i = 0; i < m->n_labels; i++) {
+        add_label(f, &m->labels[i]);
+    }
+    const char *p = f->text.p;
+    for (size_t i = 0; i < m->n_labels && !f->text.failed; i++) {
+        char number[VARINT];
+        size_t len = m->labels[i].name_len;
+        size_t each = len + PAIR_REST + PIECE;
+        size_t large = len + 3 + 2 * SHORT + (size_t)(put_varint(number, len) - number);
+        size_t most = ONE_BYTE - 1 - (PAIR_SMALL - 2); // of name and value
+        f->labels[i] = (struct protobuf_label){.small = {p + each, len + PAIR_SMALL},
+                                               .large = {p, large},
+                                               .name_len = len,
+                                               .small_end = len < most ? most - len + 1 : 0};
+        p += 2 * each;
     }
 }
 
-void protobuf_labels_free(struct protobuf_labels *l)
+void protobuf_family_close(struct protobuf_family *f)
 {
-    buf_free(&l->text);
+    buf_free(&f->text);
 }
 
 // A value up to its quote, as it was before escaping. *at is set to the quote.
 static char *put_value(char *p, const char **at, const char *end)
 {
-    for (const char *from = *at; from < end; from++) {
-        if (*from == '"') {
-            *at = from;
-            return p;
-        }
+    const char *from = *at;
+    for (; from < end && *from != '"'; from++) {
         if (*from == '\\' && from + 1 < end) {
             from++;
             *p++ = *from == 'n' ? '\n' : *from;
@@ -229,37 +281,98 @@ static char *put_value(char *p, const char **at, const char *end)
             *p++ = *from;
         }
     }
-    *at = end;
+    *at = from;
     return p;
 }
 
-// The same where nothing is escaped, as nearly always.
-static char *put_plain_value(char *p, const char **at, const char *end)
+#ifdef __SSE2__
+// The same for what has no escapes, with BLOCK bytes of room behind it.
+static inline char *put_plain_value(char *p, const char **at, const char *end)
 {
-    const char *quote = memchr(*at, '"', (size_t)(end - *at));
-    size_t len = quote != NULL ? (size_t)(quote - *at) : 0;
-    if (quote == NULL || memchr(*at, '\\', len) != NULL) {
-        return put_value(p, at, end);
+    const __m128i quote = _mm_set1_epi8('"');
+    for (const char *from = *at; (size_t)(end - from) >= BLOCK; from += BLOCK, p += BLOCK) {
+        __m128i block = _mm_loadu_si128((const __m128i *)(const void *)from);
+        _mm_storeu_si128((__m128i *)(void *)p, block);
+        unsigned quotes = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(block, quote));
+        *at = from;
+        if (quotes != 0) {
+            *at += __builtin_ctz(quotes);
+            return p + __builtin_ctz(quotes);
+        }
+        *at += BLOCK;
     }
-    memcpy(p, *at, len);
-    *at = quote;
-    return p + len;
+    return put_value(p, at, end);
+}
+#else
+static inline char *put_plain_value(char *p, const char **at, const char *end)
+{
+    return put_value(p, at, end);
+}
+#endif
+
+// Writes the lengths of a label whose value of so many bytes was written as if they were small.
+static inline char *end_label(const struct protobuf_label *l, char *pair, size_t len)
+{
+    char *value = pair + l->small.len;
+    if (len < l->small_end) {
+        pair[1] = (char)(l->small.len - 2 + len);
+        value[-1] = (char)len;
+        return value + len;
+    }
+    memmove(pair + l->large.len, value, len);
+    memcpy(pair, l->large.p, l->large.len);
+    return end_pair(pair, pair + l->large.len, pair + l->large.len + len);
 }
 
-static char *put_labels(const struct protobuf_labels *l, char *p, const struct slice *key)
+static inline char *put_before(char *p, const struct slice *before)
 {
+    memcpy(p, before->p, PIECE);
+    if (before->len > PIECE) {
+        memcpy(p, before->p, before->len);
+    }
+    return p + before->len;
+}
+
+// The key has no escapes, as nearly always: the last value ends with it.
+static char *put_plain_labels(const struct protobuf_family *f, char *p, const char *at,
+                              const char *end)
+{
+    for (size_t i = 0; i < f->n_labels; i++) {
+        const struct protobuf_label *l = &f->labels[i];
+        char *pair = p;
+        char *value = put_before(p, &l->small);
+        at += l->name_len + 2; // ="
+        at = at < end ? at : end - 1;
+        if (i + 1 < f->n_labels) {
+            p = put_plain_value(value, &at, end);
+        } else {
+            memcpy(value, at, (size_t)(end - 1 - at));
+            p = value + (end - 1 - at);
+        }
+        p = end_label(l, pair, (size_t)(p - value));
+        at += 2; // ",
+    }
+    return p;
+}
+
+static char *put_labels(const struct protobuf_family *f, char *p, const struct slice *key)
+{
+    if (key->len == 0) {
+        return p;
+    }
     const char *at = key->p;
     const char *end = at + key->len;
-    for (size_t i = 0; i < l->n; i++) {
-        char *from = p;
-        memcpy(p, l->before[i].p, l->before[i].len);
-        p += l->before[i].len;
-        char *value = p;
-        at += l->name_len[i] + 2; // ="
-        p = put_plain_value(p, &at, end);
-        set_length(value - SHORT, SHORT, (size_t)(p - value));
-        end_message(from + 1, SHORT, p);
-        at += 2; // ",
+    if (memchr(at, '\\', key->len) == NULL) {
+        return put_plain_labels(f, p, at, end);
+    }
+    for (size_t i = 0; i < f->n_labels; i++) {
+        const struct protobuf_label *l = &f->labels[i];
+        char *pair = p;
+        char *value = put_before(p, &l->small);
+        at += l->name_len + 2;
+        at = at < end ? at : end;
+        p = end_label(l, pair, (size_t)(put_value(value, &at, end) - value));
+        at += 2;
     }
     return p;
 }
@@ -274,14 +387,11 @@ static char *put_exemplar(char *p, int field, const char *text, size_t len)
     p += LENGTH;
     while (at < end && *at != '}') {
         const char *name = at;
-        char *from = p;
+        char *pair = p;
         at = memchr(at, '=', (size_t)(end - at));
-        p = begin_pair(p, name, (size_t)(at - name));
-        char *value = p;
+        char *value = begin_pair(p, name, (size_t)(at - name));
         at += 2;
-        p = put_value(p, &at, end);
-        set_length(value - SHORT, SHORT, (size_t)(p - value));
-        end_message(from + 1, SHORT, p);
+        p = end_pair(pair, value, put_value(value, &at, end));
         at++;
         at += at < end && *at == ',';
     }
@@ -295,82 +405,92 @@ static char *put_exemplar(char *p, int field, const char *text, size_t len)
     return end_message(message, LENGTH, p);
 }
 
-static char *put_exemplar_at(const struct protobuf_series *s, size_t place, char *p, int field)
+static char *put_kept_exemplar(const struct exemplars *kept, size_t place, char *p, int field)
 {
     char text[EXEMPLAR_TEXT];
-    size_t len = s->exemplars != NULL ? exemplar_read(s->exemplars, place, text) : 0;
+    size_t len = exemplar_read(kept, place, text);
     return len > 0 ? put_exemplar(p, field, text, len) : p;
 }
 
-static double clip(double v)
+static inline char *put_exemplar_at(const struct format_series *s, size_t place, char *p, int field)
 {
-    return v > __DBL_MAX__ ? __DBL_MAX__ : v < -__DBL_MAX__ ? -__DBL_MAX__ : v;
+    return s->exemplars != NULL ? put_kept_exemplar(s->exemplars, place, p, field) : p;
 }
 
-static char *put_counter(const struct protobuf_series *s, char *p)
+// The bytes of a length of what is shorter than 128 bytes but for an exemplar.
+static unsigned length_with_exemplar(const struct format_series *s)
 {
+    return s->exemplars != NULL ? LENGTH : 1;
+}
+
+static char *put_counter(const struct format_series *s, char *p)
+{
+    unsigned bytes = length_with_exemplar(s);
     *p++ = METRIC_COUNTER_VALUE;
     char *message = p;
-    p = put_double(p + LENGTH, NUMBER, clip(s->value));
+    p = put_double(p + bytes, NUMBER, format_finite((double)s->whole + s->rest));
     p = put_exemplar_at(s, 0, p, COUNTER_EXEMPLAR);
     p = s->created_ms > 0 ? put_timestamp(p, COUNTER_CREATED, s->created_ms) : p;
-    return end_message(message, LENGTH, p);
+    return end_message(message, bytes, p);
 }
 
-static char *put_gauge(const struct protobuf_series *s, char *p)
+static char *put_gauge(const struct format_series *s, char *p)
 {
     *p++ = METRIC_GAUGE_VALUE;
     *p++ = 1 + FIXED;
     return put_double(p, NUMBER, s->value);
 }
 
-static char *put_bucket(const struct protobuf_series *s, char *p, size_t i, uint64_t total)
+static char *put_bucket(const struct protobuf_family *f, const struct format_series *s, char *p,
+                        size_t i, uint64_t total)
 {
     char *from = p;
+    unsigned bytes = length_with_exemplar(s);
     *p++ = HISTOGRAM_BUCKET;
-    p = put_number(p + LENGTH, BUCKET_COUNT, total);
-    p = put_double(p, BUCKET_BOUND, i < s->n_bounds ? s->bounds[i] : INFINITY);
+    p = put_number(p + bytes, BUCKET_COUNT, total);
+    p = put_double(p, BUCKET_BOUND, i < f->n_bounds ? f->bounds[i] : INFINITY);
     char *end = put_exemplar_at(s, i, p, BUCKET_EXEMPLAR);
     // That above all bounds has the count of the histogram, so it is there for its exemplar only.
-    return i == s->n_bounds && end == p ? from : end_message(from + 1, LENGTH, end);
+    return i == f->n_bounds && end == p ? from : end_message(from + 1, bytes, end);
 }
 
-static char *put_histogram(const struct protobuf_series *s, char *p)
+static char *put_histogram(const struct protobuf_family *f, const struct format_series *s, char *p)
 {
     uint64_t count = 0;
-    for (size_t i = 0; i <= s->n_bounds; i++) {
+    for (size_t i = 0; i <= f->n_bounds; i++) {
         count += s->counts[i];
     }
     *p++ = METRIC_HISTOGRAM_VALUE;
     char *message = p;
     p = put_number(p + LENGTH, HISTOGRAM_COUNT, count);
-    p = put_double(p, HISTOGRAM_SUM, clip(s->sum));
+    p = put_double(p, HISTOGRAM_SUM, format_finite(s->sum));
     uint64_t total = 0;
-    for (size_t i = 0; i <= s->n_bounds; i++) {
+    for (size_t i = 0; i <= f->n_bounds; i++) {
         total += s->counts[i];
-        p = put_bucket(s, p, i, total);
+        p = put_bucket(f, s, p, i, total);
     }
     p = s->created_ms > 0 ? put_timestamp(p, HISTOGRAM_CREATED, s->created_ms) : p;
     return end_message(message, LENGTH, p);
 }
 
-void protobuf_series(struct buf *out, const struct protobuf_labels *l, enum metric_type type,
-                     const struct protobuf_series *s)
+void protobuf_series(struct buf *out, const struct protobuf_family *f,
+                     const struct format_series *s)
 {
-    size_t places = type == METRIC_HISTOGRAM ? s->n_bounds + 1 : type == METRIC_COUNTER;
+    size_t places = f->type == METRIC_HISTOGRAM ? f->n_bounds + 1 : f->type == METRIC_COUNTER;
     size_t each = BUCKET + (s->exemplars != NULL ? EXEMPLAR : 0);
-    size_t room = 2 * (1 + LENGTH) + l->text.len + s->key.len + 1 + VARINT + 1 + FIXED + TIMESTAMP +
-                  places * each;
-    if (l->text.failed || !buf_reserve(out, room)) {
+    size_t room = 2 * (1 + LENGTH) + f->text.len + s->labels.len + 1 + VARINT + 1 + FIXED +
+                  TIMESTAMP + PIECE + places * each;
+    if (f->text.failed || !buf_reserve(out, room)) {
         out->failed = true;
         return;
     }
+    unsigned bytes = room < TWO_BYTES ? SMALL : LENGTH;
     char *p = out->p + out->len;
     *p++ = FAMILY_METRIC;
     char *message = p;
-    p = put_labels(l, p + LENGTH, &s->key);
-    p = type == METRIC_COUNTER     ? put_counter(s, p)
-        : type == METRIC_HISTOGRAM ? put_histogram(s, p)
-                                   : put_gauge(s, p);
-    out->len = (size_t)(end_message(message, LENGTH, p) - out->p);
+    p = put_labels(f, p + bytes, &s->labels);
+    p = f->type == METRIC_COUNTER     ? put_counter(s, p)
+        : f->type == METRIC_HISTOGRAM ? put_histogram(f, s, p)
+                                      : put_gauge(s, p);
+    out->len = (size_t)(end_message(message, bytes, p) - out->p);
 }

@@ -7,7 +7,7 @@
  *          Each series has the time when it was created; classic histograms have their buckets but for +Inf, which
  *          readers add.
  * Threads: as expose. Errors: out->failed.
- * Memory:  a protobuf_labels owns its text.
+ * Memory:  a protobuf_family owns its text, and borrows its bounds.
  * Source:  client_model's metrics.proto; Protocol Buffers encoding.
  */
 #ifndef VE_EXPOSE_PROTOBUF_H
@@ -15,8 +15,6 @@
 
 #include "catalog/catalog.h"
 #include "expose/format.h"
-
-struct exemplars;
 
 #define PROTOBUF_NOT_OPEN SIZE_MAX
 
@@ -30,30 +28,28 @@ void protobuf_label(struct buf *out, const char *name, const char *value, size_t
 // A counter or a gauge with these labels (protobuf_label).
 void protobuf_sample(struct buf *out, const char *type, const struct buf *labels, double value);
 
-// The bytes before the values of a metric's labels.
-struct protobuf_labels {
-    size_t n;
-    struct slice before[CATALOG_MAX_LABELS]; // in the text
-    size_t name_len[CATALOG_MAX_LABELS];
+// What is before a label's value: a LabelPair but for its lengths, as they stand in the text, and those of the parts.
+struct protobuf_label {
+    struct slice small; // whose lengths take one byte each
+    struct slice large; // the same with longer ones
+    size_t name_len;
+    size_t small_end; // a value with fewer bytes has the small one
+};
+
+// What all series of a family have.
+struct protobuf_family {
+    enum metric_type type;
+    size_t n_bounds; // of a histogram
+    const double *bounds;
+    size_t n_labels;
+    struct protobuf_label labels[CATALOG_MAX_LABELS];
     struct buf text;
 };
 
-// What a series has: the same as struct family_text_series in one place.
-struct protobuf_series {
-    struct slice key;                  // as in a record
-    uint64_t created_ms;               // 0: not known
-    const struct exemplars *exemplars; // NULL: none
-    double value;                      // of a counter or gauge
-    const double *bounds;              // of a histogram
-    size_t n_bounds;
-    const uint64_t *counts; // not cumulative, n_bounds + 1
-    double sum;
-};
-
-void protobuf_labels_init(struct protobuf_labels *l, const struct metric *m);
-void protobuf_labels_free(struct protobuf_labels *l);
-// One series of a catalogue's metric.
-void protobuf_series(struct buf *out, const struct protobuf_labels *l, enum metric_type type,
-                     const struct protobuf_series *s);
+void protobuf_family_init(struct protobuf_family *f, const struct metric *m);
+void protobuf_family_close(struct protobuf_family *f);
+// One series.
+void protobuf_series(struct buf *out, const struct protobuf_family *f,
+                     const struct format_series *s);
 
 #endif

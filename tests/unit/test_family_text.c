@@ -35,7 +35,7 @@ START_TEST(a_counter_is_whole_where_it_can_be)
         struct family_text s;
         struct buf b = BUF_INIT;
         const struct family_text_spec family = {.name = "c_total", .type = METRIC_COUNTER};
-        const struct family_text_series series = {.whole = cases[i].whole, .rest = cases[i].rest};
+        const struct format_series series = {.whole = cases[i].whole, .rest = cases[i].rest};
         family_text_init(&s, &TEXT, &family);
         family_text_counter(&s, &b, &series);
         expect(&s, &b, cases[i].text);
@@ -52,8 +52,8 @@ START_TEST(series_of_one_family_follow_each_other)
     static const char *const labels[] = {"a=\"\"", "a=\"}\",b=\"c\"",
                                          "a=\"0123456789012345678901234567890123456789\""};
     for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++) {
-        const struct family_text_series series = {.labels = {labels[i], strlen(labels[i])},
-                                                  .value = -0.5 * (double)i};
+        const struct format_series series = {.labels = {labels[i], strlen(labels[i])},
+                                             .value = -0.5 * (double)i};
         family_text_gauge(&s, &b, &series);
     }
     expect(&s, &b,
@@ -68,7 +68,7 @@ START_TEST(a_histogram_s_bounds_are_canonical_in_openmetrics)
     static const uint64_t counts[] = {1, 0, 2, 30};
     const struct family_text_spec family = {
         .name = "h", .type = METRIC_HISTOGRAM, .labelled = true, .bounds = bounds, .n_bounds = 3};
-    const struct family_text_series series = {
+    const struct format_series series = {
         .labels = {"a=\"b\"", 5}, .counts = counts, .sum = 12.5, .created_ms = 1700000000250};
     struct family_text s;
     struct buf b = BUF_INIT;
@@ -108,7 +108,7 @@ START_TEST(openmetrics_has_no_sum_that_it_does_not_know)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const struct family_text_spec family = {
             .name = "h", .type = METRIC_HISTOGRAM, .bounds = bounds, .n_bounds = cases[i].n};
-        const struct family_text_series series = {.counts = counts, .sum = cases[i].sum};
+        const struct format_series series = {.counts = counts, .sum = cases[i].sum};
         struct family_text s;
         struct buf b = BUF_INIT;
         family_text_init(&s, &TEXT, &family);
@@ -128,9 +128,9 @@ START_TEST(what_began_when_is_told_when_asked)
     const struct family_text_spec counter = {
         .name = "c_total", .type = METRIC_COUNTER, .labelled = true};
     const struct family_text_spec histogram = {.name = "h", .type = METRIC_HISTOGRAM};
-    const struct family_text_series series = {
+    const struct format_series series = {
         .labels = {"a=\"b\"", 5}, .counts = (const uint64_t[]){7}, .created_ms = 1700000000250};
-    const struct family_text_series bare = {.counts = (const uint64_t[]){7}, .created_ms = 5};
+    const struct format_series bare = {.counts = (const uint64_t[]){7}, .created_ms = 5};
     family_text_init(&s, &CREATED, &counter);
     family_text_counter(&s, &b, &series);
     expect(&s, &b, "c_total{a=\"b\"} 0\nc_created{a=\"b\"} 1700000000.250\n");
@@ -158,10 +158,10 @@ START_TEST(the_longest_lines_fit_the_room_that_is_made_for_them)
                                             .labelled = true,
                                             .bounds = bounds,
                                             .n_bounds = CATALOG_MAX_BOUNDS};
-    const struct family_text_series series = {.labels = {labels, sizeof labels},
-                                              .counts = counts,
-                                              .sum = 2.2250738585072014e-308,
-                                              .created_ms = UINT64_MAX};
+    const struct format_series series = {.labels = {labels, sizeof labels},
+                                         .counts = counts,
+                                         .sum = 2.2250738585072014e-308,
+                                         .created_ms = UINT64_MAX};
     struct family_text s;
     struct buf b = BUF_INIT;
     family_text_init(&s, &CREATED, &family);
@@ -183,7 +183,7 @@ START_TEST(without_room_the_buffer_fails_and_keeps_what_it_has)
     struct family_text s;
     struct buf b = {.max = 20};
     const struct family_text_spec family = {.name = "c_total", .type = METRIC_COUNTER};
-    const struct family_text_series series = {.whole = 1};
+    const struct format_series series = {.whole = 1};
     family_text_init(&s, &TEXT, &family);
     buf_str(&b, "x");
     family_text_counter(&s, &b, &series);

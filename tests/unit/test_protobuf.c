@@ -116,38 +116,45 @@ START_TEST(samples_have_labels_and_a_value)
 }
 END_TEST
 
-static struct label labels[2] = {
+// The long one takes a length of two bytes.
+#define LONG                                                                                       \
+    "x123456789x123456789x123456789x123456789x123456789x123456789x123456789x123456789x123456789x1" \
+    "23456789x123456789x123456789x1234567"
+static struct label labels[3] = {
     {.name = (char[]){"one"}, .name_len = 3, .opening = (char[40]){"one=\""}},
+    {.name = (char[]){LONG}, .name_len = sizeof LONG - 1, .opening = (char[]){LONG "=\""}},
     {.name = (char[]){"b"}, .name_len = 1, .opening = (char[40]){"b=\""}}};
-static const struct metric metric = {.n_labels = 2, .labels = labels};
+enum { LABELS = sizeof labels / sizeof labels[0] };
+static const struct metric metric = {.n_labels = LABELS, .labels = labels};
 
 START_TEST(any_label_values_are_read_as_they_were_sent)
 {
     static const char bytes[] = "ab\"\\\n,={} \xc3\xa9n";
     uint64_t random = unit_seed() | 1;
-    struct protobuf_labels l;
-    protobuf_labels_init(&l, &metric);
+    struct protobuf_family f;
+    protobuf_family_init(&f, &metric);
     for (int round = 0; round < 20000; round++) {
-        char text[2][300];
-        struct slice values[2];
-        for (int i = 0; i < 2; i++) {
-            size_t len = unit_random(&random) % (round % 100 == 0 ? 257 : 12);
+        char text[LABELS][300];
+        struct slice values[LABELS];
+        for (int i = 0; i < LABELS; i++) {
+            size_t len = unit_random(&random) % (round % 10 == 0 ? 257 : 40);
+            bool is_plain = unit_random(&random) % 2 == 0;
             for (size_t k = 0; k < len; k++) {
-                text[i][k] = bytes[unit_random(&random) % (sizeof bytes - 1)];
+                text[i][k] = is_plain ? 'a' : bytes[unit_random(&random) % (sizeof bytes - 1)];
             }
             values[i] = (struct slice){text[i], len};
         }
         struct buf key = BUF_INIT;
         struct buf out = BUF_INIT;
         key_build(&key, &metric, values);
-        struct protobuf_series s = {.key = {key.p, key.len},
-                                    .value = round,
-                                    .created_ms = 1700000000000u + (uint64_t)round};
-        protobuf_series(&out, &l, METRIC_COUNTER, &s);
+        struct format_series s = {.labels = {key.p, key.len},
+                                  .whole = (uint64_t)round,
+                                  .created_ms = 1700000000000u + (uint64_t)round};
+        protobuf_series(&out, &f, &s);
         struct slice rest = {out.p, out.len};
         struct slice message = next(&rest, 0x22).bytes;
         ck_assert_uint_eq(rest.len, 0);
-        for (int i = 0; i < 2; i++) {
+        for (int i = 0; i < LABELS; i++) {
             struct slice pair = next(&message, 0x0a).bytes;
             ck_assert(is(next(&pair, 0x0a).bytes, labels[i].name));
             struct slice value = next(&pair, 0x12).bytes;
@@ -163,7 +170,7 @@ START_TEST(any_label_values_are_read_as_they_were_sent)
         buf_free(&key);
         buf_free(&out);
     }
-    protobuf_labels_free(&l);
+    protobuf_family_close(&f);
 }
 END_TEST
 
@@ -171,11 +178,10 @@ START_TEST(a_histogram_has_cumulative_buckets_and_no_infinite_one)
 {
     static const double bounds[] = {0.5, 2};
     static const uint64_t counts[] = {3, 300, 1};
-    const struct protobuf_labels none = {.n = 0};
-    const struct protobuf_series s = {
-        .bounds = bounds, .n_bounds = 2, .counts = counts, .sum = INFINITY};
+    const struct protobuf_family f = {.type = METRIC_HISTOGRAM, .bounds = bounds, .n_bounds = 2};
+    const struct format_series s = {.counts = counts, .sum = INFINITY};
     struct buf out = BUF_INIT;
-    protobuf_series(&out, &none, METRIC_HISTOGRAM, &s);
+    protobuf_series(&out, &f, &s);
     struct slice rest = {out.p, out.len};
     struct slice message = next(&rest, 0x22).bytes;
     struct slice h = next(&message, 0x3a).bytes;
