@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * fetch: one HTTP request over loopback, as a scraper makes it, with nothing done to the answer. Prints its
- * status and encoding, its bytes, and the seconds until its first byte and its last.
+ * status, encoding and type, its bytes, and the seconds until its first byte and its last.
  */
 #include "tool.h"
 
@@ -33,16 +33,26 @@ static int has(const char *head, const char *line)
     return strcasestr(head, line) != NULL;
 }
 
+// What the request says besides.
+static const char *header_of(const char *form)
+{
+    return strcmp(form, "gzip") == 0 ? "Accept-Encoding: gzip\r\n"
+           : strcmp(form, "protobuf") == 0
+               ? "Accept: application/vnd.google.protobuf;"
+                 "proto=io.prometheus.client.MetricFamily;encoding=delimited\r\n"
+               : "";
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 4) {
-        fprintf(stderr, "usage: fetch PORT PATH plain|gzip\n");
+        fprintf(stderr, "usage: fetch PORT PATH plain|gzip|protobuf\n");
         return 2;
     }
     char request[1024];
     int n = snprintf(request, sizeof request,
                      "GET %s HTTP/1.1\r\nHost: localhost\r\n%sConnection: close\r\n\r\n", argv[2],
-                     strcmp(argv[3], "gzip") == 0 ? "Accept-Encoding: gzip\r\n" : "");
+                     header_of(argv[3]));
     char *buf = malloc(READ);
     if (buf == NULL || n < 0 || (size_t)n >= sizeof request) {
         tool_die("request");
@@ -72,9 +82,11 @@ int main(int argc, char **argv)
         tool_die("no answer");
     }
     body[2] = 0;
-    printf("{\"status\":%ld,\"encoding\":\"%s\",\"bytes\":%llu,\"first\":%.9f,\"seconds\":%.9f}\n",
+    printf("{\"status\":%ld,\"encoding\":\"%s\",\"type\":\"%s\",\"bytes\":%llu,\"first\":%.9f,"
+           "\"seconds\":%.9f}\n",
            strtol(head + strlen("HTTP/1.1 "), NULL, 10),
            has(head, "\r\nContent-Encoding: gzip\r\n") ? "gzip" : "plain",
+           has(head, "\r\nContent-Type: application/vnd.google.protobuf") ? "protobuf" : "text",
            (unsigned long long)(bytes - (size_t)(body + 4 - head)), (double)(first - begin) / 1e9,
            (double)(end - begin) / 1e9);
     return 0;

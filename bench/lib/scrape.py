@@ -2,7 +2,7 @@
 """What a scrape costs. Values are CPU seconds of the daemon from the request to the last byte sent. Every value changes
 between two scrapes."""
 from events import state_note
-from serving import Daemon, Floor
+from serving import Daemon, Failure, Floor
 from table import Row, measures, median, words
 
 CACHE = "0"  # lines that are sent once or twice are not worth learning
@@ -111,3 +111,45 @@ def scrape_histograms(bench):
                       lambda step: bench.loads.histograms(n, step), later=1)
     yield scrapes.done("plain")
     yield scrapes.done("gzip")
+
+
+class Protobuf:
+    """Scrapes of one content in both forms, one after the other, by the same daemon."""
+
+    def __init__(self, bench, name, what, series, fill):
+        self.row = Row(name, f"protobuf of {what}", "ms")
+        sizes = []
+        for _ in bench.rounds():
+            with Daemon(bench, many=series, cache=CACHE) as daemon:
+                daemon.send(fill(0))
+                self.take(daemon, "plain")  # the first one touches the pages of the body
+                for _ in range(2):
+                    daemon.send(fill(1))
+                    text = self.take(daemon, "plain")
+                    self.row.beside.setdefault("text", []).append(text["cpu"])
+                    got = self.take(daemon, "protobuf")
+                    self.row.values.append(got["cpu"])
+                    sizes.append((got["bytes"], text["bytes"]))
+        self.row.more.update({"bytes": median([size for size, _ in sizes]), "text_bytes": median([size for _, size in sizes])})
+        self.row.notes.append(f"{self.row.more['bytes'] / 1e6:.2f} MB, as text {self.row.more['text_bytes'] / 1e6:.2f} MB")
+        state_note(bench, self.row)
+
+    @staticmethod
+    def take(daemon, form):
+        got = daemon.fetch(form=form)
+        wanted = "protobuf" if form == "protobuf" else "text"
+        if got["type"] != wanted:
+            raise Failure(f"the answer is {got['type']}, not {wanted}")
+        return got
+
+
+@measures("scrape-protobuf", "scrape-protobuf-histograms")
+def scrape_protobuf(bench):
+    row = Protobuf(bench, "scrape-protobuf", "100 k series", 100_000, lambda step: bench.loads.counters(100_000, step)).row
+    row.at_most(0.8, "text")
+    yield row
+    n = 5_556 if bench.quick else 55_556
+    row = Protobuf(bench, "scrape-protobuf-histograms", f"{n:,} histograms of 15 buckets", n,
+                   lambda step: bench.loads.histograms(n, step)).row
+    row.at_most(0.5, "text")
+    yield row
