@@ -36,9 +36,9 @@ static inline void sums_element(struct sums *s, const json_t *element)
     const json_t *value = json_object_get(element, "value");
     const json_t *values = json_object_get(element, "values");
     const json_t *count = json_object_get(element, "count");
-    double n = values != NULL  ? (double)json_array_size(values)
-               : count != NULL ? json_number_value(count)
-                               : 1;
+    double happenings = json_number_value(count);
+    happenings = happenings > 0 ? happenings : 0; // a line with a negative one is rejected
+    double n = values != NULL ? (double)json_array_size(values) : count != NULL ? happenings : 1;
     if (event != NULL && strcmp(event, "done") == 0) {
         s->number[0] += n;
         s->number[2] += value != NULL || values != NULL ? n : 0;
@@ -50,7 +50,7 @@ static inline void sums_element(struct sums *s, const json_t *element)
     for (size_t i = 0; metric != NULL && i < SUMS; i++) {
         if (strcmp(metric, SUMS_NAMES[i]) == 0) {
             double number = value != NULL ? json_number_value(value) : 1;
-            s->number[i] += number > 0 ? number : 0; // a line with a negative one is rejected
+            s->number[i] += number > 0 ? number : 0; // likewise
         }
     }
 }
