@@ -124,6 +124,22 @@ static inline void cell_observe(struct cell_histogram *c, size_t bucket, double 
     atomic_store_explicit(&c->counts[bucket], count + 1, memory_order_release);
 }
 
+// Several observations, one after the other.
+static inline void cell_observe_list(struct cell_histogram *c, const double *bounds,
+                                     size_t n_bounds, const double *values, size_t n)
+{
+    double sum = atomic_load_explicit(&c->sum, memory_order_relaxed);
+    for (size_t i = 0; i < n; i++) {
+        sum += values[i];
+    }
+    atomic_store_explicit(&c->sum, sum, memory_order_relaxed);
+    for (size_t i = 0; i < n; i++) {
+        _Atomic uint64_t *count = &c->counts[cell_bucket(bounds, n_bounds, values[i])];
+        uint64_t before = atomic_load_explicit(count, memory_order_relaxed);
+        atomic_store_explicit(count, before + 1, memory_order_release);
+    }
+}
+
 static inline void cell_set(_Atomic double *gauge, double v)
 {
     atomic_store_explicit(gauge, v, memory_order_relaxed);

@@ -80,15 +80,19 @@ static struct redo_word *find(const struct redo *r, uint64_t at)
     return NULL;
 }
 
+struct redo_word *redo_next(struct redo *r)
+{
+    invariant(r->n < capacity(r), "a line changes at most the words that were reserved");
+    return word_at(r->area, r->base, r->n++);
+}
+
 // The note on a word; of one that is new it holds what the word is.
 static struct redo_word *note(struct redo *r, const _Atomic uint64_t *word)
 {
     uint64_t at = place_of(r, word);
     struct redo_word *w = find(r, at);
     if (w == NULL) {
-        invariant(r->n < capacity(r), "a line changes at most the words that were reserved");
-        invariant(at % sizeof *word == 0, "a word of the redo record is aligned");
-        w = word_at(r->area, r->base, r->n++);
+        w = redo_next(r);
         store(&w->offset, at);
         store(&w->value, load(word));
     }
@@ -154,6 +158,37 @@ void redo_add(struct redo *r, _Atomic double *gauge, double v)
     store(&w->value, load(word_of(&copy)));
 }
 
+void redo_put_list(struct redo *r, const struct cell_histogram *c, const double *bounds,
+                   size_t n_bounds, const double *values, size_t n)
+{
+    struct redo_word *noted[CATALOG_MAX_BOUNDS + 1]; // of the buckets
+    memset(noted, 0, (n_bounds + 1) * sizeof noted[0]);
+    double sum = atomic_load_explicit(&c->sum, memory_order_relaxed);
+    for (size_t i = 0; i < n; i++) {
+        sum += values[i];
+    }
+    redo_put_double(r, &c->sum, sum);
+    for (size_t i = 0; i < n; i++) {
+        size_t bucket = cell_bucket(bounds, n_bounds, values[i]);
+        struct redo_word *w = noted[bucket];
+        if (w != NULL) {
+            store(&w->value, load(&w->value) + 1);
+            continue;
+        }
+        redo_put_count(r, &c->counts[bucket], 1);
+        noted[bucket] = word_at(r->area, r->base, r->n - 1);
+    }
+}
+
+// A word becomes what is noted. Returns where it is.
+static uint64_t apply(const struct redo *r, const struct redo_word *w)
+{
+    uint64_t at = load(&w->offset);
+    atomic_store_explicit((_Atomic uint64_t *)(void *)(r->base + at), load(&w->value),
+                          memory_order_release);
+    return at;
+}
+
 void redo_commit(struct redo *r)
 {
     struct redo_area *area = r->area;
@@ -161,11 +196,15 @@ void redo_commit(struct redo *r)
     atomic_signal_fence(memory_order_seq_cst);
     store(&area->committed, r->n);
     atomic_signal_fence(memory_order_seq_cst);
-    for (unsigned i = 0; i < r->n; i++) {
-        const struct redo_word *w = word_at(area, r->base, i);
-        _Atomic uint64_t *word = (_Atomic uint64_t *)(void *)(r->base + load(&w->offset));
-        atomic_store_explicit(word, load(&w->value), memory_order_release);
+    unsigned own = r->n < REDO_WORDS ? r->n : REDO_WORDS;
+    uint64_t places = 0;
+    for (unsigned i = 0; i < own; i++) {
+        places |= apply(r, &area->words[i]);
     }
+    for (unsigned i = own; i < r->n; i++) {
+        places |= apply(r, word_at(area, r->base, i));
+    }
+    invariant(places % sizeof(uint64_t) == 0, "the words of a redo record are aligned");
     atomic_signal_fence(memory_order_seq_cst);
     store(&area->committed, 0);
     r->n = 0;

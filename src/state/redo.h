@@ -59,6 +59,54 @@ void redo_histogram(struct redo *r, struct cell_histogram *c, size_t bucket, dou
 void redo_set(struct redo *r, _Atomic double *gauge, double v);
 void redo_add(struct redo *r, _Atomic double *gauge, double v);
 
+// The same for words that the line has not noted yet, which are not looked for. That is so where each update is of another
+// series, as in nearly all lines.
+
+// Where the next note goes.
+struct redo_word *redo_next(struct redo *r);
+
+static inline void redo_put(struct redo *r, const _Atomic uint64_t *word, uint64_t value)
+{
+    struct redo_word *w = r->n < REDO_WORDS ? &r->area->words[r->n++] : redo_next(r);
+    atomic_store_explicit(&w->offset, (uint64_t)((const char *)word - r->base),
+                          memory_order_relaxed);
+    atomic_store_explicit(&w->value, value, memory_order_relaxed);
+}
+
+static inline void redo_put_double(struct redo *r, const _Atomic double *word, double v)
+{
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    redo_put(r, (const _Atomic uint64_t *)(const void *)word, bits);
+}
+
+// Adds to a word.
+static inline void redo_put_count(struct redo *r, const _Atomic uint64_t *word, uint64_t n)
+{
+    redo_put(r, word, atomic_load_explicit(word, memory_order_relaxed) + n);
+}
+
+static inline void redo_put_counter(struct redo *r, const struct cell_counter *c, double v)
+{
+    uint64_t whole = atomic_load_explicit(&c->whole, memory_order_relaxed);
+    if (cell_is_whole(v) && whole + (uint64_t)(int64_t)v <= CELL_WHOLE_MAX) {
+        redo_put(r, &c->whole, whole + (uint64_t)(int64_t)v);
+    } else {
+        redo_put_double(r, &c->rest, atomic_load_explicit(&c->rest, memory_order_relaxed) + v);
+    }
+}
+
+static inline void redo_put_histogram(struct redo *r, const struct cell_histogram *c, size_t bucket,
+                                      double v)
+{
+    redo_put_double(r, &c->sum, atomic_load_explicit(&c->sum, memory_order_relaxed) + v);
+    redo_put_count(r, &c->counts[bucket], 1);
+}
+
+// Several observations.
+void redo_put_list(struct redo *r, const struct cell_histogram *c, const double *bounds,
+                   size_t n_bounds, const double *values, size_t n);
+
 // Makes all that was noted true, and forgets it.
 void redo_commit(struct redo *r);
 

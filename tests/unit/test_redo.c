@@ -121,6 +121,51 @@ START_TEST(updates_by_way_of_a_record_are_those_of_the_cells)
 }
 END_TEST
 
+// A line that notes each word once: its updates are those of the cells, too.
+static void put_both(struct shelf *plain, uint64_t *random)
+{
+    static const double bounds[BUCKETS - 1 + CATALOG_BOUNDS_PAD] = {
+        0.5,      1,        2.5,      INFINITY, INFINITY, INFINITY, INFINITY,
+        INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY,
+        INFINITY, INFINITY, INFINITY, INFINITY, INFINITY};
+    static const double values[] = {0,    1,   2.5,   0.1, 4294967296.0, 4294967297.0,
+                                    1e15, 1e9, 0.375, 2};
+    double v = values[unit_random(random) % 10];
+    cell_count(&plain->counter, v);
+    redo_put_counter(&redo, &shelf->counter, v);
+    cell_set(&plain->gauge, -v);
+    redo_put_double(&redo, &shelf->gauge, -v);
+    if (unit_random(random) % 2 == 0) {
+        cell_observe(&plain->histogram, 1, v);
+        redo_put_histogram(&redo, &shelf->histogram, 1, v);
+        return;
+    }
+    double list[200];
+    size_t n = unit_random(random) % 200;
+    for (size_t i = 0; i < n; i++) {
+        list[i] = values[unit_random(random) % 10];
+        cell_observe(&plain->histogram, cell_bucket(bounds, BUCKETS - 1, list[i]), list[i]);
+    }
+    redo_put_list(&redo, &shelf->histogram, bounds, BUCKETS - 1, list, n);
+}
+
+START_TEST(words_that_are_noted_once_come_true_as_well)
+{
+    uint64_t random = unit_seed() | 1;
+    open_shelf();
+    struct shelf plain = {0};
+    atomic_init(&plain.counter.whole, CELL_WHOLE_MAX - 20);
+    memcpy(&shelf->counter, &plain.counter, sizeof plain.counter);
+    for (int i = 0; i < 5000; i++) {
+        put_both(&plain, &random);
+        ck_assert(atomic_load(&shelf->area.committed) == 0);
+        redo_commit(&redo);
+        ck_assert(same(&plain, shelf));
+    }
+    close_shelf();
+}
+END_TEST
+
 // One line: two updates of one counter, another one, a histogram, a gauge that is set and added to.
 static void do_line(void)
 {
@@ -319,6 +364,7 @@ END_TEST
 
 UNIT_MAIN("redo", what_is_noted_comes_true_at_the_commit,
           updates_by_way_of_a_record_are_those_of_the_cells,
+          words_that_are_noted_once_come_true_as_well,
           a_kill_between_any_two_instructions_leaves_a_line_whole,
           an_addition_to_a_gauge_comes_before_the_mark, a_line_of_many_values_is_replayed_whole,
           further_words_that_make_no_sense_are_not_replayed,
