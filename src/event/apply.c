@@ -8,8 +8,8 @@
 
 void apply_commit(struct transaction *transaction, _Atomic uint64_t *account)
 {
-    redo_count(transaction->redo, transaction->position, 1);
-    redo_count(transaction->redo, account, 1);
+    redo_put_count(transaction->redo, transaction->position, 1);
+    redo_put_count(transaction->redo, account, 1);
     redo_commit(transaction->redo);
 }
 

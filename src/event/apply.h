@@ -62,12 +62,9 @@ static inline void apply_update(const struct family *f, enum apply_step step, vo
     }
 }
 
-// Observes the values of a list, one after the other.
 static inline void apply_list(const struct family *f, void *cell, const double *values, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        apply_observe(f, cell, values[i]);
-    }
+    cell_observe_list(cell, f->metric->bounds, f->metric->n_bounds, values, n);
 }
 
 // The same by way of a redo record.
@@ -97,6 +94,32 @@ static inline void apply_note_list(struct redo *redo, const struct family *f, vo
     for (size_t i = 0; i < n; i++) {
         apply_note(redo, f, APPLY_OBSERVE, cell, values[i]);
     }
+}
+
+// Both for a line whose updates are each of another series.
+static inline void apply_put(struct redo *redo, const struct family *f, enum apply_step step,
+                             void *target, double v)
+{
+    switch (step) {
+    case APPLY_COUNT:
+        redo_put_counter(redo, target, v);
+        break;
+    case APPLY_OBSERVE:
+        redo_put_histogram(redo, target, cell_bucket(f->metric->bounds, f->metric->n_bounds, v), v);
+        break;
+    case APPLY_SET:
+        redo_put_double(redo, target, v);
+        break;
+    case APPLY_ADD:
+        cell_add(target, v); // as redo_add
+        break;
+    }
+}
+
+static inline void apply_put_list(struct redo *redo, const struct family *f, void *cell,
+                                  const double *values, size_t n)
+{
+    redo_put_list(redo, cell, f->metric->bounds, f->metric->n_bounds, values, n);
 }
 
 // How many words of a redo record an update changes at most: of a list the sum and a bucket for each value, of which there are

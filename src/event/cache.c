@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "event/cache.h"
 
-#include "event/apply.h"
 #include "event/bytes.h"
 #include "event/cache_store.h"
+#include "event/recipe.h"
 #include "event/template.h"
 
 #include <assert.h>
@@ -12,9 +12,7 @@
 #include <stdlib.h>
 
 enum {
-    FEW = 4096, // entries that stand in the CPU's caches anyway, with all that they lead to
-    MAX_UPDATES = 16,
-    RECIPES = 256,
+    FEW = 4096,         // entries that stand in the CPU's caches anyway, with all that they lead to
     PATIENCE = 1 << 20, // lines that are learned before recipes may be forgotten
     // The cache may have so many bytes for each series that there is, and these besides.
     PER_SERIES = 192,
@@ -22,37 +20,6 @@ enum {
     MANY = 16384,
     LITTLE = 256 << 10,
     BESIDES = 1 << 20,
-};
-
-// One update of a recipe.
-struct step {
-    const struct family *family;
-    const unsigned char *map; // which declared label each of the metric's labels is
-    double constant;          // the value for one happening, unless it is the line's number
-    uint8_t step;             // enum apply_step
-    uint8_t op;               // enum update_op
-    bool takes_number;
-    bool takes_list;
-    bool whole; // the constant, which is added to a counter
-};
-
-// What lines of a target do when the same conditions hold. Few lines differ in that.
-struct recipe {
-    struct template_target target;
-    uint8_t n;         // steps
-    bool owned;        // a series of it gets its owner or time whenever it is updated
-    bool drops;        // it may remove another series (owner_add)
-    bool exemplars;    // it takes some
-    bool not_negative; // a counter takes the number
-    bool several;      // the line says of how many happenings it is
-    struct step steps[MAX_UPDATES];
-};
-
-// One series of an entry.
-struct cached_series {
-    uint32_t slot; // in its table
-    uint32_t uses; // of the slot
-    uint32_t cell; // of the lane, or the record that has the gauge: handle in the arena
 };
 
 // In the ring. Behind the series: the handle of the record whose key shows all values, or the line's values.
@@ -63,7 +30,7 @@ struct entry {
     uint8_t recipe;
     uint8_t by_key; // 0, or the place of the series whose key shows the values + 1
     uint16_t values_len;
-    struct cached_series series[];
+    struct recipe_series series[];
 };
 
 static_assert(sizeof(struct entry) == 20, "no holes");
@@ -78,10 +45,9 @@ struct cache {
     uint64_t context; // for which lines were looked for last
     uint64_t epoch;   // of context and removals: their bits that entries do not have
     bool wide;
-    bool limited; // cache_is_limited
-    unsigned n_recipes;
+    bool limited;     // cache_is_limited
     uint64_t learned; // lines since there was no recipe
-    struct recipe recipes[RECIPES];
+    struct recipes recipes;
 };
 
 int cache_new(struct cache **ret, struct series_store *store, struct series_writer *writer,
@@ -121,7 +87,7 @@ static void keep_up(struct cache *m, uint64_t context)
     if (m->generation != m->schema->generation || m->epoch != epoch) {
         m->generation = m->schema->generation;
         m->epoch = epoch;
-        m->n_recipes = 0;
+        m->recipes.n = 0;
         cache_store_clear(&m->kept);
     }
 }
@@ -165,7 +131,7 @@ static uint32_t record_of(const struct entry *e, unsigned n)
 }
 
 // Whether the values are those of a record's key, which shows all of them.
-static bool key_has_values(const struct cache *m, const struct step *step, uint32_t handle,
+static bool key_has_values(const struct cache *m, const struct recipe_step *step, uint32_t handle,
                            const struct line *line)
 {
     const struct record *record = record_at(m->store->share.base, handle);
@@ -190,7 +156,7 @@ static bool key_has_values(const struct cache *m, const struct step *step, uint3
 BYTES_INLINED bool matches(const struct cache *m, const struct entry *e, const struct line *line,
                            same_values_fn *same)
 {
-    const struct recipe *r = &m->recipes[e->recipe];
+    const struct recipe *r = &m->recipes.list[e->recipe];
     const struct template_target *target = &line->template->target;
     if (r->target.what != target->what || r->target.labels != target->labels ||
         e->context != (uint32_t)m->context) {
@@ -241,7 +207,7 @@ static void find_few(const struct cache *m, struct line *lines, size_t n)
 static inline __attribute__((always_inline)) void fetch_series(const struct cache *m,
                                                                const struct entry *e)
 {
-    const struct recipe *r = &m->recipes[e->recipe];
+    const struct recipe *r = &m->recipes.list[e->recipe];
     const char *base = m->store->share.base;
     for (unsigned i = 0; i < r->n; i++) {
         const char *cell = base + (size_t)e->series[i].cell * ARENA_GRANULE;
@@ -335,34 +301,6 @@ static __attribute__((noinline)) bool own(const struct cache *m, const struct or
     return true;
 }
 
-// The same for a count, which always fits, or a list. In a session there is room for the words of the redo record.
-static __attribute__((noinline)) bool list_fits(const struct recipe *r, const struct line *line,
-                                                const struct transaction *transaction)
-{
-    size_t n = line->template->has_list ? line->n : 0;
-    size_t words = APPLY_OWN_WORDS;
-    for (size_t i = 0; i < n; i++) {
-        if (fabs(line->list[i]) > CACHE_MAX_NUMBER) {
-            return false;
-        }
-    }
-    for (unsigned i = 0; i < r->n; i++) {
-        words += apply_words(r->steps[i].family->metric, r->steps[i].takes_list ? n : 0);
-    }
-    return transaction == NULL || words <= REDO_WORDS;
-}
-
-// Whether the line's number may be applied by the recipe without a plan.
-BYTES_INLINED bool number_fits(const struct recipe *r, const struct line *line,
-                               const struct transaction *transaction)
-{
-    if (r->several) {
-        return list_fits(r, line, transaction);
-    }
-    double number = line->template->has_number ? line->number : 0;
-    return fabs(number) <= CACHE_MAX_NUMBER && !(r->not_negative && number < 0);
-}
-
 // Whether what the recipe's entry says may be done now.
 BYTES_INLINED bool is_usable(struct cache *m, const struct origin *origin, const struct recipe *r,
                              struct entry *e)
@@ -379,79 +317,6 @@ BYTES_INLINED bool is_usable(struct cache *m, const struct origin *origin, const
     return true;
 }
 
-static double value_of(const struct step *step, double number)
-{
-    return step->takes_number ? number : step->constant;
-}
-
-// The gauge, or the lane's cell.
-static void *target_of(char *base, const struct step *step, uint32_t cell)
-{
-    void *at = arena_at(base, cell);
-    return step->step >= APPLY_SET ? (void *)&((struct record *)at)->number : at;
-}
-
-// What an update adds or sets where the line says of how many happenings it is.
-static double value_of_several(const struct step *step, const struct line *line)
-{
-    return step->takes_number ? line->number : step->constant * line->n;
-}
-
-static __attribute__((noinline)) void apply_several(const struct cache *m, const struct recipe *r,
-                                                    const struct entry *e, const struct line *line)
-{
-    char *base = m->store->share.base;
-    for (unsigned i = 0; i < r->n; i++) {
-        const struct step *s = &r->steps[i];
-        void *target = target_of(base, s, e->series[i].cell);
-        if (s->takes_list) {
-            apply_list(s->family, target, line->list, line->n);
-        } else {
-            apply_update(s->family, s->step, target, value_of_several(s, line));
-        }
-    }
-}
-
-// Here a cached line changes its series.
-BYTES_INLINED void apply(const struct cache *m, const struct recipe *r, const struct entry *e,
-                         const struct line *line)
-{
-    if (r->several) {
-        apply_several(m, r, e, line);
-        return;
-    }
-    char *base = m->store->share.base;
-    double number = line->number;
-    const struct cached_series *series = e->series;
-    for (const struct step *s = r->steps, *end = s + r->n; s < end; s++, series++) {
-        void *cell = arena_at(base, series->cell);
-        if (s->step == APPLY_OBSERVE) {
-            apply_observe(s->family, cell, value_of(s, number));
-        } else if (!s->whole || !cell_count_whole(cell, (uint64_t)(int64_t)s->constant)) {
-            apply_update(s->family, s->step, target_of(base, s, series->cell), value_of(s, number));
-        }
-    }
-}
-
-// The same in a session, whose redo record changes them: apart, so that the loop above stays short.
-static __attribute__((noinline)) void
-apply_in_session(const struct cache *m, const struct recipe *r, const struct entry *e,
-                 const struct line *line, struct transaction *transaction)
-{
-    char *base = m->store->share.base;
-    for (unsigned i = 0; i < r->n; i++) {
-        const struct step *s = &r->steps[i];
-        void *target = target_of(base, s, e->series[i].cell);
-        if (s->takes_list) {
-            apply_note_list(transaction->redo, s->family, target, line->list, line->n);
-        } else {
-            apply_note(transaction->redo, s->family, s->step, target,
-                       r->several ? value_of_several(s, line) : value_of(s, line->number));
-        }
-    }
-    apply_commit(transaction, transaction->applied);
-}
-
 static inline void mark_used(struct entry *e)
 {
     if (!e->head.used) { // else its cache line stays as it is
@@ -463,6 +328,7 @@ static inline void mark_used(struct entry *e)
 BYTES_INLINED size_t apply_lines(struct cache *m, const struct origin *origin, struct line *lines,
                                  size_t n, same_values_fn *same)
 {
+    char *base = m->store->share.base;
     for (size_t i = 0; i < n; i++) {
         struct line *line = &lines[i];
         bool plain = line->template != NULL && !line->template->has_exemplar;
@@ -470,14 +336,14 @@ BYTES_INLINED size_t apply_lines(struct cache *m, const struct origin *origin, s
         if (e == NULL) {
             return i;
         }
-        const struct recipe *r = &m->recipes[e->recipe];
-        if (!number_fits(r, line, origin->transaction) || !is_usable(m, origin, r, e)) {
+        const struct recipe *r = &m->recipes.list[e->recipe];
+        if (!recipe_fits(r, line, origin->transaction) || !is_usable(m, origin, r, e)) {
             return i;
         }
         if (origin->transaction != NULL) {
-            apply_in_session(m, r, e, line, origin->transaction);
+            recipe_apply_in_session(r, e->series, base, line, origin->transaction);
         } else {
-            apply(m, r, e, line);
+            recipe_apply(r, e->series, base, line);
         }
         mark_used(e);
     }
@@ -523,8 +389,8 @@ BYTES_INLINED struct entry *find_for_batch(struct cache *m, const struct line *l
     if (e == NULL) {
         return NULL;
     }
-    const struct recipe *r = &m->recipes[e->recipe];
-    return number_fits(r, line, NULL) && !r->drops && (r->owned || lives(m, r, e)) ? e : NULL;
+    const struct recipe *r = &m->recipes.list[e->recipe];
+    return recipe_fits(r, line, NULL) && !r->drops && (r->owned || lives(m, r, e)) ? e : NULL;
 }
 
 // Finds the entries of all lines, or returns false.
@@ -570,14 +436,15 @@ bool cache_apply_batch(struct cache *m, const struct origin *origin, struct line
         return false;
     }
     for (size_t i = 0; i < n; i++) {
-        const struct recipe *r = &m->recipes[entries[i]->recipe];
+        const struct recipe *r = &m->recipes.list[entries[i]->recipe];
         if (r->owned && !own(m, origin, r, entries[i])) {
             permission_return_events(origin->permission, n);
             return false;
         }
     }
     for (size_t i = 0; i < n; i++) {
-        apply(m, &m->recipes[entries[i]->recipe], entries[i], &lines[i]);
+        recipe_apply(&m->recipes.list[entries[i]->recipe], entries[i]->series, m->store->share.base,
+                     &lines[i]);
         mark_used(entries[i]);
     }
     return true;
@@ -592,13 +459,13 @@ bool cache_plan_exemplar(struct cache *m, struct line *line, struct plan *p)
 {
     begin(m, p->origin, line, 1);
     struct entry *e = find(m, line, has_same_values);
-    const struct recipe *r = e != NULL ? &m->recipes[e->recipe] : NULL;
-    if (e == NULL || !r->exemplars || r->several || !number_fits(r, line, p->origin->transaction) ||
+    const struct recipe *r = e != NULL ? &m->recipes.list[e->recipe] : NULL;
+    if (e == NULL || !r->exemplars || r->several || !recipe_fits(r, line, p->origin->transaction) ||
         !is_usable(m, p->origin, r, e)) {
         return false;
     }
     for (unsigned i = 0; i < r->n; i++) {
-        const struct step *s = &r->steps[i];
+        const struct recipe_step *s = &r->steps[i];
         struct plan_update *u = plan_add_placed(p, series_of(r, e, i));
         if (u == NULL) {
             permission_return_events(p->origin->permission, 1);
@@ -606,7 +473,7 @@ bool cache_plan_exemplar(struct cache *m, struct line *line, struct plan *p)
         }
         u->family = s->family;
         u->op = s->op;
-        u->value = value_of(s, line->number);
+        u->value = recipe_value(s, line->number);
         u->cell = s->step < APPLY_SET ? arena_at(m->store->share.base, e->series[i].cell) : NULL;
     }
     mark_used(e);
@@ -620,94 +487,25 @@ static bool is_plain(const struct plan *p, const struct plan_update *u)
 {
     size_t len;
     const char *text = series_text(u->series, &len);
-    return !u->folded && fabs(u->value) <= CACHE_MAX_NUMBER &&
-           fabs(u->each) <= CACHE_MAX_NUMBER / SAMPLE_MAX_COUNT && len == u->key_len &&
+    return !u->folded && fabs(u->value) <= RECIPE_MAX_NUMBER &&
+           fabs(u->each) <= RECIPE_MAX_NUMBER / SAMPLE_MAX_COUNT && len == u->key_len &&
            memcmp(text, plan_key(p, u), len) == 0;
 }
 
-static const unsigned char *map_of(const struct schema *schema, const struct line_template *t,
-                                   const struct family *f)
+// Whether there is room for one more recipe. Where there is none it begins with no recipe and no entry, which must not happen
+// often.
+static bool make_room_for_recipe(struct cache *m)
 {
-    static const unsigned char itself[CATALOG_MAX_LABELS] = {0, 1, 2,  3,  4,  5,  6,  7,
-                                                             8, 9, 10, 11, 12, 13, 14, 15};
-    for (size_t i = 0; t->event != NULL && i < t->event->n_updates; i++) {
-        if (&schema->families[t->event->updates[i].metric] == f) {
-            return t->event->updates[i].map;
-        }
+    if (m->recipes.n < RECIPE_MOST - 1) {
+        return true;
     }
-    return itself;
-}
-
-static bool is_several(const struct line_template *t)
-{
-    return t->has_count || t->has_list;
-}
-
-static struct step step_of(const struct schema *schema, const struct plan_update *u,
-                           const struct line_template *t)
-{
-    struct step s = {.family = u->family,
-                     .map = map_of(schema, t, u->family),
-                     .constant = u->takes_number || u->n_values > 0 ? 0
-                                 : is_several(t)                    ? u->each
-                                                                    : u->value,
-                     .step = (uint8_t)apply_step(u->family->metric, u->op),
-                     .op = (uint8_t)u->op,
-                     .takes_number = u->takes_number,
-                     .takes_list = u->n_values > 0};
-    s.whole = !s.takes_number && s.step == APPLY_COUNT && cell_is_whole(s.constant);
-    return s;
-}
-
-static bool is_same_step(const struct step *a, const struct step *b)
-{
-    return a->family == b->family && a->op == b->op && a->takes_number == b->takes_number &&
-           a->takes_list == b->takes_list &&
-           memcmp(&a->constant, &b->constant, sizeof a->constant) == 0;
-}
-
-// Begins with no recipe and no entry, which must not happen often. Returns whether it did.
-static bool make_room_for_recipes(struct cache *m)
-{
     if (m->learned < PATIENCE) {
         return false;
     }
     m->learned = 0;
-    m->n_recipes = 0;
+    m->recipes.n = 0;
     cache_store_clear(&m->kept);
     return true;
-}
-
-// The recipe of these updates, made where there is none yet. Returns its place; -1: there are too many.
-static int recipe_of(struct cache *m, const struct plan_update *updates, size_t n,
-                     const struct line_template *t)
-{
-    if (m->n_recipes == RECIPES - 1 && !make_room_for_recipes(m)) {
-        return -1;
-    }
-    struct recipe *fresh = &m->recipes[m->n_recipes];
-    *fresh = (struct recipe){.target = t->target, .n = (uint8_t)n, .several = is_several(t)};
-    for (size_t i = 0; i < n; i++) {
-        const struct table *table = updates[i].family->table;
-        fresh->steps[i] = step_of(m->schema, &updates[i], t);
-        fresh->owned |= table_has_expiry(table);
-        fresh->drops |= table->single;
-        fresh->exemplars |= table->type != METRIC_GAUGE;
-        fresh->not_negative |= fresh->steps[i].takes_number && fresh->steps[i].step == APPLY_COUNT;
-    }
-    for (unsigned i = 0; i < m->n_recipes; i++) {
-        const struct recipe *r = &m->recipes[i];
-        size_t k = 0;
-        bool same =
-            r->target.what == t->target.what && r->target.labels == t->target.labels && r->n == n;
-        while (same && k < n && is_same_step(&r->steps[k], &fresh->steps[k])) {
-            k++;
-        }
-        if (same && k == n) {
-            return (int)i;
-        }
-    }
-    return (int)m->n_recipes++;
 }
 
 // The series whose key shows all values as they stand in the line, + 1; 0: none does.
@@ -733,14 +531,14 @@ static void fill(const struct cache *m, struct entry *e, const struct plan_updat
     for (unsigned i = 0; i < r->n; i++) {
         const struct plan_update *u = &updates[i];
         const void *cell = u->cell != NULL ? u->cell : (const void *)u->series->record;
-        e->series[i] = (struct cached_series){
+        e->series[i] = (struct recipe_series){
             .slot = u->series->record->slot,
             .uses = atomic_load_explicit(&u->series->uses, memory_order_relaxed),
             .cell = arena_handle(m->store->share.base, cell),
         };
     }
     e->context = (uint32_t)m->context;
-    e->recipe = (uint8_t)(r - m->recipes);
+    e->recipe = (uint8_t)(r - m->recipes.list);
     // So that the first hit looks whether the series live.
     e->removals = (uint32_t)removals_of(m) - 1;
 }
@@ -758,19 +556,19 @@ void cache_learn(struct cache *m, const struct plan *p, size_t from, size_t n,
 {
     const struct plan_update *updates = p->updates + from;
     bool may =
-        n <= MAX_UPDATES && line->values_len <= LINE_VALUES && m->context == p->origin->context;
+        n <= RECIPE_UPDATES && line->values_len <= LINE_VALUES && m->context == p->origin->context;
     for (size_t i = 0; may && i < n; i++) {
         may = is_plain(p, &updates[i]);
     }
-    int recipe = may ? recipe_of(m, updates, n, line->template) : -1;
-    if (recipe < 0) {
+    if (!may || !make_room_for_recipe(m)) {
         return;
     }
+    unsigned recipe = recipe_find(&m->recipes, m->schema, updates, n, line->template);
     m->learned++;
-    const struct recipe *r = &m->recipes[recipe];
+    const struct recipe *r = &m->recipes.list[recipe];
     bool small = m->kept.n >= MANY || m->bytes < LITTLE;
     uint8_t by_key = small ? shown_by(m, r, updates, line) : 0;
-    size_t size = sizeof(struct entry) + n * sizeof(struct cached_series) +
+    size_t size = sizeof(struct entry) + n * sizeof(struct recipe_series) +
                   (by_key != 0 ? sizeof(uint32_t) : line->values_len);
     if (!cache_store_reserve(&m->kept, size, most(m))) {
         return;

@@ -27,9 +27,6 @@
 
 struct cache;
 
-// Above this a number goes by way of a plan: that keeps sums finite. Below it no sum can overflow.
-#define CACHE_MAX_NUMBER 1e15
-
 // Room for `bytes` at most, all included. Borrows store and writer. Returns 0, -ENOMEM.
 int cache_new(struct cache **ret, struct series_store *store, struct series_writer *writer,
               uint64_t bytes);

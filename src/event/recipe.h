@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * recipe: which updates the lines of a template make, without their series.
+ *
+ * Shape:   a recipe is made from the plan of a line that was applied. Lines of the same target have the same recipe where the
+ *          same conditions of an event hold, so there are few. With the series of a line (event/cache) it is applied.
+ * Threads: one owner, inside an RCU section. Memory: a recipe borrows from the schema, whose generation it is of.
+ */
+#ifndef VE_EVENT_RECIPE_H
+#define VE_EVENT_RECIPE_H
+
+#include "event/apply.h"
+#include "event/line_template.h"
+
+#include <math.h>
+
+enum { RECIPE_UPDATES = 16, RECIPE_MOST = 256 };
+
+// Above this a number goes by way of a plan: that keeps sums finite. Below it no sum can overflow.
+#define RECIPE_MAX_NUMBER 1e15
+
+// One update.
+struct recipe_step {
+    const struct family *family;
+    const unsigned char *map; // which declared label each of the metric's labels is
+    double constant;          // the value for one happening, unless it is the line's number
+    uint16_t offset;          // of the number in what the series' cell is
+    uint8_t step;             // enum apply_step
+    uint8_t op;               // enum update_op
+    bool takes_number;
+    bool takes_list;
+    bool whole; // the constant, which is added to a counter
+};
+
+struct recipe {
+    struct template_target target;
+    uint8_t n;         // steps
+    bool owned;        // a series of it gets its owner or time whenever it is updated
+    bool drops;        // it may remove another series (owner_add)
+    bool exemplars;    // it takes some
+    bool not_negative; // a counter takes the number
+    bool several;      // the line says of how many happenings it is
+    bool distinct;     // each update is of another metric
+    struct recipe_step steps[RECIPE_UPDATES];
+};
+
+// The series of an update.
+struct recipe_series {
+    uint32_t slot; // in its table
+    uint32_t uses; // of the slot
+    uint32_t cell; // of the lane, or the record that has the gauge: handle in the arena
+};
+
+struct recipes {
+    unsigned n;
+    struct recipe list[RECIPE_MOST];
+};
+
+// The place of the recipe of 1 to RECIPE_UPDATES updates, made where there is none yet, for which there must be room.
+unsigned recipe_find(struct recipes *all, const struct schema *schema,
+                     const struct plan_update *updates, size_t n, const struct line_template *t);
+
+// recipe_fits where the line says of how many happenings it is.
+bool recipe_fits_several(const struct recipe *r, const struct line *line,
+                         const struct transaction *transaction);
+void recipe_apply_several(const struct recipe *r, const struct recipe_series *series, char *base,
+                          const struct line *line);
+// recipe_apply in a session, whose redo record changes the series.
+void recipe_apply_in_session(const struct recipe *r, const struct recipe_series *series, char *base,
+                             const struct line *line, struct transaction *transaction);
+
+// Whether the line's numbers may be applied without a plan.
+static inline bool recipe_fits(const struct recipe *r, const struct line *line,
+                               const struct transaction *transaction)
+{
+    if (r->several) {
+        return recipe_fits_several(r, line, transaction);
+    }
+    double number = line->template->has_number ? line->number : 0;
+    return fabs(number) <= RECIPE_MAX_NUMBER && !(r->not_negative && number < 0);
+}
+
+static inline double recipe_value(const struct recipe_step *step, double number)
+{
+    return step->takes_number ? number : step->constant;
+}
+
+// Here a cached line changes its series, in the arena that begins at `base`.
+static inline __attribute__((always_inline)) void recipe_apply(const struct recipe *r,
+                                                               const struct recipe_series *series,
+                                                               char *base, const struct line *line)
+{
+    if (r->several) {
+        recipe_apply_several(r, series, base, line);
+        return;
+    }
+    double number = line->number;
+    for (const struct recipe_step *s = r->steps, *end = s + r->n; s < end; s++, series++) {
+        char *cell = arena_at(base, series->cell);
+        if (s->step == APPLY_OBSERVE) {
+            apply_observe(s->family, cell, recipe_value(s, number));
+        } else if (!s->whole || !cell_count_whole((void *)cell, (uint64_t)(int64_t)s->constant)) {
+            apply_update(s->family, s->step, cell + s->offset, recipe_value(s, number));
+        }
+    }
+}
+
+#endif
