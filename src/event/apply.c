@@ -2,7 +2,6 @@
 #include "event/apply.h"
 
 #include "base/clock.h"
-#include "base/num.h"
 #include "event/precreate.h"
 #include "series/exemplar.h"
 
@@ -92,34 +91,18 @@ static void apply_in_session(const struct plan *p, struct transaction *transacti
     apply_commit(transaction, transaction->applied);
 }
 
-// As it stands behind a sample. Who says no time means now: what is shown for hours would else be taken for new all the
-// time.
-static void write_exemplar(struct buf *out, const struct plan *p, const struct plan_update *u,
-                           uint64_t now_ms)
-{
-    buf_clear(out);
-    buf_add(out, p->exemplars.p + u->exemplar_at, u->exemplar_len);
-    if (buf_reserve(out, 2 * NUM_MAX + 1)) {
-        out->len += num_double(out->p + out->len, u->value);
-        out->p[out->len++] = ' ';
-        out->len += num_seconds(out->p + out->len, u->exemplar_ms != 0 ? u->exemplar_ms : now_ms);
-    }
-}
-
-static void keep_exemplar(const struct plan *p, const struct plan_update *u, uint64_t now_ms,
-                          struct buf *scratch)
+// Who says no time means now: what is shown for hours would else be taken for new all the time.
+static void keep_exemplar(const struct plan *p, const struct plan_update *u, uint64_t now_ms)
 {
     struct table *t = u->family->table;
     if (t->type == METRIC_GAUGE || u->series->folded) {
         return;
     }
-    write_exemplar(scratch, p, u, now_ms);
-    if (!scratch->failed) {
-        const struct metric *m = u->family->metric;
-        bool histogram = m->type == METRIC_HISTOGRAM;
-        size_t bucket = histogram ? cell_bucket(m->bounds, m->n_bounds, u->value) : 0;
-        exemplar_keep(table_exemplars(t, u->series), bucket, scratch->p, scratch->len);
-    }
+    const struct metric *m = u->family->metric;
+    bool histogram = m->type == METRIC_HISTOGRAM;
+    size_t bucket = histogram ? cell_bucket(m->bounds, m->n_bounds, u->value) : 0;
+    exemplar_keep(table_exemplars(t, u->series), bucket, p->exemplars.p + u->exemplar_at,
+                  u->exemplar_len, u->value, u->exemplar_ms != 0 ? u->exemplar_ms : now_ms);
 }
 
 void apply_plan(const struct plan *p, struct series_writer *writer, struct buf *scratch)
@@ -135,7 +118,7 @@ void apply_plan(const struct plan *p, struct series_writer *writer, struct buf *
         const struct plan_update *u = &p->updates[i];
         if (u->exemplar_len > 0) {
             now_ms = now_ms == 0 && u->exemplar_ms == 0 ? clock_real_ms() : now_ms;
-            keep_exemplar(p, u, now_ms, scratch);
+            keep_exemplar(p, u, now_ms);
         }
     }
 }

@@ -196,18 +196,17 @@ static enum event_kind handle_line(struct event_reader *r, const struct line *li
 // Applies a line whose series are cached, with its exemplar. Returns whether it did: else it is to be planned.
 static bool apply_exemplar(struct event_reader *r, struct line *line)
 {
-    struct sample s;
+    struct sample_exemplar exemplar;
     struct rejection why;
     struct plan *p = &r->plan;
-    line_template_fill(line, &s, &p->exemplars, &p->values);
-    if (plan_check_exemplar(&s.exemplar, &why) != REJECT_NONE ||
+    line_template_fill_exemplar(line, &exemplar, &p->exemplars);
+    if (plan_check_exemplar(&exemplar, &why) != REJECT_NONE ||
         !cache_plan_exemplar(r->cache, line, p)) {
         p->n = 0;
         buf_clear(&p->exemplars);
-        buf_clear(&p->values);
         return false;
     }
-    plan_add_exemplar(p, &s.exemplar, 0);
+    plan_add_exemplar(p, &exemplar, 0);
     apply_plan(p, r->placer.writer, &r->scratch);
     return true;
 }

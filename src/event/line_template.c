@@ -318,39 +318,46 @@ static void fill_value(const struct line *line, struct sample *ret, struct buf *
     }
 }
 
-void line_template_fill(const struct line *line, struct sample *ret, struct buf *exemplars,
-                        struct buf *values)
+void line_template_fill_exemplar(const struct line *line, struct sample_exemplar *ret,
+                                 struct buf *exemplars)
 {
-    const struct line_template *t = line->template;
-    struct sample_exemplar *e = &ret->exemplar;
-    sample_begin(ret, t->metric, t->event);
-    ret->metric_op = t->op;
-    fill_value(line, ret, values);
-    if (t->has_exemplar) {
-        *e = (struct sample_exemplar){
-            .present = true, .well_formed = true, .text_at = exemplars->len};
-        buf_str(exemplars, " # {");
-    }
+    *ret =
+        (struct sample_exemplar){.present = true, .well_formed = true, .text_at = exemplars->len};
+    buf_str(exemplars, " # {");
     const struct line_hole *hole = line->holes;
-    line_template_values(line, ret->labels.values);
-    for (const struct template_step *s = t->steps; s->hole != TEMPLATE_END; s++, hole++) {
+    for (const struct template_step *s = line->template->steps; s->hole != TEMPLATE_END;
+         s++, hole++) {
         const char *value = line->text + hole->start;
-        if (s->hole == TEMPLATE_LABEL) {
-            ret->labels.state[s->label] = SAMPLE_TEXT;
-        } else if (s->hole == TEMPLATE_TIMESTAMP) {
-            e->has_timestamp = true;
-            e->timestamp = line->timestamp;
+        if (s->hole == TEMPLATE_TIMESTAMP) {
+            ret->has_timestamp = true;
+            ret->timestamp = line->timestamp;
         } else if (s->hole == TEMPLATE_EXEMPLAR) {
-            buf_str(exemplars, e->characters > 0 ? "," : "");
+            buf_add(exemplars, ",", ret->characters > 0);
             buf_add(exemplars, s->text + s->len - strlen("\":\"") - s->name_len, s->name_len);
             buf_str(exemplars, "=\"");
             buf_add(exemplars, value, hole->len); // plain text has nothing to be escaped
             buf_char(exemplars, '"');
-            e->characters += s->name_len + sample_count_characters(value, hole->len);
+            ret->characters += s->name_len + sample_count_characters(value, hole->len);
+        }
+    }
+    buf_str(exemplars, "} ");
+    ret->text_len = exemplars->len - ret->text_at;
+}
+
+void line_template_fill(const struct line *line, struct sample *ret, struct buf *exemplars,
+                        struct buf *values)
+{
+    const struct line_template *t = line->template;
+    sample_begin(ret, t->metric, t->event);
+    ret->metric_op = t->op;
+    fill_value(line, ret, values);
+    line_template_values(line, ret->labels.values);
+    for (unsigned i = 0; i < t->n_steps; i++) {
+        if (t->steps[i].hole == TEMPLATE_LABEL) {
+            ret->labels.state[t->steps[i].label] = SAMPLE_TEXT;
         }
     }
     if (t->has_exemplar) {
-        buf_str(exemplars, "} ");
-        e->text_len = exemplars->len - e->text_at;
+        line_template_fill_exemplar(line, &ret->exemplar, exemplars);
     }
 }

@@ -101,5 +101,8 @@ void line_template_values(const struct line *line, struct slice ret[static CATAL
 // What a line with a template says. Appends the text of its exemplar, and the values of its list.
 void line_template_fill(const struct line *line, struct sample *ret, struct buf *exemplars,
                         struct buf *values);
+// The exemplar alone, of a line that has one.
+void line_template_fill_exemplar(const struct line *line, struct sample_exemplar *ret,
+                                 struct buf *exemplars);
 
 #endif

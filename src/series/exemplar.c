@@ -7,8 +7,10 @@
 // Words, since bytes that are written while they are read must be atomic.
 struct exemplar {
     _Atomic uint32_t sequence; // odd while it is written
-    _Atomic uint32_t len;
-    _Atomic uint64_t words[EXEMPLAR_TEXT / sizeof(uint64_t)];
+    _Atomic uint32_t len;      // of the labels
+    _Atomic double value;
+    _Atomic uint64_t ms;
+    _Atomic uint64_t labels[EXEMPLAR_LABELS / sizeof(uint64_t)];
 };
 
 struct exemplars {
@@ -69,12 +71,16 @@ static struct exemplar *place_of(struct exemplar_row of_series, size_t place)
     return e;
 }
 
-static bool write_text(struct exemplar *e, const char *text, size_t len)
+static void store_word(struct exemplar *e, size_t i, const char *from, size_t len)
 {
-    uint64_t words[EXEMPLAR_TEXT / sizeof(uint64_t)];
-    size_t n = (len + sizeof words[0] - 1) / sizeof words[0];
-    words[n - 1] = 0;
-    memcpy(words, text, len);
+    uint64_t word = 0;
+    memcpy(&word, from, len);
+    atomic_store_explicit(&e->labels[i], word, memory_order_relaxed);
+}
+
+static bool write_exemplar(struct exemplar *e, const char *labels, size_t len, double value,
+                           uint64_t ms)
+{
     uint32_t sequence = atomic_load_explicit(&e->sequence, memory_order_relaxed);
     if (sequence % 2 != 0 ||
         !atomic_compare_exchange_strong(&e->sequence, &sequence, sequence + 1)) {
@@ -82,43 +88,70 @@ static bool write_text(struct exemplar *e, const char *text, size_t len)
     }
     atomic_thread_fence(memory_order_release); // odd before any of what follows
     atomic_store_explicit(&e->len, (uint32_t)len, memory_order_relaxed);
-    for (size_t i = 0; i < n; i++) {
-        atomic_store_explicit(&e->words[i], words[i], memory_order_relaxed);
+    atomic_store_explicit(&e->value, value, memory_order_relaxed);
+    atomic_store_explicit(&e->ms, ms, memory_order_relaxed);
+    size_t words = len / sizeof(uint64_t);
+    for (size_t i = 0; i < words; i++) {
+        store_word(e, i, labels + i * sizeof(uint64_t), sizeof(uint64_t));
+    }
+    if (len % sizeof(uint64_t) != 0) {
+        store_word(e, words, labels + words * sizeof(uint64_t), len % sizeof(uint64_t));
     }
     atomic_store_explicit(&e->sequence, sequence + 2, memory_order_release);
     return true;
 }
 
-bool exemplar_keep(struct exemplar_row of_series, size_t place, const char *text, size_t len)
+bool exemplar_keep(struct exemplar_row of_series, size_t place, const char *labels, size_t len,
+                   double value, uint64_t ms)
 {
-    struct exemplar *e = len > 0 && len <= EXEMPLAR_TEXT ? place_of(of_series, place) : NULL;
-    return e != NULL && write_text(e, text, len);
+    struct exemplar *e = len > 0 && len <= EXEMPLAR_LABELS ? place_of(of_series, place) : NULL;
+    return e != NULL && write_exemplar(e, labels, len, value, ms);
 }
 
-// Reads once. Returns -1 when it was written meanwhile.
-static long try_read(const struct exemplar *e, char *out)
+// What was read of one.
+struct copy {
+    uint32_t len;
+    double value;
+    uint64_t ms;
+    uint64_t labels[EXEMPLAR_LABELS / sizeof(uint64_t)];
+};
+
+// Reads once. Returns whether it was not written meanwhile.
+static bool try_read(const struct exemplar *e, struct copy *ret)
 {
-    uint64_t words[EXEMPLAR_TEXT / sizeof(uint64_t)];
     uint32_t sequence = atomic_load_explicit(&e->sequence, memory_order_acquire);
-    uint32_t len = atomic_load_explicit(&e->len, memory_order_relaxed);
-    for (size_t i = 0; i * sizeof words[0] < len; i++) {
-        words[i] = atomic_load_explicit(&e->words[i], memory_order_relaxed);
+    ret->len = atomic_load_explicit(&e->len, memory_order_relaxed);
+    ret->value = atomic_load_explicit(&e->value, memory_order_relaxed);
+    ret->ms = atomic_load_explicit(&e->ms, memory_order_relaxed);
+    for (size_t i = 0; i * sizeof ret->labels[0] < ret->len; i++) {
+        ret->labels[i] = atomic_load_explicit(&e->labels[i], memory_order_relaxed);
     }
     atomic_thread_fence(memory_order_acquire); // all of it before the second look
-    if (sequence % 2 != 0 || atomic_load_explicit(&e->sequence, memory_order_relaxed) != sequence) {
-        return -1;
+    return sequence % 2 == 0 &&
+           atomic_load_explicit(&e->sequence, memory_order_relaxed) == sequence;
+}
+
+static size_t write_text(char *out, const struct copy *read)
+{
+    if (read->len == 0) { // nothing was written yet
+        return 0;
     }
-    memcpy(out, words, len);
-    return (long)len;
+    char *p = out;
+    memcpy(p, read->labels, read->len);
+    p += read->len;
+    p += num_double(p, read->value);
+    *p++ = ' ';
+    p += num_seconds(p, read->ms);
+    return (size_t)(p - out);
 }
 
 size_t exemplar_read(const struct exemplars *row, size_t place, char *out)
 {
     const struct exemplar *e = atomic_load_explicit(&row->places[place], memory_order_acquire);
+    struct copy read;
     for (int tries = 0; e != NULL && tries < EXEMPLAR_TRIES; tries++) {
-        long len = try_read(e, out);
-        if (len >= 0) {
-            return (size_t)len;
+        if (try_read(e, &read)) {
+            return write_text(out, &read);
         }
     }
     return 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * exemplar: the last exemplar of each counter series and of each bucket of a histogram series, as the text that
- * OpenMetrics shows.
+ * exemplar: the last exemplar of each counter series and of each bucket of a histogram series: its labels as OpenMetrics
+ * shows them, its value and its time, which become text when they are read.
  *
  * Shape:   a series has nothing of it until its first exemplar comes; then a row of places, one for a counter
  *          and one for each bucket of a histogram, each of them filled when it is first needed and written
@@ -16,12 +16,19 @@
 #ifndef VE_SERIES_EXEMPLAR_H
 #define VE_SERIES_EXEMPLAR_H
 
+#include "base/num.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum { EXEMPLAR_TEXT = 640, EXEMPLARS_MOST = 16384, EXEMPLAR_TRIES = 8 };
+enum {
+    EXEMPLAR_LABELS = 624, // bytes
+    EXEMPLAR_TEXT = EXEMPLAR_LABELS + NUM_MAX + 1 + NUM_MAX,
+    EXEMPLARS_MOST = 16384,
+    EXEMPLAR_TRIES = 8
+};
 
 struct exemplars;
 
@@ -32,11 +39,12 @@ struct exemplar_row {
     _Atomic uint64_t *kept;           // of all series
 };
 
-// Keeps a text at a place. Returns whether it did: not when it is longer than EXEMPLAR_TEXT, at the bound, without memory,
-// or while another thread does.
-bool exemplar_keep(struct exemplar_row of_series, size_t place, const char *text, size_t len);
+// Keeps an exemplar at a place. Returns whether it did: not when its labels are longer than EXEMPLAR_LABELS, at the bound, without
+// memory, or while another thread does.
+bool exemplar_keep(struct exemplar_row of_series, size_t place, const char *labels, size_t len,
+                   double value, uint64_t ms);
 
-// Copies the place's text to `out` (EXEMPLAR_TEXT bytes). Returns its length; 0: none.
+// Writes the place's exemplar, as it stands behind a sample, to `out` (EXEMPLAR_TEXT bytes). Returns its length; 0: none.
 size_t exemplar_read(const struct exemplars *row, size_t place, char *out);
 
 // Frees a row that no other thread may reach, and empties where it was.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Threads that write exemplars to the same few places while others read them: what is read is one that was
- * written, whole. Each is one letter over and over, as long as the letter says.
+ * written, whole. Each is one letter over and over, as long as the letter says, and so are its value and its time.
  */
 #include "series/exemplar.h"
 
@@ -20,7 +20,7 @@ struct work {
 
 static size_t len_of(char letter)
 {
-    return (size_t)(letter - 'A' + 1) * (EXEMPLAR_TEXT / 26);
+    return (size_t)(letter - 'A' + 1) * (EXEMPLAR_LABELS / 26);
 }
 
 static void write_some(struct work *w, unsigned i)
@@ -28,12 +28,12 @@ static void write_some(struct work *w, unsigned i)
     uint64_t seed = i + 1;
     for (uint64_t n = 0; n < w->rounds; n++) {
         uint64_t r = stress_random(&seed);
-        char text[EXEMPLAR_TEXT];
+        char text[EXEMPLAR_LABELS];
         char letter = (char)('A' + r % 26);
         memset(text, letter, sizeof text);
         rcu_enter();
         if (exemplar_keep(table_exemplars(w->table, w->series[r / 26 % SERIES]), r / 128 % BUCKETS,
-                          text, len_of(letter))) {
+                          text, len_of(letter), letter, (uint64_t)letter * 1000)) {
             atomic_fetch_add(&w->kept, 1);
         }
         rcu_leave();
@@ -49,8 +49,11 @@ static void look(struct work *w, const struct series *s, size_t bucket)
     if (len == 0) {
         return;
     }
-    STRESS_CHECK(len == len_of(text[0]), "%zu bytes of %c", len, text[0]);
-    for (size_t i = 1; i < len; i++) {
+    char numbers[40];
+    size_t n = (size_t)snprintf(numbers, sizeof numbers, "%d %d.000", text[0], text[0]);
+    STRESS_CHECK(len == len_of(text[0]) + n && memcmp(text + len - n, numbers, n) == 0,
+                 "%zu bytes of %c", len, text[0]);
+    for (size_t i = 1; i < len - n; i++) {
         STRESS_CHECK(text[i] == text[0], "%c and %c", text[0], text[i]);
     }
     atomic_fetch_add(&w->read, 1);

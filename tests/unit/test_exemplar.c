@@ -219,19 +219,21 @@ START_TEST(too_long_a_text_is_not_kept)
     house_open(&h, CATALOG, 100, 100);
     apply("{\"metric\":\"two_total\",\"labels\":{\"a\":\"1\"}}");
     struct table *t = schema_current(h.store)->families[3].table;
-    char text[EXEMPLAR_TEXT + 1];
+    static const char numbers[] = "0.5 1700000000.250";
+    char text[EXEMPLAR_LABELS + 1];
     char out[EXEMPLAR_TEXT];
     memset(text, 'x', sizeof text);
     rcu_enter();
     struct series *s = table_at(t, 0);
-    ck_assert(!exemplar_keep(table_exemplars(t, s), 0, text, sizeof text));
-    ck_assert(!exemplar_keep(table_exemplars(t, s), 0, text, 0));
+    ck_assert(!exemplar_keep(table_exemplars(t, s), 0, text, sizeof text, 1, 1));
+    ck_assert(!exemplar_keep(table_exemplars(t, s), 0, text, 0, 1, 1));
     ck_assert_ptr_null(series_exemplars(s));
-    for (size_t len = 1; len <= EXEMPLAR_TEXT; len++) {
+    for (size_t len = 1; len <= EXEMPLAR_LABELS; len++) {
         text[len - 1] = (char)('a' + len % 26);
-        ck_assert(exemplar_keep(table_exemplars(t, s), 0, text, len));
-        ck_assert_uint_eq(exemplar_read(series_exemplars(s), 0, out), len);
+        ck_assert(exemplar_keep(table_exemplars(t, s), 0, text, len, 0.5, 1700000000250));
+        ck_assert_uint_eq(exemplar_read(series_exemplars(s), 0, out), len + sizeof numbers - 1);
         ck_assert_mem_eq(out, text, len);
+        ck_assert_mem_eq(out + len, numbers, sizeof numbers - 1);
     }
     rcu_leave();
     house_close(&h);
