@@ -2,6 +2,7 @@
 #include "expose/protobuf.h"
 
 #include "series/exemplar.h"
+#include "series/key.h"
 
 #include <endian.h>
 #include <math.h>
@@ -37,6 +38,7 @@ enum {
     FAMILY_TYPE = 0x18,
     FAMILY_METRIC = 0x22,
     FAMILY_UNIT = 0x2a,
+    TYPE_UNTYPED = 3,
     METRIC_LABEL = 0x0a,
     METRIC_GAUGE_VALUE = 0x12,
     METRIC_COUNTER_VALUE = 0x1a,
@@ -164,11 +166,12 @@ static void add_text(struct buf *out, int field, const char *text, size_t len)
 static uint64_t type_of(const char *type)
 {
     static const char *const names[] = {"counter", "gauge", "summary", "untyped", "histogram"};
-    uint64_t i = 0;
-    while (i < 4 && strcmp(names[i], type) != 0) {
-        i++;
+    for (uint64_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(names[i], type) == 0) {
+            return i;
+        }
     }
-    return i;
+    return TYPE_UNTYPED;
 }
 
 size_t protobuf_begin(struct buf *out, const struct format_head *head)
@@ -269,24 +272,8 @@ void protobuf_family_close(struct protobuf_family *f)
     buf_free(&f->text);
 }
 
-// A value up to its quote, as it was before escaping. *at is set to the quote.
-static char *put_value(char *p, const char **at, const char *end)
-{
-    const char *from = *at;
-    for (; from < end && *from != '"'; from++) {
-        if (*from == '\\' && from + 1 < end) {
-            from++;
-            *p++ = *from == 'n' ? '\n' : *from;
-        } else {
-            *p++ = *from;
-        }
-    }
-    *at = from;
-    return p;
-}
-
 #ifdef __SSE2__
-// The same for what has no escapes, with BLOCK bytes of room behind it.
+// As key_unescape_value where nothing is escaped, with BLOCK bytes of room behind the copy.
 static inline char *put_plain_value(char *p, const char **at, const char *end)
 {
     const __m128i quote = _mm_set1_epi8('"');
@@ -301,12 +288,12 @@ static inline char *put_plain_value(char *p, const char **at, const char *end)
         }
         *at += BLOCK;
     }
-    return put_value(p, at, end);
+    return key_unescape_value(p, at, end);
 }
 #else
 static inline char *put_plain_value(char *p, const char **at, const char *end)
 {
-    return put_value(p, at, end);
+    return key_unescape_value(p, at, end);
 }
 #endif
 
@@ -371,7 +358,7 @@ static char *put_labels(const struct protobuf_family *f, char *p, const struct s
         char *value = put_before(p, &l->small);
         at += l->name_len + 2;
         at = at < end ? at : end;
-        p = end_label(l, pair, (size_t)(put_value(value, &at, end) - value));
+        p = end_label(l, pair, (size_t)(key_unescape_value(value, &at, end) - value));
         at += 2;
     }
     return p;
@@ -391,7 +378,7 @@ static char *put_exemplar(char *p, int field, const char *text, size_t len)
         at = memchr(at, '=', (size_t)(end - at));
         char *value = begin_pair(p, name, (size_t)(at - name));
         at += 2;
-        p = end_pair(pair, value, put_value(value, &at, end));
+        p = end_pair(pair, value, key_unescape_value(value, &at, end));
         at++;
         at += at < end && *at == ',';
     }

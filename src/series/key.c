@@ -116,14 +116,25 @@ bool key_is_good(const struct metric *m, const char *text, size_t len)
     return at == len;
 }
 
+char *key_unescape_value(char *p, const char **at, const char *end)
+{
+    const char *from = *at;
+    for (; from < end && *from != '"'; from++) {
+        if (*from == '\\' && from + 1 < end) {
+            from++;
+            *p++ = *from == 'n' ? '\n' : *from;
+        } else {
+            *p++ = *from;
+        }
+    }
+    *at = from;
+    return p;
+}
+
 void key_unescape(struct buf *out, struct slice escaped)
 {
-    for (size_t i = 0; i < escaped.len; i++) {
-        char c = escaped.p[i];
-        if (c == '\\' && i + 1 < escaped.len) {
-            i++;
-            c = escaped.p[i] == 'n' ? '\n' : escaped.p[i];
-        }
-        buf_char(out, c);
+    if (escaped.len > 0 && buf_reserve(out, escaped.len)) {
+        char *end = key_unescape_value(out->p + out->len, &escaped.p, escaped.p + escaped.len);
+        out->len = (size_t)(end - out->p);
     }
 }

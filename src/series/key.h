@@ -29,6 +29,9 @@ void key_split(const struct metric *m, const char *text, struct slice *ret_value
 // Whether a foreign text is a key of the metric, with values as long as the protocol allows.
 bool key_is_good(const struct metric *m, const char *text, size_t len);
 
+// Copies a value up to its quote or the end, as it was before escaping, so with at most as many bytes. Returns the end of the
+// copy, and sets *at to where the value ended.
+char *key_unescape_value(char *p, const char **at, const char *end);
 // Appends an escaped value as it was before escaping.
 void key_unescape(struct buf *out, struct slice escaped);
 
