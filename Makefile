@@ -63,7 +63,7 @@ VERSIONED := $(patsubst $(srcdir)/%,%,$(shell grep -lE "VE_(VERSION|REVISION)" /
 # ---- Packages
 
 # Goals that compile nothing need no libraries.
-ifneq ($(filter-out clean distclean help format lint dist deb release uninstall check-bare check-model,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean distclean help format lint dist deb release release-check uninstall check-bare check-model,$(or $(MAKECMDGOALS),all)),)
 package_of = $(shell awk '$$3 == "$(1)" { print $$2 }' $(srcdir)/scripts/packages)
 MODULES := $(filter-out $(WITHOUT),\
 	$(shell awk '$$1 == "build" && NF == 3 { print $$3 }' $(srcdir)/scripts/packages))
@@ -393,6 +393,8 @@ dist:
 deb:
 	$(srcdir)/scripts/deb $(O)/deb
 # All of a release, checked, with checksums, and signed if KEY names a key.
+release-check:
+	$(srcdir)/scripts/release --check $(O)/release
 release:
 	KEY=$(KEY) $(srcdir)/scripts/release $(O)/release
 clean:
@@ -406,7 +408,7 @@ help:
 
 FORCE:
 .PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-model check-system check-clients check-boot check-bare check-all check-long soak \
-	build-tests bench bench-programs bench-clients bench-scaling fuzz fuzz-coverage lint format compile_commands.json install install-client uninstall dist deb release clean distclean help FORCE
+	build-tests bench bench-programs bench-clients bench-scaling fuzz fuzz-coverage lint format compile_commands.json install install-client uninstall dist deb release release-check clean distclean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard $(foreach b,$(BUILDS),$(b)/src/*/*.d $(b)/clients/*/*/*.d $(b)/unit/*.d $(b)/stress/*.d $(b)/replay/*.d) $(O)/fuzz/bin/*.d $(O)/stuck/*.d $(O)/client/*.d)

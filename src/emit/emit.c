@@ -453,7 +453,9 @@ static int relay_take_lines(struct relay *r)
 
 static int relay_read_input(struct relay *r)
 {
-    ssize_t n = read(r->in, r->buf + r->len, sizeof r->buf - r->len);
+    // There always is room; gcc cannot see that.
+    size_t room = r->len < sizeof r->buf ? sizeof r->buf - r->len : 0;
+    ssize_t n = read(r->in, r->buf + r->len, room);
     if (n < 0 && (errno == EINTR || errno == EAGAIN)) {
         return 0;
     }
