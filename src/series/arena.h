@@ -31,6 +31,9 @@ static_assert(
     sizeof(void *) == 8,
     "virtrigaud-exporter needs a 64-bit processor: it reserves more addresses than 32 bits have");
 
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+              "virtrigaud-exporter needs a little-endian processor: nobody has tried another one");
+
 enum {
     ARENA_GRANULE = 16,
     ARENA_CLASSES = 48,

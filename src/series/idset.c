@@ -62,9 +62,10 @@ static _Atomic uint64_t *bits_of(char *base, uint64_t word, uint32_t id)
     return handle == 0 ? NULL : &leaf->words[id % IDSET_LEAF / 64];
 }
 
+// In the single order of all changes: two lines may each take the other's id out and then look for their own.
 bool idset_has(char *base, const _Atomic uint64_t *word, uint32_t id)
 {
-    uint64_t w = atomic_load_explicit(word, memory_order_acquire);
+    uint64_t w = atomic_load(word);
     if ((w & TAG) == 0) {
         return slot_of(w, id) >= 0;
     }
