@@ -194,20 +194,21 @@ BYTES_INLINED size_t write_with(char *out, const char *line, size_t len, masks_f
     return (size_t)(w.out - out);
 }
 
+static size_t write_plain(char *out, const char *line, size_t len)
+{
+    return write_with(out, line, len, masks_of);
+}
+
 #ifdef __x86_64__
 BYTES_WIDE size_t write_wide(char *out, const char *line, size_t len)
 {
     return write_with(out, line, len, masks_wide);
 }
+#else
+#define write_wide write_plain
 #endif
 
 size_t compact_write(char *out, const char *line, size_t len)
 {
-#ifdef __x86_64__
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
-        __builtin_cpu_supports("aes")) {
-        return write_wide(out, line, len);
-    }
-#endif
-    return write_with(out, line, len, masks_of);
+    return bytes_can_wide() ? write_wide(out, line, len) : write_plain(out, line, len);
 }
