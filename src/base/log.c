@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/log.h"
 
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/json_writer.h"
+#include "base/log_journal.h"
+#include "base/text.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -8,12 +14,6 @@
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "base/buf.h"
-#include "base/clock.h"
-#include "base/json_writer.h"
-#include "base/log_journal.h"
-#include "base/text.h"
 
 enum {
     LINE_MAX_BYTES = 4096, // with its LF; a pipe takes as much in one piece

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/num.h"
 
+#include "base/num_pow10.h"
+
 #include <errno.h>
 #include <locale.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/num_pow10.h"
 
 enum { DIGITS_MAX = 17 }; // decimal digits that distinguish any double from all others
 

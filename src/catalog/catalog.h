@@ -12,10 +12,10 @@
 #ifndef VE_CATALOG_CATALOG_H
 #define VE_CATALOG_CATALOG_H
 
-#include <stddef.h>
-
 #include "base/buf.h"
 #include "base/err.h"
+
+#include <stddef.h>
 
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 

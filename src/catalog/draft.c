@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "catalog/draft.h"
 
-#include <stdlib.h>
-
 #include "base/text.h"
+
+#include <stdlib.h>
 
 void draft_open(struct draft *d, struct catalog *c, struct errs *errs)
 {

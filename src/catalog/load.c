@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "catalog/load.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/num.h"
 #include "base/text.h"
 #include "catalog/catalog.h"
 #include "catalog/read.h"
 #include "catalog/yaml.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 /*
  * A catalogue from YAML trees. The entries of all trees are gathered by section first, then each that counts

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "catalog/print.h"
 
-#include <strings.h>
-
 #include "base/json_writer.h"
 #include "base/num.h"
 #include "base/text.h"
+
+#include <strings.h>
 
 // Numbers are written alike in all three forms.
 static void add_number(struct buf *out, double v)

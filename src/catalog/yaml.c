@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "catalog/yaml.h"
 
+#include "base/num.h"
+#include "base/text.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,9 +15,6 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 #include <yaml.h>
-
-#include "base/num.h"
-#include "base/text.h"
 
 enum { MAX_BYTES = 1 << 20, MAX_LEVELS = 16, MAX_NODES = 50000 };
 

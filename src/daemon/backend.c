@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/backend.h"
 
+#include "daemon/config.h"
+#include "daemon/service.h"
+#include "series/rcu.h"
+#include "web/sd.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-
-#include "daemon/config.h"
-#include "daemon/service.h"
-#include "series/rcu.h"
-#include "web/sd.h"
 
 static void sum(const struct ingest *in, uint64_t *ret_applied, uint64_t *ret_rejected)
 {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/config.h"
 
+#include "base/text.h"
+#include "catalog/yaml.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "base/text.h"
-#include "catalog/yaml.h"
 
 enum { FLAG_MOST = 64 }; // bytes of a flag, dashes and NUL included
 

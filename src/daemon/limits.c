@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/limits.h"
 
+#include "base/num.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <linux/audit.h>
@@ -15,8 +17,6 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include "base/num.h"
 
 static uint64_t least(uint64_t a, uint64_t b)
 {

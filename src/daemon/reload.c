@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/reload.h"
 
+#include "base/clock.h"
+#include "catalog/load.h"
+#include "catalog/yaml.h"
+#include "daemon/config.h"
+#include "daemon/config_sources.h"
+#include "daemon/signals.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -9,13 +16,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include "base/clock.h"
-#include "catalog/load.h"
-#include "catalog/yaml.h"
-#include "daemon/config.h"
-#include "daemon/config_sources.h"
-#include "daemon/signals.h"
 
 void reload_bundle_free(struct reload_bundle *f)
 {
@@ -116,7 +116,7 @@ void reload_log(struct buf *report, enum log_kind kind, enum log_level level, co
     free(copy);
 }
 
-static int web_load(struct reload_web *f, struct web *web, const char *path, struct buf *problem)
+int reload_web_open(struct reload_web *f, struct web *web, const char *path, struct buf *problem)
 {
     struct errs errs = ERRS_INIT;
     struct web_config *web_config = NULL;
@@ -129,11 +129,6 @@ static int web_load(struct reload_web *f, struct web *web, const char *path, str
     }
     errs_free(&errs);
     return rc;
-}
-
-int reload_web_open(struct reload_web *f, struct web *web, const char *path, struct buf *problem)
-{
-    return web_load(f, web, path, problem);
 }
 
 void reload_web_replace(struct reload_web *f, struct web *web, struct web_config *web_config,
@@ -152,7 +147,7 @@ void reload_web_tick(struct reload_web *f, struct web *web, struct self *self, c
         return;
     }
     struct buf problem = BUF_INIT;
-    if (web_load(f, web, path, &problem) < 0) {
+    if (reload_web_open(f, web, path, &problem) < 0) {
         reload_log(&problem, LOG_KIND_reload_refused, LOG_LEVEL_ERROR,
                    "web configuration refused, the previous one stays in force");
         f->rejected = f->rejected || atomic_load(&self->reload_ok);

@@ -8,8 +8,6 @@
 #ifndef VE_DAEMON_RELOAD_H
 #define VE_DAEMON_RELOAD_H
 
-#include <sys/types.h>
-
 #include "base/buf.h"
 #include "base/log.h"
 #include "catalog/catalog.h"
@@ -17,6 +15,8 @@
 #include "expose/expose.h"
 #include "source/permission.h"
 #include "web/web.h"
+
+#include <sys/types.h>
 
 // What a reload puts in the place of what was before.
 struct reload_bundle {

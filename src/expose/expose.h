@@ -55,7 +55,7 @@ struct self {
     void (*state)(void *ctx, struct self_state *ret); // NULL: no state file
     void *ctx;
     uint64_t start_ms;             // CLOCK_REALTIME of the process' start; 0: unknown
-    _Atomic bool reload_ok;        //
+    _Atomic bool reload_ok;        // the last one succeeded, as did the start
     _Atomic uint32_t sockets_lost; // Unix sockets whose file is gone
     _Atomic uint64_t reload_at_ms; // CLOCK_REALTIME
 };

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "web/conn.h"
 
+#include "base/clock.h"
+#include "base/siphash.h"
+#include "web/sd.h"
+#include "web/tls.h"
+#include "web/webconf.h"
+
 #include <errno.h>
 #include <linux/sockios.h>
 #include <microhttpd.h>
@@ -15,12 +21,6 @@
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "base/clock.h"
-#include "base/siphash.h"
-#include "web/sd.h"
-#include "web/tls.h"
-#include "web/webconf.h"
 
 // ---- Answers
 

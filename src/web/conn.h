@@ -18,16 +18,16 @@
 #ifndef VE_WEB_CONN_H
 #define VE_WEB_CONN_H
 
+#include "base/buf.h"
+#include "expose/negotiate.h"
+#include "web/request.h"
+#include "web/stats.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
-
-#include "base/buf.h"
-#include "expose/negotiate.h"
-#include "web/request.h"
-#include "web/stats.h"
 
 struct MHD_Connection;
 struct MHD_Response;

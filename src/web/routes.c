@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "web/routes.h"
 
+#include "base/clock.h"
+#include "web/conn.h"
+#include "web/request.h"
+#include "web/status_view.h"
+
 #include <errno.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/clock.h"
-#include "web/conn.h"
-#include "web/request.h"
-#include "web/status_view.h"
 
 int routes_reload_init(struct reload *r, const struct web_backend *backend, struct conns *conns)
 {

@@ -10,13 +10,13 @@
 #ifndef VE_WEB_ROUTES_H
 #define VE_WEB_ROUTES_H
 
-#include <pthread.h>
-
 #include "web/auth.h"
 #include "web/backend.h"
 #include "web/conn.h"
 #include "web/scrape.h"
 #include "web/sd.h"
+
+#include <pthread.h>
 
 /*
  * Requests that wait for a reload, which another thread does.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "web/status_view.h"
 
-#include <inttypes.h>
-#include <time.h>
-
 #include "base/json_writer.h"
 #include "base/text.h"
+
+#include <inttypes.h>
+#include <time.h>
 
 static void text(struct buf *out, const char *key, const char *s, size_t len)
 {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "web/webconf.h"
 
+#include "base/num.h"
+#include "catalog/yaml.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -8,9 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "base/num.h"
-#include "catalog/yaml.h"
 
 const char *const tls_priority_versions[TLS_PRIORITY_VERSIONS] = {"TLS10", "TLS11", "TLS12",
                                                                   "TLS13"};

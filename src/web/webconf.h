@@ -15,13 +15,13 @@
 #ifndef VE_WEB_WEBCONF_H
 #define VE_WEB_WEBCONF_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <sys/stat.h>
-
 #include "base/buf.h"
 #include "base/err.h"
 #include "web/credentials.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/stat.h>
 
 /*
  * From Go's names of cipher suites and curves to a priority string of GnuTLS.
