@@ -35,10 +35,9 @@
  * series/idset           a set of small numbers that a series carries
  * series/quota           how many series there may be
  * series/index           finds a table's series by their keys
- * series/table           the series of one metric: find, make, remove
+ * series/table           the series of one metric: find, make, remove; all exposed ones, fetched ahead of their use
  * series/slab            the memory of a table's series, slot after slot
  * series/exemplar        the last exemplar of each series and bucket
- * series/walk            all exposed series of a table, fetched ahead of their use
  * series/rate            how fast each metric's series grow
  * series/schema          a catalogue and its tables, swapped as one
  *

@@ -6,7 +6,6 @@
 #include "expose/protobuf.h"
 #include "series/cell.h"
 #include "series/exemplar.h"
-#include "series/walk.h"
 
 #include <errno.h>
 
@@ -320,7 +319,7 @@ static void write_text_series(struct buf *out, const struct family_text *text,
 // The series from the first one on, in messages of about a piece of the sink.
 static void write_protobuf(struct format_sink *sink, const struct format *format,
                            const struct format_head *head, const struct family *f,
-                           struct walk *walk, const struct series *s)
+                           struct table_walk *walk, const struct series *s)
 {
     uint64_t counts[CATALOG_MAX_BOUNDS + 1];
     struct buf *out = sink->text;
@@ -329,7 +328,7 @@ static void write_protobuf(struct format_sink *sink, const struct format *format
     while (s != NULL && !out->failed) {
         size_t begun = protobuf_begin(out, head);
         for (; s != NULL && !out->failed && out->len - begun < FORMAT_SINK_PIECE;
-             s = walk_next(walk)) {
+             s = table_walk_next(walk)) {
             const struct format_series series = read_series(format, f->table, s, counts);
             protobuf_series(out, &family, &series);
         }
@@ -341,8 +340,8 @@ static void write_protobuf(struct format_sink *sink, const struct format *format
 
 // The same as lines of text.
 static void write_text(struct format_sink *sink, const struct format *format,
-                       const struct format_head *head, const struct family *f, struct walk *walk,
-                       const struct series *s)
+                       const struct format_head *head, const struct family *f,
+                       struct table_walk *walk, const struct series *s)
 {
     uint64_t counts[CATALOG_MAX_BOUNDS + 1];
     const struct metric *m = f->metric;
@@ -354,7 +353,7 @@ static void write_text(struct format_sink *sink, const struct format *format,
     struct family_text text;
     family_text_init(&text, format, &spec);
     format_head(sink->text, format, head);
-    for (; s != NULL && !sink->text->failed; s = walk_next(walk)) {
+    for (; s != NULL && !sink->text->failed; s = table_walk_next(walk)) {
         const struct format_series series = read_series(format, f->table, s, counts);
         write_text_series(sink->text, &text, m->type, &series);
         format_sink_flush_full(sink);
@@ -366,8 +365,8 @@ int family_write(struct format_sink *sink, const struct format *format, const st
                  uint32_t scrape)
 {
     const struct metric *m = f->metric;
-    struct walk walk = walk_begin(f->table, scrape);
-    const struct series *s = walk_next(&walk);
+    struct table_walk walk = table_walk_begin(f->table, scrape);
+    const struct series *s = table_walk_next(&walk);
     if (s == NULL) {
         return 0;
     }

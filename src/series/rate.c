@@ -3,7 +3,6 @@
 
 #include "base/count.h"
 #include "series/rcu.h"
-#include "series/walk.h"
 
 static double reading_of(const struct table *t, const struct series *s)
 {
@@ -45,13 +44,13 @@ static uint32_t read_some(struct table *t, struct rates *r, uint32_t budget, uin
         r->removals = count_read(&t->removals);
     }
     uint32_t from = r->slot;
-    struct walk w = walk_begin(t, WALK_ALL);
+    struct table_walk w = table_walk_begin(t, TABLE_WALK_ALL);
     uint32_t end = w.end;
     w.slot = from;
     w.end = end - from > budget ? from + budget : end;
     uint32_t looked = w.end - from;
     const struct series *s;
-    while ((s = walk_next(&w)) != NULL) {
+    while ((s = table_walk_next(&w)) != NULL) {
         r->sum += reading_of(t, s);
     }
     r->slot = from + looked;

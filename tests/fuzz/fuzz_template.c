@@ -13,7 +13,6 @@
 #include "expose/family.h"
 #include "fuzz.h"
 #include "series/rcu.h"
-#include "series/walk.h"
 
 #include <stdio.h>
 #include <sys/mman.h>
@@ -77,7 +76,7 @@ static void expose(struct side *s, struct buf *out)
     struct format_sink sink = format_sink_text(out);
     for (size_t i = 0; i < schema->catalog->n_metrics; i++) {
         must(family_write(&sink, &(struct format){.kind = FORMAT_OPENMETRICS}, &schema->families[i],
-                          WALK_ALL) == 0,
+                          TABLE_WALK_ALL) == 0,
              "no memory");
     }
 }

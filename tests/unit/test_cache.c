@@ -7,7 +7,6 @@
 #include "forget.h"
 #include "line_watch.h"
 #include "series/rcu.h"
-#include "series/walk.h"
 #include "source/ttl.h"
 #include "unit.h"
 
@@ -92,8 +91,8 @@ static void expose(struct side *s, struct buf *out)
     struct format_sink sink = format_sink_text(out);
     for (size_t i = 0; i < schema->catalog->n_metrics; i++) {
         const struct table *t = schema->families[i].table;
-        ck_assert_int_eq(family_write(&sink, &(struct format){0}, &schema->families[i], WALK_ALL),
-                         0);
+        ck_assert_int_eq(
+            family_write(&sink, &(struct format){0}, &schema->families[i], TABLE_WALK_ALL), 0);
         buf_addf(out, "count %lu folded %lu expired %lu\n", (unsigned long)t->quota.used,
                  (unsigned long)t->stats->folded, (unsigned long)t->stats->expired);
     }
@@ -454,9 +453,9 @@ START_TEST(a_line_is_recognised_when_its_template_came_twice)
     }
     struct buf out = BUF_INIT;
     struct format_sink sink = format_sink_text(&out);
-    ck_assert_int_eq(
-        family_write(&sink, &(struct format){0}, &schema_current(s.store)->families[1], WALK_ALL),
-        0);
+    ck_assert_int_eq(family_write(&sink, &(struct format){0}, &schema_current(s.store)->families[1],
+                                  TABLE_WALK_ALL),
+                     0);
     ck_assert_str_eq(buf_string(&out),
                      "# HELP b_total B.\n# TYPE b_total counter\nb_total{x=\"1\"} 2\n"
                      "b_total{x=\"2\"} 2\nb_total{x=\"3\"} 2\nb_total{x=\"4\"} 2\n");

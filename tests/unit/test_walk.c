@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "series/walk.h"
+#include "series/table.h"
 
 #include "series_unit.h"
 
@@ -37,15 +37,15 @@ START_TEST(a_walk_gives_what_a_look_at_every_slot_gives)
             struct table *t = unit_table(store, NAMES[m]);
             rcu_enter();
             fill(t, sizes[i], i % 2 == 0);
-            struct walk walk = walk_begin(t, WALK_ALL);
+            struct table_walk walk = table_walk_begin(t, TABLE_WALK_ALL);
             for (uint32_t slot = 0; slot < table_slots(t); slot++) {
                 const struct series *s = table_at(t, slot);
                 if (s != NULL) {
-                    ck_assert_ptr_eq(walk_next(&walk), s);
+                    ck_assert_ptr_eq(table_walk_next(&walk), s);
                 }
             }
-            ck_assert_ptr_null(walk_next(&walk));
-            ck_assert_ptr_null(walk_next(&walk));
+            ck_assert_ptr_null(table_walk_next(&walk));
+            ck_assert_ptr_null(table_walk_next(&walk));
             rcu_leave();
             schema_close(store);
         }
