@@ -102,7 +102,7 @@ $(foreach b,$(O) $(O)/asan $(O)/tsan,$(b)/unit/test_shortage): WRAPS = $(addpref
 $(O)/fuzz/bin/fuzz_dialogue $(foreach b,$(O) $(O)/asan $(O)/tsan $(O)/cover,$(b)/replay/fuzz_dialogue): WRAPS = $(addprefix -Wl$(comma)--wrap=,\
 	table_find table_make table_is_still_alive table_remove table_cell owner_add cds_lfht_add_unique cds_lfht_del \
 	peer_of_stream peer_of_datagram clock_mono_ms clock_real_ms rcu_wait process_read process_read_other \
-	forget_step)
+	control_forget_step)
 comma := ,
 
 # Five builds beside each other, each with rules of its own below: as shipped, under AddressSanitizer,

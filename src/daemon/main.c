@@ -58,7 +58,7 @@
  * source/statistics      how many lines of each component were applied or rejected
  *
  * event/parse            a line's bytes to a JSON tree
- * event/control          hello, sync, ping and forget taken apart
+ * event/control          hello, sync, ping and forget taken apart; removes what a forget names
  * event/event            one line, checked and applied
  * event/line             a line, and what is found out about it before it is applied
  * event/bytes            comparison, search and hash of short runs of bytes
@@ -76,7 +76,6 @@
  * event/cache            which series the lines of a template update
  * event/cache_store      where the cache keeps its entries
  * event/precreate        series with the value 0 before the first event
- * event/forget           removes the series that a client's forget names
  *
  * ingest/identity        which source a connection or a datagram belongs to
  * ingest/split           bytes to lines

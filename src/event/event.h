@@ -15,7 +15,6 @@
 
 #include "event/apply.h"
 #include "event/control.h"
-#include "event/forget.h"
 #include "event/line.h"
 #include "event/origin.h"
 

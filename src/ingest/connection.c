@@ -365,7 +365,7 @@ static bool may_forget(const struct connection *c, const struct protocol *p, str
 // It walks all series, so it is done in steps, between which others have their access (connection_go_on).
 static void begin_forget(struct connection *c, struct protocol *p, struct event_result *v)
 {
-    c->forget = may_forget(c, p, v) ? forget_new(&v->control.forget) : NULL;
+    c->forget = may_forget(c, p, v) ? control_forget_new(&v->control.forget) : NULL;
     if (c->forget != NULL) {
         atomic_store_explicit(&c->id.source->forgotten, true, memory_order_relaxed);
         return;
@@ -379,11 +379,11 @@ static void begin_forget(struct connection *c, struct protocol *p, struct event_
 bool connection_step_forget(struct connection *c, struct protocol *p)
 {
     identity_set_time(&c->id, p);
-    if (!forget_step(c->forget, p->store, &c->id.origin, CONNECTION_FORGET)) {
+    if (!control_forget_step(c->forget, p->store, &c->id.origin, CONNECTION_FORGET)) {
         return false;
     }
     struct buf reply = BUF_INIT;
-    reply_forget(&reply, forget_end(c->forget));
+    reply_forget(&reply, control_forget_end(c->forget));
     c->forget = NULL;
     answer(c, &reply);
     return true;
@@ -694,7 +694,7 @@ void connection_end(struct connection *c, struct protocol *p)
     buf_free(&c->replies);
     free(c->tail);
     if (c->forget != NULL) {
-        forget_end(c->forget);
+        control_forget_end(c->forget);
     }
     if (c->fd >= 0) {
         close(c->fd);

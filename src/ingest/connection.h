@@ -36,14 +36,14 @@ struct connection {
     struct connection *next; // of the worker's list
     struct connection *prev;
     int fd;
-    bool begun;            // its first line was seen
-    bool named;            // it said hello
-    uint32_t interval_s;   // that its hello promised; 0: none
-    bool skipping;         // inside a line that is too long
-    bool closing;          // nothing is read any more; closed once the replies are gone
-    bool hello_rejected;   // of a datagram: so are the lines behind it
-    bool waiting;          // for its session; nothing is read meanwhile
-    struct forget *forget; // under way; nothing is read meanwhile; NULL: none
+    bool begun;                        // its first line was seen
+    bool named;                        // it said hello
+    uint32_t interval_s;               // that its hello promised; 0: none
+    bool skipping;                     // inside a line that is too long
+    bool closing;                      // nothing is read any more; closed once the replies are gone
+    bool hello_rejected;               // of a datagram: so are the lines behind it
+    bool waiting;                      // for its session; nothing is read meanwhile
+    struct control_forgetting *forget; // under way; nothing is read meanwhile; NULL: none
     struct connection *next_forgetting; // of the worker's queue
     bool queued;                        // in it
     bool replies_full;                  // there was no room for a reply, and nothing was sent since

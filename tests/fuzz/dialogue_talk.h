@@ -82,15 +82,15 @@ TALK_POINT(struct cds_lfht_node *, cds_lfht_add_unique,
            (index, hash, match, key, node))
 TALK_POINT(int, cds_lfht_del, (struct cds_lfht * index, struct cds_lfht_node *node), (index, node))
 
-bool __real_forget_step(struct forget *f, struct series_store *store, const struct origin *origin,
-                        uint32_t slots);
-bool __wrap_forget_step(struct forget *f, struct series_store *store, const struct origin *origin,
-                        uint32_t slots);
+bool __real_control_forget_step(struct control_forgetting *f, struct series_store *store,
+                                const struct origin *origin, uint32_t slots);
+bool __wrap_control_forget_step(struct control_forgetting *f, struct series_store *store,
+                                const struct origin *origin, uint32_t slots);
 
-bool __wrap_forget_step(struct forget *f, struct series_store *store, const struct origin *origin,
-                        uint32_t slots)
+bool __wrap_control_forget_step(struct control_forgetting *f, struct series_store *store,
+                                const struct origin *origin, uint32_t slots)
 {
-    return __real_forget_step(f, store, origin, talk_world->slow ? 2 : slots);
+    return __real_control_forget_step(f, store, origin, talk_world->slow ? 2 : slots);
 }
 
 static inline bool talk_has(const char *text, size_t len, const char *word)

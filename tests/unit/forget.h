@@ -5,15 +5,15 @@
 #ifndef VE_TESTS_FORGET_H
 #define VE_TESTS_FORGET_H
 
-#include "event/forget.h"
+#include "event/control.h"
 
 static inline uint64_t forget_all(struct series_store *store, const struct control_forget *what,
                                   const struct origin *origin)
 {
-    struct forget *f = forget_new(what);
-    while (!forget_step(f, store, origin, 3)) {
+    struct control_forgetting *f = control_forget_new(what);
+    while (!control_forget_step(f, store, origin, 3)) {
     }
-    return forget_end(f);
+    return control_forget_end(f);
 }
 
 #endif

@@ -258,18 +258,18 @@ START_TEST(a_reload_in_the_middle_of_a_forget_begins_it_anew)
     open_two();
     say(&h.origin.owner, A("one", "1"));
     say(&h.origin.owner, B("1"));
-    struct forget *f = forget_new(&what);
+    struct control_forgetting *f = control_forget_new(&what);
     rcu_enter();
-    ck_assert(!forget_step(f, h.store, &h.origin, 1));
+    ck_assert(!control_forget_step(f, h.store, &h.origin, 1));
     rcu_leave();
     static const char fewer[] = "metrics:\n  - {name: b, type: gauge, help: h, labels: [p]}\n";
     ck_assert_int_eq(catalog_load_bytes(&c, "c.yaml", fewer, strlen(fewer), &errs), 0);
     ck_assert_int_eq(schema_reload(h.store, c, &settings, &change), 0);
     rcu_enter();
-    while (!forget_step(f, h.store, &h.origin, 1)) {
+    while (!control_forget_step(f, h.store, &h.origin, 1)) {
     }
     rcu_leave();
-    ck_assert_uint_eq(forget_end(f), 2);
+    ck_assert_uint_eq(control_forget_end(f), 2);
     ck_assert_str_eq(house_samples(&h), "");
     house_close(&h);
 }
