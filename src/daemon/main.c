@@ -70,12 +70,11 @@
  * event/number           JSON numbers where they are read for every line
  * event/origin           what a line's meaning depends on besides its bytes
  * event/plan             a sample, event or batch to a list of updates, with all checks
- * event/place            finds, makes or folds the series of an update
+ * event/place            finds, makes or folds the series of an update; makes series with the value 0 before the first event
  * event/apply            stores updates into series that were found or made
  * event/recipe           which updates the lines of a template make, without their series
  * event/cache            which series the lines of a template update
  * event/cache_store      where the cache keeps its entries
- * event/precreate        series with the value 0 before the first event
  *
  * ingest/identity        which source a connection or a datagram belongs to
  * ingest/split           bytes to lines

@@ -2,7 +2,7 @@
 #include "event/apply.h"
 
 #include "base/clock.h"
-#include "event/precreate.h"
+#include "event/place.h"
 #include "series/exemplar.h"
 
 void apply_commit(struct transaction *transaction, _Atomic uint64_t *account)
@@ -31,7 +31,7 @@ static void show_made(const struct plan *p, struct series_writer *writer, struct
         }
         table_publish(u->family->table, u->series);
         if (u->family->metric->precreate && !u->series->folded) {
-            precreate_siblings(u->family, plan_key(p, u), p->origin, writer, scratch);
+            place_siblings(u->family, plan_key(p, u), p->origin, writer, scratch);
         }
     }
 }

@@ -4,7 +4,6 @@
 #include "event/cache.h"
 #include "event/parse.h"
 #include "event/place.h"
-#include "event/precreate.h"
 #include "event/template.h"
 
 #include <errno.h>
@@ -368,6 +367,6 @@ void event_line(struct event_reader *r, const struct origin *origin, const char 
 void event_precreate(struct event_reader *r, const struct origin_defaults *labels,
                      const struct origin *origin, unsigned component, uint32_t named)
 {
-    precreate_named(schema_current(r->store), component, labels, named, origin, r->placer.writer,
-                    &r->scratch);
+    place_named(schema_current(r->store), component, labels, named, origin, r->placer.writer,
+                &r->scratch);
 }

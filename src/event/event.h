@@ -60,7 +60,7 @@ void event_handle(struct event_reader *r, const struct origin *origin, struct li
 void event_line(struct event_reader *r, const struct origin *origin, const char *line, size_t len,
                 struct event_result *ret);
 
-// precreate_named for the reader's writer.
+// place_named for the reader's writer.
 void event_precreate(struct event_reader *r, const struct origin_defaults *labels,
                      const struct origin *origin, unsigned component, uint32_t named);
 

@@ -26,4 +26,22 @@ bool place_plan(struct placer *placer, struct plan *p, struct rejection *why);
 void place_rejected(struct placer *placer, struct plan *p, struct rejection *why);
 void place_free(struct placer *placer);
 
+/*
+ * place_siblings, place_named: series that exist with value 0 before anything happened, so that a rate sees the first event.
+ *
+ * Shape:   a group is every combination of the values that the metric's labels list (struct label.precreated), for one
+ *          value of each other label. Those of it that the origin may push are made, or none where that would pass a
+ *          limit. `scratch` is for one key at a time.
+ * Threads: any, each with its own writer, inside an RCU section.
+ */
+
+// Makes the siblings of a series with this key, which an event has just made.
+void place_siblings(const struct family *f, const char *key, const struct origin *origin,
+                    struct series_writer *writer, struct buf *scratch);
+// Makes the groups whose own values the labels and the component of a hello name, of every metric with `precreate`. Leaves
+// the id `named` on all of these, and the origin's `made` on those that it makes.
+void place_named(const struct schema *schema, unsigned component,
+                 const struct origin_defaults *labels, uint32_t named, const struct origin *origin,
+                 struct series_writer *writer, struct buf *scratch);
+
 #endif
