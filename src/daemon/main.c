@@ -61,8 +61,7 @@
  * event/control          hello, sync, ping and forget taken apart; removes what a forget names
  * event/event            one line, checked and applied
  * event/line             a line, and what is found out about it before it is applied
- * event/bytes            comparison, search and hash of short runs of bytes
- * event/compact          a line without the blanks between its tokens
+ * event/bytes            comparison, search and hash of short runs of bytes; a line without its blanks
  * event/hole             what is in a hole of a line template: text, a number, a list
  * event/line_template    the fixed bytes of lines, with holes for what differs from line to line
  * event/template         all templates: which one a line has, and when one is made

@@ -2,7 +2,6 @@
 #include "event/template.h"
 
 #include "event/bytes.h"
-#include "event/compact.h"
 #include "event/hole.h"
 #include "series/key.h"
 
@@ -13,7 +12,7 @@
 enum {
     BUCKETS = 256,
     PAGE = 4096,
-    BESIDES = TEMPLATE_SLACK + COMPACT_SLACK + TEMPLATE_SLACK, // bytes of a compact copy
+    BESIDES = TEMPLATE_SLACK + BYTES_COMPACT_SLACK + TEMPLATE_SLACK, // bytes of a compact copy
     COPIES = LINE_MAX_BYTES + TEMPLATE_LINES * BESIDES,
     NUMBERS =
         LINE_MAX_BYTES / 2, // of all lists of a batch, or of the lines that are matched together
@@ -350,7 +349,7 @@ static inline bool is_apart(const char *at, const char *end)
 static const char *compact(char *room, const char *at, size_t len, const char **ret_end)
 {
     char *to = room + TEMPLATE_SLACK;
-    size_t n = compact_write(to, at, len);
+    size_t n = bytes_compact(to, at, len);
     memset(to + n, 0, TEMPLATE_SLACK);
     *ret_end = to + n;
     return n > 0 ? to : NULL;
@@ -744,7 +743,7 @@ void template_learn(struct templates *all, const struct catalog *c, const struct
         return;
     }
     char *at = all->batch + TEMPLATE_SLACK;
-    size_t len = compact_write(at, line->bytes, line->len);
+    size_t len = bytes_compact(at, line->bytes, line->len);
     memset(at + len, 0, TEMPLATE_SLACK);
     const char *end = at + len;
     struct line_template *t = &all->fresh;

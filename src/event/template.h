@@ -2,7 +2,7 @@
 /*
  * template: the fixed bytes of lines that the parser accepted, with holes for what differs from line to line.
  *
- * Shape:   a template is made from a line that was parsed and planned: its compact bytes (event/compact), with holes for the
+ * Shape:   a template is made from a line that was parsed and planned: its compact bytes (event/bytes), with holes for the
  *          values of labels, the value, count or list of values, and the exemplar's label values and timestamp. A line that has
  *          the same bytes outside of the holes, plain text in those for strings (UTF-8 without quote, backslash or control
  *          character) and JSON numbers in those for numbers says what the parser would say, so it need not be asked:

@@ -8,7 +8,7 @@
  * catalogue (a reload), or how many lines are matched together.
  */
 #include "catalog/load.h"
-#include "event/compact.c"
+#include "event/bytes.c"
 #include "event/event.h"
 #include "expose/family.h"
 #include "fuzz.h"
@@ -213,8 +213,8 @@ static void run(const char *text, uint64_t cache)
 
 static void compact_both(const char *line, size_t len)
 {
-    static char forms[2][MOST_INPUT + COMPACT_SLACK];
-    size_t n = compact_write(forms[0], line, len);
+    static char forms[2][MOST_INPUT + BYTES_COMPACT_SLACK];
+    size_t n = bytes_compact(forms[0], line, len);
     must(write_plain(forms[1], line, len) == n, "lengths of compact forms");
     must(memcmp(forms[0], forms[1], n) == 0, "compact forms");
 }

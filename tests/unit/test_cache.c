@@ -14,11 +14,15 @@
 
 static bool narrow; // all does without the wide versions (event/bytes), as a CPU may
 
-// In place of that of event/bytes.
+// In place of that of event/bytes, which is here by another name.
+bool cpu_can_wide(void);
+#define bytes_can_wide cpu_can_wide
+#include "event/bytes.c"
+#undef bytes_can_wide
+
 bool bytes_can_wide(void)
 {
-    return !narrow && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("aes") &&
-           __builtin_cpu_supports("bmi");
+    return !narrow && cpu_can_wide();
 }
 
 // Labels closed and open, an alias, an owned gauge, a ttl, a small limit, an event of several updates.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "event/compact.c"
+#include "event/bytes.c"
 #include "unit.h"
 
 #include <jansson.h>
@@ -7,11 +7,11 @@
 // The compact form of a line in memory of just its size; "": it has none.
 static const char *compact(const char *line)
 {
-    static char out[4096 + COMPACT_SLACK];
+    static char out[4096 + BYTES_COMPACT_SLACK];
     size_t len = strlen(line);
     char *copy = malloc(len > 0 ? len : 1);
     memcpy(copy, line, len);
-    out[compact_write(out, copy, len)] = '\0';
+    out[bytes_compact(out, copy, len)] = '\0';
     free(copy);
     return out;
 }
@@ -104,7 +104,7 @@ START_TEST(no_other_blanks_are_dropped)
     uint64_t random = unit_seed() | 1;
     for (int i = 0; i < 50000; i++) {
         char want[400];
-        char got[400 + COMPACT_SLACK];
+        char got[400 + BYTES_COMPACT_SLACK];
         size_t len = unit_random(&random) % 300;
         char *line = malloc(len > 0 ? len : 1);
         size_t kinds = unit_random(&random) % 2 == 0 ? 14 : sizeof some - 1;
@@ -116,7 +116,7 @@ START_TEST(no_other_blanks_are_dropped)
             }
         }
         size_t n = compact_simply(want, line, len);
-        ck_assert_uint_eq(compact_write(got, line, len), n);
+        ck_assert_uint_eq(bytes_compact(got, line, len), n);
         ck_assert_mem_eq(got, want, n);
         ck_assert_uint_eq(write_plain(got, line, len), n);
         ck_assert_mem_eq(got, want, n);
