@@ -37,18 +37,15 @@ confdir = $(sysconfdir)/virtrigaud-exporter
 
 rel = $(patsubst $(srcdir)/%,%,$(wildcard $(addprefix $(srcdir)/,$(1))))
 MAINS := src/daemon/main.c src/emit/main.c
-# What needs libsystemd, isa-l or GnuTLS has another file, NAME_none.c, for a build without it (SYSTEMD=no,
-# GZIP=no, TLS=no).
-NONE_GZIP := src/expose/gzip_none.c
-NONE_TLS := src/web/tls_none.c
-NONE_SYSTEMD := $(filter-out $(NONE_GZIP) $(NONE_TLS),$(call rel,src/*/*_none.c))
-unused = $(if $(filter no,$($(1))),$(NONE_$(1):_none.c=.c),$(NONE_$(1)))
-UNUSED := $(call unused,SYSTEMD) $(call unused,GZIP) $(call unused,TLS)
+# What needs libsystemd, isa-l or GnuTLS can be left out (SYSTEMD=no, GZIP=no, TLS=no): its file then has a part that does
+# without (VE_HAVE_SYSTEMD and so on), and its tests are not built.
+has = -DVE_HAVE_$(1)=$(if $(filter no,$($(1))),0,1)
+UNTESTED := $(if $(filter no,$(SYSTEMD)),service log_journal) $(if $(filter no,$(GZIP)),gzip) $(if $(filter no,$(TLS)),tls)
 WITHOUT := $(if $(filter no,$(SYSTEMD)),libsystemd) $(if $(filter no,$(GZIP)),libisal) \
 	$(if $(filter no,$(TLS)),gnutls)
 CLIENT := $(call rel,clients/c/client/*.c)
-LIB := $(filter-out $(MAINS) $(UNUSED),$(call rel,src/*/*.c)) $(CLIENT)
-UNIT := $(patsubst tests/%.c,%,$(filter-out $(patsubst %.c,tests/unit/test_%.c,$(notdir $(UNUSED))),$(call rel,tests/unit/test_*.c)))
+LIB := $(filter-out $(MAINS),$(call rel,src/*/*.c)) $(CLIENT)
+UNIT := $(patsubst tests/%.c,%,$(filter-out $(UNTESTED:%=tests/unit/test_%.c),$(call rel,tests/unit/test_*.c)))
 STRESS := $(patsubst tests/%.c,%,$(call rel,tests/stress/stress_*.c))
 MODEL := $(call rel,tests/model/run)
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(call rel,tests/fuzz/fuzz_*.c))
@@ -90,6 +87,7 @@ endif
 
 # xxhash insists on inlining, which -Og does not do.
 VE_CPPFLAGS += $(if $(filter -Og,$(CFLAGS)),-DXXH_NO_INLINE_HINTS=1)
+VE_CPPFLAGS += $(call has,SYSTEMD) $(call has,GZIP) $(call has,TLS)
 VE_CPPFLAGS += -D_GNU_SOURCE -DVE_CONFDIR='"$(confdir)"' -I$(srcdir)/src -I$(srcdir)/clients/c -I$(srcdir)/tests/unit
 VE_CFLAGS := -std=gnu11 -pthread -fno-common $(WERROR) -Wall -Wextra -Wshadow -Wvla -Walloca \
 	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wpointer-arith -Wwrite-strings \

@@ -4,7 +4,6 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/json_writer.h"
-#include "base/log_journal.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -19,7 +18,7 @@ enum {
     LINE_MAX_BYTES = 4096, // with its LF; a pipe takes as much in one piece
     VALUE_MAX_BYTES = 256, // of a value as given, before escapes
     END_MAX_BYTES = 16,    // kept free for the mark of a cut line and its end
-    WAIT_MS = 100          // for room in a pipe
+    WAIT_MS = 100,         // for room in a pipe, or in the journal's socket
 };
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
@@ -35,9 +34,143 @@ static const char *const kind_ids[] = {
 static _Atomic(int) least_level = LOG_LEVEL_INFO;
 static enum log_format line_format = LOG_FORMAT_LOGFMT;
 
+// ---- The journal; none in a build without libsystemd
+
+#if VE_HAVE_SYSTEMD
+#define SD_JOURNAL_SUPPRESS_LOCATION // every line would come from this file
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <systemd/sd-journal.h>
+
+enum {
+    ENTRY_MAX_FIELDS = 16,
+    ENTRY_MAX_BYTES = 10240, // a message, and as many fields as may be
+};
+
+// An entry: its fields, one after the other in `text`.
+struct entry {
+    struct buf text;
+    size_t n;
+    size_t begin[ENTRY_MAX_FIELDS + 1];
+};
+
+static bool is_stderr_journal(void)
+{
+    const char *text = getenv("JOURNAL_STREAM");
+    uintmax_t dev;
+    uintmax_t ino;
+    int end = 0;
+    struct stat st;
+    return text != NULL && sscanf(text, "%" SCNuMAX ":%" SCNuMAX "%n", &dev, &ino, &end) == 2 &&
+           text[end] == '\0' && fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev &&
+           st.st_ino == ino;
+}
+
+static void entry_add(struct entry *e, const char *key, const char *value, size_t len)
+{
+    if (e->n == ENTRY_MAX_FIELDS) {
+        return;
+    }
+    size_t begin = e->text.len;
+    for (const char *k = key; *k != '\0'; k++) {
+        buf_char(&e->text, isalnum((unsigned char)*k) ? (char)toupper((unsigned char)*k) : '_');
+    }
+    buf_char(&e->text, '=');
+    buf_add(&e->text, value, len);
+    if (e->text.failed) {
+        buf_clear(&e->text);
+        e->text.len = begin;
+        return;
+    }
+    e->begin[++e->n] = e->text.len;
+}
+
+/*
+ * Whether the journal's socket is there and would take an entry at once. sd_journal_sendv waits for a journal that reads
+ * nothing for as long as that lasts, and takes an entry that no journal is there for as sent. Whoever waited here in vain
+ * does so once.
+ */
+static bool journal_has_room(void)
+{
+    static const struct sockaddr_un journal = {.sun_family = AF_UNIX,
+                                               .sun_path = "/run/systemd/journal/socket"};
+    static _Atomic bool stuck;
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) { // libsystemd has one, if it ever could
+        return access(journal.sun_path, W_OK) == 0;
+    }
+    bool room = connect(fd, (const struct sockaddr *)&journal, sizeof journal) == 0;
+    if (room) {
+        struct pollfd out = {.fd = fd, .events = POLLOUT};
+        room = poll(&out, 1, atomic_load(&stuck) ? 0 : WAIT_MS) > 0;
+        atomic_store(&stuck, !room);
+    }
+    close(fd);
+    return room;
+}
+
+// Sends one entry: the message, its priority (a digit, as syslog(3) numbers them), the fields that every entry has, MESSAGE_ID
+// unless `id` is NULL, and the pairs, their keys in upper case. Returns whether it was sent; false, too, when a journal that is
+// there does not read.
+static bool journal_send(char priority, const char *id, const char *message, size_t len,
+                         va_list pairs)
+{
+    if (!journal_has_room()) {
+        return false;
+    }
+    char bytes[ENTRY_MAX_BYTES];
+    struct entry e = {.text = {.p = bytes, .cap = sizeof bytes, .max = sizeof bytes}};
+    entry_add(&e, "message", message, len);
+    entry_add(&e, "priority", &priority, 1);
+    entry_add(&e, "syslog_identifier", "virtrigaud-exporter", strlen("virtrigaud-exporter"));
+    if (id != NULL) {
+        entry_add(&e, "message_id", id, strlen(id));
+    }
+    const char *key;
+    while ((key = va_arg(pairs, const char *)) != NULL) {
+        const char *value = va_arg(pairs, const char *);
+        value = value != NULL ? value : "";
+        entry_add(&e, key, value,
+                  text_cut(value, strnlen(value, VALUE_MAX_BYTES + 1), VALUE_MAX_BYTES));
+    }
+    struct iovec fields[ENTRY_MAX_FIELDS];
+    for (size_t i = 0; i < e.n; i++) {
+        fields[i] =
+            (struct iovec){.iov_base = bytes + e.begin[i], .iov_len = e.begin[i + 1] - e.begin[i]};
+    }
+    return sd_journal_sendv(fields, (int)e.n) >= 0;
+}
+
+#else
+
+static bool is_stderr_journal(void)
+{
+    return false;
+}
+
+static bool journal_send(char priority, const char *id, const char *message, size_t len,
+                         va_list pairs)
+{
+    (void)priority;
+    (void)id;
+    (void)message;
+    (void)len;
+    (void)pairs;
+    return false;
+}
+
+#endif
+
+// ---- Lines
+
 void log_setup(enum log_level level, enum log_format format)
 {
-    enum log_format automatic = log_journal_is_stderr() ? LOG_FORMAT_JOURNAL : LOG_FORMAT_LOGFMT;
+    enum log_format automatic = is_stderr_journal() ? LOG_FORMAT_JOURNAL : LOG_FORMAT_LOGFMT;
     line_format = format == LOG_FORMAT_AUTO ? automatic : format;
     log_set_level(level);
 }
@@ -125,7 +258,7 @@ static bool send_entry(enum log_kind kind, enum log_level level, const char *msg
     add_pairs(&message, pairs);
     va_end(pairs);
     size_t len = message.len == bare + 1 ? bare : message.len; // no colon before nothing
-    return log_journal_send(priorities[level], kind_ids[kind], message.p, len, ap);
+    return journal_send(priorities[level], kind_ids[kind], message.p, len, ap);
 }
 
 // A pipe that is not read must not hold the process up. After one wait in vain none is made until it is read again.

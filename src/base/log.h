@@ -15,6 +15,7 @@
  *          A line that stderr does not take within 100 ms is left out, and later ones at once until it
  *          takes lines again.
  * Threads: any; log_setup before the second thread starts, log_set_level at any time.
+ * Source:  sd_journal_sendv(3); $JOURNAL_STREAM in systemd.exec(5).
  * Use:     log_warn("line rejected", "reason", reason, "source", name, NULL);
  *          Only daemon/ and the files that own a thread log; library code returns errors.
  */

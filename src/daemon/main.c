@@ -9,8 +9,6 @@
  * base/invariant         what must hold inside the program
  * base/json_writer       JSON into a buffer
  * base/log               one line for each event, to stderr or to the journal
- * base/log_journal       entries for systemd's journal
- * base/log_journal_none  the same without libsystemd
  * base/num               numbers to text and back
  * base/num_pow10         the powers of ten that num needs
  * base/rate_limit        a token bucket
@@ -85,7 +83,6 @@
  * ingest/ingest          all of them: sockets, start, pause, stop
  *
  * expose/gzip            bytes to a gzip stream
- * expose/gzip_none       the same without isa-l
  * expose/format          the grammar of both formats, and where an exposition goes
  * expose/family          a family of the catalogue with all its series
  * expose/protobuf        families and series as protobuf messages
@@ -104,7 +101,6 @@
  * web/credentials        user and password of a request, and hashes
  * web/webconf            the file of --web.config.file; Go's names of ciphers to a priority string of GnuTLS
  * web/tls                what a handshake needs, and sessions
- * web/tls_none           the same without GnuTLS
  * web/auth               whether a request is let in
  * web/scrape             requests that wait for a rendering, and which is next
  * web/renderer           the thread that renders
@@ -119,7 +115,6 @@
  * daemon/backend         what is shown over HTTP, and the figures that systemctl shows
  * daemon/reload          loads all configuration again, all or nothing; the web configuration when it changes; --reload
  * daemon/service         the sockets that systemd passes, and notifications to it
- * daemon/service_none    the same without systemd
  * daemon/watchdog        notifies systemd's watchdog while all threads make progress
  * daemon/signals         signals, and how the process ends when a thread is stuck
  * daemon/state           series that survive the process

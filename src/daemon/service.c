@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/service.h"
 
+#if VE_HAVE_SYSTEMD
+
 #include "base/clock.h"
 
 #include <errno.h>
@@ -135,3 +137,41 @@ void service_feed_watchdog(void)
 {
     sd_notify(0, "WATCHDOG=1");
 }
+
+#else
+
+int service_take(struct service_fds *ret, struct buf *problem)
+{
+    (void)problem;
+    *ret = (struct service_fds){.stream = -1, .datagram = -1};
+    return 0;
+}
+
+void service_ready(const char *status)
+{
+    (void)status;
+}
+
+void service_reloading(void)
+{
+}
+
+void service_stopping(void)
+{
+}
+
+void service_status(const char *status)
+{
+    (void)status;
+}
+
+uint64_t service_watchdog_us(void)
+{
+    return 0;
+}
+
+void service_feed_watchdog(void)
+{
+}
+
+#endif

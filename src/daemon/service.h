@@ -5,8 +5,8 @@
  * Shape:   sockets come by name, never by order: `events`, `events-datagram`, and any number of `web`. One takes the
  *          place of the path that is set, or of the default address; addresses that are set are served besides. Its
  *          file stays when the daemon ends, so clients that come during a restart find it, and wait. What is said goes
- *          to $NOTIFY_SOCKET; without one nothing is said. service_none.c is the same for a build without libsystemd:
- *          no socket is handed over, and nothing is said.
+ *          to $NOTIFY_SOCKET; without one nothing is said. In a build without libsystemd (SYSTEMD=no) no
+ *          socket is handed over, and nothing is said.
  * Threads: the main thread.
  * Memory:  the descriptors belong to whoever opens ingest and web with them.
  * Source:  sd_listen_fds(3), sd_notify(3), sd_watchdog_enabled(3).

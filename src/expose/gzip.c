@@ -2,6 +2,14 @@
 #include "expose/gzip.h"
 
 #include <errno.h>
+
+bool gzip_is_supported(void)
+{
+    return VE_HAVE_GZIP;
+}
+
+#if VE_HAVE_GZIP
+
 #include <isa-l/igzip_lib.h>
 #include <stdlib.h>
 
@@ -14,11 +22,6 @@ struct gzip {
     struct isal_zstream stream;
     uint8_t level_memory[ISAL_DEF_LVL1_DEFAULT];
 };
-
-bool gzip_is_supported(void)
-{
-    return true;
-}
 
 int gzip_new(struct gzip **ret)
 {
@@ -85,3 +88,39 @@ int gzip_end(struct gzip *g, struct buf *out)
     }
     return rc;
 }
+
+#else
+
+int gzip_new(struct gzip **ret)
+{
+    (void)ret;
+    return -ENOTSUP;
+}
+
+void gzip_free(struct gzip *g)
+{
+    (void)g;
+}
+
+void gzip_begin(struct gzip *g)
+{
+    (void)g;
+}
+
+int gzip_add(struct gzip *g, struct buf *out, const char *bytes, size_t len)
+{
+    (void)g;
+    (void)out;
+    (void)bytes;
+    (void)len;
+    return -ENOTSUP;
+}
+
+int gzip_end(struct gzip *g, struct buf *out)
+{
+    (void)g;
+    (void)out;
+    return -ENOTSUP;
+}
+
+#endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * gzip: bytes to a gzip stream, chosen for speed. The only user of isa-l; gzip_none.c replaces it
- * where there is none (GZIP=no).
+ * gzip: bytes to a gzip stream, chosen for speed. The only user of isa-l; a build without it
+ * (GZIP=no) has none.
  *
  * Shape:   gzip_begin, gzip_add for any number of pieces, gzip_end.
  * Errors:  -ENOMEM, and then `out` holds a part.

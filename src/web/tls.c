@@ -1,10 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "web/tls.h"
 
+#include <errno.h>
+
+bool tls_is_supported(void)
+{
+    return VE_HAVE_TLS;
+}
+
+const char *tls_fault_name(enum tls_fault f)
+{
+    static const char *const names[] = {
+#define FAULT(name, ...) #name,
+#include "web/tls_fault.def"
+    };
+    return names[f];
+}
+
+#if VE_HAVE_TLS
+
 #include "web/webconf.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
@@ -34,11 +51,6 @@ struct tls_session {
     int clear_alert;  // that came during the handshake, or -1
     bool established; // the handshake is over
 };
-
-bool tls_is_supported(void)
-{
-    return true;
-}
 
 static bool is_allowed(const struct tls *t, const char *name)
 {
@@ -279,15 +291,6 @@ void tls_unref(struct tls *t)
     free(t);
 }
 
-const char *tls_fault_name(enum tls_fault f)
-{
-    static const char *const names[] = {
-#define FAULT(name, ...) #name,
-#include "web/tls_fault.def"
-    };
-    return names[f];
-}
-
 // The fatal alert that the socket holds in clear, or -1. OpenSSL sends one so when it does not trust our certificate;
 // GnuTLS cannot decrypt it in TLS 1.3, and in TLS 1.2 says that the client has no certificate.
 static int clear_alert(const struct tls_session *s)
@@ -486,3 +489,77 @@ void tls_shutdown(struct tls_session *s)
 {
     gnutls_bye(s->gnutls, GNUTLS_SHUT_WR);
 }
+
+#else
+
+int tls_new(struct tls **ret, const struct webconf *c, struct errs *errs)
+{
+    (void)ret;
+    (void)c;
+    errs_add(errs, NULL, 0, 0, "tls_server_config", "this build has no TLS");
+    return -EINVAL;
+}
+
+int tls_new_client(struct tls **ret, const struct webconf *c, struct errs *errs)
+{
+    return tls_new(ret, c, errs);
+}
+
+struct tls *tls_ref(struct tls *t)
+{
+    return t;
+}
+
+void tls_unref(struct tls *t)
+{
+    (void)t;
+}
+
+struct tls_session *tls_open(struct tls *t, int fd)
+{
+    (void)t;
+    (void)fd;
+    return NULL;
+}
+
+void tls_close(struct tls_session *s)
+{
+    (void)s;
+}
+
+int tls_handshake(struct tls_session *s, enum tls_fault *fault, const char **detail)
+{
+    (void)s;
+    *fault = TLS_FAULT_other;
+    *detail = "this build has no TLS";
+    return -EPROTO;
+}
+
+bool tls_is_blocked_on_write(const struct tls_session *s)
+{
+    (void)s;
+    return false;
+}
+
+ssize_t tls_recv(struct tls_session *s, void *bytes, size_t n)
+{
+    (void)s;
+    (void)bytes;
+    (void)n;
+    return -ENOTSUP;
+}
+
+ssize_t tls_send(struct tls_session *s, const void *bytes, size_t n)
+{
+    (void)s;
+    (void)bytes;
+    (void)n;
+    return -ENOTSUP;
+}
+
+void tls_shutdown(struct tls_session *s)
+{
+    (void)s;
+}
+
+#endif

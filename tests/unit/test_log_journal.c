@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/log_journal.h"
+#include "base/log.c"
 #include "unit.h"
 
 #include <inttypes.h>
@@ -14,7 +14,7 @@ static bool is_stderr(const char *format, uintmax_t dev, uintmax_t ino)
     snprintf(text, sizeof text, format, dev, ino);
 #pragma GCC diagnostic pop
     setenv("JOURNAL_STREAM", text, 1);
-    return log_journal_is_stderr();
+    return is_stderr_journal();
 }
 
 START_TEST(stderr_is_the_journal_when_the_environment_names_its_inode)
@@ -24,7 +24,7 @@ START_TEST(stderr_is_the_journal_when_the_environment_names_its_inode)
     uintmax_t dev = st.st_dev;
     uintmax_t ino = st.st_ino;
     unsetenv("JOURNAL_STREAM");
-    ck_assert(!log_journal_is_stderr());
+    ck_assert(!is_stderr_journal());
     ck_assert(is_stderr("%ju:%ju", dev, ino));
     ck_assert(!is_stderr("%ju:%ju", dev + 1, ino));
     ck_assert(!is_stderr("%ju:%ju", dev, ino + 1));
