@@ -49,6 +49,11 @@ def served(bench, name):
     return measure
 
 
+def has_form(got, form):
+    """Whether a scrape gave the form that it asked for."""
+    return got["type"] == form if form == "protobuf" else got["encoding"] == form
+
+
 def scraped(bench, name, form, series, buckets, ours):
     """ours: the daemon with the same content."""
     def measure(row):
@@ -56,8 +61,8 @@ def scraped(bench, name, form, series, buckets, ours):
             for _ in bench.rounds():
                 peer.change()
                 got = peer.fetch(form=form)
-                if got["encoding"] != form:
-                    raise Failure("gzip is not offered")
+                if not has_form(got, form):
+                    raise Failure("no mode for protobuf" if form == "protobuf" else "gzip is not offered")
                 row.values.append(got["cpu"])
         row.notes.append(f"{got['bytes'] / 1e6:.2f} MB")
         if ours[form]:
@@ -69,15 +74,15 @@ def scraped(bench, name, form, series, buckets, ours):
 
 
 def our_scrapes(bench, series, fill):
-    """CPU seconds of the daemon for {"plain": …, "gzip": …}, which is empty where it is not offered."""
-    out = {"plain": [], "gzip": []}
+    """CPU seconds of the daemon for {"plain": …, "gzip": …, "protobuf": …}, which is empty where it is not offered."""
+    out = {"plain": [], "gzip": [], "protobuf": []}
     with Daemon(bench, many=series, cache=CACHE) as daemon:
         daemon.send(fill(0))
         for _ in bench.rounds():
             for form, values in out.items():
                 daemon.send(fill(1))
                 got = daemon.fetch(form=form)
-                if got["encoding"] == form:
+                if has_form(got, form):
                     values.append(got["cpu"])
     return out
 
@@ -103,8 +108,11 @@ def all_peers(bench):
                     printed(bench, name, "events", "ns_per_event", "--series", 1000), "stream-1k"),
             row_for(bench, name, "scrape of 100 k series", "ms", scraped(bench, name, "plain", N, 0, ours)),
             row_for(bench, name, "scrape-gzip of 100 k series", "ms", scraped(bench, name, "gzip", N, 0, ours)),
+            row_for(bench, name, "scrape-protobuf of 100 k series", "ms", scraped(bench, name, "protobuf", N, 0, ours)),
             row_for(bench, name, f"scrape-histograms, {HISTOGRAMS:,} of 18 lines", "ms",
                     scraped(bench, name, "plain", HISTOGRAMS, 15, ours_histograms)),
+            row_for(bench, name, f"scrape-protobuf-histograms, {HISTOGRAMS:,} of 15 buckets", "ms",
+                    scraped(bench, name, "protobuf", HISTOGRAMS, 15, ours_histograms)),
             row_for(bench, name, "memory of a counter with four labels, of 100 k", "bytes",
                     printed(bench, name, "memory", "bytes_per_series", "--series", N, "--buckets", 0),
                     "memory-counter"),
