@@ -75,7 +75,7 @@ static inline void owners_take(struct world *w, uint32_t by)
     for (size_t i = 0; i < owners.n; i++) {
         owners.series[i].there = false;
     }
-    house_samples(&w->h);
+    fixture_samples(&w->h);
     for (char *line = w->h.text.p, *end; line != NULL && *line != '\0'; line = end + 1) {
         end = strchr(line, '\n');
         *end = '\0';

@@ -143,7 +143,7 @@ static inline void talk_count(struct world *w, struct client *m)
     if (m->lines >= m->sums_cap) {
         m->sums_cap = m->sums_cap * 2 + 16;
         m->sums = realloc(m->sums, m->sums_cap * sizeof *m->sums);
-        house_must(m->sums != NULL, "no memory");
+        fixture_must(m->sums != NULL, "no memory");
     }
     m->sums[m->lines] = blank ? (struct sums){{0}} : sums_line(m->line.p, m->line.len);
     w->removed |= m->line.len > 0 && talk_has(m->line.p, m->line.len, "forget");
@@ -179,16 +179,16 @@ static inline void talk_check_json(const char *at, size_t len)
     json_error_t err;
     // An id is echoed as it stood, so a number in it may be beyond a double.
     json_t *reply = json_loadb(at, len, JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, &err);
-    house_must(json_is_object(reply) ||
-                   (reply == NULL && json_error_code(&err) == json_error_numeric_overflow),
-               "a reply is no JSON object");
+    fixture_must(json_is_object(reply) ||
+                     (reply == NULL && json_error_code(&err) == json_error_numeric_overflow),
+                 "a reply is no JSON object");
     json_decref(reply);
 }
 
 static inline uint64_t talk_number(const char *line, const char *key)
 {
     const char *at = strstr(line, key);
-    house_must(at != NULL, "a reply lacks a number");
+    fixture_must(at != NULL, "a reply lacks a number");
     return strtoull(at + strlen(key), NULL, 10);
 }
 
@@ -199,7 +199,7 @@ static inline void talk_error(struct world *w, struct client *m, unsigned k, con
     m->strange += strstr(line, "{\"error\":\"bad_control\"") == line ||
                   strstr(line, "{\"error\":\"not_permitted\"") == line ||
                   strstr(line, "{\"error\":\"rate_limited\"") == line; // a forget
-    house_must(number <= m->lines + 1, "an error names a line that was not sent");
+    fixture_must(number <= m->lines + 1, "an error names a line that was not sent");
     if (!w->censored && m->number < MOST_CONNECTIONS && number < MOST_LINES) {
         world_rejected[m->number][number] = 1;
     }
@@ -238,15 +238,15 @@ static inline void talk_listen(struct world *w, unsigned k)
     char bytes[4096];
     ssize_t n;
     do {
-        house_must(connection_flush(m->c) == 0, "a broken connection");
+        fixture_must(connection_flush(m->c) == 0, "a broken connection");
         while ((n = recv(m->fd, bytes, sizeof bytes, MSG_DONTWAIT)) > 0) {
             buf_add(&m->text, bytes, (size_t)n);
         }
     } while (connection_is_waiting(m->c));
-    house_must(buf_string(&m->text) != NULL, "no memory");
+    fixture_must(buf_string(&m->text) != NULL, "no memory");
     for (char *line = m->text.p, *end; line != NULL && *line != '\0'; line = end + 1) {
         end = strchr(line, '\n');
-        house_must(end != NULL, "a reply has no LF");
+        fixture_must(end != NULL, "a reply has no LF");
         *end = '\0';
         talk_reply(w, k, line, (size_t)(end - line));
     }
@@ -262,18 +262,18 @@ static inline void talk_check_lines(struct client *m)
         c->closing || c->waiting || c->forget != NULL || m->unread || connection_is_taken_over(c);
     uint64_t rejected =
         c->rejected - (c->rejected > 0 && c->lines == 0); // it was let in no further
-    house_must(c->rejected == m->errors, "not every rejected line was answered");
+    fixture_must(c->rejected == m->errors, "not every rejected line was answered");
     uint64_t account = c->applied + rejected + m->controls;
-    house_must(account <= c->lines && c->lines <= m->lines + 1, "more lines than were sent");
+    fixture_must(account <= c->lines && c->lines <= m->lines + 1, "more lines than were sent");
     if (!stopped && !c->skipping) {
-        house_must(c->lines == m->lines, "not every line was dealt with");
-        house_must(account + m->blanks == c->lines, "sent is not applied and rejected");
+        fixture_must(c->lines == m->lines, "not every line was dealt with");
+        fixture_must(account + m->blanks == c->lines, "sent is not applied and rejected");
     }
     if (m->based && !stopped) {
         uint64_t position = session_position(c->session);
-        house_must(position <= m->base + c->applied + rejected &&
-                       position >= m->base + c->applied + rejected - m->strange,
-                   "the position of a session is wrong");
+        fixture_must(position <= m->base + c->applied + rejected &&
+                         position >= m->base + c->applied + rejected - m->strange,
+                     "the position of a session is wrong");
     }
 }
 
@@ -316,13 +316,13 @@ static inline void talk_check_accounts(struct world *w)
     uint64_t applied;
     uint64_t rejected;
     talk_unexplained(w, &applied, &rejected);
-    house_must(applied == 0, "accounts and connections differ in what was applied");
-    house_must(rejected == 0, "accounts and connections differ in what was rejected");
+    fixture_must(applied == 0, "accounts and connections differ in what was applied");
+    fixture_must(rejected == 0, "accounts and connections differ in what was rejected");
     uint64_t lost = 0;
     for (unsigned i = 0; i < CATALOG_MAX_COMPONENTS; i++) {
         lost += ingest_lost(w->h.ingest, i);
     }
-    house_must(lost <= w->lost, "more is lost than clients said");
+    fixture_must(lost <= w->lost, "more is lost than clients said");
 }
 
 static inline void talk_check_tables(struct world *w)
@@ -338,25 +338,25 @@ static inline void talk_check_tables(struct world *w)
             const struct series *s = table_at(t, slot);
             bool beyond = s != NULL && (s->record->flags & SERIES_FOLDED) != 0;
             count += s != NULL && !beyond;
-            house_must(s == NULL || s->quota_id < ACCOUNTS, "an account that nobody has");
+            fixture_must(s == NULL || s->quota_id < ACCOUNTS, "an account that nobody has");
             paid[s != NULL ? s->quota_id : 0]++;
         }
-        house_must(count == t->quota.used, "a table counts series that it has not");
-        house_must(count <= w->limit, "a table is beyond its limit");
+        fixture_must(count == t->quota.used, "a table counts series that it has not");
+        fixture_must(count <= w->limit, "a table is beyond its limit");
         all += count;
     }
-    house_must(all == share->quota.used && all <= LIMIT,
-               "the series of all tables are not what is counted");
+    fixture_must(all == share->quota.used && all <= LIMIT,
+                 "the series of all tables are not what is counted");
     for (unsigned i = 1; i < ACCOUNTS; i++) {
-        house_must(paid[i] == share->quotas[i], "an account counts series that nobody made");
+        fixture_must(paid[i] == share->quotas[i], "an account counts series that nobody made");
     }
-    house_must(sessions_known(w->h.ingest->sessions) <= HOUSE_SESSIONS, "too many sessions");
+    fixture_must(sessions_known(w->h.ingest->sessions) <= FIXTURE_SESSIONS, "too many sessions");
     uint32_t at = 0;
     uint32_t sources = 0;
     while (sources_next(w->h.sources, &at) != NULL) {
         sources++;
     }
-    house_must(sources <= HOUSE_SOURCES, "too many sources");
+    fixture_must(sources <= FIXTURE_SOURCES, "too many sources");
 }
 
 // ---- What is said
@@ -366,7 +366,7 @@ static inline void talk_open(struct world *w, unsigned k)
     struct client *m = &w->clients[k];
     int fds[2];
     int room = ROOM;
-    house_must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0, "no socket");
+    fixture_must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0, "no socket");
     setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
     setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
     *m = (struct client){.fd = fds[0], .number = w->connections++};
@@ -376,7 +376,7 @@ static inline void talk_open(struct world *w, unsigned k)
     }
     world_user = k % 2;
     m->c = connection_new(fds[1], world_protocol(w, k));
-    house_must(m->c != NULL, "no memory");
+    fixture_must(m->c != NULL, "no memory");
 }
 
 // Lets the worker of a client read all that the client sent.
@@ -387,8 +387,8 @@ static inline void talk_read(struct world *w, unsigned k)
     talk_busy = (int)(k / (CLIENTS / WORKERS));
     int n = 1;
     while (!c->closing && n > 0) {
-        n = house_read(c, world_protocol(w, k), world_worker(w, k)->input);
-        house_must(n >= 0, "a broken connection");
+        n = fixture_read(c, world_protocol(w, k), world_worker(w, k)->input);
+        fixture_must(n >= 0, "a broken connection");
     }
     talk_busy = busy;
     w->clients[k].unread = false;
@@ -471,9 +471,9 @@ static void talk_say(struct world *w, unsigned k, const char *text, size_t len, 
     for (size_t i = 0; i < len; i++) {
         buf_char(&bytes, talk_byte(w, m, text[i]));
     }
-    house_must(bytes.len == 0 || send(m->fd, bytes.p, bytes.len, MSG_DONTWAIT | MSG_NOSIGNAL) ==
-                                     (ssize_t)bytes.len,
-               "no room");
+    fixture_must(bytes.len == 0 || send(m->fd, bytes.p, bytes.len, MSG_DONTWAIT | MSG_NOSIGNAL) ==
+                                       (ssize_t)bytes.len,
+                 "no room");
     buf_free(&bytes);
     m->unread = true;
     if (reads) {
@@ -517,9 +517,9 @@ static inline void talk_check_datagram(struct world *w, unsigned number)
     }
     bool control = talk_may_control(w->datagram.p, w->datagram.len);
     talk_unexplained(w, &applied, &rejected);
-    house_must(applied + rejected == lines || (control && applied + rejected < lines) ||
-                   (w->datagram.len > EVENT_MAX_LINE && rejected == 1 && applied == 0),
-               "not every line of a datagram was dealt with");
+    fixture_must(applied + rejected == lines || (control && applied + rejected < lines) ||
+                     (w->datagram.len > EVENT_MAX_LINE && rejected == 1 && applied == 0),
+                 "not every line of a datagram was dealt with");
     w->datagram_applied += applied;
     w->datagram_rejected += rejected;
     w->removed |= rejected > 0 || control;
@@ -541,10 +541,10 @@ static inline void talk_send(struct world *w, unsigned user)
     w->lost += talk_lost(w->datagram.p, w->datagram.len);
     world_user = user % USERS;
     talk_busy = 0;
-    house_must(send(w->fds[1], w->datagram.p, w->datagram.len, MSG_DONTWAIT) ==
-                       (ssize_t)w->datagram.len &&
-                   house_datagram(w->fds[0], w->h.p) == 1,
-               "no datagram");
+    fixture_must(send(w->fds[1], w->datagram.p, w->datagram.len, MSG_DONTWAIT) ==
+                         (ssize_t)w->datagram.len &&
+                     fixture_datagram(w->fds[0], w->h.p) == 1,
+                 "no datagram");
     while (datagram_is_open(w->h.p)) {
         datagram_go_on(w->h.p);
     }

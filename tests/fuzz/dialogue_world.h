@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/process.h"
 #include "dialogue_sums.h"
-#include "house.h"
+#include "fixture.h"
 #include "ingest/datagram.h"
 
 #include <errno.h>
@@ -68,7 +68,7 @@ static inline struct catalog *world_catalog(unsigned variant)
     }
     struct errs errs = ERRS_INIT;
     struct catalog *c = NULL;
-    house_must(catalog_load_bytes(&c, "c", text, strlen(text), &errs) == 0, "the catalogue");
+    fixture_must(catalog_load_bytes(&c, "c", text, strlen(text), &errs) == 0, "the catalogue");
     return c;
 }
 
@@ -92,7 +92,7 @@ struct client {
 };
 
 struct world {
-    struct house h;
+    struct fixture h;
     struct client clients[CLIENTS];
     int fds[2];          // for datagrams: the daemon's end, the clients'
     struct buf datagram; // being written
@@ -145,7 +145,7 @@ uint64_t __wrap_clock_real_ms(void);
 
 uint64_t __wrap_clock_mono_ms(void)
 {
-    return HOUSE_NOW_MS + world_ms;
+    return FIXTURE_NOW_MS + world_ms;
 }
 
 uint64_t __wrap_clock_real_ms(void)
@@ -233,12 +233,12 @@ static inline void world_rights(struct world *w, unsigned variant)
     };
     variant %= sizeof all / sizeof all[0];
     struct permission_roles *r = permission_roles_new(all[variant].n);
-    house_must(r != NULL, "no memory");
+    fixture_must(r != NULL, "no memory");
     r->open = all[variant].n == 0;
     for (size_t i = 0; i < all[variant].n; i++) {
         world_entry(&r->entries[i], &all[variant].entries[i]);
     }
-    house_must(ingest_bind_permissions(w->h.ingest, r) == 0, "permissions");
+    fixture_must(ingest_bind_permissions(w->h.ingest, r) == 0, "permissions");
     permission_roles_free(ingest_put_permissions(w->h.ingest, r));
 }
 
@@ -247,17 +247,17 @@ static inline void world_open(struct world *w, uint64_t cache)
     int room = ROOM;
     *w = (struct world){.limit = LIMIT_PER_METRIC};
     world_ms = 0;
-    house_open_workers(&w->h, WORLD_CATALOG, LIMIT, LIMIT_PER_METRIC, WORKERS, WORKERS);
+    fixture_open_workers(&w->h, WORLD_CATALOG, LIMIT, LIMIT_PER_METRIC, WORKERS, WORKERS);
     for (unsigned i = 0; i < WORKERS; i++) {
         struct protocol *p = &w->h.ingest->workers[i].protocol;
         p->clocked = false;
         p->now_ms = clock_mono_ms();
         p->now_real_ms = clock_real_ms();
-        house_must(cache == 0 || event_reader_cache(p->reader, cache) == 0, "no memory");
+        fixture_must(cache == 0 || event_reader_cache(p->reader, cache) == 0, "no memory");
     }
     struct sources *sources = w->h.sources;
     source_leave(sources, source_anonymous(sources, COMPONENT_UNKNOWN), w->h.p->now_ms);
-    house_must(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, w->fds) == 0, "no socket");
+    fixture_must(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, w->fds) == 0, "no socket");
     setsockopt(w->fds[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
 }
 
@@ -268,7 +268,7 @@ static inline void world_close(struct world *w)
     buf_free(&w->datagram);
     buf_free(&w->seen);
     buf_free(&w->plain);
-    house_close(&w->h);
+    fixture_close(&w->h);
 }
 
 // What the main thread does in a second, after some time.
@@ -294,9 +294,9 @@ static inline void world_reload(struct world *w, unsigned variant)
     if ((variant & 4) != 0) {
         settings = (struct schema_settings){.limit = LIMIT / 2, .limit_per_metric = 5};
     }
-    house_must(ingest_adapt(w->h.ingest, c) == 0 &&
-                   schema_reload(w->h.store, c, &settings, &change) == 0,
-               "a reload");
+    fixture_must(ingest_adapt(w->h.ingest, c) == 0 &&
+                     schema_reload(w->h.store, c, &settings, &change) == 0,
+                 "a reload");
     schema_reclaim(w->h.store);
 }
 

@@ -69,7 +69,7 @@ static void look(struct world *w)
     static char *lines[2000];
     size_t n = 0;
     const char *line = "";
-    const char *text = house_text_all(&w->h);
+    const char *text = fixture_text_all(&w->h);
     const char *wrong = exposition_check(text, &line);
     if (wrong != NULL) {
         fprintf(stderr, "%s: %.300s\n", wrong, line);
@@ -80,7 +80,7 @@ static void look(struct world *w)
         end = strchr(at, '\n');
         *end = '\0';
         if (strncmp(at, "virtrigaud_exporter_events_rejected_total", 41) != 0) {
-            house_must(n < sizeof lines / sizeof lines[0], "too long an exposition");
+            fixture_must(n < sizeof lines / sizeof lines[0], "too long an exposition");
             lines[n++] = at;
         }
     }
@@ -187,7 +187,7 @@ static void take_step(struct world *w, const char *step, size_t len)
 static void check_gone(struct world *w)
 {
     static const char *const mortal[] = {"d", "e", "f_info", "h_total"};
-    for (const char *line = house_samples(&w->h); *line != '\0'; line = strchr(line, '\n') + 1) {
+    for (const char *line = fixture_samples(&w->h); *line != '\0'; line = strchr(line, '\n') + 1) {
         size_t len = strcspn(line, "{ ");
         for (size_t i = 0; i < sizeof mortal / sizeof mortal[0]; i++) {
             if (len == strlen(mortal[i]) && strncmp(line, mortal[i], len) == 0) {
@@ -201,8 +201,8 @@ static void check_gone(struct world *w)
 static void check_sums(struct world *w)
 {
     struct sums wanted = talk_sums(w);
-    struct sums shown = sums_shown(house_samples(&w->h));
-    house_must(sums_agree(&shown, &wanted, !w->removed), "counters are not what was sent");
+    struct sums shown = sums_shown(fixture_samples(&w->h));
+    fixture_must(sums_agree(&shown, &wanted, !w->removed), "counters are not what was sent");
 }
 
 // All go, and what hangs on them goes with time.
@@ -223,7 +223,7 @@ static void leave(struct world *w)
     check_gone(w);
     for (unsigned i = 1; i < ACCOUNTS; i++) {
         const struct permission_usage *a = &w->h.ingest->permissions.usages[i];
-        house_must(a->connections == 0 && a->anonymous == 0, "an account counts who has gone");
+        fixture_must(a->connections == 0 && a->anonymous == 0, "an account counts who has gone");
     }
     look(w);
 }
@@ -263,7 +263,7 @@ static struct outcome run(const char *text, uint64_t cache, bool censored)
     watch();
     leave(w);
     unwatch();
-    house_must(buf_string(&w->seen) != NULL && buf_string(&w->plain) != NULL, "no memory");
+    fixture_must(buf_string(&w->seen) != NULL && buf_string(&w->plain) != NULL, "no memory");
     struct outcome result = {w->seen.p, w->plain.p, w->intruded, w->slow,
                              w->rejected + w->datagram_rejected > 0};
     w->seen = w->plain = BUF_INIT;
@@ -297,7 +297,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     signal(SIGPROF, on_alarm);
     char *text = malloc(size + 1);
-    house_must(text != NULL, "no memory");
+    fixture_must(text != NULL, "no memory");
     memcpy(text, data, size);
     text[size] = '\0';
     struct outcome parsed = run(text, 0, false);

@@ -5,7 +5,7 @@
  * a cache of lines as without.
  */
 #include "exposition.h"
-#include "house.h"
+#include "fixture.h"
 
 #include <jansson.h>
 #include <sys/socket.h>
@@ -29,32 +29,32 @@ static void check_replies(int fd, struct buf *all)
     buf_add(all, replies, (size_t)(end - replies));
     for (const char *at = replies; at < end;) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
-        house_must(newline != NULL, "a reply has no LF");
+        fixture_must(newline != NULL, "a reply has no LF");
         json_error_t err;
         // An id is echoed as it stood, so a number in it may be beyond a double.
         json_t *reply =
             json_loadb(at, (size_t)(newline - at), JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, &err);
-        house_must(json_is_object(reply) ||
-                       (reply == NULL && json_error_code(&err) == json_error_numeric_overflow),
-                   "a reply is no JSON object");
+        fixture_must(json_is_object(reply) ||
+                         (reply == NULL && json_error_code(&err) == json_error_numeric_overflow),
+                     "a reply is no JSON object");
         json_decref(reply);
         at = newline + 1;
     }
 }
 
-static void run(struct house *h, const uint8_t *data, size_t size, struct buf *replies)
+static void run(struct fixture *h, const uint8_t *data, size_t size, struct buf *replies)
 {
     int fds[2];
     int room = 1 << 20;
-    house_must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0, "no socket");
+    fixture_must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0, "no socket");
     setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
     setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
     struct connection *c = connection_new(fds[0], h->p);
-    house_must(c != NULL && send(fds[1], data, size, MSG_DONTWAIT) == (ssize_t)size, "no room");
+    fixture_must(c != NULL && send(fds[1], data, size, MSG_DONTWAIT) == (ssize_t)size, "no room");
     shutdown(fds[1], SHUT_WR);
     while (!c->closing) {
-        house_must(house_read(c, h->p, h->ingest->workers[0].input) >= 0, "a broken read");
-        house_must(connection_flush(c) == 0, "a broken flush");
+        fixture_must(fixture_read(c, h->p, h->ingest->workers[0].input) >= 0, "a broken read");
+        fixture_must(connection_flush(c) == 0, "a broken flush");
     }
     check_replies(fds[1], replies);
     connection_free(c, h->p);
@@ -67,19 +67,19 @@ static void run(struct house *h, const uint8_t *data, size_t size, struct buf *r
 // Says the same some times over, and returns all that can be seen of it afterwards, to be freed.
 static char *outcome(const uint8_t *data, size_t size, bool remembers)
 {
-    struct house h;
+    struct fixture h;
     const char *line = "";
     struct buf all = BUF_INIT;
-    house_open(&h, NULL, LIMIT, LIMIT_PER_METRIC);
-    house_must(!remembers || event_reader_cache(h.p->reader, CACHE) == 0, "no memory");
+    fixture_open(&h, NULL, LIMIT, LIMIT_PER_METRIC);
+    fixture_must(!remembers || event_reader_cache(h.p->reader, CACHE) == 0, "no memory");
     for (int i = 0; i < TIMES; i++) {
         run(&h, data, size, &all);
     }
     size_t replies = all.len;
-    buf_str(&all, house_text_all(&h));
-    house_must(buf_string(&all) != NULL, "no memory");
+    buf_str(&all, fixture_text_all(&h));
+    fixture_must(buf_string(&all) != NULL, "no memory");
     char *text = all.p;
-    house_close(&h);
+    fixture_close(&h);
     const char *wrong = exposition_check(text + replies, &line);
     if (wrong != NULL) {
         fprintf(stderr, "%s: %.300s\n", wrong, line);
@@ -95,7 +95,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     char *parsed = outcome(data, size, false);
     char *remembered = outcome(data, size, true);
-    house_must(strcmp(parsed, remembered) == 0, "the cache changes what is seen");
+    fixture_must(strcmp(parsed, remembered) == 0, "the cache changes what is seen");
     free(parsed);
     free(remembered);
     return 0;

@@ -21,15 +21,15 @@ static const char catalog[] =
     "  - {name: s, type: histogram, help: h, component: any, labels: [x], buckets: [1, 2]}\n"
     "  - {name: b_info, type: gauge, help: h, component: any, labels: [x], owner: source}\n";
 
-static void fill(struct house *h)
+static void fill(struct fixture *h)
 {
     struct arena_writer writer = {0};
     uint32_t lease;
     sources_bind(h->sources, h->store, &writer);
     static const char *const names[] = {"one", "two", "three", "four"};
     for (size_t i = 0; i < 4; i++) {
-        const struct source *src = house_enter(h->sources, &writer, COMPONENT_PROVIDER, names[i],
-                                               false, h->p->now_ms, &lease);
+        const struct source *src = fixture_enter(h->sources, &writer, COMPONENT_PROVIDER, names[i],
+                                                 false, h->p->now_ms, &lease);
         h->origin.owner.updater_id = source_updater_id(h->sources, src);
         h->origin.owner.lease = lease;
         char line[128];
@@ -37,17 +37,17 @@ static void fill(struct house *h)
             snprintf(line, sizeof line,
                      "{\"metric\":\"c_total\",\"labels\":{\"x\":\"v%d\",\"o\":\"a\"},\"value\":%g}",
                      k, 1.5 * k);
-            house_line(h, line);
+            fixture_line(h, line);
             snprintf(line, sizeof line,
                      "{\"metric\":\"g\",\"labels\":{\"x\":\"v%d\"},\"value\":%d}", k, -k);
-            house_line(h, line);
+            fixture_line(h, line);
             snprintf(line, sizeof line,
                      "{\"metric\":\"s\",\"labels\":{\"x\":\"\\\"%d\"},\"value\":%d}", k, k);
-            house_line(h, line);
+            fixture_line(h, line);
         }
         snprintf(line, sizeof line, "{\"metric\":\"b_info\",\"labels\":{\"x\":\"%s\"},\"value\":1}",
                  names[i]);
-        house_line(h, line);
+        fixture_line(h, line);
     }
     sources_save(h->sources);
 }
@@ -87,14 +87,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < HEAD || size > MOST) {
         return 0;
     }
-    struct house old;
-    struct house h;
-    house_open(&old, catalog, LIMIT, LIMIT);
+    struct fixture old;
+    struct fixture h;
+    fixture_open(&old, catalog, LIMIT, LIMIT);
     fill(&old);
     struct record_image before = image_of(&old);
-    house_must(record_scan(&before) == 0 && before.damaged == 0, "no image");
+    fixture_must(record_scan(&before) == 0 && before.damaged == 0, "no image");
     struct record_image image = image_of(&old);
-    house_close(&old);
+    fixture_close(&old);
     change(&image, &before, data, size);
     image.power_cut = (data[0] & POWER_CUT) != 0;
     if ((data[0] & CUT) != 0) {
@@ -103,10 +103,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         image.size = ARENA_RESERVED + end % (16 << 10);
         image.base = realloc(image.base, image.size); // so that a read beyond its end is seen
     }
-    house_open(&h, catalog, LIMIT, LIMIT);
+    fixture_open(&h, catalog, LIMIT, LIMIT);
     image_restore(&h, &image);
     const char *line = "";
-    char *text = strdup(house_text_all(&h));
+    char *text = strdup(fixture_text_all(&h));
     const char *wrong = text == NULL ? "no memory" : exposition_check(text, &line);
     if (wrong != NULL) {
         fprintf(stderr, "%s: %.300s\n", wrong, line);
@@ -116,7 +116,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     h.p->now_ms += SOURCE_GRACE_MS + 1000;
     sources_tick(h.sources, h.store, h.p->now_ms);
     schema_reclaim(h.store);
-    house_close(&h);
+    fixture_close(&h);
     image_free(&image);
     image_free(&before);
     return 0;

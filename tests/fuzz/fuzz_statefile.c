@@ -5,7 +5,7 @@
  * must what is left of it when pages of the file in use are lost.
  */
 #include "exposition.h"
-#include "house.h"
+#include "fixture.h"
 #include "source/source_restore.h"
 #include "state/redo.h"
 #include "state/statefile.h"
@@ -44,16 +44,16 @@ static const char lines[] =
 
 static struct record_image base; // a good one, scanned
 
-static void talk(struct house *h)
+static void talk(struct fixture *h)
 {
     int fds[2];
-    house_must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0, "no socket");
+    fixture_must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0, "no socket");
     struct connection *c = connection_new(fds[0], h->p);
-    house_must(c != NULL && send(fds[1], lines, sizeof lines - 1, 0) > 0, "no room");
+    fixture_must(c != NULL && send(fds[1], lines, sizeof lines - 1, 0) > 0, "no room");
     shutdown(fds[1], SHUT_WR);
     while (!c->closing) {
-        house_must(house_read(c, h->p, h->ingest->workers[0].input) >= 0, "a broken read");
-        house_must(connection_flush(c) == 0, "a broken flush");
+        fixture_must(fixture_read(c, h->p, h->ingest->workers[0].input) >= 0, "a broken read");
+        fixture_must(connection_flush(c) == 0, "a broken flush");
     }
     connection_free(c, h->p);
     close(fds[1]);
@@ -68,22 +68,22 @@ static int compare(const void *a, const void *b)
 
 static void make_base(void)
 {
-    struct house h;
+    struct fixture h;
     struct arena_writer writer = {0};
-    house_open(&h, NULL, LIMIT, LIMIT_PER_METRIC);
+    fixture_open(&h, NULL, LIMIT, LIMIT_PER_METRIC);
     sources_bind(h.sources, h.store, &writer);
     talk(&h);
     sources_save(h.sources);
     struct arena *arena = h.store->share.arena;
     base.size = arena_used(arena);
     base.base = calloc(1, base.size + SLACK);
-    house_must(base.base != NULL, "no memory");
+    fixture_must(base.base != NULL, "no memory");
     memcpy(base.base, arena_base(arena), base.size);
-    house_close(&h);
+    fixture_close(&h);
     atomic_store(&layout_of(base.base)->phase, LAYOUT_RUNNING);
     enum statefile_found found;
-    house_must(statefile_parse(&base, &found) == 0 && found == STATEFILE_GOOD && base.n > 5,
-               "the base is no state file");
+    fixture_must(statefile_parse(&base, &found) == 0 && found == STATEFILE_GOOD && base.n > 5,
+                 "the base is no state file");
     qsort(base.handles, base.n, sizeof *base.handles, compare); // as they stand in the file
 }
 
@@ -132,10 +132,10 @@ static void change(char *bytes, uint64_t *size, uint64_t *lost, const uint8_t *d
     }
 }
 
-static void check(struct house *h)
+static void check(struct fixture *h)
 {
     const char *line = "";
-    const char *wrong = exposition_check(house_text_all(h), &line);
+    const char *wrong = exposition_check(fixture_text_all(h), &line);
     if (wrong != NULL) {
         fprintf(stderr, "%s: %.300s\n", wrong, line);
         abort();
@@ -143,7 +143,7 @@ static void check(struct house *h)
 }
 
 // As daemon/state does it, with all workers paused.
-static void lose(struct house *h, struct arena_writer *writer, uint64_t lost)
+static void lose(struct fixture *h, struct arena_writer *writer, uint64_t lost)
 {
     struct arena *arena = h->store->share.arena;
     for (uint64_t at = ARENA_RESERVED; at < arena_used(arena) && lost != 0; lost >>= 1) {
@@ -154,22 +154,23 @@ static void lose(struct house *h, struct arena_writer *writer, uint64_t lost)
     schema_repair(h->store);
     sources_repair(h->sources, writer);
     ingest_repair(h->ingest, false);
-    house_must(schema_repair(h->store) == 0, "what was repaired is not whole");
+    fixture_must(schema_repair(h->store) == 0, "what was repaired is not whole");
 }
 
 static void restore(struct record_image *image, uint64_t lost, bool whole)
 {
-    struct house h;
+    struct fixture h;
     struct arena_writer writer = {0};
     struct restore_owners owners;
     struct restored done = {0};
-    house_open(&h, NULL, LIMIT, LIMIT_PER_METRIC);
+    fixture_open(&h, NULL, LIMIT, LIMIT_PER_METRIC);
     sources_bind(h.sources, h.store, &writer);
     const struct catalog *c = schema_current(h.store)->catalog;
-    house_must(sources_restore(h.sources, image, c, &writer, h.p->now_ms, &owners) == 0,
-               "no memory");
-    house_must(restore_series(h.store, image, &owners, &done) == 0, "no memory");
-    house_must(!whole || (done.series > 4 && image->damaged == 0), "a good file is not taken over");
+    fixture_must(sources_restore(h.sources, image, c, &writer, h.p->now_ms, &owners) == 0,
+                 "no memory");
+    fixture_must(restore_series(h.store, image, &owners, &done) == 0, "no memory");
+    fixture_must(!whole || (done.series > 4 && image->damaged == 0),
+                 "a good file is not taken over");
     restore_owners_free(&owners);
     ingest_restore(h.ingest, image, h.p->now_ms, h.p->now_real_ms);
     talk(&h);
@@ -184,7 +185,7 @@ static void restore(struct record_image *image, uint64_t lost, bool whole)
     sources_tick(h.sources, h.store, h.p->now_ms);
     schema_reclaim(h.store);
     check(&h);
-    house_close(&h);
+    fixture_close(&h);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -195,18 +196,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct record_image image = {.size = base.size};
     uint64_t lost = 0;
     char *room = malloc(base.size + SLACK);
-    house_must(room != NULL, "no memory");
+    fixture_must(room != NULL, "no memory");
     memcpy(room, base.base, base.size + SLACK);
     for (size_t at = 0; at + CHANGE <= size && at < (size_t)MOST * CHANGE; at += CHANGE) {
         change(room, &image.size, &lost, data + at);
     }
     // Memory of just the file's size, so that a read beyond it is seen.
     image.base = malloc(image.size > 0 ? image.size : 1);
-    house_must(image.base != NULL, "no memory");
+    fixture_must(image.base != NULL, "no memory");
     memcpy(image.base, room, image.size);
     free(room);
     enum statefile_found found;
-    house_must(statefile_parse(&image, &found) == 0, "no memory");
+    fixture_must(statefile_parse(&image, &found) == 0, "no memory");
     if (found == STATEFILE_GOOD) {
         image.behind = atomic_load(&layout_of(image.base)->behind) != 0;
         restore(&image, lost, size < CHANGE);

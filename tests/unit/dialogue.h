@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * dialogue: a client of the stream socket in a test, with both ends in one thread: what it says is read by the
- * real connection of a house, step by step, and what it is answered is kept.
+ * real connection of a fixture, step by step, and what it is answered is kept.
  */
 #ifndef VE_TESTS_DIALOGUE_H
 #define VE_TESTS_DIALOGUE_H
 
-#include "house.h"
+#include "fixture.h"
 
 #include <sys/socket.h>
 #include <unistd.h>
 
 struct dialogue {
-    struct house *h;
+    struct fixture *h;
     struct connection *c;
     int fd;             // the client's end
     struct buf replies; // all so far
 };
 
-static inline void dialogue_open(struct dialogue *d, struct house *h)
+static inline void dialogue_open(struct dialogue *d, struct fixture *h)
 {
     int fds[2];
     int room = 1 << 20;
     *d = (struct dialogue){.h = h};
-    house_must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0, "no socket");
+    fixture_must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0, "no socket");
     setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
     d->fd = fds[0];
     d->c = connection_new(fds[1], h->p);
-    house_must(d->c != NULL, "no memory");
+    fixture_must(d->c != NULL, "no memory");
 }
 
 static inline void dialogue_close(struct dialogue *d)
@@ -40,14 +40,15 @@ static inline void dialogue_close(struct dialogue *d)
 static inline void dialogue_send(struct dialogue *d, const char *bytes, size_t len)
 {
     if (len > 0) {
-        house_must(send(d->fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len, "no room");
+        fixture_must(send(d->fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len,
+                     "no room");
     }
 }
 
 // Lets the connection read once, and end what that began. Returns what connection_read does.
 static inline int dialogue_read(struct dialogue *d)
 {
-    return house_read(d->c, d->h->p, d->h->ingest->workers[0].input);
+    return fixture_read(d->c, d->h->p, d->h->ingest->workers[0].input);
 }
 
 // Takes the replies that there are.
@@ -55,10 +56,10 @@ static inline const char *dialogue_replies(struct dialogue *d)
 {
     char bytes[4096];
     ssize_t n;
-    house_must(connection_flush(d->c) == 0, "a broken connection");
+    fixture_must(connection_flush(d->c) == 0, "a broken connection");
     while ((n = recv(d->fd, bytes, sizeof bytes, MSG_DONTWAIT)) > 0) {
         buf_add(&d->replies, bytes, (size_t)n);
-        house_must(connection_flush(d->c) == 0, "a broken connection");
+        fixture_must(connection_flush(d->c) == 0, "a broken connection");
     }
     return buf_string(&d->replies);
 }

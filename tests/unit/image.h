@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * image: what a killed process leaves, taken from the arena of a house that still stands.
+ * image: what a killed process leaves, taken from the arena of a fixture that is still open.
  */
 #ifndef VE_TESTS_IMAGE_H
 #define VE_TESTS_IMAGE_H
 
-#include "house.h"
+#include "fixture.h"
 #include "source/source_restore.h"
 #include "state/redo.h"
 #include "state/restore.h"
 
 // The arena's bytes in memory of their own. Not scanned yet.
-static inline struct record_image image_of(const struct house *h)
+static inline struct record_image image_of(const struct fixture *h)
 {
     struct record_image image = {.size = arena_used(h->store->share.arena)};
     image.base = malloc(image.size);
-    house_must(image.base != NULL, "no memory");
+    fixture_must(image.base != NULL, "no memory");
     memcpy(image.base, h->store->share.base, image.size);
     image.seed = layout_of(image.base)->seed;
     image.lease_from = layout_of(image.base)->lease_from;
@@ -30,7 +30,7 @@ static inline void image_free(struct record_image *image)
 }
 
 // Everything that the daemon does with an image at its start.
-static inline struct restored image_restore(struct house *h, struct record_image *image)
+static inline struct restored image_restore(struct fixture *h, struct record_image *image)
 {
     struct restored done = {0};
     struct restore_owners owners;
@@ -39,11 +39,11 @@ static inline struct restored image_restore(struct house *h, struct record_image
     for (unsigned lane = 0; !image->power_cut && lane < LAYOUT_LANES; lane++) {
         redo_replay(layout_redo(image->base, lane), image->base, ARENA_RESERVED, image->size);
     }
-    house_must(record_scan(image) == 0, "no memory");
+    fixture_must(record_scan(image) == 0, "no memory");
     const struct catalog *c = schema_current(h->store)->catalog;
-    house_must(sources_restore(h->sources, image, c, &writer, h->p->now_ms, &owners) == 0,
-               "no memory");
-    house_must(restore_series(h->store, image, &owners, &done) == 0, "no memory");
+    fixture_must(sources_restore(h->sources, image, c, &writer, h->p->now_ms, &owners) == 0,
+                 "no memory");
+    fixture_must(restore_series(h->store, image, &owners, &done) == 0, "no memory");
     ingest_restore(h->ingest, image, h->p->now_ms, h->p->now_real_ms);
     restore_owners_free(&owners);
     return done;

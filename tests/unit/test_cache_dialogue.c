@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The same conversations with a house that remembers lines and with one that does not: every reply, every series and
+ * The same conversations with a fixture that caches lines and with one that does not: every reply, every series and
  * every figure must be the same. What is said is made of few pieces, so that much of it is remembered, and is damaged
  * now and then; between the words series expire, sources leave, catalogues are loaded anew.
  */
@@ -139,12 +139,12 @@ static struct catalog *load(bool changed)
         *strchr(strstr(text, "limit: 4"), '4') = '6';
         *strchr(strstr(text, "ttl: 3s"), '3') = '9';
     }
-    house_must(catalog_load_bytes(&c, "c", text, strlen(text), &errs) == 0, "the catalogue");
+    fixture_must(catalog_load_bytes(&c, "c", text, strlen(text), &errs) == 0, "the catalogue");
     return c;
 }
 
 // What happens between the words.
-static void disturb(struct house *h, uint64_t *random)
+static void disturb(struct fixture *h, uint64_t *random)
 {
     static const struct schema_settings settings = {.limit = LIMIT,
                                                     .limit_per_metric = LIMIT_PER_METRIC};
@@ -170,7 +170,7 @@ static void disturb(struct house *h, uint64_t *random)
 }
 
 // A client's next words: sometimes it comes, greets, goes, or breaks off inside a line.
-static void speak(struct house *h, struct dialogue *d, struct buf *seen, uint64_t *random)
+static void speak(struct fixture *h, struct dialogue *d, struct buf *seen, uint64_t *random)
 {
     struct buf words = BUF_INIT;
     if (d->h == NULL) {
@@ -196,26 +196,26 @@ static void speak(struct house *h, struct dialogue *d, struct buf *seen, uint64_
 // All that is seen of the conversations of a seed, to be freed. Sets how many lines were remembered.
 static char *converse(uint64_t random, uint64_t cache, uint64_t *ret_hits)
 {
-    struct house h;
+    struct fixture h;
     struct dialogue clients[CLIENTS] = {{0}};
     struct buf seen = BUF_INIT;
-    house_open(&h, CATALOG, LIMIT, LIMIT_PER_METRIC);
+    fixture_open(&h, CATALOG, LIMIT, LIMIT_PER_METRIC);
     ck_assert_int_eq(cache > 0 ? event_reader_cache(h.p->reader, cache) : 0, 0);
     for (int turn = 0; turn < TURNS; turn++) {
         speak(&h, &clients[unit_random(&random) % CLIENTS], &seen, &random);
         if (unit_random(&random) % 8 == 0) {
             disturb(&h, &random);
-            buf_str(&seen, house_text_all(&h));
+            buf_str(&seen, fixture_text_all(&h));
         }
     }
-    buf_str(&seen, house_text_all(&h));
+    buf_str(&seen, fixture_text_all(&h));
     *ret_hits = count_read(&h.p->stats->cache_hits);
     for (int i = 0; i < CLIENTS; i++) {
         if (clients[i].h != NULL) {
             dialogue_close(&clients[i]);
         }
     }
-    house_close(&h);
+    fixture_close(&h);
     ck_assert_ptr_nonnull(buf_string(&seen));
     return seen.p;
 }

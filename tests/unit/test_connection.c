@@ -13,19 +13,19 @@ static const char CATALOG[] = "metrics:\n"
 
 #define A "{\"metric\":\"a_total\"}"
 
-static struct house h;
+static struct fixture h;
 static struct dialogue d;
 
 static void open_both(void)
 {
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     dialogue_open(&d, &h);
 }
 
 static void close_both(void)
 {
     dialogue_close(&d);
-    house_close(&h);
+    fixture_close(&h);
 }
 
 static const char CONVERSATION[] =
@@ -71,7 +71,7 @@ static void converse(const size_t *ends, size_t n)
     ck_assert_int_eq(dialogue_read(&d), 0);
     ck_assert(d.c->closing);
     ck_assert_str_eq(dialogue_replies(&d), ANSWERS);
-    ck_assert_str_eq(house_samples(&h), SAMPLES);
+    ck_assert_str_eq(fixture_samples(&h), SAMPLES);
     ck_assert_uint_eq(ingest_applied(h.ingest, COMPONENT_PROVIDER), 6);
     ck_assert_uint_eq(ingest_lost(h.ingest, COMPONENT_PROVIDER), 2);
     ck_assert_uint_eq(count_read(&h.p->stats->bytes), sizeof CONVERSATION - 1);
@@ -107,7 +107,7 @@ START_TEST(many_lines_come_in_one_read)
     buf_str(&b, "{\"sync\":1}\n");
     ck_assert_str_eq(dialogue_say(&d, b.p, b.len),
                      "{\"sync\":1,\"applied\":3000,\"rejected\":0}\n");
-    ck_assert_str_eq(house_samples(&h), "a_total 3000\n");
+    ck_assert_str_eq(fixture_samples(&h), "a_total 3000\n");
     buf_free(&b);
     close_both();
 }
@@ -138,7 +138,7 @@ START_TEST(a_line_has_at_most_65536_bytes)
         "{\"error\":\"too_long\",\"line\":2,\"detail\":\"longer than 65536 bytes\"}\n");
     ck_assert_str_eq(dialogue_line(&d, A "\n{\"sync\":1}\n"),
                      "{\"sync\":1,\"applied\":2,\"rejected\":1}\n");
-    ck_assert_str_eq(house_samples(&h), "a_total 2\n");
+    ck_assert_str_eq(fixture_samples(&h), "a_total 2\n");
     buf_free(&b);
     close_both();
 }
@@ -172,9 +172,9 @@ START_TEST(the_last_line_counts_without_its_lf)
 {
     open_both();
     ck_assert_str_eq(dialogue_line(&d, A "\n" A), "");
-    ck_assert_str_eq(house_samples(&h), "a_total 1\n");
+    ck_assert_str_eq(fixture_samples(&h), "a_total 1\n");
     ck_assert_str_eq(dialogue_end(&d), "");
-    ck_assert_str_eq(house_samples(&h), "a_total 2\n");
+    ck_assert_str_eq(fixture_samples(&h), "a_total 2\n");
     close_both();
 
     open_both();
@@ -290,7 +290,7 @@ START_TEST(a_reply_other_than_an_error_that_finds_no_room_closes)
         ck_assert(d.c->closing);
         ck_assert(!connection_is_waiting(d.c));
         // Nothing of what stands behind is read any more.
-        ck_assert_str_eq(house_samples(&h), "");
+        ck_assert_str_eq(fixture_samples(&h), "");
         close_both();
     }
 }

@@ -16,19 +16,19 @@ static const char CATALOG[] =
     "{\"error\":\"bad_control\",\"line\":" n ",\"detail\":\"a later hello may only repeat "        \
     "the first or say lost\"}\n"
 
-static struct house h;
+static struct fixture h;
 static struct dialogue d;
 
 static void open_both(void)
 {
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     dialogue_open(&d, &h);
 }
 
 static void close_both(void)
 {
     dialogue_close(&d);
-    house_close(&h);
+    fixture_close(&h);
 }
 
 static uint64_t lost(unsigned component)
@@ -42,7 +42,8 @@ START_TEST(a_first_hello_is_welcome)
     ck_assert_str_eq(
         dialogue_line(&d, HELLO(",\"instance\":\"vc1\",\"labels\":{\"o\":\"1\"},\"lost\":3")),
         WELCOME);
-    ck_assert_str_eq(house_samples(&h), "a_total{o=\"1\",c=\"x\"} 0\na_total{o=\"1\",c=\"y\"} 0\n");
+    ck_assert_str_eq(fixture_samples(&h),
+                     "a_total{o=\"1\",c=\"x\"} 0\na_total{o=\"1\",c=\"y\"} 0\n");
     ck_assert_uint_eq(lost(COMPONENT_PROVIDER), 3);
     uint32_t at = 0;
     const struct source *src = sources_next(h.sources, &at);
@@ -145,7 +146,7 @@ START_TEST(a_refused_hello_closes_after_its_reply)
         "{\"error\":\"bad_control\",\"line\":1,\"detail\":\"session is no string of 1 to 256 "
         "bytes\"}\n");
     ck_assert(d.c->closing);
-    ck_assert_str_eq(house_samples(&h), "");
+    ck_assert_str_eq(fixture_samples(&h), "");
     ck_assert_uint_eq(ingest_rejected(h.ingest, COMPONENT_UNKNOWN, REJECT_bad_control), 1);
     close_both();
 }
@@ -213,22 +214,22 @@ END_TEST
 
 START_TEST(more_sources_than_there_is_room_for_are_refused)
 {
-    house_open(&h, CATALOG, 100, 100);
-    struct dialogue many[HOUSE_SOURCES + 1];
-    for (int i = 0; i <= HOUSE_SOURCES; i++) {
+    fixture_open(&h, CATALOG, 100, 100);
+    struct dialogue many[FIXTURE_SOURCES + 1];
+    for (int i = 0; i <= FIXTURE_SOURCES; i++) {
         char line[100];
         snprintf(line, sizeof line, HELLO(",\"instance\":\"%d\""), i);
         dialogue_open(&many[i], &h);
         ck_assert_str_eq(
             dialogue_line(&many[i], line),
-            i < HOUSE_SOURCES
+            i < FIXTURE_SOURCES
                 ? WELCOME
                 : "{\"error\":\"bad_control\",\"line\":1,\"detail\":\"too many sources\"}\n");
     }
-    for (int i = 0; i <= HOUSE_SOURCES; i++) {
+    for (int i = 0; i <= FIXTURE_SOURCES; i++) {
         dialogue_close(&many[i]);
     }
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -242,23 +243,23 @@ START_TEST(owned_series_go_with_the_last_connection_and_a_grace)
     dialogue_close(&d);
     h.p->now_ms += 40000;
     sources_tick(h.sources, h.store, h.p->now_ms);
-    ck_assert_str_eq(house_samples(&h), "g 1\n");
+    ck_assert_str_eq(fixture_samples(&h), "g 1\n");
     dialogue_close(&second);
     sources_tick(h.sources, h.store, h.p->now_ms + SOURCE_GRACE_MS - 1);
-    ck_assert_str_eq(house_samples(&h), "g 1\n");
+    ck_assert_str_eq(fixture_samples(&h), "g 1\n");
     sources_tick(h.sources, h.store, h.p->now_ms + SOURCE_GRACE_MS);
-    ck_assert_str_eq(house_samples(&h), "");
-    house_close(&h);
+    ck_assert_str_eq(fixture_samples(&h), "");
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(a_source_that_comes_back_keeps_what_it_sets_again)
 {
-    house_open(&h,
-               "metrics:\n"
-               "  - {name: g, type: gauge, help: h, labels: [l], owner: source}\n"
-               "  - {name: x_info, type: gauge, help: h, labels: [v], owner: source}\n",
-               100, 100);
+    fixture_open(&h,
+                 "metrics:\n"
+                 "  - {name: g, type: gauge, help: h, labels: [l], owner: source}\n"
+                 "  - {name: x_info, type: gauge, help: h, labels: [v], owner: source}\n",
+                 100, 100);
     dialogue_open(&d, &h);
     dialogue_line(
         &d, HELLO(",\"instance\":\"i\"") "{\"metric\":\"g\",\"labels\":{\"l\":\"1\"},\"value\":1}\n"
@@ -272,35 +273,35 @@ START_TEST(a_source_that_comes_back_keeps_what_it_sets_again)
         &d,
         HELLO(",\"instance\":\"i\"") "{\"metric\":\"g\",\"labels\":{\"l\":\"2\"},\"value\":2}\n");
     sources_tick(h.sources, h.store, h.p->now_ms + SOURCE_GRACE_MS - 1);
-    ck_assert_str_eq(house_samples(&h), "g{l=\"1\"} 1\ng{l=\"2\"} 2\nx_info{v=\"1\"} 1\n");
+    ck_assert_str_eq(fixture_samples(&h), "g{l=\"1\"} 1\ng{l=\"2\"} 2\nx_info{v=\"1\"} 1\n");
     sources_tick(h.sources, h.store, h.p->now_ms + SOURCE_GRACE_MS);
-    ck_assert_str_eq(house_samples(&h), "g{l=\"2\"} 2\n");
+    ck_assert_str_eq(fixture_samples(&h), "g{l=\"2\"} 2\n");
     close_both();
 }
 END_TEST
 
 START_TEST(a_line_that_only_looks_like_a_hello_counts_its_client)
 {
-    house_open(&h, "metrics:\n  - {name: g, type: gauge, help: h, labels: [l], owner: source}\n",
-               100, 100);
+    fixture_open(&h, "metrics:\n  - {name: g, type: gauge, help: h, labels: [l], owner: source}\n",
+                 100, 100);
     dialogue_open(&d, &h);
     dialogue_line(&d, "{\"metric\":\"g\",\"labels\":{\"l\":\"hello\"},\"value\":1}\n");
-    source_leave(h.sources, d.c->id.source, h.p->now_ms); // the one that the house holds
+    source_leave(h.sources, d.c->id.source, h.p->now_ms); // the one that the fixture holds
     ck_assert(source_is_connected(d.c->id.source));
     dialogue_close(&d);
     sources_tick(h.sources, h.store, h.p->now_ms + SOURCE_GRACE_MS - 1);
-    ck_assert_str_eq(house_samples(&h), "g{l=\"hello\"} 1\n");
+    ck_assert_str_eq(fixture_samples(&h), "g{l=\"hello\"} 1\n");
     sources_tick(h.sources, h.store, h.p->now_ms + SOURCE_GRACE_MS);
-    ck_assert_str_eq(house_samples(&h), "");
-    house_close(&h);
+    ck_assert_str_eq(fixture_samples(&h), "");
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(an_info_series_goes_when_its_source_sends_a_new_one)
 {
-    house_open(&h,
-               "metrics:\n  - {name: x_info, type: gauge, help: h, labels: [v], owner: source}\n",
-               100, 100);
+    fixture_open(&h,
+                 "metrics:\n  - {name: x_info, type: gauge, help: h, labels: [v], owner: source}\n",
+                 100, 100);
     struct dialogue other;
     dialogue_open(&d, &h);
     dialogue_open(&other, &h);
@@ -309,9 +310,9 @@ START_TEST(an_info_series_goes_when_its_source_sends_a_new_one)
     dialogue_line(&other, HELLO(",\"instance\":\"j\"") "{\"metric\":\"x_info\",\"labels\":{\"v\":"
                                                        "\"1\"},\"value\":1}\n");
     dialogue_line(&d, "{\"metric\":\"x_info\",\"labels\":{\"v\":\"2\"},\"value\":1}\n");
-    ck_assert_str_eq(house_samples(&h), "x_info{v=\"1\"} 1\nx_info{v=\"2\"} 1\n");
+    ck_assert_str_eq(fixture_samples(&h), "x_info{v=\"1\"} 1\nx_info{v=\"2\"} 1\n");
     dialogue_line(&other, "{\"metric\":\"x_info\",\"labels\":{\"v\":\"2\"},\"value\":1}\n");
-    ck_assert_str_eq(house_samples(&h), "x_info{v=\"2\"} 1\n");
+    ck_assert_str_eq(fixture_samples(&h), "x_info{v=\"2\"} 1\n");
     dialogue_close(&other);
     close_both();
 }
@@ -319,12 +320,12 @@ END_TEST
 
 START_TEST(one_that_comes_and_goes_owns_nothing_and_is_no_source)
 {
-    house_open(&h,
-               "metrics:\n"
-               "  - {name: g, type: gauge, help: h, labels: [l], owner: source}\n"
-               "  - {name: x_info, type: gauge, help: h, labels: [v], owner: source}\n"
-               "  - {name: a_total, type: counter, help: h, labels: []}\n",
-               100, 100);
+    fixture_open(&h,
+                 "metrics:\n"
+                 "  - {name: g, type: gauge, help: h, labels: [l], owner: source}\n"
+                 "  - {name: x_info, type: gauge, help: h, labels: [v], owner: source}\n"
+                 "  - {name: a_total, type: counter, help: h, labels: []}\n",
+                 100, 100);
     dialogue_open(&d, &h);
     ck_assert_str_eq(dialogue_line(&d, HELLO(",\"instance\":\"i\",\"transient\":true")), WELCOME);
     ck_assert_uint_eq(d.c->id.source->instance_len, 0);
@@ -341,7 +342,7 @@ START_TEST(one_that_comes_and_goes_owns_nothing_and_is_no_source)
     dialogue_close(&d);
     h.p->now_ms += 10 * SOURCE_GRACE_MS;
     sources_tick(h.sources, h.store, h.p->now_ms);
-    ck_assert_str_eq(house_samples(&h),
+    ck_assert_str_eq(fixture_samples(&h),
                      "g{l=\"1\"} 2\nx_info{v=\"1\"} 1\nx_info{v=\"2\"} 1\na_total 1\n");
     // That it is there keeps nothing of the anonymous source.
     dialogue_open(&d, &h);
@@ -351,7 +352,7 @@ START_TEST(one_that_comes_and_goes_owns_nothing_and_is_no_source)
     dialogue_line(&d, HELLO(",\"transient\":true"));
     h.p->now_ms += 2 * SOURCE_GRACE_MS;
     sources_tick(h.sources, h.store, h.p->now_ms);
-    ck_assert_ptr_null(strstr(house_samples(&h), "l=\"2\""));
+    ck_assert_ptr_null(strstr(fixture_samples(&h), "l=\"2\""));
     dialogue_close(&d);
     // A source that sets one of them owns it alone, and takes it along.
     dialogue_open(&d, &h);
@@ -362,8 +363,8 @@ START_TEST(one_that_comes_and_goes_owns_nothing_and_is_no_source)
     dialogue_close(&d);
     h.p->now_ms += 10 * SOURCE_GRACE_MS;
     sources_tick(h.sources, h.store, h.p->now_ms);
-    ck_assert_str_eq(house_samples(&h), "x_info{v=\"1\"} 1\na_total 1\n");
-    house_close(&h);
+    ck_assert_str_eq(fixture_samples(&h), "x_info{v=\"1\"} 1\na_total 1\n");
+    fixture_close(&h);
 }
 END_TEST
 

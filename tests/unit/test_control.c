@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "event/control.h"
 
-#include "house.h"
+#include "fixture.h"
 #include "unit.h"
 
-static struct house h;
+static struct fixture h;
 
 START_TEST(malformed_control_lines_are_refused_with_what_is_wrong)
 {
-    house_open(&h, NULL, 100, 100);
+    fixture_open(&h, NULL, 100, 100);
     static const struct {
         const char *line;
         const char *detail;
@@ -80,37 +80,37 @@ START_TEST(malformed_control_lines_are_refused_with_what_is_wrong)
          "label \"a\" is no label with a string of 1 to 256 bytes", false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct event_result v = house_line(&h, cases[i].line);
+        struct event_result v = fixture_line(&h, cases[i].line);
         ck_assert_msg(v.kind == EVENT_REJECTED && v.rejection.reason == REJECT_bad_control, "%s",
                       cases[i].line);
         ck_assert_str_eq(v.rejection.detail, cases[i].detail);
         ck_assert_msg(v.was_hello == cases[i].hello, "%s", cases[i].line);
         ck_assert_int_eq(v.rejection.element, -1);
     }
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(beside_metric_or_event_a_control_key_is_an_unknown_field)
 {
-    house_open(&h, NULL, 100, 100);
+    fixture_open(&h, NULL, 100, 100);
     static const char *const lines[] = {
         "{\"sync\":1,\"metric\":\"virtrigaud_queue_depth\"}",
         "{\"event\":\"rpc\",\"hello\":{}}",
         "{\"metric\":null,\"ping\":1}",
     };
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
-        struct event_result v = house_line(&h, lines[i]);
+        struct event_result v = fixture_line(&h, lines[i]);
         ck_assert_int_eq(v.rejection.reason, REJECT_unknown_field);
         ck_assert(!v.was_hello);
     }
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(an_id_is_kept_as_it_stood)
 {
-    house_open(&h, NULL, 100, 100);
+    fixture_open(&h, NULL, 100, 100);
     static const char *const ids[] = {
         "1",     "-0.0",         "1e5",   "\"x\\u00e9\"",
         "\"\"",  "\"\\u0000\"",  "1E+2",  "123456789012345678901234567890",
@@ -127,14 +127,14 @@ START_TEST(an_id_is_kept_as_it_stood)
         ck_assert_uint_eq(v.control.id.len, strlen(ids[i]));
         ck_assert(memcmp(v.control.id.p, ids[i], v.control.id.len) == 0);
     }
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(a_hello_is_taken_apart)
 {
-    house_open(&h, NULL, 100, 100);
-    struct event_result v = house_line(
+    fixture_open(&h, NULL, 100, 100);
+    struct event_result v = fixture_line(
         &h, "{\"hello\":{\"component\":\"provider\",\"instance\":\"vc1\",\"labels\":{\"a\":\"b\"},"
             "\"lost\":7,\"transient\":true,\"interval\":3600}}");
     ck_assert_int_eq(v.kind, EVENT_CONTROL);
@@ -150,16 +150,16 @@ START_TEST(a_hello_is_taken_apart)
     ck_assert(hello->has_lost && hello->lost == 7);
     ck_assert(hello->has_transient && hello->transient && hello->interval_s == 3600);
 
-    v = house_line(&h, "{\"hello\":{}}");
+    v = fixture_line(&h, "{\"hello\":{}}");
     ck_assert_int_eq(v.kind, EVENT_CONTROL);
     ck_assert_uint_eq(hello->component, COMPONENT_UNKNOWN);
 
-    v = house_line(&h, "{\"hello\":{\"component\":\"manager\"}}");
+    v = fixture_line(&h, "{\"hello\":{\"component\":\"manager\"}}");
     ck_assert_int_eq(v.kind, EVENT_CONTROL);
     ck_assert_uint_eq(hello->component, COMPONENT_MANAGER);
     ck_assert(hello->instance.len == 0 && !hello->has_labels && !hello->has_lost);
     ck_assert(!hello->has_transient && hello->interval_s == 0);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -172,20 +172,20 @@ static struct event_result hello_with(int n, int len)
         buf_addf(&line, "%s\"l%d\":\"%0*d\"", i > 0 ? "," : "", i, len, 7);
     }
     buf_str(&line, "}}}");
-    struct event_result v = house_bytes(&h, line.p, line.len);
+    struct event_result v = fixture_bytes(&h, line.p, line.len);
     buf_free(&line);
     return v;
 }
 
 START_TEST(the_labels_of_a_hello_have_bounds)
 {
-    house_open(&h, NULL, 100, 100);
+    fixture_open(&h, NULL, 100, 100);
     ck_assert_int_eq(hello_with(CONTROL_MAX_LABELS, 256).kind, EVENT_CONTROL);
     ck_assert_int_eq(hello_with(1, 257).rejection.reason, REJECT_bad_control);
     struct event_result v = hello_with(CONTROL_MAX_LABELS + 1, 1);
     ck_assert_int_eq(v.rejection.reason, REJECT_bad_control);
     ck_assert_str_eq(v.rejection.detail, "too many labels");
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 

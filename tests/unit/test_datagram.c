@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ingest/datagram.h"
 
-#include "house.h"
+#include "fixture.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -15,13 +15,13 @@ static const char CATALOG[] = "metrics:\n"
 #define A "{\"metric\":\"a_total\"}"
 #define HELLO(rest) "{\"hello\":{\"component\":\"provider\"" rest "}}\n"
 
-static struct house h;
+static struct fixture h;
 static int fds[2]; // ours, the client's
 
 static void open_it(void)
 {
     int room = 1 << 20;
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_DGRAM, 0, fds), 0);
     setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
 }
@@ -30,13 +30,13 @@ static void close_it(void)
 {
     close(fds[0]);
     close(fds[1]);
-    house_close(&h);
+    fixture_close(&h);
 }
 
 static void say(const char *bytes, size_t len)
 {
     ck_assert_int_eq(send(fds[1], bytes, len, 0), (ssize_t)len);
-    ck_assert_int_eq(house_datagram(fds[0], h.p), 1);
+    ck_assert_int_eq(fixture_datagram(fds[0], h.p), 1);
 }
 
 static uint64_t rejected(unsigned component, enum reject_reason reason)
@@ -52,13 +52,13 @@ static uint64_t applied(unsigned component)
 START_TEST(a_datagram_carries_lines_and_the_last_lf_may_be_missing)
 {
     open_it();
-    ck_assert_int_eq(house_datagram(fds[0], h.p), 0);
+    ck_assert_int_eq(fixture_datagram(fds[0], h.p), 0);
     static const char *const datagrams[] = {
         A, A "\n", A "\n\n \r\n" A, A "\r\n" A "\n", "[" A "," A "]", "", "\n"};
     for (size_t i = 0; i < sizeof datagrams / sizeof datagrams[0]; i++) {
         say(datagrams[i], strlen(datagrams[i]));
     }
-    ck_assert_str_eq(house_samples(&h), "a_total 8\n");
+    ck_assert_str_eq(fixture_samples(&h), "a_total 8\n");
     ck_assert_uint_eq(applied(COMPONENT_UNKNOWN), 7);
     ck_assert_uint_eq(rejected(COMPONENT_UNKNOWN, REJECT_bad_json), 0);
     close_it();
@@ -69,7 +69,7 @@ START_TEST(a_refused_line_does_not_touch_those_beside_it)
 {
     open_it();
     say(A "\nx\n" A, strlen(A "\nx\n" A));
-    ck_assert_str_eq(house_samples(&h), "a_total 2\n");
+    ck_assert_str_eq(fixture_samples(&h), "a_total 2\n");
     ck_assert_uint_eq(rejected(COMPONENT_UNKNOWN, REJECT_bad_json), 1);
     char byte;
     ck_assert_int_eq(recv(fds[1], &byte, 1, MSG_DONTWAIT), -1);
@@ -86,12 +86,12 @@ START_TEST(a_datagram_has_at_most_65536_bytes)
         buf_char(&b, ' ');
     }
     say(b.p, b.len);
-    ck_assert_str_eq(house_samples(&h), "a_total 2\n");
+    ck_assert_str_eq(fixture_samples(&h), "a_total 2\n");
     buf_char(&b, '\n');
     say(b.p, b.len);
     buf_str(&b, A "\n");
     say(b.p, b.len);
-    ck_assert_str_eq(house_samples(&h), "a_total 2\n");
+    ck_assert_str_eq(fixture_samples(&h), "a_total 2\n");
     ck_assert_uint_eq(rejected(COMPONENT_UNKNOWN, REJECT_too_long), 2);
     buf_free(&b);
     close_it();
@@ -105,7 +105,7 @@ START_TEST(a_hello_holds_for_its_datagram)
         ",\"instance\":\"i\",\"labels\":{\"l\":\"v\"},\"lost\":4") "{\"metric\":\"g\",\"value\":1}"
                                                                    "\n{\"sync\":1}\n{\"ping\":1}";
     say(text, strlen(text));
-    ck_assert_str_eq(house_samples(&h), "g{l=\"v\"} 1\n");
+    ck_assert_str_eq(fixture_samples(&h), "g{l=\"v\"} 1\n");
     ck_assert_uint_eq(applied(COMPONENT_PROVIDER), 1);
     ck_assert_uint_eq(ingest_lost(h.ingest, COMPONENT_PROVIDER), 4);
     say("{\"metric\":\"g\",\"value\":1}", 24);
@@ -120,14 +120,14 @@ START_TEST(a_refused_hello_refuses_what_follows)
     for (size_t i = 0; i < 2; i++) {
         open_it();
         say(texts[i], strlen(texts[i]));
-        ck_assert_str_eq(house_samples(&h), "");
+        ck_assert_str_eq(fixture_samples(&h), "");
         ck_assert_uint_eq(rejected(COMPONENT_UNKNOWN, REJECT_bad_control), 2);
         close_it();
     }
     open_it();
     const char *late = A "\n" HELLO("") A;
     say(late, strlen(late));
-    ck_assert_str_eq(house_samples(&h), "a_total 1\n");
+    ck_assert_str_eq(fixture_samples(&h), "a_total 1\n");
     ck_assert_uint_eq(rejected(COMPONENT_UNKNOWN, REJECT_bad_control), 2);
     close_it();
 }
@@ -143,9 +143,9 @@ START_TEST(forget_needs_a_hello)
     say(set, strlen(set));
     say(forget, strlen(forget));
     ck_assert_uint_eq(rejected(COMPONENT_UNKNOWN, REJECT_bad_control), 1);
-    ck_assert_str_eq(house_samples(&h), "g{l=\"v\"} 1\n");
+    ck_assert_str_eq(fixture_samples(&h), "g{l=\"v\"} 1\n");
     say(both, strlen(both));
-    ck_assert_str_eq(house_samples(&h), "");
+    ck_assert_str_eq(fixture_samples(&h), "");
     close_it();
 }
 END_TEST
@@ -166,9 +166,9 @@ START_TEST(a_source_of_datagrams_is_connected_for_a_minute)
     sources_tick(h.sources, h.store, start + 50000 + SOURCE_DATAGRAM_MS);
     ck_assert(!source_is_connected(src));
     sources_tick(h.sources, h.store, start + 50000 + SOURCE_DATAGRAM_MS + SOURCE_GRACE_MS - 1);
-    ck_assert_str_eq(house_samples(&h), "g{l=\"v\"} 1\n");
+    ck_assert_str_eq(fixture_samples(&h), "g{l=\"v\"} 1\n");
     sources_tick(h.sources, h.store, start + 50000 + SOURCE_DATAGRAM_MS + SOURCE_GRACE_MS);
-    ck_assert_str_eq(house_samples(&h), "");
+    ck_assert_str_eq(fixture_samples(&h), "");
     close_it();
 }
 END_TEST
@@ -232,7 +232,7 @@ START_TEST(a_batch_is_applied_in_the_order_in_which_it_was_sent)
         ck_assert_int_le(n, DATAGRAM_BATCH);
         char want[64];
         snprintf(want, sizeof want, "a_total %d\ng{l=\"v\"} %d\n", read, read - 1);
-        ck_assert_str_eq(house_samples(&h), want);
+        ck_assert_str_eq(fixture_samples(&h), want);
     }
     ck_assert_int_eq(datagram_read(fds[0], h.p), 0);
     ck_assert_uint_eq(applied(COMPONENT_UNKNOWN), 2 * MANY);
@@ -250,14 +250,14 @@ START_TEST(a_datagram_that_is_too_long_is_refused_alone_in_its_batch)
     send_only(A);
     send_only("");
     ck_assert_int_eq(datagram_read(fds[0], h.p), 4);
-    ck_assert_str_eq(house_samples(&h), "a_total 3\n");
+    ck_assert_str_eq(fixture_samples(&h), "a_total 3\n");
     ck_assert_uint_eq(rejected(COMPONENT_UNKNOWN, REJECT_too_long), 1);
     ck_assert_uint_eq(ingest_statistics(h.ingest, 0)->bytes,
                       3 * strlen(A) + 1 + EVENT_MAX_LINE + 1);
     send_only(A); // where the long one was
     send_only(A "\n");
     ck_assert_int_eq(datagram_read(fds[0], h.p), 2);
-    ck_assert_str_eq(house_samples(&h), "a_total 5\n");
+    ck_assert_str_eq(fixture_samples(&h), "a_total 5\n");
     close_it();
 }
 END_TEST
@@ -319,14 +319,14 @@ START_TEST(what_is_behind_a_forget_in_a_batch_waits_for_it)
     send_only(A);
     ck_assert_int_eq(datagram_read(fds[0], h.p), 5);
     ck_assert(datagram_is_open(h.p));
-    ck_assert_str_eq(house_samples(&h), "g{l=\"v\"} 1\n");
+    ck_assert_str_eq(fixture_samples(&h), "g{l=\"v\"} 1\n");
     for (int i = 0; datagram_is_open(h.p); i++) {
         ck_assert_int_lt(i, 100);
         datagram_go_on(h.p);
         uint64_t more = applied(COMPONENT_UNKNOWN);
         ck_assert(more == 0 || applied(COMPONENT_PROVIDER) == 3);
     }
-    ck_assert_str_eq(house_samples(&h), "a_total 2\n");
+    ck_assert_str_eq(fixture_samples(&h), "a_total 2\n");
     ck_assert_uint_eq(applied(COMPONENT_PROVIDER), 3);
     ck_assert_uint_eq(rejected(COMPONENT_PROVIDER, REJECT_bad_json), 1);
     ck_assert_int_eq(datagram_read(fds[0], h.p), 0);
@@ -359,7 +359,7 @@ START_TEST(a_transient_client_may_forget)
         ck_assert_int_lt(i, 100);
         datagram_go_on(h.p);
     }
-    ck_assert_str_eq(house_samples(&h), "a_total 2\n");
+    ck_assert_str_eq(fixture_samples(&h), "a_total 2\n");
     ck_assert(!source_is_connected(source_anonymous(h.sources, COMPONENT_PROVIDER)));
     close_it();
 }

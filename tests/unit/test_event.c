@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "event/event.h"
 
-#include "house.h"
+#include "fixture.h"
 #include "unit.h"
 
 #define Q "{\"metric\":\"virtrigaud_queue_depth\""
@@ -12,7 +12,7 @@
     "\"a\"}"
 #define R "{\"metric\":\"virtrigaud_provider_rpc_requests_total\",\"labels\":"
 
-static struct house h;
+static struct fixture h;
 
 // A line, and how it is refused; reason REJECT_NONE: it is applied.
 struct line_case {
@@ -24,7 +24,7 @@ struct line_case {
 static void expect_all(const struct line_case *cases, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        struct event_result v = house_line(&h, cases[i].line);
+        struct event_result v = fixture_line(&h, cases[i].line);
         enum reject_reason reason = v.kind == EVENT_REJECTED ? v.rejection.reason : REJECT_NONE;
         ck_assert_msg(v.kind != EVENT_CONTROL && reason == cases[i].reason, "%s: %s, %s",
                       cases[i].line, reject_name(reason), v.rejection.detail);
@@ -38,14 +38,14 @@ static void expect_all(const struct line_case *cases, size_t n)
 // Applies lines, then compares all samples.
 static void expect_samples(const char *const *lines, size_t n, const char *samples)
 {
-    house_open(&h, NULL, 1000, 1000);
+    fixture_open(&h, NULL, 1000, 1000);
     for (size_t i = 0; i < n; i++) {
-        struct event_result v = house_line(&h, lines[i]);
+        struct event_result v = fixture_line(&h, lines[i]);
         ck_assert_msg(v.kind == EVENT_APPLIED, "%s: %s, %s", lines[i],
                       reject_name(v.rejection.reason), v.rejection.detail);
     }
-    ck_assert_str_eq(house_samples(&h), samples);
-    house_close(&h);
+    ck_assert_str_eq(fixture_samples(&h), samples);
+    fixture_close(&h);
 }
 
 #define EXPECT_SAMPLES(samples, ...)                                                               \
@@ -79,25 +79,25 @@ END_TEST
 
 START_TEST(a_histogram_observes)
 {
-    house_open(&h, "metrics:\n  - {name: s, type: histogram, help: h, buckets: [0.5, 1, 10]}\n", 9,
-               9);
+    fixture_open(&h, "metrics:\n  - {name: s, type: histogram, help: h, buckets: [0.5, 1, 10]}\n",
+                 9, 9);
     static const char *const values[] = {"0.5", "0.50001", "1", "10.5", "-3", "1e2"};
     for (size_t i = 0; i < 6; i++) {
         char line[100];
         snprintf(line, sizeof line, "{\"metric\":\"s\",%s\"value\":%s}",
                  i % 2 ? "\"op\":\"observe\"," : "", values[i]);
-        ck_assert_int_eq(house_line(&h, line).kind, EVENT_APPLIED);
+        ck_assert_int_eq(fixture_line(&h, line).kind, EVENT_APPLIED);
     }
-    ck_assert_str_eq(house_samples(&h), "s_bucket{le=\"0.5\"} 2\ns_bucket{le=\"1\"} 4\n"
-                                        "s_bucket{le=\"10\"} 4\ns_bucket{le=\"+Inf\"} 6\n"
-                                        "s_sum 109.50001\ns_count 6\n");
-    house_close(&h);
+    ck_assert_str_eq(fixture_samples(&h), "s_bucket{le=\"0.5\"} 2\ns_bucket{le=\"1\"} 4\n"
+                                          "s_bucket{le=\"10\"} 4\ns_bucket{le=\"+Inf\"} 6\n"
+                                          "s_sum 109.50001\ns_count 6\n");
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(an_op_fits_its_type)
 {
-    house_open(&h, NULL, 1000, 1000);
+    fixture_open(&h, NULL, 1000, 1000);
     static const struct line_case cases[] = {
         {S ",\"op\":\"set\",\"value\":1}", REJECT_bad_op, "op \"set\" does not fit a counter"},
         {S ",\"op\":\"observe\",\"value\":1}", REJECT_bad_op,
@@ -115,13 +115,13 @@ START_TEST(an_op_fits_its_type)
         {"{\"event\":\"task_started\",\"op\":null}", REJECT_bad_op, "an event has no op"},
     };
     EXPECT_ALL(cases);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(names_and_fields_are_those_that_exist)
 {
-    house_open(&h, NULL, 1000, 1000);
+    fixture_open(&h, NULL, 1000, 1000);
     static const struct line_case cases[] = {
         {"{}", REJECT_unknown_field, "exactly one of metric and event is wanted"},
         {"{\"labels\":{}}", REJECT_unknown_field, "exactly one of metric and event is wanted"},
@@ -143,13 +143,13 @@ START_TEST(names_and_fields_are_those_that_exist)
         {"{\"event\":7}", REJECT_unknown_event, "the name is no string"},
     };
     EXPECT_ALL(cases);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(labels_are_exactly_those_declared)
 {
-    house_open(&h, NULL, 1000, 1000);
+    fixture_open(&h, NULL, 1000, 1000);
     static const struct line_case cases[] = {
         {Q ",\"value\":1}", REJECT_missing_label, "label \"kind\" is absent or empty"},
         {Q ",\"labels\":{},\"value\":1}", REJECT_missing_label,
@@ -180,14 +180,14 @@ START_TEST(labels_are_exactly_those_declared)
          REJECT_bad_label_value, "label \"code\" is no string of 1 to 256 bytes without NUL"},
     };
     EXPECT_ALL(cases);
-    ck_assert_str_eq(house_text(&h), "");
-    house_close(&h);
+    ck_assert_str_eq(fixture_text(&h), "");
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(values_that_the_catalogue_replaces_are_applied)
 {
-    house_open(&h, NULL, 1000, 1000);
+    fixture_open(&h, NULL, 1000, 1000);
     static const char *const lines[] = {
         R "{\"provider_type\":\"a\",\"method\":\"b\",\"code\":\"Code(42)\"}}",
         R "{\"provider_type\":\"a\",\"method\":\"b\",\"code\":\"Unknown\"}}",
@@ -197,29 +197,29 @@ START_TEST(values_that_the_catalogue_replaces_are_applied)
         "\"component\":\"manager\",\"go_version\":\"o\"},\"value\":1}",
     };
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
-        ck_assert_msg(house_line(&h, lines[i]).kind == EVENT_APPLIED, "%s", lines[i]);
+        ck_assert_msg(fixture_line(&h, lines[i]).kind == EVENT_APPLIED, "%s", lines[i]);
     }
-    const char *text = house_samples(&h);
+    const char *text = fixture_samples(&h);
     ck_assert_ptr_nonnull(strstr(text, ",code=\"UNKNOWN\"} 2\n"));
     ck_assert_ptr_nonnull(strstr(text, ",provider=\"none\"} 3\n"));
     ck_assert_ptr_nonnull(strstr(text, "{version=\"1\",git_sha=\"g\",go_version=\"o\"} 1\n"));
     ck_assert_ptr_null(strstr(text, "Code(42)"));
     // Absent is not empty.
-    ck_assert_int_eq(house_line(&h, "{\"metric\":\"virtrigaud_provider_tasks_inflight\","
-                                    "\"labels\":{\"provider_type\":\"a\"},\"value\":3}")
+    ck_assert_int_eq(fixture_line(&h, "{\"metric\":\"virtrigaud_provider_tasks_inflight\","
+                                      "\"labels\":{\"provider_type\":\"a\"},\"value\":3}")
                          .rejection.reason,
                      REJECT_missing_label);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(a_label_value_has_at_most_256_bytes)
 {
-    house_open(&h, NULL, 1000, 1000);
+    fixture_open(&h, NULL, 1000, 1000);
     char line[400];
     for (int len = 255; len <= 257; len++) {
         snprintf(line, sizeof line, Q ",\"labels\":{\"kind\":\"%0*d\"},\"value\":1}", len, 7);
-        ck_assert_int_eq(house_line(&h, line).kind, len <= 256 ? EVENT_APPLIED : EVENT_REJECTED);
+        ck_assert_int_eq(fixture_line(&h, line).kind, len <= 256 ? EVENT_APPLIED : EVENT_REJECTED);
     }
     // Bytes count, not characters; and not the escapes that JSON spells them with.
     struct buf long_line = BUF_INIT;
@@ -228,9 +228,9 @@ START_TEST(a_label_value_has_at_most_256_bytes)
         buf_str(&long_line, "\\u00e9");
     }
     buf_str(&long_line, "\"},\"value\":1}");
-    ck_assert_int_eq(house_bytes(&h, long_line.p, long_line.len).kind, EVENT_APPLIED);
+    ck_assert_int_eq(fixture_bytes(&h, long_line.p, long_line.len).kind, EVENT_APPLIED);
     buf_free(&long_line);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -239,19 +239,19 @@ START_TEST(aliases_are_rewritten_where_a_label_is_bound_to_them)
     EXPECT_SAMPLES("virtrigaud_vsphere_api_calls_total{method=\"Create\",datacenter=\"d\"} 1\n",
                    "{\"metric\":\"virtrigaud_vsphere_api_calls_total\",\"labels\":{\"method\":"
                    "\"Create\",\"datacenter\":\"d\"}}");
-    house_open(&h,
-               "labels:\n  m: {values: [CreateVM], aliases: {Create: CreateVM}}\n"
-               "metrics:\n  - {name: a_total, type: counter, help: h, labels: [{method: m}]}\n",
-               9, 9);
+    fixture_open(&h,
+                 "labels:\n  m: {values: [CreateVM], aliases: {Create: CreateVM}}\n"
+                 "metrics:\n  - {name: a_total, type: counter, help: h, labels: [{method: m}]}\n",
+                 9, 9);
     static const struct line_case cases[] = {
         {"{\"metric\":\"a_total\",\"labels\":{\"method\":\"Create\"}}", REJECT_NONE, ""},
         {"{\"metric\":\"a_total\",\"labels\":{\"method\":\"CreateVM\"}}", REJECT_NONE, ""},
         {"{\"metric\":\"a_total\",\"labels\":{\"method\":\"create\"}}", REJECT_NONE, ""},
     };
     EXPECT_ALL(cases);
-    ck_assert_str_eq(house_samples(&h),
+    ck_assert_str_eq(fixture_samples(&h),
                      "a_total{method=\"CreateVM\"} 2\na_total{method=\"create\"} 1\n");
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -267,7 +267,7 @@ END_TEST
 
 START_TEST(a_value_is_a_finite_number)
 {
-    house_open(&h, NULL, 1000, 1000);
+    fixture_open(&h, NULL, 1000, 1000);
     static const struct line_case cases[] = {
         {QK "}", REJECT_missing_value, "a value is wanted"},
         {QK ",\"op\":\"add\"}", REJECT_missing_value, "a value is wanted"},
@@ -285,15 +285,15 @@ START_TEST(a_value_is_a_finite_number)
         {QK ",\"value\":1.7976931348623157e308}", REJECT_NONE, ""},
     };
     EXPECT_ALL(cases);
-    ck_assert_str_eq(house_samples(&h),
+    ck_assert_str_eq(fixture_samples(&h),
                      "virtrigaud_queue_depth{kind=\"VMSet\"} 1.7976931348623157e+308\n");
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(a_sum_stays_finite)
 {
-    house_open(&h, NULL, 1000, 1000);
+    fixture_open(&h, NULL, 1000, 1000);
     static const struct line_case cases[] = {
         {S ",\"value\":1e308}", REJECT_NONE, ""},
         {S ",\"value\":1e308}", REJECT_bad_value, "the sum would not be finite"},
@@ -308,13 +308,13 @@ START_TEST(a_sum_stays_finite)
         {QK ",\"value\":5}", REJECT_NONE, ""},
     };
     EXPECT_ALL(cases);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(defaults_of_a_hello_fill_what_a_line_declares)
 {
-    house_open(&h, NULL, 1000, 1000);
+    fixture_open(&h, NULL, 1000, 1000);
     char name[][16] = {"datacenter", "kind", "nothing"};
     char value[][8] = {"dc", "VMSet", "x"};
     struct origin_defaults defaults = {
@@ -334,25 +334,25 @@ START_TEST(defaults_of_a_hello_fill_what_a_line_declares)
          REJECT_NONE, ""},
     };
     EXPECT_ALL(cases);
-    ck_assert_str_eq(house_samples(&h),
+    ck_assert_str_eq(fixture_samples(&h),
                      "virtrigaud_queue_depth{kind=\"VMSet\"} 2\n"
                      "virtrigaud_queue_depth{kind=\"VMClass\"} 3\n"
                      "virtrigaud_vsphere_api_calls_total{method=\"m\",datacenter=\"dc\"} 1\n");
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(a_detail_is_cut_and_never_too_long)
 {
-    house_open(&h, NULL, 1000, 1000);
+    fixture_open(&h, NULL, 1000, 1000);
     char line[2000];
     snprintf(line, sizeof line, "{\"metric\":\"%01500d\"}", 0);
-    struct event_result v = house_line(&h, line);
+    struct event_result v = fixture_line(&h, line);
     ck_assert_uint_eq(strlen(v.rejection.detail), strlen("the catalogue has no metric \"\"") + 80);
     snprintf(line, sizeof line, "{\"%01500d\":1}", 0);
-    v = house_line(&h, line);
+    v = fixture_line(&h, line);
     ck_assert_uint_eq(strlen(v.rejection.detail), strlen("unknown key \"\"") + 64);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 

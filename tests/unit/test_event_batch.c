@@ -2,7 +2,7 @@
 // Batches: all of a line or nothing of it, seen through the whole exposition.
 #include "event/event.h"
 
-#include "house.h"
+#include "fixture.h"
 #include "unit.h"
 
 static const char CATALOG[] =
@@ -22,18 +22,18 @@ static const char CATALOG[] =
     "  - {name: three, value: s, updates: [{observe: h}, {observe: i}, {observe: j}]}\n"
     "  - {name: e, labels: [o], updates: [{add: a_total}, {add: level}]}\n";
 
-static struct house h;
+static struct fixture h;
 
 static void applied(const char *line)
 {
-    struct event_result v = house_line(&h, line);
+    struct event_result v = fixture_line(&h, line);
     ck_assert_msg(v.kind == EVENT_APPLIED, "%s: %s, %s", line, reject_name(v.rejection.reason),
                   v.rejection.detail);
 }
 
 static void refused(const char *line, enum reject_reason reason, int index)
 {
-    struct event_result v = house_line(&h, line);
+    struct event_result v = fixture_line(&h, line);
     ck_assert_msg(v.kind == EVENT_REJECTED && v.rejection.reason == reason &&
                       v.rejection.element == index,
                   "%s: %s at %d, %s", line, reject_name(v.rejection.reason), v.rejection.element,
@@ -49,17 +49,17 @@ static void refused(const char *line, enum reject_reason reason, int index)
 
 START_TEST(a_batch_is_applied_in_order)
 {
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     applied("[" LEVEL("\"value\":5") "," LEVEL("\"op\":\"add\",\"value\":2") "," A("p") "," A(
         "q") "," A("p") "]");
     applied("[{\"metric\":\"h\",\"value\":1},{\"event\":\"e\",\"labels\":{\"o\":\"q\"}},{"
             "\"metric\":\"h\",\"value\":3}]");
     applied("[]");
     applied(" [ ] ");
-    ck_assert_str_eq(house_samples(&h),
+    ck_assert_str_eq(fixture_samples(&h),
                      "a_total{o=\"p\"} 2\na_total{o=\"q\"} 2\nlevel 8\nh_bucket{le=\"1\"} 1\n"
                      "h_bucket{le=\"+Inf\"} 2\nh_sum 4\nh_count 2\n");
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -75,14 +75,14 @@ START_TEST(a_refusal_names_what_it_is_about_and_not_a_neighbour)
         {"[" G("q") "," A("p") "]", "g"},
         {G("q"), "g"},
     };
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     applied(G("p"));
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct event_result v = house_line(&h, cases[i].line);
+        struct event_result v = fixture_line(&h, cases[i].line);
         ck_assert_msg(v.kind == EVENT_REJECTED && strcmp(v.rejection.name, cases[i].name) == 0,
                       "%s: names \"%s\"", cases[i].line, v.rejection.name);
     }
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -120,34 +120,34 @@ START_TEST(a_batch_that_is_refused_leaves_no_trace)
          "]",
          REJECT_unknown_label, 1},
     };
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     applied("[" A("p") "," TWO("p", "x") "," TWO("q", "x") "," G("p") "," INFO("1") "," LEVEL(
         "\"value\":3") "]");
-    char *before = strdup(house_text_all(&h));
+    char *before = strdup(fixture_text_all(&h));
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         refused(cases[i].line, cases[i].reason, cases[i].index);
-        const char *after = house_text_all(&h);
+        const char *after = fixture_text_all(&h);
         ck_assert_msg(strcmp(before, after) == 0, "%s left something", cases[i].line);
     }
     free(before);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(a_batch_after_a_refused_one_begins_anew)
 {
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     refused("[" A("p") "," A("p") ",{}]", REJECT_unknown_field, 2);
     applied("[" A("p") "," A("p") "]");
     applied(A("p"));
-    ck_assert_str_eq(house_samples(&h), "a_total{o=\"p\"} 3\n");
-    house_close(&h);
+    ck_assert_str_eq(fixture_samples(&h), "a_total{o=\"p\"} 3\n");
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(places_of_a_refused_batch_are_free_again)
 {
-    house_open(&h, CATALOG, 3, 3);
+    fixture_open(&h, CATALOG, 3, 3);
     for (int i = 0; i < 100; i++) {
         refused("[" A("p") "," A("q") "," A("p") ",{\"metric\":\"none\"}]", REJECT_unknown_metric,
                 3);
@@ -156,17 +156,17 @@ START_TEST(places_of_a_refused_batch_are_free_again)
     schema_reclaim(h.store);
     applied("[" A("p") "," A("q") "," A("r") "]");
     ck_assert_uint_eq(count_read(&h.store->share.quota.used), 3);
-    ck_assert_uint_eq(strlen(house_samples(&h)), 3 * strlen("a_total{o=\"p\"} 1\n"));
+    ck_assert_uint_eq(strlen(fixture_samples(&h)), 3 * strlen("a_total{o=\"p\"} 1\n"));
     applied(A("s"));
-    ck_assert_ptr_nonnull(strstr(house_samples(&h), "a_total{o=\"other\"} 1\n"));
-    house_close(&h);
+    ck_assert_ptr_nonnull(strstr(fixture_samples(&h), "a_total{o=\"other\"} 1\n"));
+    fixture_close(&h);
 }
 END_TEST
 
 // As many elements as a line holds, all of new series, each met twice.
 START_TEST(a_batch_may_fill_a_whole_line)
 {
-    house_open(&h, CATALOG, 100000, 100000);
+    fixture_open(&h, CATALOG, 100000, 100000);
     struct buf line = BUF_INIT;
     int n = 0;
     for (; line.len < EVENT_MAX_LINE - 110; n++) {
@@ -176,27 +176,27 @@ START_TEST(a_batch_may_fill_a_whole_line)
     ck_assert_int_gt(n, 1000);
     size_t good = line.len;
     buf_str(&line, ",{\"metric\":\"none\"}]");
-    struct event_result v = house_bytes(&h, line.p, line.len);
+    struct event_result v = fixture_bytes(&h, line.p, line.len);
     ck_assert_int_eq(v.rejection.element, n);
-    ck_assert_str_eq(house_text(&h), "");
+    ck_assert_str_eq(fixture_text(&h), "");
     line.len = good;
     buf_char(&line, ']');
-    ck_assert_int_eq(house_bytes(&h, line.p, line.len).kind, EVENT_APPLIED);
+    ck_assert_int_eq(fixture_bytes(&h, line.p, line.len).kind, EVENT_APPLIED);
     ck_assert_uint_eq(count_read(&schema_current(h.store)->families[0].table->quota.used),
                       (n + 1) / 2);
-    ck_assert_ptr_nonnull(strstr(house_samples(&h), "a_total{o=\"0\"} 2\na_total{o=\"1\"} 2\n"));
+    ck_assert_ptr_nonnull(strstr(fixture_samples(&h), "a_total{o=\"0\"} 2\na_total{o=\"1\"} 2\n"));
     buf_free(&line);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(a_newer_info_series_of_a_source_replaces_the_older_one)
 {
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     applied(INFO("1"));
     applied("[" A("p") "," INFO("2") "]");
-    ck_assert_str_eq(house_samples(&h), "a_total{o=\"p\"} 1\nx_info{v=\"2\"} 1\n");
-    house_close(&h);
+    ck_assert_str_eq(fixture_samples(&h), "a_total{o=\"p\"} 1\nx_info{v=\"2\"} 1\n");
+    fixture_close(&h);
 }
 END_TEST
 
@@ -219,15 +219,15 @@ START_TEST(the_reason_is_that_of_the_first_element_that_has_one)
         {"[{},5]", REJECT_unknown_field, 0},
         {"[{\"metric\":\"none\"},{\"a\":1,\"a\":1}]", REJECT_duplicate_field, 1},
     };
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     applied(G("p"));
-    char *before = strdup(house_text_all(&h));
+    char *before = strdup(fixture_text_all(&h));
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         refused(cases[i].line, cases[i].reason, cases[i].index);
-        ck_assert_str_eq(house_text_all(&h), before);
+        ck_assert_str_eq(fixture_text_all(&h), before);
     }
     free(before);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -235,7 +235,7 @@ END_TEST
 
 START_TEST(only_a_sum_that_would_be_infinite_is_refused)
 {
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     applied("{\"event\":\"three\",\"value\":1.7e308}");
     refused("{\"event\":\"three\",\"value\":1.7e308}", REJECT_bad_value, -1);
     applied("[" H("-1.7e308") "," H("1.7e308") "," H("-1.7e308") "]");
@@ -245,9 +245,9 @@ START_TEST(only_a_sum_that_would_be_infinite_is_refused)
         "\"op\":\"add\",\"value\":1.7e308") "]");
     refused(LEVEL("\"op\":\"add\",\"value\":1.7e308"), REJECT_bad_value, -1);
     applied(LEVEL("\"op\":\"add\",\"value\":-1.7e308"));
-    ck_assert_ptr_nonnull(strstr(house_samples(&h), "level 0\n"));
-    ck_assert_ptr_nonnull(strstr(house_samples(&h), "\nh_count 5\n"));
-    house_close(&h);
+    ck_assert_ptr_nonnull(strstr(fixture_samples(&h), "level 0\n"));
+    ck_assert_ptr_nonnull(strstr(fixture_samples(&h), "\nh_count 5\n"));
+    fixture_close(&h);
 }
 END_TEST
 
@@ -268,16 +268,16 @@ START_TEST(a_batch_may_set_an_info_metric_over_and_over)
          "x_info{v=\"3\"} 1\n"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        house_open(&h, CATALOG, 100, 100);
+        fixture_open(&h, CATALOG, 100, 100);
         if (cases[i].first != NULL) {
             applied(cases[i].first);
         }
         applied(cases[i].line);
-        ck_assert_str_eq(house_samples(&h), cases[i].samples);
+        ck_assert_str_eq(fixture_samples(&h), cases[i].samples);
         applied(cases[i].line);
-        ck_assert_str_eq(house_samples(&h), cases[i].samples);
+        ck_assert_str_eq(fixture_samples(&h), cases[i].samples);
         ck_assert_uint_eq(count_read(&h.store->share.quota.used), 1);
-        house_close(&h);
+        fixture_close(&h);
     }
 }
 END_TEST

@@ -2,21 +2,21 @@
 // Events: one line that updates several metrics, or none of them.
 #include "event/event.h"
 
-#include "house.h"
+#include "fixture.h"
 #include "unit.h"
 
-static struct house h;
+static struct fixture h;
 
 static void applied(const char *line)
 {
-    struct event_result v = house_line(&h, line);
+    struct event_result v = fixture_line(&h, line);
     ck_assert_msg(v.kind == EVENT_APPLIED, "%s: %s, %s", line, reject_name(v.rejection.reason),
                   v.rejection.detail);
 }
 
 static void refused(const char *line, enum reject_reason reason, const char *detail)
 {
-    struct event_result v = house_line(&h, line);
+    struct event_result v = fixture_line(&h, line);
     ck_assert_msg(v.kind == EVENT_REJECTED && v.rejection.reason == reason, "%s: %s, %s", line,
                   v.kind == EVENT_REJECTED ? reject_name(v.rejection.reason) : "not refused",
                   v.rejection.detail);
@@ -35,13 +35,13 @@ static void refused(const char *line, enum reject_reason reason, const char *det
 
 START_TEST(an_event_updates_all_its_metrics)
 {
-    house_open(&h, NULL, 1000, 1000);
+    fixture_open(&h, NULL, 1000, 1000);
     applied("{\"event\":\"ip_discovered\",\"labels\":{\"provider_type\":\"a\"},\"value\":7}");
     applied("{\"event\":\"task_started\",\"labels\":{\"provider_type\":\"a\",\"provider\":\"b\"}}");
     applied("{\"event\":\"task_started\",\"labels\":{\"provider_type\":\"a\",\"provider\":\"b\"}}");
     applied(
         "{\"event\":\"task_finished\",\"labels\":{\"provider_type\":\"a\",\"provider\":\"b\"}}");
-    const char *text = house_samples(&h);
+    const char *text = fixture_samples(&h);
     ck_assert_ptr_nonnull(
         strstr(text, "virtrigaud_provider_tasks_inflight{provider_type=\"a\",provider=\"b\"} 1\n"));
     ck_assert_ptr_nonnull(strstr(
@@ -51,15 +51,15 @@ START_TEST(an_event_updates_all_its_metrics)
         "virtrigaud_ip_discovery_duration_seconds_bucket{provider_type=\"a\",le=\"10\"} 1\n"));
     ck_assert_ptr_nonnull(
         strstr(text, "virtrigaud_ip_discovery_duration_seconds_sum{provider_type=\"a\"} 7\n"));
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(an_observe_without_a_value_is_left_out_where_the_value_is_optional)
 {
-    house_open(&h, NULL, 1000, 1000);
+    fixture_open(&h, NULL, 1000, 1000);
     applied(OPERATION("Create", ""));
-    const char *text = house_samples(&h);
+    const char *text = fixture_samples(&h);
     static const char *const outcomes[] = {"success\"} 0\n", "failure\"} 0\n", "error\"} 1\n"};
     for (size_t i = 0; i < sizeof outcomes / sizeof outcomes[0]; i++) {
         char line[200];
@@ -71,32 +71,32 @@ START_TEST(an_observe_without_a_value_is_left_out_where_the_value_is_optional)
     }
     ck_assert_ptr_null(strstr(text, "virtrigaud_vm_operations_duration_seconds"));
     applied(OPERATION("Create", ",\"value\":700"));
-    text = house_samples(&h);
+    text = fixture_samples(&h);
     ck_assert_ptr_nonnull(strstr(
         text, "_bucket{operation=\"Create\",provider_type=\"a\",provider=\"b\",le=\"600\"} 0\n"));
     ck_assert_ptr_nonnull(strstr(
         text, "_bucket{operation=\"Create\",provider_type=\"a\",provider=\"b\",le=\"1800\"} 1\n"));
     ck_assert_ptr_nonnull(
         strstr(text, "_count{operation=\"Create\",provider_type=\"a\",provider=\"b\"} 1\n"));
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(a_conditional_update_counts_where_it_matches)
 {
-    house_open(&h, NULL, 1000, 1000);
+    fixture_open(&h, NULL, 1000, 1000);
     applied(OPERATION("Reconfigure", ""));
     applied(OPERATION("Power", ""));
-    const char *text = house_samples(&h);
+    const char *text = fixture_samples(&h);
     ck_assert_ptr_nonnull(strstr(
         text, OUTCOMES("virtrigaud_vm_reconfigure_total", "provider_type=\"a\"", "0", "0", "1")));
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(an_event_takes_a_value_as_its_catalogue_says)
 {
-    house_open(&h, NULL, 1000, 1000);
+    fixture_open(&h, NULL, 1000, 1000);
     refused("{\"event\":\"ip_discovered\",\"labels\":{\"provider_type\":\"a\"}}",
             REJECT_missing_value, "a value is wanted");
     refused("{\"event\":\"ip_discovered\",\"labels\":{\"provider_type\":\"a\"},\"value\":null}",
@@ -108,14 +108,14 @@ START_TEST(an_event_takes_a_value_as_its_catalogue_says)
             "the value is no finite number");
     refused(OPERATION("Create", ",\"value\":1e999"), REJECT_bad_value,
             "the value is no finite number");
-    ck_assert_str_eq(house_text(&h), "");
-    house_close(&h);
+    ck_assert_str_eq(fixture_text(&h), "");
+    fixture_close(&h);
 }
 END_TEST
 
 static void contains(const char *line)
 {
-    const char *text = house_samples(&h);
+    const char *text = fixture_samples(&h);
     ck_assert_msg(strstr(text, line) != NULL, "%s is not in\n%s", line, text);
 }
 
@@ -123,7 +123,7 @@ static void contains(const char *line)
 
 START_TEST(a_count_multiplies_constants_and_a_list_is_observed)
 {
-    house_open(&h, NULL, 1000, 1000);
+    fixture_open(&h, NULL, 1000, 1000);
     applied("{\"event\":\"task_started\",\"labels\":{\"provider_type\":\"a\",\"provider\":\"b\"},"
             "\"count\":1000000}");
     applied("{\"count\":3,\"event\":\"task_finished\",\"labels\":{\"provider_type\":\"a\","
@@ -131,7 +131,7 @@ START_TEST(a_count_multiplies_constants_and_a_list_is_observed)
     contains("virtrigaud_provider_tasks_inflight{provider_type=\"a\",provider=\"b\"} 999997\n");
     applied(OPERATION("Reconfigure", ",\"count\":4"));
     contains("virtrigaud_vm_reconfigure_total{provider_type=\"a\",outcome=\"error\"} 4\n");
-    ck_assert_ptr_null(strstr(house_samples(&h), "virtrigaud_vm_operations_duration_seconds"));
+    ck_assert_ptr_null(strstr(fixture_samples(&h), "virtrigaud_vm_operations_duration_seconds"));
     applied(OPERATION("Reconfigure", ",\"values\":[0.25,700,0.5]"));
     contains("virtrigaud_vm_reconfigure_total{provider_type=\"a\",outcome=\"error\"} 7\n");
     contains(
@@ -145,13 +145,13 @@ START_TEST(a_count_multiplies_constants_and_a_list_is_observed)
     applied(FOUND ",\"values\":[3]}");
     contains("virtrigaud_ip_discovery_duration_seconds_sum{provider_type=\"a\"} 6\n");
     contains("virtrigaud_ip_discovery_duration_seconds_count{provider_type=\"a\"} 3\n");
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(a_count_and_a_list_have_their_places)
 {
-    house_open(&h, NULL, 1000, 1000);
+    fixture_open(&h, NULL, 1000, 1000);
     refused(FOUND ",\"count\":2}", REJECT_missing_value, "a value is wanted");
     refused(FOUND ",\"count\":2,\"value\":1}", REJECT_bad_value,
             "only one of value, values and count is wanted");
@@ -180,19 +180,19 @@ START_TEST(a_count_and_a_list_have_their_places)
             buf_addf(&line, ",%d", i);
         }
         buf_str(&line, "]}");
-        struct event_result v = house_line(&h, buf_string(&line));
+        struct event_result v = fixture_line(&h, buf_string(&line));
         ck_assert_int_eq(v.kind, n == 1000 ? EVENT_APPLIED : EVENT_REJECTED);
     }
     buf_free(&line);
     contains("virtrigaud_ip_discovery_duration_seconds_count{provider_type=\"a\"} 1000\n");
     contains("virtrigaud_ip_discovery_duration_seconds_sum{provider_type=\"a\"} 499500\n");
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(two_definitions_of_one_label_both_have_their_say)
 {
-    house_open(&h, NULL, 1000, 1000);
+    fixture_open(&h, NULL, 1000, 1000);
     applied("{\"event\":\"reconcile\",\"labels\":{\"kind\":\"VMSet\",\"outcome\":\"requeue\"},"
             "\"value\":1}");
     refused(
@@ -201,12 +201,12 @@ START_TEST(two_definitions_of_one_label_both_have_their_say)
         REJECT_label_value_not_allowed, "label \"outcome\" does not know \"requeue\"");
     applied("{\"event\":\"rpc\",\"labels\":{\"provider_type\":\"a\",\"method\":\"Clone\",\"code\":"
             "\"NotFound\"},\"value\":1}");
-    const char *text = house_samples(&h);
+    const char *text = fixture_samples(&h);
     ck_assert_ptr_nonnull(strstr(text, "{kind=\"VMSet\",outcome=\"requeue\"} 1\n"));
     ck_assert_ptr_nonnull(
         strstr(text, "{provider_type=\"a\",method=\"CloneVM\",code=\"NOT_FOUND\"} 1\n"));
     ck_assert_ptr_null(strstr(text, "vm_operations"));
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -234,20 +234,20 @@ static const char CONDITIONS[] =
 
 START_TEST(conditions_look_behind_aliases_and_at_lists)
 {
-    house_open(&h, CONDITIONS, 100, 100);
+    fixture_open(&h, CONDITIONS, 100, 100);
     applied("{\"event\":\"e\",\"labels\":{\"op\":\"begin\",\"size\":\"s\"},\"value\":9}");
     applied("{\"event\":\"e\",\"labels\":{\"op\":\"go\",\"size\":\"l\"},\"value\":9}");
     applied("{\"event\":\"e\",\"labels\":{\"op\":\"stop\",\"size\":\"l\"},\"value\":9}");
-    ck_assert_str_eq(house_samples(&h),
+    ck_assert_str_eq(fixture_samples(&h),
                      "all_total{op=\"start\"} 5\nall_total{op=\"stop\"} 2.5\n"
                      "some_total{size=\"s\"} 1\nsome_total{size=\"l\"} 2\nlevel 5\n");
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(a_label_that_only_an_unmatched_update_wants_is_unknown)
 {
-    house_open(&h, CONDITIONS, 100, 100);
+    fixture_open(&h, CONDITIONS, 100, 100);
     refused("{\"event\":\"e\",\"labels\":{\"op\":\"pause\",\"size\":\"s\"},\"value\":9}",
             REJECT_unknown_label, "label \"size\" has no meaning here");
     applied("{\"event\":\"e\",\"labels\":{\"op\":\"pause\"},\"value\":9}");
@@ -258,14 +258,14 @@ START_TEST(a_label_that_only_an_unmatched_update_wants_is_unknown)
     // It was not asked for, so what it holds does not matter.
     refused("{\"event\":\"e\",\"labels\":{\"op\":\"pause\",\"size\":7},\"value\":9}",
             REJECT_unknown_label, "label \"size\" has no meaning here");
-    ck_assert_str_eq(house_samples(&h), "all_total{op=\"pause\"} 2.5\n");
-    house_close(&h);
+    ck_assert_str_eq(fixture_samples(&h), "all_total{op=\"pause\"} 2.5\n");
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(a_default_that_no_update_wants_is_no_defect)
 {
-    house_open(&h, CONDITIONS, 100, 100);
+    fixture_open(&h, CONDITIONS, 100, 100);
     char name[] = "size";
     char value[] = "xl";
     struct origin_defaults defaults = {.n = 1, .names = {name}, .values = {value}};
@@ -273,39 +273,39 @@ START_TEST(a_default_that_no_update_wants_is_no_defect)
     applied("{\"event\":\"e\",\"labels\":{\"op\":\"pause\"},\"value\":9}");
     refused("{\"event\":\"e\",\"labels\":{\"op\":\"start\"},\"value\":9}",
             REJECT_label_value_not_allowed, "label \"size\" does not know \"xl\"");
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(labels_of_every_condition_are_required)
 {
-    house_open(&h, CONDITIONS, 100, 100);
+    fixture_open(&h, CONDITIONS, 100, 100);
     refused("{\"event\":\"both\",\"labels\":{\"op\":\"start\"}}", REJECT_missing_label,
             "label \"size\" is absent or empty");
     refused("{\"event\":\"both\",\"labels\":{\"size\":\"l\"}}", REJECT_missing_label,
             "label \"op\" is absent or empty");
     applied("{\"event\":\"both\",\"labels\":{\"op\":\"start\",\"size\":\"s\"}}");
-    ck_assert_str_eq(house_samples(&h), "");
+    ck_assert_str_eq(fixture_samples(&h), "");
     applied("{\"event\":\"both\",\"labels\":{\"op\":\"go\",\"size\":\"l\"}}");
-    ck_assert_str_eq(house_samples(&h), "level 1\n");
-    house_close(&h);
+    ck_assert_str_eq(fixture_samples(&h), "level 1\n");
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(one_refused_update_refuses_the_event)
 {
-    house_open(&h,
-               "metrics:\n"
-               "  - {name: a_total, type: counter, help: h, labels: [l]}\n"
-               "  - {name: g, type: gauge, help: h, labels: [l], series_limit: 1}\n"
-               "events:\n"
-               "  - {name: e, labels: [l], updates: [{add: a_total}, {add: g}]}\n",
-               100, 100);
+    fixture_open(&h,
+                 "metrics:\n"
+                 "  - {name: a_total, type: counter, help: h, labels: [l]}\n"
+                 "  - {name: g, type: gauge, help: h, labels: [l], series_limit: 1}\n"
+                 "events:\n"
+                 "  - {name: e, labels: [l], updates: [{add: a_total}, {add: g}]}\n",
+                 100, 100);
     applied("{\"event\":\"e\",\"labels\":{\"l\":\"x\"}}");
     refused("{\"event\":\"e\",\"labels\":{\"l\":\"y\"}}", REJECT_series_limit,
             "g is at its limit of series");
-    ck_assert_str_eq(house_samples(&h), "a_total{l=\"x\"} 1\ng{l=\"x\"} 1\n");
-    house_close(&h);
+    ck_assert_str_eq(fixture_samples(&h), "a_total{l=\"x\"} 1\ng{l=\"x\"} 1\n");
+    fixture_close(&h);
 }
 END_TEST
 
@@ -313,7 +313,7 @@ END_TEST
 
 START_TEST(an_exemplar_s_time_may_be_a_minute_ahead)
 {
-    house_open(&h, NULL, 1000, 1000);
+    fixture_open(&h, NULL, 1000, 1000);
     for (int ahead = 0; ahead <= 120; ahead += 30) {
         char line[300];
         snprintf(
@@ -327,7 +327,7 @@ START_TEST(an_exemplar_s_time_may_be_a_minute_ahead)
             refused(line, REJECT_bad_exemplar, TIME);
         }
     }
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -358,7 +358,7 @@ START_TEST(an_exemplar_has_128_characters_and_labels_of_text)
         {"{\"labels\":{\"a\":1}}", "label \"a\" is no label with a string"},
         {"{\"labels\":{\"a\":\"b\\u0000\"}}", "label \"a\" is no label with a string"},
     };
-    house_open(&h, NULL, 1000, 1000);
+    fixture_open(&h, NULL, 1000, 1000);
     char line[1000];
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         snprintf(line, sizeof line,
@@ -392,13 +392,13 @@ START_TEST(an_exemplar_has_128_characters_and_labels_of_text)
             buf_free(&b);
         }
     }
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(a_gauge_takes_no_exemplar_and_an_event_of_gauges_neither)
 {
-    house_open(&h, NULL, 1000, 1000);
+    fixture_open(&h, NULL, 1000, 1000);
     refused("{\"metric\":\"virtrigaud_queue_depth\",\"labels\":{\"kind\":\"a\"},\"value\":1,"
             "\"exemplar\":{\"labels\":{}}}",
             REJECT_bad_exemplar, "a gauge has no exemplar");
@@ -406,7 +406,7 @@ START_TEST(a_gauge_takes_no_exemplar_and_an_event_of_gauges_neither)
             "\"exemplar\":{\"labels\":{}}}",
             REJECT_bad_exemplar, "a gauge has no exemplar");
     applied(OPERATION("Create", ",\"exemplar\":{\"labels\":{}}"));
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 

@@ -2,7 +2,7 @@
 // Which of a line's defects is named: the one whose reason comes first in reject.def.
 #include "event/event.h"
 
-#include "house.h"
+#include "fixture.h"
 #include "unit.h"
 
 #include <sys/socket.h>
@@ -106,7 +106,7 @@ static const struct defect defects[] = {
 
 enum { DEFECTS = sizeof defects / sizeof defects[0] };
 
-static struct house h;
+static struct fixture h;
 static const char *client_says; // the reply to the last line
 
 // Sends one line through a connection, since that is what knows of too long ones.
@@ -119,7 +119,7 @@ static const char *reply_to(struct buf *line)
     ck_assert_int_eq(send(fds[1], line->p, line->len, 0), (ssize_t)line->len);
     shutdown(fds[1], SHUT_WR);
     while (!c->closing) {
-        ck_assert_int_ge(house_read(c, h.p, h.ingest->workers[0].input), 0);
+        ck_assert_int_ge(fixture_read(c, h.p, h.ingest->workers[0].input), 0);
     }
     ck_assert_int_eq(connection_flush(c), 0);
     ssize_t n = recv(fds[1], reply, sizeof reply - 1, MSG_DONTWAIT);
@@ -168,9 +168,10 @@ static const char *reason_of(const struct defect *one, const struct defect *two)
 
 static void open_at_limit(void)
 {
-    house_open(&h, CATALOG, 100, 100);
-    struct event_result v = house_line(&h, "{\"metric\":\"g\",\"labels\":{\"a\":\"1\",\"b\":\"1\","
-                                           "\"c\":\"x\",\"o\":\"1\"},\"value\":1}");
+    fixture_open(&h, CATALOG, 100, 100);
+    struct event_result v =
+        fixture_line(&h, "{\"metric\":\"g\",\"labels\":{\"a\":\"1\",\"b\":\"1\","
+                         "\"c\":\"x\",\"o\":\"1\"},\"value\":1}");
     ck_assert_int_eq(v.kind, EVENT_APPLIED);
 }
 
@@ -182,7 +183,7 @@ START_TEST(a_line_without_a_defect_is_applied)
     ck_assert_str_eq(reply_to(&line), "");
     ck_assert_uint_eq(ingest_applied(h.ingest, 0), 1);
     buf_free(&line);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -192,7 +193,7 @@ START_TEST(every_defect_alone_has_its_reason)
     for (size_t i = 0; i < DEFECTS; i++) {
         ck_assert_str_eq(reason_of(&defects[i], &defects[i]), reject_name(defects[i].reason));
     }
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -229,21 +230,21 @@ START_TEST(of_two_defects_the_first_of_the_list_is_named)
         }
     }
     ck_assert_uint_ge(pairs, 2 * 130);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(a_refused_line_leaves_everything_as_it_was)
 {
     open_at_limit();
-    char *before = strdup(house_samples(&h));
+    char *before = strdup(fixture_samples(&h));
     for (size_t i = 0; i < DEFECTS; i++) {
         reason_of(&defects[i], &defects[i]);
     }
-    ck_assert_str_eq(house_samples(&h), before);
+    ck_assert_str_eq(fixture_samples(&h), before);
     ck_assert_str_eq(before, "g{a=\"1\",b=\"1\",c=\"x\",o=\"1\"} 1\n");
     free(before);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 

@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "event/plan.h"
-#include "house.h"
+#include "fixture.h"
 #include "unit.h"
 
 static const char CATALOG[] =
@@ -17,11 +17,11 @@ static const char CATALOG[] =
     "  - {name: e, labels: [a], value: seconds, updates: [{add: two_total, by: 3}, {observe: h}, "
     "{set: g}]}\n";
 
-static struct house h;
+static struct fixture h;
 
 static void apply(const char *line)
 {
-    struct event_result v = house_line(&h, line);
+    struct event_result v = fixture_line(&h, line);
     ck_assert_msg(v.kind == EVENT_APPLIED, "%s: %s", line, v.rejection.detail);
 }
 
@@ -31,7 +31,7 @@ static const char *samples(void)
     static char out[65536];
     const char *next;
     size_t at = 0;
-    for (const char *line = house_open_text(&h, house_wants_catalog, false); *line != '\0';
+    for (const char *line = fixture_open_text(&h, fixture_wants_catalog, false); *line != '\0';
          line = next) {
         next = strchr(line, '\n') + 1;
         if (*line != '#') {
@@ -46,7 +46,7 @@ static const char *samples(void)
 
 START_TEST(the_last_exemplar_of_a_counter_and_of_each_bucket_is_shown)
 {
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     apply("{\"metric\":\"c_total\",\"labels\":{\"a\":\"1\"},\"value\":2,\"exemplar\":"
           "{\"labels\":{\"trace_id\":\"old, which is longer\"},\"timestamp\":1e9}}");
     apply("{\"metric\":\"c_total\",\"labels\":{\"a\":\"1\"},\"value\":0.25,\"exemplar\":"
@@ -67,14 +67,14 @@ START_TEST(the_last_exemplar_of_a_counter_and_of_each_bucket_is_shown)
         "h_bucket{a=\"1\",le=\"10.0\"} 2 # {} 10 1500000002.001\n"
         "h_bucket{a=\"1\",le=\"+Inf\"} 3 # {i=\"above\"} 11 1000000000.000\n"
         "h_sum{a=\"1\"} 21.5\nh_count{a=\"1\"} 3\n");
-    ck_assert_ptr_null(strstr(house_text(&h), " # {"));
-    house_close(&h);
+    ck_assert_ptr_null(strstr(fixture_text(&h), " # {"));
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(an_event_s_exemplar_goes_to_all_that_it_counts_and_to_no_gauge)
 {
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     apply("[{\"event\":\"e\",\"labels\":{\"a\":\"1\"},\"value\":0.5,\"exemplar\":"
           "{\"labels\":{\"i\":\"1\"},\"timestamp\":1000000001}},"
           "{\"event\":\"e\",\"labels\":{\"a\":\"2\"},\"value\":5},"
@@ -95,17 +95,17 @@ START_TEST(an_event_s_exemplar_goes_to_all_that_it_counts_and_to_no_gauge)
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
         ck_assert_msg(strstr(text, wanted[i]) != NULL, "no %s in\n%s", wanted[i], text);
     }
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(a_refused_line_and_a_folded_series_leave_none)
 {
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     struct event_result v =
-        house_line(&h, "[{\"metric\":\"c_total\",\"labels\":{\"a\":\"1\"},\"exemplar\":"
-                       "{\"labels\":{\"i\":\"1\"},\"timestamp\":1000000001}},{\"metric\":\"g\","
-                       "\"labels\":{\"a\":\"1\"}}]");
+        fixture_line(&h, "[{\"metric\":\"c_total\",\"labels\":{\"a\":\"1\"},\"exemplar\":"
+                         "{\"labels\":{\"i\":\"1\"},\"timestamp\":1000000001}},{\"metric\":\"g\","
+                         "\"labels\":{\"a\":\"1\"}}]");
     ck_assert_int_eq(v.kind, EVENT_REJECTED);
     for (int i = 0; i < 4; i++) {
         char line[200];
@@ -120,26 +120,26 @@ START_TEST(a_refused_line_and_a_folded_series_leave_none)
     ck_assert_str_eq(samples(), "c_total{a=\"0\"} 1 # {i=\"0\"} 1 1000000001.000\n"
                                 "c_total{a=\"1\"} 1 # {i=\"1\"} 1 1000000001.000\n"
                                 "c_total{a=\"other\"} 3\n");
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(one_without_a_time_gets_that_of_its_coming)
 {
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     uint64_t before = clock_real_ms();
     apply("{\"metric\":\"c_total\",\"labels\":{\"a\":\"1\"},\"exemplar\":{\"labels\":{}}}");
     uint64_t after = clock_real_ms();
     double seconds;
     ck_assert_int_eq(sscanf(samples(), "c_total{a=\"1\"} 1 # {} 1 %lf\n", &seconds), 1);
     ck_assert(seconds * 1000 > (double)before - 1 && seconds * 1000 < (double)after + 1);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(the_longest_exemplar_is_kept)
 {
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     struct buf line = BUF_INIT;
     struct buf want = BUF_INIT;
     buf_str(&line, "{\"metric\":\"c_total\",\"labels\":{\"a\":\"1\"},\"value\":0.1234567890123456,"
@@ -164,13 +164,13 @@ START_TEST(the_longest_exemplar_is_kept)
     ck_assert_uint_gt(want.len - strlen("c_total{a=\"1\"} 0.1234567890123456\n"), 600);
     buf_free(&line);
     buf_free(&want);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(they_go_with_their_series)
 {
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     static const char line[] =
         "{\"event\":\"e\",\"labels\":{\"a\":\"1\"},\"value\":0.5,\"exemplar\":"
         "{\"labels\":{\"i\":\"1\"},\"timestamp\":1000000001}}";
@@ -190,13 +190,13 @@ START_TEST(they_go_with_their_series)
     ck_assert_uint_eq(atomic_load(&h.store->share.exemplars), 0);
     apply("{\"event\":\"e\",\"labels\":{\"a\":\"1\"},\"value\":0.5}");
     ck_assert_ptr_null(strstr(samples(), " # {"));
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(beyond_the_bound_new_ones_are_left_out_and_old_ones_replaced)
 {
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     apply("{\"metric\":\"two_total\",\"labels\":{\"a\":\"1\"},\"exemplar\":"
           "{\"labels\":{\"i\":\"1\"},\"timestamp\":1000000001}}");
     atomic_store(&h.store->share.exemplars, EXEMPLARS_MOST);
@@ -210,13 +210,13 @@ START_TEST(beyond_the_bound_new_ones_are_left_out_and_old_ones_replaced)
     ck_assert_ptr_null(series_exemplars(table_at(t, 1))); // not even the row
     ck_assert_str_eq(samples(), "two_total{a=\"1\"} 2 # {i=\"3\"} 1 1000000001.000\n"
                                 "two_total{a=\"2\"} 1\n");
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(too_long_a_text_is_not_kept)
 {
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     apply("{\"metric\":\"two_total\",\"labels\":{\"a\":\"1\"}}");
     struct table *t = schema_current(h.store)->families[3].table;
     static const char numbers[] = "0.5 1700000000.250";
@@ -236,7 +236,7 @@ START_TEST(too_long_a_text_is_not_kept)
         ck_assert_mem_eq(out + len, numbers, sizeof numbers - 1);
     }
     rcu_leave();
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 

@@ -2,8 +2,8 @@
 #include "expose/expose.h"
 
 #include "exposition.h"
+#include "fixture.h"
 #include "forget.h"
-#include "house.h"
 #include "unit.h"
 
 static const char CATALOG[] = "metrics:\n"
@@ -11,38 +11,38 @@ static const char CATALOG[] = "metrics:\n"
                               "  - {name: alpha, type: gauge, help: A., labels: [l]}\n"
                               "  - {name: beta_total, type: counter, help: B.}\n";
 
-static struct house h;
+static struct fixture h;
 
 static void fill(void)
 {
-    house_open(&h, CATALOG, 100, 100);
-    house_line(&h, "{\"metric\":\"beta_total\"}");
-    house_line(&h, "{\"metric\":\"alpha\",\"labels\":{\"l\":\"z\"},\"value\":1}");
-    house_line(&h, "{\"metric\":\"zeta_total\"}");
-    house_line(&h, "{\"metric\":\"alpha\",\"labels\":{\"l\":\"a\"},\"value\":2}");
+    fixture_open(&h, CATALOG, 100, 100);
+    fixture_line(&h, "{\"metric\":\"beta_total\"}");
+    fixture_line(&h, "{\"metric\":\"alpha\",\"labels\":{\"l\":\"z\"},\"value\":1}");
+    fixture_line(&h, "{\"metric\":\"zeta_total\"}");
+    fixture_line(&h, "{\"metric\":\"alpha\",\"labels\":{\"l\":\"a\"},\"value\":2}");
 }
 
 START_TEST(families_come_in_the_order_of_the_catalogue_and_series_in_that_of_creation)
 {
     fill();
-    ck_assert_str_eq(house_text(&h),
+    ck_assert_str_eq(fixture_text(&h),
                      "# HELP zeta_total Z.\n# TYPE zeta_total counter\nzeta_total 1\n"
                      "# HELP alpha A.\n# TYPE alpha gauge\nalpha{l=\"z\"} 1\nalpha{l=\"a\"} 2\n"
                      "# HELP beta_total B.\n# TYPE beta_total counter\nbeta_total 1\n");
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(the_exporter_s_own_families_come_last)
 {
     fill();
-    const char *text = house_text_all(&h);
+    const char *text = fixture_text_all(&h);
     const char *line;
     const char *own = strstr(text, "# HELP virtrigaud_exporter_build_info ");
     ck_assert_ptr_nonnull(own);
     ck_assert_ptr_nonnull(strstr(text, "beta_total 1\n# HELP virtrigaud_exporter_build_info "));
     ck_assert_ptr_null(exposition_check(text, &line));
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -75,30 +75,30 @@ START_TEST(a_filter_takes_whole_families)
         "# HELP virtrigaud_exporter_connections Clients connected to the stream socket now.\n"
         "# TYPE virtrigaud_exporter_connections gauge\n"
         "virtrigaud_exporter_connections 0\n");
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(removed_series_and_empty_families_are_left_out)
 {
     fill();
-    struct event_result v = house_line(&h, "{\"forget\":{\"labels\":{\"l\":\"z\"}}}");
+    struct event_result v = fixture_line(&h, "{\"forget\":{\"labels\":{\"l\":\"z\"}}}");
     rcu_enter();
     forget_all(h.store, &v.control.forget, &h.origin);
     rcu_leave();
     ck_assert_str_eq(only("alpha"), "# HELP alpha A.\n# TYPE alpha gauge\nalpha{l=\"a\"} 2\n");
-    v = house_line(&h, "{\"forget\":{\"labels\":{\"l\":\"a\"}}}");
+    v = fixture_line(&h, "{\"forget\":{\"labels\":{\"l\":\"a\"}}}");
     rcu_enter();
     forget_all(h.store, &v.control.forget, &h.origin);
     rcu_leave();
     ck_assert_str_eq(only("alpha"), "");
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(everything_at_once_is_sane)
 {
-    house_open(&h, NULL, 10000, 1000);
+    fixture_open(&h, NULL, 10000, 1000);
     uint64_t state = unit_seed() | 1;
     for (int i = 0; i < 20000; i++) {
         static const char *const kinds[][2] = {
@@ -113,12 +113,12 @@ START_TEST(everything_at_once_is_sane)
         char line[300];
         snprintf(line, sizeof line, "%s%d%s%d.%d}", kind[0], (int)(unit_random(&state) % 50),
                  kind[1], (int)(unit_random(&state) % 400), (int)(unit_random(&state) % 1000));
-        ck_assert_int_eq(house_line(&h, line).kind, EVENT_APPLIED);
+        ck_assert_int_eq(fixture_line(&h, line).kind, EVENT_APPLIED);
     }
     const char *line = "";
-    const char *wrong = exposition_check(house_text_all(&h), &line);
+    const char *wrong = exposition_check(fixture_text_all(&h), &line);
     ck_assert_msg(wrong == NULL, "%s: %.200s", wrong, line);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 

@@ -7,12 +7,12 @@ static void disturb(struct format_sink *sink);
 #include "expose/family.c"
 #undef format_sink_flush_full
 
-#include "house.h"
+#include "fixture.h"
 #include "unit.h"
 
 enum { SERIES = 40 };
 
-static struct house h;
+static struct fixture h;
 static unsigned disturbances; // to come
 static unsigned walked;       // series of this walk
 static uint32_t scrape;
@@ -21,7 +21,7 @@ static void make(int i)
 {
     char line[100];
     snprintf(line, sizeof line, "{\"metric\":\"a_total\",\"labels\":{\"l\":\"%d\"}}", i);
-    ck_assert_int_eq(house_line(&h, line).kind, EVENT_APPLIED);
+    ck_assert_int_eq(fixture_line(&h, line).kind, EVENT_APPLIED);
 }
 
 static struct table *table(void)
@@ -29,12 +29,12 @@ static struct table *table(void)
     return schema_current(h.store)->families[0].table;
 }
 
-static void open_house(void)
+static void open_fixture(void)
 {
-    house_open(&h,
-               "metrics:\n  - {name: a_total, type: counter, help: A., component: manager, "
-               "labels: [l]}\n",
-               1000, 1000);
+    fixture_open(&h,
+                 "metrics:\n  - {name: a_total, type: counter, help: A., component: manager, "
+                 "labels: [l]}\n",
+                 1000, 1000);
     for (int i = 0; i < SERIES; i++) {
         make(i);
     }
@@ -89,7 +89,7 @@ static unsigned shown(int i)
 START_TEST(a_series_that_is_made_again_beside_a_walk_is_shown_once)
 {
     for (unsigned n = 0; n <= SERIES / 2; n++) {
-        open_house();
+        open_fixture();
         disturbances = n;
         scrape = table_scrape(&h.store->share);
         write_family();
@@ -97,14 +97,14 @@ START_TEST(a_series_that_is_made_again_beside_a_walk_is_shown_once)
         for (int i = 0; i < SERIES; i++) {
             ck_assert_uint_eq(shown(i), 1);
         }
-        house_close(&h);
+        fixture_close(&h);
     }
 }
 END_TEST
 
 START_TEST(a_scrape_shows_what_was_there_when_it_began)
 {
-    open_house();
+    open_fixture();
     scrape = table_scrape(&h.store->share);
     make(SERIES);
     write_family();
@@ -113,23 +113,23 @@ START_TEST(a_scrape_shows_what_was_there_when_it_began)
     scrape = table_scrape(&h.store->share);
     write_family();
     ck_assert_uint_eq(shown(SERIES), 1);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(a_family_without_series_that_were_there_is_left_out)
 {
-    open_house();
+    open_fixture();
     scrape = 0; // before anything was made
     write_family();
     ck_assert_uint_eq(h.text.len, 0);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(after_the_last_number_a_scrape_shows_all)
 {
-    open_house();
+    open_fixture();
     atomic_store(&h.store->share.scrapes, UINT32_MAX - 3);
     for (int i = 0; i < 8; i++) {
         make(SERIES + i);
@@ -139,7 +139,7 @@ START_TEST(after_the_last_number_a_scrape_shows_all)
             ck_assert_uint_eq(shown(known), 1);
         }
     }
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 

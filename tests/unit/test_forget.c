@@ -2,8 +2,8 @@
 #include "event/event.h"
 
 #include "dialogue.h"
+#include "fixture.h"
 #include "forget.h"
-#include "house.h"
 #include "unit.h"
 
 static const char CATALOG[] =
@@ -15,15 +15,15 @@ static const char CATALOG[] =
     "  - {name: b, type: gauge, help: h, labels: [p]}\n"
     "  - {name: z_total, type: counter, help: h, labels: [p, c], precreate: true}\n";
 
-static struct house h;
-static struct owner other; // another source than the house's own
+static struct fixture h;
+static struct owner other; // another source than the fixture's own
 
 static void open_two(void)
 {
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     uint32_t lease;
     const struct source *src =
-        house_enter(h.sources, NULL, COMPONENT_PROVIDER, "vc1", false, h.p->now_ms, &lease);
+        fixture_enter(h.sources, NULL, COMPONENT_PROVIDER, "vc1", false, h.p->now_ms, &lease);
     other = (struct owner){.updater_id = source_updater_id(h.sources, src),
                            .precreator_id = source_precreator_id(h.sources, src),
                            .lease = lease};
@@ -33,7 +33,7 @@ static void say(const struct owner *who, const char *line)
 {
     struct owner own = h.origin.owner;
     h.origin.owner = *who;
-    struct event_result v = house_line(&h, line);
+    struct event_result v = fixture_line(&h, line);
     ck_assert_msg(v.kind == EVENT_APPLIED, "%s: %s", line, v.rejection.detail);
     h.origin.owner = own;
 }
@@ -70,8 +70,8 @@ START_TEST(series_with_all_these_values_go)
     ck_assert_uint_eq(forget(own, "{\"p\":\"1\"}"), 2);
     ck_assert_uint_eq(forget(own, "{\"k\":\"uno\"}"), 1);
     ck_assert_uint_eq(forget(own, "{\"p\":\"2\",\"unheard\":\"of\"}"), 0);
-    ck_assert_str_eq(house_samples(&h), "b{p=\"2\"} 1\n");
-    house_close(&h);
+    ck_assert_str_eq(fixture_samples(&h), "b{p=\"2\"} 1\n");
+    fixture_close(&h);
 }
 END_TEST
 
@@ -86,8 +86,8 @@ START_TEST(only_what_this_source_updated_goes)
     say(&h.origin.owner, B("3"));
     ck_assert_uint_eq(forget(&other, "{\"p\":\"3\"}"), 0);
     ck_assert_uint_eq(forget(&other, "{\"p\":\"1\"}"), 1);
-    ck_assert_str_eq(house_samples(&h), "b{p=\"3\"} 1\n");
-    house_close(&h);
+    ck_assert_str_eq(fixture_samples(&h), "b{p=\"3\"} 1\n");
+    fixture_close(&h);
 }
 END_TEST
 
@@ -99,14 +99,14 @@ START_TEST(what_it_precreated_goes_too)
     struct origin_defaults d = {.n = 1, .names = {name}, .values = {value}};
     rcu_enter();
     event_precreate(h.p->reader, &d, &(struct origin){.owner = other}, COMPONENT_PROVIDER,
-                    house_named(&other));
+                    fixture_named(&other));
     rcu_leave();
     ck_assert_uint_eq(forget(&h.origin.owner, "{\"p\":\"1\"}"), 0);
     ck_assert_uint_eq(forget(&other, "{\"c\":\"z\"}"), 0);
     ck_assert_uint_eq(forget(&other, "{\"c\":\"x\"}"), 1);
     ck_assert_uint_eq(forget(&other, "{\"p\":\"1\"}"), 1);
-    ck_assert_str_eq(house_samples(&h), "");
-    house_close(&h);
+    ck_assert_str_eq(fixture_samples(&h), "");
+    fixture_close(&h);
 }
 END_TEST
 
@@ -119,7 +119,7 @@ static void precreate(const struct owner *who)
     struct origin_defaults d = {.n = 1, .names = {name}, .values = {value}};
     rcu_enter();
     event_precreate(h.p->reader, &d, &(struct origin){.owner = *who}, COMPONENT_PROVIDER,
-                    house_named(who));
+                    fixture_named(who));
     rcu_leave();
 }
 
@@ -134,10 +134,11 @@ START_TEST(a_group_is_not_owned_by_who_names_it_or_updates_one_of_it)
     ck_assert_uint_eq(forget(own, "{\"c\":\"y\"}"), 0);
     say(own, Z("y"));
     ck_assert_uint_eq(forget(&other, "{\"c\":\"x\"}"), 0);
-    ck_assert_str_eq(house_samples(&h), "z_total{p=\"1\",c=\"x\"} 2\nz_total{p=\"1\",c=\"y\"} 4\n");
+    ck_assert_str_eq(fixture_samples(&h),
+                     "z_total{p=\"1\",c=\"x\"} 2\nz_total{p=\"1\",c=\"y\"} 4\n");
     ck_assert_uint_eq(forget(&other, "{\"p\":\"1\"}"), 1);
     ck_assert_uint_eq(forget(own, "{\"p\":\"1\"}"), 1);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -147,10 +148,10 @@ START_TEST(what_somebody_else_updated_stays_after_a_precreation)
     precreate(&other);
     say(&h.origin.owner, Z("x"));
     ck_assert_uint_eq(forget(&other, "{\"p\":\"1\"}"), 1);
-    ck_assert_str_eq(house_samples(&h), "z_total{p=\"1\",c=\"x\"} 2\n");
+    ck_assert_str_eq(fixture_samples(&h), "z_total{p=\"1\",c=\"x\"} 2\n");
     say(&other, Z("x"));
     ck_assert_uint_eq(forget(&other, "{\"p\":\"1\"}"), 1);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -161,8 +162,8 @@ START_TEST(values_are_compared_as_they_were_before_escaping)
     say(&other, B("a"));
     ck_assert_uint_eq(forget(&other, "{\"p\":\"a\\\\\\\"b\"}"), 0);
     ck_assert_uint_eq(forget(&other, "{\"p\":\"a\\\"b\\\\c\\n\"}"), 1);
-    ck_assert_str_eq(house_samples(&h), "b{p=\"a\"} 1\n");
-    house_close(&h);
+    ck_assert_str_eq(fixture_samples(&h), "b{p=\"a\"} 1\n");
+    fixture_close(&h);
 }
 END_TEST
 
@@ -173,9 +174,9 @@ START_TEST(a_forgotten_series_begins_anew)
     say(&other, A("a", "1"));
     ck_assert_uint_eq(forget(&other, "{\"p\":\"1\"}"), 1);
     say(&other, A("a", "1"));
-    ck_assert_str_eq(house_samples(&h), "a_total{k=\"a\",p=\"1\"} 1\n");
+    ck_assert_str_eq(fixture_samples(&h), "a_total{k=\"a\",p=\"1\"} 1\n");
     ck_assert_uint_eq(count_read(&h.store->share.quota.used), 1);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -195,7 +196,7 @@ START_TEST(a_forget_ends_the_read_and_is_done_in_steps)
     struct dialogue d;
     struct dialogue other_one;
     char *input;
-    house_open(&h, CATALOG, SERIES + 10, SERIES + 10);
+    fixture_open(&h, CATALOG, SERIES + 10, SERIES + 10);
     input = h.ingest->workers[0].input;
     dialogue_open(&d, &h);
     dialogue_open(&other_one, &h);
@@ -228,14 +229,14 @@ START_TEST(a_forget_ends_the_read_and_is_done_in_steps)
     ck_assert_uint_eq(atomic_load(&h.store->share.quota.used), SERIES - 2 + 1);
     dialogue_close(&other_one);
     dialogue_close(&d);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(who_goes_in_the_middle_of_a_forget_leaves_nothing_behind)
 {
     struct dialogue d;
-    house_open(&h, CATALOG, 3 * CONNECTION_FORGET, 3 * CONNECTION_FORGET);
+    fixture_open(&h, CATALOG, 3 * CONNECTION_FORGET, 3 * CONNECTION_FORGET);
     dialogue_open(&d, &h);
     dialogue_line(&d, "{\"hello\":{\"component\":\"provider\",\"instance\":\"i\"}}\n");
     make_many(&d, 2 * CONNECTION_FORGET);
@@ -244,7 +245,7 @@ START_TEST(who_goes_in_the_middle_of_a_forget_leaves_nothing_behind)
     connection_read(d.c, h.p, h.ingest->workers[0].input);
     ck_assert_ptr_nonnull(d.c->forget);
     dialogue_close(&d);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -270,8 +271,8 @@ START_TEST(a_reload_in_the_middle_of_a_forget_begins_it_anew)
     }
     rcu_leave();
     ck_assert_uint_eq(control_forget_end(f), 2);
-    ck_assert_str_eq(house_samples(&h), "");
-    house_close(&h);
+    ck_assert_str_eq(fixture_samples(&h), "");
+    fixture_close(&h);
 }
 END_TEST
 

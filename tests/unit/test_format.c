@@ -4,7 +4,7 @@
 #include "expose/family.h"
 
 #include "exposition.h"
-#include "house.h"
+#include "fixture.h"
 #include "unit.h"
 
 #include <math.h>
@@ -100,8 +100,8 @@ static const char CATALOG[] =
 
 START_TEST(a_family_stands_with_all_its_series_or_not_at_all)
 {
-    struct house h;
-    house_open(&h, CATALOG, 100, 100);
+    struct fixture h;
+    fixture_open(&h, CATALOG, 100, 100);
     static const char *const lines[] = {
         "{\"metric\":\"z_total\",\"value\":2.5}",
         "{\"metric\":\"g\",\"labels\":{\"a\":\"1\",\"b\":\"2\"},\"value\":-7}",
@@ -110,57 +110,57 @@ START_TEST(a_family_stands_with_all_its_series_or_not_at_all)
         "{\"metric\":\"h_seconds\",\"labels\":{\"l\":\"x\"},\"value\":2}",
     };
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
-        ck_assert_int_eq(house_line(&h, lines[i]).kind, EVENT_APPLIED);
+        ck_assert_int_eq(fixture_line(&h, lines[i]).kind, EVENT_APPLIED);
     }
-    ck_assert_str_eq(house_text(&h), "# HELP z_total Z \\\\ z\n"
-                                     "# TYPE z_total counter\n"
-                                     "z_total 2.5\n"
-                                     "# HELP g G.\n"
-                                     "# TYPE g gauge\n"
-                                     "g{b=\"2\",a=\"1\"} -7\n"
-                                     "g{b=\"\\\\\\n\",a=\"\\\"\"} 1e-07\n"
-                                     "# HELP h_seconds H.\n"
-                                     "# TYPE h_seconds histogram\n"
-                                     "h_seconds_bucket{l=\"x\",le=\"0.005\"} 1\n"
-                                     "h_seconds_bucket{l=\"x\",le=\"1\"} 1\n"
-                                     "h_seconds_bucket{l=\"x\",le=\"+Inf\"} 2\n"
-                                     "h_seconds_sum{l=\"x\"} 2.005\n"
-                                     "h_seconds_count{l=\"x\"} 2\n");
-    house_close(&h);
+    ck_assert_str_eq(fixture_text(&h), "# HELP z_total Z \\\\ z\n"
+                                       "# TYPE z_total counter\n"
+                                       "z_total 2.5\n"
+                                       "# HELP g G.\n"
+                                       "# TYPE g gauge\n"
+                                       "g{b=\"2\",a=\"1\"} -7\n"
+                                       "g{b=\"\\\\\\n\",a=\"\\\"\"} 1e-07\n"
+                                       "# HELP h_seconds H.\n"
+                                       "# TYPE h_seconds histogram\n"
+                                       "h_seconds_bucket{l=\"x\",le=\"0.005\"} 1\n"
+                                       "h_seconds_bucket{l=\"x\",le=\"1\"} 1\n"
+                                       "h_seconds_bucket{l=\"x\",le=\"+Inf\"} 2\n"
+                                       "h_seconds_sum{l=\"x\"} 2.005\n"
+                                       "h_seconds_count{l=\"x\"} 2\n");
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(whole_counts_stay_exact_to_2_to_the_53)
 {
-    struct house h;
-    house_open(&h, CATALOG, 100, 100);
-    house_line(&h, "{\"metric\":\"z_total\",\"value\":4294967296}");
+    struct fixture h;
+    fixture_open(&h, CATALOG, 100, 100);
+    fixture_line(&h, "{\"metric\":\"z_total\",\"value\":4294967296}");
     struct table *t = schema_current(h.store)->families[0].table;
     struct cell_counter *cell = table_cell(t, &h.ingest->workers[0].writer, table_at(t, 0));
     // By the cell itself: a line for each step would take long.
     for (int i = 1; i < (1 << 21) - 1; i++) {
         cell_count(cell, 4294967296.0);
     }
-    house_line(&h, "{\"metric\":\"z_total\",\"value\":4294967295}");
-    ck_assert_str_eq(house_samples(&h), "z_total 9007199254740991\n");
-    house_line(&h, "{\"metric\":\"z_total\"}");
-    ck_assert_str_eq(house_samples(&h), "z_total 9.007199254740992e+15\n");
-    house_line(&h, "{\"metric\":\"z_total\",\"value\":3}");
-    ck_assert_str_eq(house_samples(&h), "z_total 9.007199254740996e+15\n");
-    house_close(&h);
+    fixture_line(&h, "{\"metric\":\"z_total\",\"value\":4294967295}");
+    ck_assert_str_eq(fixture_samples(&h), "z_total 9007199254740991\n");
+    fixture_line(&h, "{\"metric\":\"z_total\"}");
+    ck_assert_str_eq(fixture_samples(&h), "z_total 9.007199254740992e+15\n");
+    fixture_line(&h, "{\"metric\":\"z_total\",\"value\":3}");
+    ck_assert_str_eq(fixture_samples(&h), "z_total 9.007199254740996e+15\n");
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(a_full_buffer_says_so)
 {
-    struct house h;
-    house_open(&h, CATALOG, 100, 100);
-    house_line(&h, "{\"metric\":\"h_seconds\",\"labels\":{\"l\":\"x\"},\"value\":2}");
-    house_line(&h, "{\"metric\":\"z_total\"}");
-    size_t whole = strlen(house_text(&h));
+    struct fixture h;
+    fixture_open(&h, CATALOG, 100, 100);
+    fixture_line(&h, "{\"metric\":\"h_seconds\",\"labels\":{\"l\":\"x\"},\"value\":2}");
+    fixture_line(&h, "{\"metric\":\"z_total\"}");
+    size_t whole = strlen(fixture_text(&h));
     for (size_t max = 1; max < whole; max++) {
         struct buf b = {.max = max};
-        struct expose_filter filter = {.wants = house_wants_catalog};
+        struct expose_filter filter = {.wants = fixture_wants_catalog};
         struct format_sink sink = format_sink_text(&b);
         ck_assert_int_lt(
             expose_write(&sink, h.store, &h.self, &filter, &(struct format){.kind = FORMAT_TEXT}),
@@ -168,7 +168,7 @@ START_TEST(a_full_buffer_says_so)
         ck_assert_uint_le(b.len, max);
         buf_free(&b);
     }
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 

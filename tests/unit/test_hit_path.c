@@ -81,7 +81,7 @@ static const char *const SHAPES[] = {
 
 enum { N_SHAPES = sizeof SHAPES / sizeof SHAPES[0], MANY = 400, FEW = 10, CACHE = 1 << 20 };
 
-static struct house h;
+static struct fixture h;
 static struct dialogue d;
 
 static void say(int lines)
@@ -101,7 +101,7 @@ static void say(int lines)
 // Opens a connection whose lines are all remembered.
 static void open_warm(void)
 {
-    house_open(&h, NULL, 1000, 1000);
+    fixture_open(&h, NULL, 1000, 1000);
     ck_assert_int_eq(event_reader_cache(h.p->reader, CACHE), 0);
     dialogue_open(&d, &h);
     for (int i = 0; i < 4; i++) {
@@ -113,7 +113,7 @@ static void open_warm(void)
 static void close_all(void)
 {
     dialogue_close(&d);
-    house_close(&h);
+    fixture_close(&h);
 }
 
 START_TEST(a_remembered_line_allocates_nothing_and_takes_no_lock)

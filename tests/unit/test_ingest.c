@@ -2,7 +2,7 @@
 // A worker with its thread and its sockets.
 #include "ingest/ingest.h"
 
-#include "house.h"
+#include "fixture.h"
 #include "unit.h"
 
 #include <poll.h>
@@ -16,7 +16,7 @@ static const char CATALOG[] = "metrics:\n"
 
 #define A "{\"metric\":\"a_total\"}\n"
 
-static struct house h;
+static struct fixture h;
 static char dir[64];
 
 static struct unix_socket open_socket(const char *name, int type)
@@ -35,7 +35,7 @@ static void start(uint32_t connections)
 {
     snprintf(dir, sizeof dir, "/tmp/ve-ingest-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(dir));
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     ingest_free(h.ingest);
     struct ingest_settings settings = {.workers = 1, .connections = connections};
     settings.stream = open_socket("s", SOCK_STREAM);
@@ -47,7 +47,7 @@ static void start(uint32_t connections)
 
 static void finish(void)
 {
-    house_close(&h);
+    fixture_close(&h);
     ck_assert_int_eq(rmdir(dir), 0);
 }
 
@@ -99,7 +99,7 @@ START_TEST(clients_are_served_side_by_side)
         say(fds[i], "{\"sync\":1}\n");
         ck_assert_str_eq(hear(fds[i], 5000), "{\"sync\":1,\"applied\":20,\"rejected\":0}\n");
     }
-    ck_assert_str_eq(house_samples(&h), "a_total 400\n");
+    ck_assert_str_eq(fixture_samples(&h), "a_total 400\n");
     ck_assert_uint_eq(ingest_connections(h.ingest), 20);
     ck_assert_uint_eq(count_read(&ingest_statistics(h.ingest, 0)->connections), 20);
     for (int i = 0; i < 20; i++) {
@@ -158,7 +158,7 @@ END_TEST
 
 START_TEST(a_worker_that_stays_in_one_turn_stands_still)
 {
-    house_open(&h, CATALOG, 100, 100); // none runs, so that time is the test's
+    fixture_open(&h, CATALOG, 100, 100); // none runs, so that time is the test's
     ck_assert(ingest_is_progressing(h.ingest, UINT64_MAX));
     _Atomic uint64_t *since = &h.ingest->workers[0].stats.busy_since_ms;
     atomic_store(since, 1000);
@@ -167,7 +167,7 @@ START_TEST(a_worker_that_stays_in_one_turn_stands_still)
     ck_assert(ingest_is_progressing(h.ingest, 999)); // its clock is ahead of the asker's
     atomic_store(since, 0);
     ck_assert(ingest_is_progressing(h.ingest, UINT64_MAX));
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -193,7 +193,7 @@ START_TEST(a_stop_deals_with_what_stood_in_the_sockets)
     say(late, A A);
     ingest_resume(h.ingest);
     ingest_stop(h.ingest);
-    ck_assert_str_eq(house_samples(&h), "a_total 3007\n");
+    ck_assert_str_eq(fixture_samples(&h), "a_total 3007\n");
     close(fd);
     close(late);
     close(datagram);
@@ -223,7 +223,7 @@ START_TEST(nothing_is_settled_before_what_waited_is_applied)
     while (ingest_caught_up(h.ingest, clock_mono_ms()) <= then && clock_mono_ms() < end) {
         poll(NULL, 0, 5);
     }
-    ck_assert_str_eq(house_samples(&h), "a_total 4\n");
+    ck_assert_str_eq(fixture_samples(&h), "a_total 4\n");
     // And when nothing waits, at once.
     uint64_t now;
     do {
@@ -281,7 +281,7 @@ START_TEST(a_refused_hello_is_answered_before_the_connection_ends)
                                      "\"component is none that the catalogue knows\"}\n");
     ck_assert_str_eq(hear(fd, 5000), "");
     ingest_stop(h.ingest);
-    ck_assert_str_eq(house_samples(&h), "");
+    ck_assert_str_eq(fixture_samples(&h), "");
     close(fd);
     finish();
 }

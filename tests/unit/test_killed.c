@@ -64,7 +64,7 @@ enum { N_LINES = sizeof LINES / sizeof LINES[0] };
 #endif
 enum { WARM = 3 };
 
-static struct house h;
+static struct fixture h;
 static struct dialogue d;
 static struct tally expected[WARM + N_LINES + 1]; // after each number of counted lines
 static unsigned n_expected;
@@ -155,7 +155,7 @@ static struct tally read_image(char *bytes, uint64_t size)
 
 static void open_all(void)
 {
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     ck_assert_int_eq(event_reader_cache(h.p->reader, 1 << 20), 0);
     dialogue_open(&d, &h);
     dialogue_line(&d, HELLO);
@@ -231,7 +231,7 @@ START_TEST(each_line_of_a_session_counts_whole_or_not_at_all)
     free(before);
     free(left);
     dialogue_close(&d);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 

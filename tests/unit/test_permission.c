@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "source/permission.h"
 
+#include "fixture.h"
 #include "forget.h"
-#include "house.h"
 #include "series/idset.h"
 #include "unit.h"
 
@@ -24,27 +24,27 @@ static const char CATALOG[] =
 
 enum { A = 1, B = 2, C = 4, D = 8, E = 16, ALL = 31 };
 
-static struct house h;
+static struct fixture h;
 static struct rate_limit rate_limit;
 static uint8_t metrics;
 static struct permission permission;
 
 static void open_with(uint8_t bits)
 {
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     metrics = bits;
     atomic_store(&rate_limit.full_ns, 0);
     permission = (struct permission){
         .number = 5, .name = "sources[1]", .metrics = &metrics, .rate = &rate_limit, .quota_id = 9};
     h.origin.permission = &permission;
-    h.origin.now_ms = HOUSE_NOW_MS;
+    h.origin.now_ms = FIXTURE_NOW_MS;
 }
 
 // What a line comes to: "" when it is applied, else the reason, the element and the detail.
 static const char *judge(const char *line)
 {
     static char text[256];
-    struct event_result v = house_line(&h, line);
+    struct event_result v = fixture_line(&h, line);
     text[0] = '\0';
     if (v.kind != EVENT_APPLIED) {
         snprintf(text, sizeof text, "%s %d %s", reject_name(v.rejection.reason),
@@ -90,7 +90,7 @@ START_TEST(only_what_is_named_may_be_pushed)
         open_with(cases[i].may);
         ck_assert_msg(strcmp(judge(cases[i].line), cases[i].want) == 0, "%zu %s: %s", i,
                       cases[i].line, judge(cases[i].line));
-        house_close(&h);
+        fixture_close(&h);
     }
 }
 END_TEST
@@ -123,12 +123,12 @@ START_TEST(a_label_has_the_value_it_must_have_where_it_is_declared)
         ck_assert_str_eq(judge("{\"metric\":\"b\",\"value\":1}"), NOT "push b with p=\"one\" only");
         free(d.names[0]);
         free(d.values[0]);
-        house_close(&h);
+        fixture_close(&h);
     }
     open_with(ALL);
     permission.labels[permission.n_labels++] = (struct permission_label){"c", "unheard of"};
     ck_assert_str_eq(judge(SAMPLE("d", X)), NOT "push d with c=\"unheard of\" only");
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -145,7 +145,7 @@ START_TEST(a_label_that_a_condition_alone_reads_is_bound_too)
     ck_assert_str_eq(judge("{\"event\":\"chosen\",\"labels\":{" X "," P("one") "}}"), "");
     ck_assert_str_eq(judge("{\"event\":\"chosen\",\"labels\":{" X "," P("v\\\"1") "}}"), "");
     ck_assert_str_eq(judge("{\"event\":\"maybe\",\"labels\":{" X "}}"), "");
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -157,9 +157,9 @@ START_TEST(who_may_push_nothing_is_told_why)
     ck_assert_str_eq(judge("[]"), "not_permitted -1 no");
     ck_assert_str_eq(judge("{\"event\":\"maybe\",\"labels\":{\"c\":\"y\"}}"),
                      "not_permitted -1 no");
-    ck_assert_int_eq(house_line(&h, "{\"ping\":1}").kind, EVENT_CONTROL);
-    ck_assert_str_eq(house_samples(&h), "");
-    house_close(&h);
+    ck_assert_int_eq(fixture_line(&h, "{\"ping\":1}").kind, EVENT_CONTROL);
+    ck_assert_str_eq(fixture_samples(&h), "");
+    fixture_close(&h);
 }
 END_TEST
 
@@ -170,13 +170,13 @@ START_TEST(a_hello_precreates_and_forget_removes_what_is_permitted)
     struct control_forget all = {.n_labels = 1, .labels = {{"c", {"ex", 2}}}};
     rcu_enter();
     permission.labels[permission.n_labels++] = (struct permission_label){"p", "v2"};
-    event_precreate(h.p->reader, &d, &h.origin, COMPONENT_PROVIDER, house_named(&h.origin.owner));
-    ck_assert_str_eq(house_samples(&h), "e_total{c=\"x\"} 0\ne_total{c=\"y\"} 0\n");
+    event_precreate(h.p->reader, &d, &h.origin, COMPONENT_PROVIDER, fixture_named(&h.origin.owner));
+    ck_assert_str_eq(fixture_samples(&h), "e_total{c=\"x\"} 0\ne_total{c=\"y\"} 0\n");
     permission.labels[0].value = "one";
     permission.labels[permission.n_labels++] = (struct permission_label){"c", "ex"};
     metrics = A;
-    event_precreate(h.p->reader, &d, &h.origin, COMPONENT_PROVIDER, house_named(&h.origin.owner));
-    ck_assert_str_eq(house_samples(&h),
+    event_precreate(h.p->reader, &d, &h.origin, COMPONENT_PROVIDER, fixture_named(&h.origin.owner));
+    ck_assert_str_eq(fixture_samples(&h),
                      "a_total{p=\"v\\\"1\",c=\"x\"} 0\ne_total{c=\"x\"} 0\ne_total{c=\"y\"} 0\n");
     ck_assert_uint_eq(atomic_load(&h.store->share.quotas[9]), 3);
     metrics = E;
@@ -190,7 +190,7 @@ START_TEST(a_hello_precreates_and_forget_removes_what_is_permitted)
     ck_assert_uint_eq(atomic_load(&h.store->share.quotas[9]), 1);
     free(d.names[0]);
     free(d.values[0]);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -199,12 +199,12 @@ START_TEST(siblings_that_may_not_be_pushed_are_not_made)
     open_with(ALL);
     permission.labels[permission.n_labels++] = (struct permission_label){"c", "x"};
     ck_assert_str_eq(judge(SAMPLE("a_total", P("q") "," X)), "");
-    ck_assert_str_eq(house_samples(&h), "a_total{p=\"q\",c=\"x\"} 1\n");
+    ck_assert_str_eq(fixture_samples(&h), "a_total{p=\"q\",c=\"x\"} 1\n");
     permission.n_labels = 0;
     ck_assert_str_eq(judge(SAMPLE("a_total", P("r") "," X)), "");
-    ck_assert_str_eq(house_samples(&h), "a_total{p=\"q\",c=\"x\"} 1\na_total{p=\"r\",c=\"x\"} 1\n"
-                                        "a_total{p=\"r\",c=\"y\"} 0\n");
-    house_close(&h);
+    ck_assert_str_eq(fixture_samples(&h), "a_total{p=\"q\",c=\"x\"} 1\na_total{p=\"r\",c=\"x\"} 1\n"
+                                          "a_total{p=\"r\",c=\"y\"} 0\n");
+    fixture_close(&h);
 }
 END_TEST
 
@@ -221,7 +221,7 @@ START_TEST(a_second_s_worth_may_come_at_once_and_then_the_rate)
     // What is refused costs nothing, and what is no event neither.
     h.origin.now_ms += 99;
     ck_assert_str_eq(judge(SAMPLE("b", P("q"))), LIMITED);
-    ck_assert_int_eq(house_line(&h, "{\"ping\":1}").kind, EVENT_CONTROL);
+    ck_assert_int_eq(fixture_line(&h, "{\"ping\":1}").kind, EVENT_CONTROL);
     h.origin.now_ms += 1;
     ck_assert_str_eq(judge(SAMPLE("z", P("q"))),
                      "unknown_metric -1 the catalogue has no metric \"z\"");
@@ -232,7 +232,7 @@ START_TEST(a_second_s_worth_may_come_at_once_and_then_the_rate)
         ck_assert_str_eq(judge(SAMPLE("b", P("q"))), "");
     }
     ck_assert_str_eq(judge(SAMPLE("b", P("q"))), LIMITED);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -253,7 +253,7 @@ START_TEST(a_batch_costs_its_elements_and_a_larger_one_a_full_bucket)
     ck_assert_str_eq(judge(ONE), LIMITED);
     h.origin.now_ms += 1;
     ck_assert_str_eq(judge(ONE), "");
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -287,11 +287,11 @@ START_TEST(a_remembered_line_costs_what_a_parsed_one_does)
     permission.interval_ns = 100000000;
     ck_assert_int_eq(event_reader_cache(h.p->reader, 1 << 20), 0);
     for (int i = 0; i < 10; i++) {
-        struct event_result v = house_line(&h, ONE);
+        struct event_result v = fixture_line(&h, ONE);
         ck_assert_int_eq(v.kind, EVENT_APPLIED);
         ck_assert_int_eq(v.hit, i >= 2);
     }
-    struct event_result v = house_line(&h, ONE);
+    struct event_result v = fixture_line(&h, ONE);
     ck_assert_int_eq(v.kind, EVENT_REJECTED);
     ck_assert_int_eq(v.rejection.reason, REJECT_rate_limited);
     ck_assert_int_eq(v.rejection.element, -1);
@@ -307,7 +307,7 @@ START_TEST(a_remembered_line_costs_what_a_parsed_one_does)
         ck_assert_str_eq(judge(ONE), "");
     }
     ck_assert_str_eq(judge(ONE), LIMITED);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -325,7 +325,7 @@ START_TEST(what_is_refused_for_want_of_room_costs_nothing)
                          "rate_limited 1 sources[1] has its 1 series");
     }
     ck_assert_uint_eq(atomic_load(&rate_limit.full_ns), spent);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -350,7 +350,7 @@ START_TEST(another_permit_is_another_context)
     ck_assert_uint_ne(h.origin.context, wide.context);
     h.origin.permission = &permission;
     ck_assert_uint_eq(event_origin_number(h.p->reader, &h.origin, 1), wide.context);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -366,7 +366,7 @@ START_TEST(series_beyond_the_quota_are_refused_and_none_is_left_behind)
     ck_assert_str_eq(judge(SAMPLE("b", P("1"))), "");
     ck_assert_str_eq(judge(SAMPLE("b", P("3"))), "");
     ck_assert_str_eq(judge(SAMPLE("b", P("4"))), "rate_limited -1 sources[1] has its 3 series");
-    ck_assert_str_eq(house_samples(&h), "b{p=\"1\"} 1\nb{p=\"2\"} 1\nb{p=\"3\"} 1\n");
+    ck_assert_str_eq(fixture_samples(&h), "b{p=\"1\"} 1\nb{p=\"2\"} 1\nb{p=\"3\"} 1\n");
     // Zero series come whole or not at all.
     permission.series = 4;
     ck_assert_str_eq(judge(SAMPLE("e_total", X)), "");
@@ -377,7 +377,7 @@ START_TEST(series_beyond_the_quota_are_refused_and_none_is_left_behind)
     // Others are not held up.
     h.origin.permission = NULL;
     ck_assert_str_eq(judge(SAMPLE("e_total", "\"c\":\"y\"")), "");
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 

@@ -23,7 +23,7 @@ struct spec {
     const char *p; // what the label must read
 };
 
-static struct house h;
+static struct fixture h;
 
 static uint32_t rate; // of the entries of `put`, in events a second; 0: any number
 
@@ -96,7 +96,7 @@ static void open_dialogue(struct dialogue *d)
 START_TEST(a_hello_falls_under_the_entry_that_fits_it)
 {
     struct dialogue d;
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     PUT({true, COMPONENT_PROVIDER, "x", B, 0, "1"}, {true, COMPONENT_PROVIDER, "y", B, 0, "2"},
         {true, COMPONENT_MANAGER, NULL, A | C, 0, NULL});
     open_dialogue(&d);
@@ -109,8 +109,8 @@ START_TEST(a_hello_falls_under_the_entry_that_fits_it)
     says(&d, HELLO("manager", "any"), WELCOME(0));
     says(&d, GAUGE COUNTER PGAUGE("2"), NOT(4, "sources[2] may not push b"));
     dialogue_close(&d);
-    ck_assert_str_eq(house_samples(&h), "a 1\nb{p=\"2\"} 1\nc_total 1\n");
-    house_close(&h);
+    ck_assert_str_eq(fixture_samples(&h), "a 1\nb{p=\"2\"} 1\nc_total 1\n");
+    fixture_close(&h);
 }
 END_TEST
 
@@ -120,7 +120,7 @@ START_TEST(a_hello_that_no_entry_permits_is_the_last_word)
                                          "{\"hello\":{\"component\":\"provider\"}}\n"};
     static const char *const answers[] = {NOT(1, NOT_BE("y")), NOT(1, NOT_BE("x")),
                                           NOT(1, NOT_BE(""))};
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     PUT({true, COMPONENT_PROVIDER, "x", B, 0, NULL}, {false, COMPONENT_PROVIDER, "y", B, 0, NULL},
         {false, COMPONENT_MANAGER, NULL, A, 0, NULL});
     for (size_t i = 0; i < 3; i++) {
@@ -137,18 +137,18 @@ START_TEST(a_hello_that_no_entry_permits_is_the_last_word)
     ck_assert_uint_eq(rejected(COMPONENT_MANAGER, REJECT_not_permitted), 1);
     uint32_t at = 0;
     ck_assert_ptr_null(sources_next(h.sources, &at));
-    ck_assert_str_eq(house_samples(&h), "");
+    ck_assert_str_eq(fixture_samples(&h), "");
     struct rejected_line e;
     ck_assert(rejected_take(h.p->rejected_lines, &e));
     ck_assert_uint_eq(e.user, geteuid());
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(a_user_whom_no_entry_knows_is_unknown_whatever_it_claims)
 {
     struct dialogue d;
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     PUT({false, COMPONENT_PROVIDER, NULL, B, 0, NULL},
         {false, COMPONENT_MANAGER, NULL, A, 0, NULL});
     open_dialogue(&d);
@@ -160,14 +160,14 @@ START_TEST(a_user_whom_no_entry_knows_is_unknown_whatever_it_claims)
     ck_assert_uint_eq(rejected(COMPONENT_PROVIDER, REJECT_not_permitted), 0);
     ck_assert_uint_eq(rejected(COMPONENT_MANAGER, REJECT_not_permitted), 0);
     ck_assert_uint_eq(rejected(COMPONENT_UNKNOWN, REJECT_not_permitted), 2);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(without_a_hello_the_only_entry_decides)
 {
     struct dialogue d;
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     PUT({false, COMPONENT_MANAGER, NULL, A, 0, NULL}, {true, COMPONENT_PROVIDER, "x", B, 0, NULL});
     open_dialogue(&d);
     says(&d, PGAUGE("1") GAUGE, NOT(2, "sources[1] may not push a"));
@@ -187,7 +187,7 @@ START_TEST(without_a_hello_the_only_entry_decides)
     says(&d, GAUGE, NOT(1, NO_ENTRY));
     dialogue_close(&d);
     ck_assert_uint_eq(rejected(COMPONENT_UNKNOWN, REJECT_not_permitted), 4);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -195,7 +195,7 @@ START_TEST(a_reload_changes_what_a_connection_may_do)
 {
     struct dialogue named;
     struct dialogue unnamed;
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     ck_assert_int_eq(event_reader_cache(h.p->reader, 1 << 20), 0);
     open_dialogue(&named);
     open_dialogue(&unnamed);
@@ -215,14 +215,14 @@ START_TEST(a_reload_changes_what_a_connection_may_do)
     says(&unnamed, COUNTER "{\"sync\":1}\n", "{\"sync\":1,\"applied\":4,\"rejected\":2}\n");
     dialogue_close(&named);
     dialogue_close(&unnamed);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(a_forget_counts_as_an_event)
 {
     struct dialogue d;
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     rate = 2;
     PUT({true, COMPONENT_PROVIDER, "x", B, 0, NULL});
     rate = 0;
@@ -233,7 +233,7 @@ START_TEST(a_forget_counts_as_an_event)
     ck_assert_uint_eq(rejected(COMPONENT_PROVIDER, REJECT_rate_limited), 1);
     ck_assert(!d.c->closing);
     dialogue_close(&d);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -242,7 +242,7 @@ START_TEST(another_user_cannot_be_a_source_that_is_connected)
     struct dialogue mine;
     struct dialogue second;
     struct dialogue other;
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     open_dialogue(&mine);
     open_dialogue(&second);
     says(&mine, HELLO("provider", "x"), WELCOME(0));
@@ -264,14 +264,14 @@ START_TEST(another_user_cannot_be_a_source_that_is_connected)
     other.c->id.client.peer.uid++;
     says(&other, HELLO("provider", "x"), WELCOME(0)); // they have gone
     dialogue_close(&other);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(connections_have_a_number_and_hellos_count_for_themselves)
 {
     struct dialogue d[6];
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     PUT({true, COMPONENT_PROVIDER, "x", B, 2, NULL}, {true, COMPONENT_PROVIDER, "y", B, 1, NULL});
     for (int i = 0; i < 3; i++) {
         open_dialogue(&d[i]); // three that said nothing find room under both entries
@@ -309,14 +309,14 @@ START_TEST(connections_have_a_number_and_hellos_count_for_themselves)
         ck_assert_uint_eq(h.p->permissions->usages[i].connections, 0);
         ck_assert_uint_eq(h.p->permissions->usages[i].anonymous, 0);
     }
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(strangers_have_a_few_connections_all_together)
 {
     struct dialogue d[PERMISSION_MAX_STRANGERS + 1];
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     PUT({false, COMPONENT_MANAGER, NULL, A, 0, NULL});
     for (int i = 0; i <= PERMISSION_MAX_STRANGERS; i++) {
         open_dialogue(&d[i]);
@@ -331,7 +331,7 @@ START_TEST(strangers_have_a_few_connections_all_together)
         dialogue_close(&d[i]);
     }
     ck_assert_uint_eq(h.p->permissions->usages[0].anonymous, 0);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -340,7 +340,7 @@ START_TEST(rights_that_come_and_go_leave_no_connection_counted)
     uint64_t seed = unit_seed() | 1;
     struct dialogue d[6];
     bool open[6] = {false};
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     for (int i = 0; i < 2000; i++) {
         size_t k = unit_random(&seed) % 6;
         switch (unit_random(&seed) % 6) {
@@ -382,14 +382,14 @@ START_TEST(rights_that_come_and_go_leave_no_connection_counted)
     for (const struct source *s; (s = sources_next(h.sources, &at)) != NULL;) {
         ck_assert(!source_is_connected(s));
     }
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(who_has_more_lines_refused_than_events_rests)
 {
     struct dialogue d;
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     PUT({true, COMPONENT_PROVIDER, NULL, B, 0, NULL});
     struct permission_role *e = h.p->permissions->current->entries;
     open_dialogue(&d);
@@ -407,7 +407,7 @@ START_TEST(who_has_more_lines_refused_than_events_rests)
     // What is refused costs none of its events.
     ck_assert_uint_eq(atomic_load(&e->permission.rate->full_ns), 0);
     dialogue_close(&d);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -415,7 +415,7 @@ START_TEST(a_client_that_is_refused_often_is_read_in_smaller_pieces)
 {
     struct dialogue d;
     struct buf b = BUF_INIT;
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     open_dialogue(&d);
     for (int i = 0; i < 4000; i++) {
         buf_str(&b, "x\n");
@@ -435,20 +435,20 @@ START_TEST(a_client_that_is_refused_often_is_read_in_smaller_pieces)
     ck_assert_int_eq(dialogue_read(&d), 8000);
     buf_free(&b);
     dialogue_close(&d);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 static void send_datagram(int fds[2], const char *text)
 {
     ck_assert_int_eq(send(fds[1], text, strlen(text), 0), (ssize_t)strlen(text));
-    ck_assert_int_eq(house_datagram(fds[0], h.p), 1);
+    ck_assert_int_eq(fixture_datagram(fds[0], h.p), 1);
 }
 
 START_TEST(datagrams_are_held_to_the_same)
 {
     int fds[2];
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_DGRAM, 0, fds), 0);
     PUT({true, COMPONENT_PROVIDER, "x", B, 1, NULL}, {true, COMPONENT_PROVIDER, "y", C, 1, NULL});
     send_datagram(fds, HELLO("provider", "x") PGAUGE("1"));
@@ -463,7 +463,7 @@ START_TEST(datagrams_are_held_to_the_same)
     ck_assert_uint_eq(rejected(COMPONENT_UNKNOWN, REJECT_not_permitted), 2);
     send_datagram(fds, HELLO("manager", "m") COUNTER);
     ck_assert_uint_eq(rejected(COMPONENT_MANAGER, REJECT_not_permitted), 1);
-    ck_assert_str_eq(house_samples(&h), "b{p=\"1\"} 1\nc_total 1\n");
+    ck_assert_str_eq(fixture_samples(&h), "b{p=\"1\"} 1\nc_total 1\n");
     PUT({true, COMPONENT_PROVIDER, NULL, C, 1, NULL});
     send_datagram(fds, COUNTER);
     send_datagram(fds, COUNTER);
@@ -473,7 +473,7 @@ START_TEST(datagrams_are_held_to_the_same)
     ck_assert_uint_eq(rejected(COMPONENT_MANAGER, REJECT_not_permitted), 2);
     close(fds[0]);
     close(fds[1]);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -481,7 +481,7 @@ START_TEST(another_unit_than_the_entry_s_is_told_and_nothing_more)
 {
     struct dialogue d;
     struct rejected_line e;
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     PUT({true, COMPONENT_MANAGER, NULL, A, 0, NULL});
     h.p->permissions->current->entries[0].unit = strdup("no-such-unit.service");
     open_dialogue(&d);
@@ -492,7 +492,7 @@ START_TEST(another_unit_than_the_entry_s_is_told_and_nothing_more)
     ck_assert_str_ne(e.detail, "");
     ck_assert(!rejected_take(h.p->rejected_lines, &e));
     dialogue_close(&d);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "event/event.h"
 
-#include "house.h"
+#include "fixture.h"
 #include "series/idset.h"
 #include "unit.h"
 
@@ -17,14 +17,14 @@ static const char CATALOG[] =
     "  - {name: all_total, type: counter, help: h, labels: [d], precreate: true}\n"
     "  - {name: h, type: histogram, help: h, labels: [e, d], buckets: [1], precreate: true}\n";
 
-static struct house h;
+static struct fixture h;
 
 // Does what a hello with this one label does.
 static void hello(const char *name, const char *value)
 {
     struct origin_defaults d = {.n = 1, .names = {strdup(name)}, .values = {strdup(value)}};
     rcu_enter();
-    event_precreate(h.p->reader, &d, &h.origin, COMPONENT_PROVIDER, house_named(&h.origin.owner));
+    event_precreate(h.p->reader, &d, &h.origin, COMPONENT_PROVIDER, fixture_named(&h.origin.owner));
     rcu_leave();
     free(d.names[0]);
     free(d.values[0]);
@@ -39,87 +39,91 @@ static uint64_t skipped(size_t family)
 
 START_TEST(a_hello_makes_every_combination_of_closed_labels)
 {
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     hello("o", "uno");
-    ck_assert_str_eq(house_samples(&h), "big_total{o=\"one\",c=\"x\",d=\"p\"} 0\n"
-                                        "big_total{o=\"one\",c=\"y\\\"\",d=\"p\"} 0\n"
-                                        "big_total{o=\"one\",c=\"x\",d=\"q\"} 0\n"
-                                        "big_total{o=\"one\",c=\"y\\\"\",d=\"q\"} 0\n" ALL_TOTAL);
+    ck_assert_str_eq(fixture_samples(&h), "big_total{o=\"one\",c=\"x\",d=\"p\"} 0\n"
+                                          "big_total{o=\"one\",c=\"y\\\"\",d=\"p\"} 0\n"
+                                          "big_total{o=\"one\",c=\"x\",d=\"q\"} 0\n"
+                                          "big_total{o=\"one\",c=\"y\\\"\",d=\"q\"} 0\n" ALL_TOTAL);
     hello("o", "one");
     ck_assert_uint_eq(count_read(&schema_current(h.store)->families[0].table->quota.used), 4);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(open_values_are_escaped_and_unnamed_ones_wait)
 {
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     hello("e", "a\"\n\\");
-    ck_assert_ptr_nonnull(strstr(house_samples(&h), "h_count{e=\"a\\\"\\n\\\\\",d=\"q\"} 0\n"));
-    ck_assert_ptr_null(strstr(house_samples(&h), "big_total"));
-    house_close(&h);
+    ck_assert_ptr_nonnull(strstr(fixture_samples(&h), "h_count{e=\"a\\\"\\n\\\\\",d=\"q\"} 0\n"));
+    ck_assert_ptr_null(strstr(fixture_samples(&h), "big_total"));
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(a_first_event_makes_its_siblings)
 {
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     ck_assert_int_eq(
-        house_line(&h,
-                   "{\"metric\":\"big_total\",\"labels\":{\"o\":\"v\",\"c\":\"x\",\"d\":\"q\"}}")
+        fixture_line(&h,
+                     "{\"metric\":\"big_total\",\"labels\":{\"o\":\"v\",\"c\":\"x\",\"d\":\"q\"}}")
             .kind,
         EVENT_APPLIED);
     ck_assert_int_eq(
-        house_line(&h, "{\"metric\":\"plain_total\",\"labels\":{\"o\":\"v\",\"c\":\"x\"}}").kind,
+        fixture_line(&h, "{\"metric\":\"plain_total\",\"labels\":{\"o\":\"v\",\"c\":\"x\"}}").kind,
         EVENT_APPLIED);
-    ck_assert_str_eq(house_samples(&h), "big_total{o=\"v\",c=\"x\",d=\"q\"} 1\n"
-                                        "big_total{o=\"v\",c=\"x\",d=\"p\"} 0\n"
-                                        "big_total{o=\"v\",c=\"y\\\"\",d=\"p\"} 0\n"
-                                        "big_total{o=\"v\",c=\"y\\\"\",d=\"q\"} 0\n"
-                                        "plain_total{o=\"v\",c=\"x\"} 1\n");
-    house_close(&h);
+    ck_assert_str_eq(fixture_samples(&h), "big_total{o=\"v\",c=\"x\",d=\"q\"} 1\n"
+                                          "big_total{o=\"v\",c=\"x\",d=\"p\"} 0\n"
+                                          "big_total{o=\"v\",c=\"y\\\"\",d=\"p\"} 0\n"
+                                          "big_total{o=\"v\",c=\"y\\\"\",d=\"q\"} 0\n"
+                                          "plain_total{o=\"v\",c=\"x\"} 1\n");
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(a_group_that_passes_a_limit_is_skipped_whole_and_counted)
 {
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     hello("o", "one");
     hello("o", "two");
     ck_assert_uint_eq(skipped(0), 1);
     ck_assert_uint_eq(count_read(&schema_current(h.store)->families[0].table->quota.used), 4);
-    ck_assert_ptr_null(strstr(house_samples(&h), "two"));
+    ck_assert_ptr_null(strstr(fixture_samples(&h), "two"));
     // The event itself finds room, its siblings do not.
-    house_line(&h, "{\"metric\":\"big_total\",\"labels\":{\"o\":\"two\",\"c\":\"x\",\"d\":\"q\"}}");
+    fixture_line(&h,
+                 "{\"metric\":\"big_total\",\"labels\":{\"o\":\"two\",\"c\":\"x\",\"d\":\"q\"}}");
     ck_assert_uint_eq(count_read(&schema_current(h.store)->families[0].table->quota.used), 5);
     ck_assert_uint_eq(skipped(0), 2);
     // A folded series has no siblings.
-    house_line(&h, "{\"metric\":\"big_total\",\"labels\":{\"o\":\"two\",\"c\":\"x\",\"d\":\"p\"}}");
-    house_line(&h,
-               "{\"metric\":\"big_total\",\"labels\":{\"o\":\"three\",\"c\":\"x\",\"d\":\"p\"}}");
-    ck_assert_ptr_nonnull(strstr(house_samples(&h), "big_total{o=\"other\",c=\"x\",d=\"p\"} 1\n"));
-    ck_assert_ptr_null(strstr(house_samples(&h), "o=\"other\",c=\"x\",d=\"q\""));
-    house_close(&h);
+    fixture_line(&h,
+                 "{\"metric\":\"big_total\",\"labels\":{\"o\":\"two\",\"c\":\"x\",\"d\":\"p\"}}");
+    fixture_line(&h,
+                 "{\"metric\":\"big_total\",\"labels\":{\"o\":\"three\",\"c\":\"x\",\"d\":\"p\"}}");
+    ck_assert_ptr_nonnull(
+        strstr(fixture_samples(&h), "big_total{o=\"other\",c=\"x\",d=\"p\"} 1\n"));
+    ck_assert_ptr_null(strstr(fixture_samples(&h), "o=\"other\",c=\"x\",d=\"q\""));
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(the_limit_of_all_series_counts_too)
 {
-    house_open(&h, CATALOG, 5, 100);
+    fixture_open(&h, CATALOG, 5, 100);
     hello("o", "one");
     ck_assert_uint_eq(skipped(0), 0);
     ck_assert_uint_eq(skipped(2), 1);
     ck_assert_uint_eq(count_read(&h.store->share.quota.used), 4);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(what_a_hello_named_and_what_was_made_carry_ids)
 {
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     hello("o", "one");
-    house_line(&h, "{\"metric\":\"big_total\",\"labels\":{\"o\":\"one\",\"c\":\"x\",\"d\":\"p\"}}");
-    house_line(&h, "{\"metric\":\"all_total\",\"labels\":{\"d\":\"q\"}}");
+    fixture_line(&h,
+                 "{\"metric\":\"big_total\",\"labels\":{\"o\":\"one\",\"c\":\"x\",\"d\":\"p\"}}");
+    fixture_line(&h, "{\"metric\":\"all_total\",\"labels\":{\"d\":\"q\"}}");
     char *base = h.store->share.base;
     const struct owner *c = &h.origin.owner;
     const struct table *t = schema_current(h.store)->families[0].table;
@@ -129,7 +133,7 @@ START_TEST(what_a_hello_named_and_what_was_made_carry_ids)
         bool updated = strcmp(series_text(s, &len), "o=\"one\",c=\"x\",d=\"p\"") == 0;
         ck_assert(idset_has(base, series_ids(s), c->updater_id) == updated);
         ck_assert(idset_has(base, series_ids(s), c->precreator_id));
-        ck_assert(idset_has(base, series_ids(s), house_named(c)));
+        ck_assert(idset_has(base, series_ids(s), fixture_named(c)));
     }
     // Another source's hello finds all of them.
     struct owner first = *c;
@@ -140,17 +144,17 @@ START_TEST(what_a_hello_named_and_what_was_made_carry_ids)
         const struct series *s = table_at(t, i);
         ck_assert(!idset_has(base, series_ids(s), c->updater_id));
         ck_assert(!idset_has(base, series_ids(s), c->precreator_id));
-        ck_assert(idset_has(base, series_ids(s), house_named(c)));
+        ck_assert(idset_has(base, series_ids(s), fixture_named(c)));
         ck_assert(idset_has(base, series_ids(s), first.precreator_id));
     }
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 static size_t count_lines(const char *begin)
 {
     size_t n = 0;
-    for (const char *at = house_samples(&h); *at != '\0'; at = strchr(at, '\n') + 1) {
+    for (const char *at = fixture_samples(&h); *at != '\0'; at = strchr(at, '\n') + 1) {
         n += strncmp(at, begin, strlen(begin)) == 0;
     }
     return n;
@@ -158,7 +162,7 @@ static size_t count_lines(const char *begin)
 
 START_TEST(the_built_in_counters_start_at_zero)
 {
-    house_open(&h, NULL, 10000, 1000);
+    fixture_open(&h, NULL, 10000, 1000);
     hello("provider_type", "vsphere");
     static const struct {
         const char *begin;
@@ -184,26 +188,26 @@ START_TEST(the_built_in_counters_start_at_zero)
         ck_assert_msg(count_lines(cases[i].begin) == cases[i].n, "%s: %zu", cases[i].begin,
                       count_lines(cases[i].begin));
     }
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(the_first_event_of_a_provider_makes_all_its_operations)
 {
-    house_open(&h, NULL, 10000, 1000);
-    house_line(&h,
-               "{\"event\":\"vm_operation\",\"labels\":{\"operation\":\"Odd\",\"provider_type\":"
-               "\"a\",\"provider\":\"\",\"outcome\":\"error\"}}");
+    fixture_open(&h, NULL, 10000, 1000);
+    fixture_line(&h,
+                 "{\"event\":\"vm_operation\",\"labels\":{\"operation\":\"Odd\",\"provider_type\":"
+                 "\"a\",\"provider\":\"\",\"outcome\":\"error\"}}");
     ck_assert_uint_eq(count_lines("virtrigaud_vm_operations_total{"), 5 * 3 + 3);
     ck_assert_uint_eq(
         count_lines("virtrigaud_vm_operations_total{operation=\"Odd\",provider_type=\"a\","
                     "provider=\"none\",outcome=\"error\"} 1\n"),
         1);
     // An RPC that fails makes the zero of those that do not, of every known method.
-    house_line(&h, "{\"event\":\"rpc\",\"labels\":{\"provider_type\":\"a\",\"method\":\"Odd\","
-                   "\"code\":\"Aborted\"},\"value\":1}");
+    fixture_line(&h, "{\"event\":\"rpc\",\"labels\":{\"provider_type\":\"a\",\"method\":\"Odd\","
+                     "\"code\":\"Aborted\"},\"value\":1}");
     ck_assert_uint_eq(count_lines("virtrigaud_provider_rpc_requests_total{"), 17 + 2);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 

@@ -15,34 +15,34 @@ static const char catalog[] =
     "  - {name: pre_total, type: counter, help: h, component: any, labels: [x, o], precreate: "
     "true, ttl: 1h}\n";
 
-static struct house old;
-static struct house h;
+static struct fixture old;
+static struct fixture h;
 static struct arena_writer writer;
 static struct record_image image;
 
 static void open_both(void)
 {
-    house_open(&old, catalog, 1000, 1000);
-    rcu_part(); // each house joins
-    house_open(&h, catalog, 1000, 1000);
+    fixture_open(&old, catalog, 1000, 1000);
+    rcu_part(); // each fixture joins
+    fixture_open(&h, catalog, 1000, 1000);
     writer = (struct arena_writer){0};
     sources_bind(old.sources, old.store, &writer);
 }
 
-static void say(struct house *to, const char *metric, const char *x, double value)
+static void say(struct fixture *to, const char *metric, const char *x, double value)
 {
     char line[256];
     snprintf(line, sizeof line, "{\"metric\":\"%s\",\"labels\":{\"x\":\"%s\"},\"value\":%g}",
              metric, x, value);
-    ck_assert_msg(house_line(to, line).kind == EVENT_APPLIED, "%s", line);
+    ck_assert_msg(fixture_line(to, line).kind == EVENT_APPLIED, "%s", line);
 }
 
 // A source with a connection, which speaks from now on.
-static struct source *enter(struct house *in, const char *name)
+static struct source *enter(struct fixture *in, const char *name)
 {
     uint32_t lease;
     struct source *src =
-        house_enter(in->sources, &writer, COMPONENT_PROVIDER, name, false, in->p->now_ms, &lease);
+        fixture_enter(in->sources, &writer, COMPONENT_PROVIDER, name, false, in->p->now_ms, &lease);
     in->origin.owner.updater_id = source_updater_id(in->sources, src);
     in->origin.owner.lease = lease;
     return src;
@@ -57,12 +57,12 @@ static struct restored restore(void)
 static void end(void)
 {
     image_free(&image);
-    house_close(&old);
+    fixture_close(&old);
     rcu_join();
-    house_close(&h);
+    fixture_close(&h);
 }
 
-static void fill(struct house *to)
+static void fill(struct fixture *to)
 {
     say(to, "c_total", "one", 2);
     say(to, "c_total", "two", 0.25);
@@ -76,18 +76,18 @@ START_TEST(what_was_there_is_there_again_in_the_same_order)
 {
     open_both();
     fill(&old);
-    house_line(&old, "{");
-    char *before = strdup(house_text_all(&old));
+    fixture_line(&old, "{");
+    char *before = strdup(fixture_text_all(&old));
     struct restored done = restore();
     ck_assert_uint_eq(done.series, 5);
     ck_assert_uint_eq(image.damaged, 0);
-    ck_assert_str_eq(house_text_all(&h), before);
+    ck_assert_str_eq(fixture_text_all(&h), before);
     // It goes on from there.
     fill(&old);
     fill(&h);
     free(before);
-    before = strdup(house_text_all(&old));
-    ck_assert_str_eq(house_text_all(&h), before);
+    before = strdup(fixture_text_all(&old));
+    ck_assert_str_eq(fixture_text_all(&h), before);
     free(before);
     end();
 }
@@ -110,7 +110,7 @@ START_TEST(a_series_that_was_never_published_is_not_there)
     table_persist(t, s); // too late
     rcu_leave();
     restore();
-    ck_assert_str_eq(house_samples(&h), "c_total{x=\"2\"} 0\n");
+    ck_assert_str_eq(fixture_samples(&h), "c_total{x=\"2\"} 0\n");
     end();
 }
 END_TEST
@@ -130,7 +130,8 @@ START_TEST(of_two_series_with_one_key_the_younger_stays)
             record_persist(t->share->base, atomic_load(&s->handle));
         }
         restore();
-        ck_assert_str_eq(house_samples(&h), younger == 0 ? "g{x=\"one\"} 1\n" : "g{x=\"one\"} 2\n");
+        ck_assert_str_eq(fixture_samples(&h),
+                         younger == 0 ? "g{x=\"one\"} 1\n" : "g{x=\"one\"} 2\n");
         ck_assert_uint_eq(image.damaged, 1);
         end();
     }
@@ -160,7 +161,7 @@ START_TEST(a_key_that_is_none_of_the_metric_is_left_out)
         memcpy((char *)(uintptr_t)record_text(s->record), keys[i], strlen(keys[i]));
         record_persist(old.store->share.base, atomic_load(&s->handle));
         restore();
-        ck_assert_str_eq(house_samples(&h), "g{x=\"good\"} 1\n");
+        ck_assert_str_eq(fixture_samples(&h), "g{x=\"good\"} 1\n");
         ck_assert_uint_eq(image.damaged, 1);
         end();
     }
@@ -182,15 +183,15 @@ START_TEST(numbers_that_cannot_be_count_as_nothing)
     atomic_store(series_gauge(table_at(f[1].table, 0)), (double)NAN);
     restore();
     ck_assert_uint_eq(image.damaged, 4);
-    ck_assert_str_eq(house_samples(&h), "c_total{x=\"one\"} 0\n"
-                                        "c_total{x=\"two\"} 0\n"
-                                        "g{x=\"with \\\"quotes\\\" and \\\\\"} 0\n"
-                                        "s_bucket{x=\"one\",le=\"1\"} 0\n"
-                                        "s_bucket{x=\"one\",le=\"2\"} 1\n"
-                                        "s_bucket{x=\"one\",le=\"+Inf\"} 2\n"
-                                        "s_sum{x=\"one\"} 0\n"
-                                        "s_count{x=\"one\"} 2\n"
-                                        "aged{x=\"one\"} 1\n");
+    ck_assert_str_eq(fixture_samples(&h), "c_total{x=\"one\"} 0\n"
+                                          "c_total{x=\"two\"} 0\n"
+                                          "g{x=\"with \\\"quotes\\\" and \\\\\"} 0\n"
+                                          "s_bucket{x=\"one\",le=\"1\"} 0\n"
+                                          "s_bucket{x=\"one\",le=\"2\"} 1\n"
+                                          "s_bucket{x=\"one\",le=\"+Inf\"} 2\n"
+                                          "s_sum{x=\"one\"} 0\n"
+                                          "s_count{x=\"one\"} 2\n"
+                                          "aged{x=\"one\"} 1\n");
     end();
 }
 END_TEST
@@ -208,7 +209,7 @@ START_TEST(owned_series_wait_for_their_source_and_go_without_it)
     atomic_store(&one->heard_real, 123456);
     sources_save(old.sources);
     restore();
-    ck_assert_str_eq(house_samples(&h),
+    ck_assert_str_eq(fixture_samples(&h),
                      "owned{x=\"one\"} 1\nowned{x=\"two\"} 2\nowned{x=\"both\"} 3\n");
     uint32_t at = 0;
     const struct source *src = sources_next(h.sources, &at);
@@ -219,11 +220,11 @@ START_TEST(owned_series_wait_for_their_source_and_go_without_it)
     h.p->now_ms += 20000;
     sources_tick(h.sources, h.store, h.p->now_ms);
     uint32_t lease;
-    house_enter(h.sources, &writer, COMPONENT_PROVIDER, "one", true, h.p->now_ms, &lease);
+    fixture_enter(h.sources, &writer, COMPONENT_PROVIDER, "one", true, h.p->now_ms, &lease);
     ck_assert_uint_eq(lease, src->lease);
     h.p->now_ms += SOURCE_GRACE_MS;
     sources_tick(h.sources, h.store, h.p->now_ms);
-    ck_assert_str_eq(house_samples(&h), "owned{x=\"one\"} 1\nowned{x=\"both\"} 3\n");
+    ck_assert_str_eq(fixture_samples(&h), "owned{x=\"one\"} 1\nowned{x=\"both\"} 3\n");
     end();
 }
 END_TEST
@@ -240,10 +241,10 @@ START_TEST(an_owned_series_whose_leases_are_forgotten_is_that_of_those_who_set_i
     }
     say(&old, "owned", "late", 2);
     restore();
-    ck_assert_str_eq(house_samples(&h), "owned{x=\"early\"} 1\nowned{x=\"late\"} 2\n");
+    ck_assert_str_eq(fixture_samples(&h), "owned{x=\"early\"} 1\nowned{x=\"late\"} 2\n");
     h.p->now_ms += SOURCE_GRACE_MS;
     sources_tick(h.sources, h.store, h.p->now_ms);
-    ck_assert_str_eq(house_samples(&h), "");
+    ck_assert_str_eq(fixture_samples(&h), "");
     end();
 }
 END_TEST
@@ -255,7 +256,7 @@ START_TEST(an_owned_series_of_nobody_who_is_known_is_left_out)
     say(&old, "owned", "one", 1);
     free_record(old.sources, src);
     restore();
-    ck_assert_str_eq(house_samples(&h), "");
+    ck_assert_str_eq(fixture_samples(&h), "");
     const struct table *t = schema_current(h.store)->families[3].table;
     ck_assert_uint_eq(atomic_load(&t->stats->expired), 1);
     ck_assert_uint_eq(atomic_load(&t->quota.used), 0);
@@ -290,7 +291,7 @@ START_TEST(ages_go_on_also_on_another_boot)
         image.ttl_shift_s = cases[i].shift_s;
         image_restore(&h, &image);
         ttl_expire(h.store, h.sources, cases[i].now_s);
-        ck_assert_msg((*house_samples(&h) == '\0') == cases[i].goes, "case %zu", i);
+        ck_assert_msg((*fixture_samples(&h) == '\0') == cases[i].goes, "case %zu", i);
         end();
     }
 }
@@ -313,12 +314,12 @@ START_TEST(zero_series_wait_for_the_source_that_named_them)
     uint32_t long_after = (uint32_t)(clock_mono_ms() / 1000) + 7200;
     sources_tick(h.sources, h.store, h.p->now_ms + SOURCE_GRACE_MS - 1);
     ttl_expire(h.store, h.sources, long_after);
-    ck_assert_str_eq(house_samples(&h), both);
+    ck_assert_str_eq(fixture_samples(&h), both);
     uint32_t lease;
-    src = house_enter(h.sources, &writer, COMPONENT_PROVIDER, "one", false, h.p->now_ms, &lease);
+    src = fixture_enter(h.sources, &writer, COMPONENT_PROVIDER, "one", false, h.p->now_ms, &lease);
     sources_tick(h.sources, h.store, h.p->now_ms + SOURCE_GRACE_MS);
     ttl_expire(h.store, h.sources, long_after);
-    ck_assert_str_eq(house_samples(&h), both);
+    ck_assert_str_eq(fixture_samples(&h), both);
     const struct owner maker = {.updater_id = source_updater_id(h.sources, src),
                                 .precreator_id = source_precreator_id(h.sources, src)};
     int pre = catalog_find_metric(schema_current(h.store)->catalog, "pre_total", 9);
@@ -327,7 +328,7 @@ START_TEST(zero_series_wait_for_the_source_that_named_them)
               owner_has_series(t, table_at(t, 1), &maker));
     source_leave(h.sources, src, h.p->now_ms);
     ttl_expire(h.store, h.sources, long_after);
-    ck_assert_str_eq(house_samples(&h), "");
+    ck_assert_str_eq(fixture_samples(&h), "");
     end();
 }
 END_TEST

@@ -5,7 +5,7 @@
 #include "dialogue.h"
 #include "unit.h"
 
-static struct house h;
+static struct fixture h;
 
 // The names of the manual that exist in this build, with their types, in order.
 static const char *const NAMES[][2] = {
@@ -47,7 +47,7 @@ static const char *const NAMES[][2] = {
     {"process_start_time_seconds", "gauge"},
 };
 
-static bool house_wants_every(const void *ctx, const char *name)
+static bool fixture_wants_every(const void *ctx, const char *name)
 {
     (void)ctx;
     (void)name;
@@ -76,7 +76,7 @@ static const char *only(const char *name)
 
 START_TEST(all_families_stand_in_order_with_their_types)
 {
-    house_open(&h, NULL, 100, 50);
+    fixture_open(&h, NULL, 100, 50);
     struct dialogue d;
     dialogue_open(&d, &h);
     dialogue_line(&d, "{\"hello\":{\"component\":\"provider\",\"instance\":\"i\"}}\n");
@@ -97,14 +97,14 @@ START_TEST(all_families_stand_in_order_with_their_types)
     buf_free(&got);
     buf_free(&want);
     dialogue_close(&d);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(every_reason_of_every_component_begins_at_0)
 {
     static const char *const components[] = {"unknown", "manager", "provider"};
-    house_open(&h, NULL, 100, 50);
+    fixture_open(&h, NULL, 100, 50);
     struct buf want = BUF_INIT;
     for (size_t c = 0; c < 3; c++) {
         for (unsigned r = 0; r < REJECT_COUNT; r++) {
@@ -124,20 +124,20 @@ START_TEST(every_reason_of_every_component_begins_at_0)
                      "virtrigaud_exporter_client_lost_events_total{component=\"manager\"} 0\n"
                      "virtrigaud_exporter_client_lost_events_total{component=\"provider\"} 0\n");
     buf_free(&want);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(figures_of_series_stand_for_every_metric)
 {
-    house_open(&h,
-               "metrics:\n"
-               "  - {name: a_total, type: counter, help: h, labels: [l], series_limit: 1}\n"
-               "  - {name: b, type: gauge, help: h}\n",
-               100, 50);
-    house_line(&h, "{\"metric\":\"a_total\",\"labels\":{\"l\":\"1\"}}");
-    house_line(&h, "{\"metric\":\"a_total\",\"labels\":{\"l\":\"2\"}}");
-    house_line(&h, "{\"metric\":\"a_total\",\"labels\":{\"l\":\"3\"}}");
+    fixture_open(&h,
+                 "metrics:\n"
+                 "  - {name: a_total, type: counter, help: h, labels: [l], series_limit: 1}\n"
+                 "  - {name: b, type: gauge, help: h}\n",
+                 100, 50);
+    fixture_line(&h, "{\"metric\":\"a_total\",\"labels\":{\"l\":\"1\"}}");
+    fixture_line(&h, "{\"metric\":\"a_total\",\"labels\":{\"l\":\"2\"}}");
+    fixture_line(&h, "{\"metric\":\"a_total\",\"labels\":{\"l\":\"3\"}}");
     ck_assert_str_eq(only("virtrigaud_exporter_series"),
                      "virtrigaud_exporter_series{metric=\"a_total\"} 1\n"
                      "virtrigaud_exporter_series{metric=\"b\"} 0\n");
@@ -153,14 +153,14 @@ START_TEST(figures_of_series_stand_for_every_metric)
     ck_assert_str_eq(only("virtrigaud_exporter_precreate_skipped_total"),
                      "virtrigaud_exporter_precreate_skipped_total{metric=\"a_total\"} 0\n"
                      "virtrigaud_exporter_precreate_skipped_total{metric=\"b\"} 0\n");
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 // At the other end of the connection is this process.
 START_TEST(the_process_of_a_source_is_shown_while_it_is_the_same)
 {
-    house_open(&h, NULL, 100, 50);
+    fixture_open(&h, NULL, 100, 50);
     struct dialogue d;
     dialogue_open(&d, &h);
     ck_assert_str_eq(only("virtrigaud_source_process_threads"), "");
@@ -187,13 +187,13 @@ START_TEST(the_process_of_a_source_is_shown_while_it_is_the_same)
     ck_assert_str_ne(only("virtrigaud_source_process_threads"), "");
     dialogue_close(&d);
     ck_assert_str_eq(only("virtrigaud_source_process_threads"), "");
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(what_a_client_did_is_counted)
 {
-    house_open(&h, NULL, 100, 50);
+    fixture_open(&h, NULL, 100, 50);
     struct dialogue d;
     dialogue_open(&d, &h);
     static const char said[] =
@@ -217,19 +217,19 @@ START_TEST(what_a_client_did_is_counted)
     dialogue_close(&d);
     ck_assert_str_eq(only("virtrigaud_source_up"),
                      "virtrigaud_source_up{component=\"manager\",source=\"a\\\"b\"} 0\n");
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 // OpenMetrics' names of the families above, which end the exposition; `# EOF` comes after the last of them.
 START_TEST(no_two_families_have_the_same_name_in_openmetrics)
 {
-    house_open(&h, NULL, 100, 50);
+    fixture_open(&h, NULL, 100, 50);
     struct dialogue d;
     dialogue_open(&d, &h);
     dialogue_line(&d, "{\"hello\":{\"component\":\"provider\",\"instance\":\"i\"}}\n");
     const char *at =
-        strstr(house_open_text(&h, house_wants_every, false), "# TYPE virtrigaud_exporter_");
+        strstr(fixture_open_text(&h, fixture_wants_every, false), "# TYPE virtrigaud_exporter_");
     struct buf want = BUF_INIT;
     struct buf got = BUF_INIT;
     for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
@@ -257,7 +257,7 @@ START_TEST(no_two_families_have_the_same_name_in_openmetrics)
     buf_free(&want);
     buf_free(&got);
     dialogue_close(&d);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -301,7 +301,7 @@ START_TEST(single_figures_read_as_given)
         {"virtrigaud_source_process_threads", ""},
         {"virtrigaud_source_process_start_time_seconds", ""},
     };
-    house_open(&h, NULL, 100, 50);
+    fixture_open(&h, NULL, 100, 50);
     count_add(&h.ingest->workers[0].stats.busy_ns, 1500000000);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         ck_assert_str_eq(only(cases[i][0]), cases[i][1]);
@@ -309,7 +309,7 @@ START_TEST(single_figures_read_as_given)
     atomic_store(&h.self.reload_ok, false);
     ck_assert_str_eq(only("virtrigaud_exporter_config_last_reload_successful"),
                      "virtrigaud_exporter_config_last_reload_successful 0\n");
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "source/source.c"
 
+#include "fixture.h"
 #include "forget.h"
-#include "house.h"
 #include "series/idset.h"
 #include "unit.h"
 
 #include <errno.h>
 #include <sched.h>
 
-static struct house h;
+static struct fixture h;
 static struct sources *s;
 
 static void open_it(void)
 {
-    house_open(&h, "metrics:\n  - {name: g, type: gauge, help: h, labels: [l], owner: source}\n",
-               100, 100);
+    fixture_open(&h, "metrics:\n  - {name: g, type: gauge, help: h, labels: [l], owner: source}\n",
+                 100, 100);
     s = h.sources;
 }
 
@@ -87,7 +87,7 @@ START_TEST(a_source_is_a_component_and_an_instance)
     struct source *anonymous = enter_of(COMPONENT_PROVIDER, "", 1, &lease[4]);
     ck_assert(anonymous == &s->entries[COMPONENT_PROVIDER]);
     ck_assert_uint_eq(known(), 3);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -95,17 +95,17 @@ START_TEST(ids_are_all_different_and_within_their_range)
 {
     open_it();
     uint32_t n = s->n;
-    bool *seen = calloc(sources_max_id(HOUSE_SOURCES) + 1, sizeof *seen);
+    bool *seen = calloc(sources_max_id(FIXTURE_SOURCES) + 1, sizeof *seen);
     for (uint32_t i = 0; i < n; i++) {
         uint32_t ids[] = {source_updater_id(s, &s->entries[i]), source_namer_id(s, &s->entries[i])};
         for (size_t k = 0; k < 2; k++) {
-            ck_assert(ids[k] > 0 && ids[k] < sources_lease_from(HOUSE_SOURCES) && !seen[ids[k]]);
+            ck_assert(ids[k] > 0 && ids[k] < sources_lease_from(FIXTURE_SOURCES) && !seen[ids[k]]);
             seen[ids[k]] = true;
         }
     }
-    ck_assert_uint_eq(lease_id(s, s->entries, 0), sources_lease_from(HOUSE_SOURCES));
+    ck_assert_uint_eq(lease_id(s, s->entries, 0), sources_lease_from(FIXTURE_SOURCES));
     ck_assert_uint_eq(lease_id(s, &s->entries[n - 1], SOURCE_LEASES - 1),
-                      sources_max_id(HOUSE_SOURCES));
+                      sources_max_id(FIXTURE_SOURCES));
     for (uint32_t i = 0; i < n; i++) {
         for (unsigned k = 0; k < SOURCE_LEASES; k++) {
             uint32_t id = lease_id(s, &s->entries[i], k);
@@ -116,7 +116,7 @@ START_TEST(ids_are_all_different_and_within_their_range)
     }
     ck_assert_uint_le(sources_max_id(100000), IDSET_MAX);
     free(seen);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -135,7 +135,7 @@ START_TEST(a_lease_lasts_from_the_first_connection_to_the_last)
     ck_assert_int_eq(lease_of(s, lease[0])->state, LEASE_GONE);
     sources_tick(s, h.store, 4000 + SOURCE_GRACE_MS);
     ck_assert_int_eq(lease_of(s, lease[0])->state, LEASE_FREE);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -160,7 +160,7 @@ START_TEST(a_source_that_breaks_its_promise_is_down_until_it_is_heard)
     ck_assert(source_is_up(a));
     source_leave(s, a, 37000);
     ck_assert(!source_is_up(a));
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -177,7 +177,7 @@ START_TEST(coming_back_begins_a_new_lease_and_ends_the_old_one_later)
     sources_tick(s, h.store, 12000 + SOURCE_GRACE_MS);
     ck_assert_int_eq(lease_of(s, lease[0])->state, LEASE_FREE);
     ck_assert_int_eq(lease_of(s, lease[1])->state, LEASE_USED);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -206,7 +206,7 @@ START_TEST(whoever_comes_and_goes_too_often_goes_on_with_a_lease)
     ck_assert_uint_eq(left, 1);
     sources_tick(s, h.store, 1100 + SOURCE_GRACE_MS);
     ck_assert_uint_eq(a->lease, 0);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -219,7 +219,7 @@ START_TEST(anonymous_clients_go_on_with_their_lease)
     enter_of(COMPONENT_MANAGER, "", 3, &lease[1]);
     ck_assert_uint_eq(lease[0], lease[1]);
     ck_assert_int_eq(lease_of(s, lease[0])->state, LEASE_USED);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -231,9 +231,9 @@ static bool is_known(const char *instance)
 START_TEST(one_that_is_gone_gives_way_at_once_the_longest_silent_first)
 {
     open_it();
-    struct source *at[HOUSE_SOURCES];
+    struct source *at[FIXTURE_SOURCES];
     uint32_t lease;
-    for (int i = 0; i < HOUSE_SOURCES; i++) {
+    for (int i = 0; i < FIXTURE_SOURCES; i++) {
         at[i] = enter((char[]){(char)('a' + i), '\0'}, 1000 + (uint64_t)i, &lease);
     }
     ck_assert_ptr_null(enter("more", 2000, &lease));
@@ -241,17 +241,17 @@ START_TEST(one_that_is_gone_gives_way_at_once_the_longest_silent_first)
     ck_assert_int_eq(datagram(&seven, "more", 2000, &none), -ENOSPC);
     // While all are connected nobody goes.
     sources_tick(s, h.store, 1000000);
-    ck_assert_uint_eq(known(), HOUSE_SOURCES);
+    ck_assert_uint_eq(known(), FIXTURE_SOURCES);
     source_leave(s, at[3], 1000000);
     source_leave(s, at[2], 1001000);
     ck_assert_ptr_nonnull(enter("more", 1001000, &lease));
     ck_assert(!is_known("d") && is_known("c") && is_known("more"));
-    ck_assert_uint_eq(known(), HOUSE_SOURCES);
+    ck_assert_uint_eq(known(), FIXTURE_SOURCES);
     // It comes back under its name as who it was.
     ck_assert(enter("d", 1002000, &lease) == at[3]);
     ck_assert(!is_known("c") && is_known("d"));
     ck_assert_ptr_null(enter("c", 1003000, &lease));
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -265,7 +265,7 @@ static void visit(int i)
     ck_assert_msg(src != NULL, "%d", i);
     h.origin.owner = (struct owner){.updater_id = source_updater_id(s, src), .lease = lease};
     snprintf(text, sizeof text, "{\"metric\":\"g\",\"labels\":{\"l\":\"%d\"},\"value\":1}", i % 90);
-    house_line(&h, text);
+    fixture_line(&h, text);
     source_leave(s, src, 1000 + (uint64_t)i);
 }
 
@@ -273,17 +273,17 @@ START_TEST(as_many_as_are_gone_give_way_one_after_the_other)
 {
     open_it();
     // Far more than there may be, without a tick.
-    for (int i = 0; i < 50 * HOUSE_SOURCES; i++) {
+    for (int i = 0; i < 50 * FIXTURE_SOURCES; i++) {
         visit(i);
-        ck_assert_uint_eq(known(), i < HOUSE_SOURCES ? (unsigned)i + 1 : HOUSE_SOURCES);
+        ck_assert_uint_eq(known(), i < FIXTURE_SOURCES ? (unsigned)i + 1 : FIXTURE_SOURCES);
     }
     // What they set goes in its time, and their entries can be used again.
-    ck_assert_str_ne(house_samples(&h), "");
+    ck_assert_str_ne(fixture_samples(&h), "");
     sources_tick(s, h.store, 2000 + SOURCE_GRACE_MS);
-    ck_assert_str_eq(house_samples(&h), "");
+    ck_assert_str_eq(fixture_samples(&h), "");
     ck_assert_uint_eq(s->away, 0);
-    ck_assert_uint_eq(known(), HOUSE_SOURCES);
-    house_close(&h);
+    ck_assert_uint_eq(known(), FIXTURE_SOURCES);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -294,7 +294,7 @@ START_TEST(one_s_own_give_way_first)
     struct source *src = NULL;
     ck_assert_int_eq(enter_as(&eight, COMPONENT_PROVIDER, "first", 1, &src, &lease), 0);
     source_leave(s, src, 1);
-    for (int i = 0; i < 10 * HOUSE_SOURCES; i++) {
+    for (int i = 0; i < 10 * FIXTURE_SOURCES; i++) {
         visit(i);
         ck_assert(is_known("first")); // though it was silent for longest
     }
@@ -302,7 +302,7 @@ START_TEST(one_s_own_give_way_first)
     const struct holder nine = {.user = 9};
     ck_assert_int_eq(enter_as(&nine, COMPONENT_PROVIDER, "nine's", 9000, &src, &lease), 0);
     ck_assert(is_known("first") && is_known("nine's"));
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -329,7 +329,7 @@ START_TEST(an_account_keeps_no_more_than_it_may)
     const struct holder other = {.user = 7, .usage = 4, .most = 1};
     ck_assert_int_eq(enter_as(&other, COMPONENT_PROVIDER, "b", 10, &src, &lease), 0);
     ck_assert_uint_eq(known(), 3);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -353,7 +353,7 @@ START_TEST(nobody_uses_up_the_spare_entries_between_two_ticks)
     ck_assert_int_eq(enter_as(&eight, COMPONENT_PROVIDER, "eight's", 1000, &src, &lease), 0);
     sources_tick(s, h.store, 1000); // in need their leases are ended before their time
     ck_assert_int_eq(enter_as(&seven, COMPONENT_PROVIDER, "again", 1000, &src, &lease), 0);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -372,7 +372,7 @@ START_TEST(who_was_silent_for_seven_days_is_forgotten)
     ck_assert_int_eq(atomic_load(&a->state), SOURCE_FREE);
     ck_assert(source_is_connected(b));
     ck_assert_uint_eq(s->known, 1);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -393,7 +393,7 @@ START_TEST(who_said_forget_goes_with_its_grace)
     ck_assert_uint_eq(s->known, 1);
     sources_tick(s, h.store, 1000000 + SOURCE_GRACE_MS);
     ck_assert_uint_eq(s->known, 0);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -403,24 +403,24 @@ START_TEST(a_used_again_entry_inherits_no_series)
     uint32_t lease;
     struct source *a = enter("a", 1000, &lease);
     h.origin.owner = (struct owner){.updater_id = source_updater_id(s, a), .lease = lease};
-    house_line(&h, "{\"metric\":\"g\",\"labels\":{\"l\":\"v\"},\"value\":1}");
+    fixture_line(&h, "{\"metric\":\"g\",\"labels\":{\"l\":\"v\"},\"value\":1}");
     uint32_t anonymous_lease;
     struct source *other = enter_of(COMPONENT_MANAGER, "", 1000, &anonymous_lease);
     h.origin.owner =
         (struct owner){.updater_id = source_updater_id(s, other), .lease = anonymous_lease};
-    house_line(&h, "{\"metric\":\"g\",\"labels\":{\"l\":\"v\"},\"value\":2}");
+    fixture_line(&h, "{\"metric\":\"g\",\"labels\":{\"l\":\"v\"},\"value\":2}");
     atomic_store(&a->forgotten, true);
     source_leave(s, a, 1000);
     sources_tick(s, h.store, 1000 + SOURCE_GRACE_MS);
     struct source *b = enter("b", 50000, &lease);
     ck_assert(b == a);
     struct origin of_b = {.owner = {.updater_id = source_updater_id(s, b)}};
-    struct event_result v = house_line(&h, "{\"forget\":{\"labels\":{\"l\":\"v\"}}}");
+    struct event_result v = fixture_line(&h, "{\"forget\":{\"labels\":{\"l\":\"v\"}}}");
     rcu_enter();
     ck_assert_uint_eq(forget_all(h.store, &v.control.forget, &of_b), 0);
     rcu_leave();
-    ck_assert_str_eq(house_samples(&h), "g{l=\"v\"} 2\n");
-    house_close(&h);
+    ck_assert_str_eq(fixture_samples(&h), "g{l=\"v\"} 2\n");
+    fixture_close(&h);
 }
 END_TEST
 
@@ -441,7 +441,7 @@ START_TEST(lost_grows_by_what_is_new)
     ck_assert_uint_eq(source_report_lost(s, a, SOURCE_LOST_MORE, 4, 5), 1);
     ck_assert_uint_eq(source_report_lost(s, a, SOURCE_LOST_MORE, 5, 2), 0);
     ck_assert_uint_eq(source_report_lost(s, a, SOURCE_LOST_DATAGRAM, 0, 7), 1);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -453,7 +453,7 @@ START_TEST(a_series_is_kept_while_one_that_named_it_is_connected)
     struct source *b = enter("b", 1000, &lease);
     const struct table *t = schema_current(h.store)->families[0].table;
     struct arena_writer writer = {0};
-    struct idset_memory room = {h.store->share.arena, &writer, sources_max_id(HOUSE_SOURCES)};
+    struct idset_memory room = {h.store->share.arena, &writer, sources_max_id(FIXTURE_SOURCES)};
     struct {
         struct record record;
         struct series_saved saved;
@@ -469,11 +469,11 @@ START_TEST(a_series_is_kept_while_one_that_named_it_is_connected)
     ck_assert(sources_has_named(s, t, &series));
     source_leave(s, b, 1000);
     ck_assert(!sources_has_named(s, t, &series));
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
-enum { ROUNDS = 20000, NAMES = HOUSE_SOURCES + 3 };
+enum { ROUNDS = 20000, NAMES = FIXTURE_SOURCES + 3 };
 
 static _Atomic int done;
 
@@ -550,7 +550,7 @@ START_TEST(an_entry_that_is_given_away_is_never_taken_for_another)
     for (int i = 0; i < 4; i++) {
         pthread_join(threads[i], NULL);
     }
-    ck_assert_uint_le(known(), HOUSE_SOURCES);
+    ck_assert_uint_le(known(), FIXTURE_SOURCES);
     uint32_t at = 0;
     for (const struct source *src; (src = sources_next(s, &at)) != NULL;) {
         ck_assert(!source_is_connected(src));
@@ -563,7 +563,7 @@ START_TEST(an_entry_that_is_given_away_is_never_taken_for_another)
             ck_assert_int_eq(s->entries[i].leases[k].state, LEASE_FREE);
         }
     }
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -587,7 +587,7 @@ START_TEST(a_source_is_one_user_s_for_as_long_as_one_is_connected_as_it)
     // The anonymous are a crowd.
     ck_assert_int_eq(enter_as(&seven, COMPONENT_MANAGER, "", 1, &src, &lease), 0);
     ck_assert_int_eq(enter_as(&eight, COMPONENT_MANAGER, "", 1, &src, &lease), 0);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -608,7 +608,7 @@ START_TEST(a_source_of_datagrams_is_its_user_s_until_the_window_closes)
     sources_tick(s, h.store, 2000 + SOURCE_DATAGRAM_MS);
     ck_assert(!source_is_connected(a));
     ck_assert_int_eq(enter_as(&eight, COMPONENT_PROVIDER, "a", 1, &b, &lease), 0);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "house.h"
+#include "fixture.h"
 #include "unit.h"
 
 #include "base/clock.h"
@@ -41,13 +41,13 @@ static uint64_t some_now(void)
 
 static char dir[] = "/tmp/ve-state-XXXXXX";
 static char path[64];
-static struct house h;
+static struct fixture h;
 static struct state st;
 
 static void open_it(void)
 {
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_LOGFMT);
-    house_open(&h, "metrics:\n  - {name: g, type: gauge, help: h, labels: [x]}\n", 100, 100);
+    fixture_open(&h, "metrics:\n  - {name: g, type: gauge, help: h, labels: [x]}\n", 100, 100);
     if (path[0] == '\0') {
         ck_assert_ptr_nonnull(mkdtemp(dir));
         snprintf(path, sizeof path, "%s/s", dir);
@@ -60,7 +60,7 @@ static void close_it(void)
 {
     state_close(&st);
     arena_guard(NULL);
-    house_close(&h);
+    fixture_close(&h);
 }
 
 static void clean_up(void)
@@ -95,12 +95,12 @@ static void set(const char *x, double value)
     char line[128];
     snprintf(line, sizeof line, "{\"metric\":\"g\",\"labels\":{\"x\":\"%s\"},\"value\":%g}", x,
              value);
-    ck_assert_int_eq(house_line(&h, line).kind, EVENT_APPLIED);
+    ck_assert_int_eq(fixture_line(&h, line).kind, EVENT_APPLIED);
 }
 
 START_TEST(without_a_path_nothing_is_kept_and_nothing_said)
 {
-    house_open(&h, NULL, 100, 100);
+    fixture_open(&h, NULL, 100, 100);
     ck_assert_int_eq(state_open(&st, NULL, h.store, h.sources), 0);
     ck_assert_int_eq(state_load(&st, h.ingest), 0);
     state_tick(&st, h.ingest, 1000);
@@ -109,7 +109,7 @@ START_TEST(without_a_path_nothing_is_kept_and_nothing_said)
     ck_assert(!facts.kept);
     ck_assert_ptr_null(state_trouble(&st));
     state_close(&st);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -141,7 +141,7 @@ START_TEST(what_cannot_be_written_goes_on_in_memory_and_then_in_a_new_file)
     ck_assert_uint_eq(facts.bytes, ARENA_STEP);
     close_it();
     open_it();
-    ck_assert_str_eq(house_samples(&h), "g{x=\"one\"} 1\ng{x=\"two\"} 2\ng{x=\"three\"} 3\n");
+    ck_assert_str_eq(fixture_samples(&h), "g{x=\"one\"} 1\ng{x=\"two\"} 2\ng{x=\"three\"} 3\n");
     close_it();
     clean_up();
 }
@@ -155,18 +155,18 @@ START_TEST(a_start_that_finds_no_room_serves_what_was_there)
     atomic_store(&prepare_fails, -ENOSPC);
     open_it();
     ck_assert_str_eq(state_trouble(&st), strerror(ENOSPC));
-    ck_assert_str_eq(house_samples(&h), "g{x=\"one\"} 1\n");
+    ck_assert_str_eq(fixture_samples(&h), "g{x=\"one\"} 1\n");
     set("two", 2);
     close_it(); // what was in memory only is lost, as was said
     open_it();
-    ck_assert_str_eq(house_samples(&h), "g{x=\"one\"} 1\n");
+    ck_assert_str_eq(fixture_samples(&h), "g{x=\"one\"} 1\n");
     set("two", 2);
     until(false);
     atomic_store(&prepare_fails, 0);
     until(true);
     close_it();
     open_it();
-    ck_assert_str_eq(house_samples(&h), "g{x=\"one\"} 1\ng{x=\"two\"} 2\n");
+    ck_assert_str_eq(fixture_samples(&h), "g{x=\"one\"} 1\ng{x=\"two\"} 2\n");
     close_it();
     clean_up();
 }

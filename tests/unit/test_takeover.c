@@ -21,7 +21,7 @@ static const char CATALOG[] =
 #define WELCOME(applied, known)                                                                    \
     "{\"hello\":{\"protocol\":1,\"applied\":" applied ",\"known\":" known "}}\n"
 
-static struct house h;
+static struct fixture h;
 
 // What the worker does when it was woken: closes those whose session was taken over, and lets who waits go on.
 static const char *go_on(struct dialogue *d)
@@ -35,7 +35,7 @@ START_TEST(the_later_connection_waits_for_the_end_of_the_earlier_one)
 {
     struct dialogue one;
     struct dialogue two;
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     dialogue_open(&one, &h);
     dialogue_open(&two, &h);
     ck_assert_str_eq(dialogue_line(&one, HELLO("x", "") A A), WELCOME("0", "false"));
@@ -51,9 +51,9 @@ START_TEST(the_later_connection_waits_for_the_end_of_the_earlier_one)
     ck_assert(!two.c->waiting);
     ck_assert_str_eq(dialogue_line(&two, A "{\"sync\":1}\n"),
                      "{\"sync\":1,\"applied\":1,\"rejected\":0}\n");
-    ck_assert_str_eq(house_samples(&h), "a_total 3\n");
+    ck_assert_str_eq(fixture_samples(&h), "a_total 3\n");
     dialogue_close(&two);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -76,20 +76,20 @@ START_TEST(what_came_behind_the_hello_is_read_after_its_answer)
         struct dialogue one;
         struct dialogue two;
         char text[400];
-        house_open(&h, CATALOG, 100, 100);
+        fixture_open(&h, CATALOG, 100, 100);
         dialogue_open(&one, &h);
         dialogue_open(&two, &h);
         dialogue_line(&one, HELLO("x", "") A);
         snprintf(text, sizeof text, "%s%s", HELLO("x", ""), cases[i].behind);
         ck_assert_str_eq(dialogue_line(&two, text), "");
-        ck_assert_str_eq(house_samples(&h), "a_total 1\n");
+        ck_assert_str_eq(fixture_samples(&h), "a_total 1\n");
         dialogue_close(&one);
         snprintf(text, sizeof text, "%s%s", WELCOME("1", "true"), cases[i].answer);
         ck_assert_str_eq(go_on(&two), text);
-        ck_assert_str_eq(house_samples(&h), cases[i].samples);
+        ck_assert_str_eq(fixture_samples(&h), cases[i].samples);
         dialogue_line(&two, "\"a_total\"}\n");
         dialogue_close(&two);
-        house_close(&h);
+        fixture_close(&h);
     }
 }
 END_TEST
@@ -99,7 +99,7 @@ START_TEST(of_two_that_wait_the_latest_gets_it)
     struct dialogue one;
     struct dialogue two;
     struct dialogue three;
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     dialogue_open(&one, &h);
     dialogue_open(&two, &h);
     dialogue_open(&three, &h);
@@ -113,8 +113,8 @@ START_TEST(of_two_that_wait_the_latest_gets_it)
     ck_assert_str_eq(go_on(&three), WELCOME("0", "true"));
     dialogue_close(&two);
     dialogue_close(&three);
-    ck_assert_str_eq(house_samples(&h), "");
-    house_close(&h);
+    ck_assert_str_eq(fixture_samples(&h), "");
+    fixture_close(&h);
 }
 END_TEST
 
@@ -136,7 +136,7 @@ START_TEST(the_most_that_a_session_lost_counts)
         {HELLO("y", ",\"lost\":4"), 9},
         {HELLO("x", ",\"lost\":5"), 9},
     };
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct dialogue d;
         dialogue_open(&d, &h);
@@ -150,14 +150,14 @@ START_TEST(the_most_that_a_session_lost_counts)
     ck_assert_str_eq(dialogue_line(&d, "{\"hello\":{\"lost\":7}}\n"), WELCOME("1", "true"));
     ck_assert_uint_eq(lost(), 11);
     dialogue_close(&d);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(lines_count_for_the_account_that_is_there_after_a_repair)
 {
     struct dialogue d;
-    house_open(&h, CATALOG, 100, 100);
+    fixture_open(&h, CATALOG, 100, 100);
     dialogue_open(&d, &h);
     dialogue_line(&d, HELLO("x", "") A A);
     ck_assert_uint_eq(ingest_applied(h.ingest, COMPONENT_PROVIDER), 2);
@@ -171,32 +171,32 @@ START_TEST(lines_count_for_the_account_that_is_there_after_a_repair)
     ck_assert_uint_eq(ingest_applied(h.ingest, COMPONENT_PROVIDER), 3);
     ck_assert_uint_eq(ingest_rejected(h.ingest, COMPONENT_PROVIDER, REJECT_unknown_metric), 1);
     dialogue_close(&d);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
 START_TEST(too_many_sessions_are_refused_and_leave_no_trace)
 {
-    struct dialogue d[HOUSE_SESSIONS + 1];
-    house_open(&h, CATALOG, 100, 100);
-    for (int i = 0; i <= HOUSE_SESSIONS; i++) {
+    struct dialogue d[FIXTURE_SESSIONS + 1];
+    fixture_open(&h, CATALOG, 100, 100);
+    for (int i = 0; i <= FIXTURE_SESSIONS; i++) {
         char hello[200];
         snprintf(hello, sizeof hello,
                  "{\"hello\":{\"component\":\"manager\",\"session\":\"%d\"}}\n" A, i);
         dialogue_open(&d[i], &h);
         ck_assert_str_eq(dialogue_line(&d[i], hello),
-                         i < HOUSE_SESSIONS ? WELCOME("0", "false")
-                                            : "{\"error\":\"bad_control\",\"line\":1,\"detail\":"
-                                              "\"too many sessions\"}\n");
+                         i < FIXTURE_SESSIONS ? WELCOME("0", "false")
+                                              : "{\"error\":\"bad_control\",\"line\":1,\"detail\":"
+                                                "\"too many sessions\"}\n");
     }
-    ck_assert(d[HOUSE_SESSIONS].c->closing);
-    ck_assert_str_eq(house_samples(&h), "a_total 4\n");
+    ck_assert(d[FIXTURE_SESSIONS].c->closing);
+    ck_assert_str_eq(fixture_samples(&h), "a_total 4\n");
     ck_assert_uint_eq(ingest_rejected(h.ingest, COMPONENT_MANAGER, REJECT_bad_control), 1);
-    ck_assert_uint_eq(ingest_applied(h.ingest, COMPONENT_MANAGER), HOUSE_SESSIONS);
-    for (int i = 0; i <= HOUSE_SESSIONS; i++) {
+    ck_assert_uint_eq(ingest_applied(h.ingest, COMPONENT_MANAGER), FIXTURE_SESSIONS);
+    for (int i = 0; i <= FIXTURE_SESSIONS; i++) {
         dialogue_close(&d[i]);
     }
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
@@ -217,7 +217,7 @@ START_TEST(who_comes_back_with_its_session_keeps_its_gauges)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct dialogue d;
-        house_open(&h, CATALOG, 100, 100);
+        fixture_open(&h, CATALOG, 100, 100);
         dialogue_open(&d, &h);
         dialogue_line(&d, HELLO("x", "") "{\"metric\":\"g\",\"value\":1}\n");
         dialogue_close(&d);
@@ -226,9 +226,9 @@ START_TEST(who_comes_back_with_its_session_keeps_its_gauges)
         dialogue_open(&d, &h);
         dialogue_line(&d, cases[i].hello);
         sources_tick(h.sources, h.store, h.p->now_ms + 10 * SOURCE_GRACE_MS);
-        ck_assert_str_eq(house_samples(&h), cases[i].samples);
+        ck_assert_str_eq(fixture_samples(&h), cases[i].samples);
         dialogue_close(&d);
-        house_close(&h);
+        fixture_close(&h);
     }
 }
 END_TEST
@@ -322,7 +322,7 @@ static void wait_for_the_end_of_all(void)
 
 START_TEST(clients_that_fight_for_sessions_across_workers_count_each_line_once)
 {
-    house_open_lanes(&h, CATALOG, 100, 100, WORKERS);
+    fixture_open_lanes(&h, CATALOG, 100, 100, WORKERS);
     ingest_free(h.ingest);
     snprintf(path, sizeof path, "/tmp/ve-takeover-%d", (int)getpid());
     struct buf problem = BUF_INIT;
@@ -356,10 +356,10 @@ START_TEST(clients_that_fight_for_sessions_across_workers_count_each_line_once)
     ck_assert_uint_eq(counted, applied + refused);
     char samples[200];
     snprintf(samples, sizeof samples, "a_total %llu\n", (unsigned long long)applied);
-    ck_assert_ptr_eq(strstr(house_samples(&h), samples), h.text.p);
+    ck_assert_ptr_eq(strstr(fixture_samples(&h), samples), h.text.p);
     snprintf(samples, sizeof samples, "b_seconds_count %llu\n", (unsigned long long)applied);
     ck_assert_ptr_nonnull(strstr(h.text.p, samples));
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * house: all that an event passes, without threads: a catalogue, its series, sources and one worker, whose
- * reader and figures a test or fuzz target uses by hand. The clock stands at HOUSE_NOW_MS until it is moved.
+ * fixture: all that an event passes, without threads: a catalogue, its series, sources and one worker, whose
+ * reader and figures a test or fuzz target uses by hand. The clock stands at FIXTURE_NOW_MS until it is moved.
  */
-#ifndef VE_TESTS_HOUSE_H
-#define VE_TESTS_HOUSE_H
+#ifndef VE_TESTS_FIXTURE_H
+#define VE_TESTS_FIXTURE_H
 
 #include "catalog/load.h"
 #include "expose/expose.h"
@@ -17,19 +17,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HOUSE_SOURCES = 8, HOUSE_SESSIONS = 4, HOUSE_NOW_MS = 1000000 };
+enum { FIXTURE_SOURCES = 8, FIXTURE_SESSIONS = 4, FIXTURE_NOW_MS = 1000000 };
 
-struct house {
+struct fixture {
     struct series_store *store;
     struct sources *sources;
     struct ingest *ingest;
     struct protocol *p;
-    struct origin origin; // of house_line
-    struct buf text;      // what house_text returned
+    struct origin origin; // of fixture_line
+    struct buf text;      // what fixture_text returned
     struct self self;
 };
 
-static inline void house_scrapes(void *ctx, struct self_scrapes *ret)
+static inline void fixture_scrapes(void *ctx, struct self_scrapes *ret)
 {
     static const double bounds[] = {0.5, 2};
     (void)ctx;
@@ -46,7 +46,7 @@ static inline void house_scrapes(void *ctx, struct self_scrapes *ret)
     ret->sum = 7.25;
 }
 
-static inline void house_must(bool good, const char *what)
+static inline void fixture_must(bool good, const char *what)
 {
     if (!good) {
         fprintf(stderr, "%s\n", what);
@@ -55,7 +55,7 @@ static inline void house_must(bool good, const char *what)
 }
 
 // Reads once, and ends the forgets that this begins, as a worker does between others. Returns as connection_read.
-static inline int house_read(struct connection *c, struct protocol *p, char *input)
+static inline int fixture_read(struct connection *c, struct protocol *p, char *input)
 {
     int n = connection_read(c, p, input);
     while (c->forget != NULL && !c->closing) {
@@ -64,7 +64,7 @@ static inline int house_read(struct connection *c, struct protocol *p, char *inp
     return n;
 }
 
-static inline int house_datagram(int fd, struct protocol *p)
+static inline int fixture_datagram(int fd, struct protocol *p)
 {
     int n = datagram_read(fd, p);
     while (datagram_is_open(p)) {
@@ -74,9 +74,9 @@ static inline int house_datagram(int fd, struct protocol *p)
 }
 
 // A connection of this source begins, as of user 0. NULL when there is no room.
-static inline struct source *house_enter(struct sources *s, struct arena_writer *writer,
-                                         unsigned component, const char *instance, bool returns,
-                                         uint64_t now_ms, uint32_t *ret_lease)
+static inline struct source *fixture_enter(struct sources *s, struct arena_writer *writer,
+                                           unsigned component, const char *instance, bool returns,
+                                           uint64_t now_ms, uint32_t *ret_lease)
 {
     struct source *src = NULL;
     struct source_call call = {.component = component,
@@ -88,10 +88,10 @@ static inline struct source *house_enter(struct sources *s, struct arena_writer 
 }
 
 // `catalog`: YAML, or NULL for the built-in one. `lanes`: room for that many workers, of which `workers` are there.
-static inline void house_open_workers(struct house *h, const char *catalog, uint64_t limit,
-                                      uint64_t limit_per_metric, unsigned lanes, unsigned workers)
+static inline void fixture_open_workers(struct fixture *h, const char *catalog, uint64_t limit,
+                                        uint64_t limit_per_metric, unsigned lanes, unsigned workers)
 {
-    *h = (struct house){0};
+    *h = (struct fixture){0};
     struct errs errs = ERRS_INIT;
     struct catalog *c = NULL;
     if (catalog == NULL) {
@@ -100,58 +100,58 @@ static inline void house_open_workers(struct house *h, const char *catalog, uint
     size_t len = catalog == catalog_builtin ? catalog_builtin_len : strlen(catalog);
     int rc = catalog_load_bytes(&c, "c.yaml", catalog, len, &errs);
     errs_write(&errs, &h->text);
-    house_must(rc == 0, buf_string(&h->text));
+    fixture_must(rc == 0, buf_string(&h->text));
     errs_free(&errs);
     rcu_join();
     struct schema_settings limits = {.limit = limit, .limit_per_metric = limit_per_metric};
     struct ingest_settings settings = {
-        .workers = workers, .connections = 8, .sessions = HOUSE_SESSIONS};
+        .workers = workers, .connections = 8, .sessions = FIXTURE_SESSIONS};
     settings.stream = settings.datagram = UNIX_SOCKET_NONE;
-    house_must(sources_new(&h->sources, HOUSE_SOURCES) == 0 &&
-                   schema_open(&h->store, c, &limits, lanes, sources_lease_from(HOUSE_SOURCES),
-                               sources_max_id(HOUSE_SOURCES)) == 0 &&
-                   ingest_open(&h->ingest, &settings, h->store, h->sources) == 0,
-               "no memory");
+    fixture_must(sources_new(&h->sources, FIXTURE_SOURCES) == 0 &&
+                     schema_open(&h->store, c, &limits, lanes, sources_lease_from(FIXTURE_SOURCES),
+                                 sources_max_id(FIXTURE_SOURCES)) == 0 &&
+                     ingest_open(&h->ingest, &settings, h->store, h->sources) == 0,
+                 "no memory");
     h->p = &h->ingest->workers[0].protocol;
     h->p->clocked = false;
-    h->p->now_ms = HOUSE_NOW_MS;
+    h->p->now_ms = FIXTURE_NOW_MS;
     h->p->now_real_ms = 1700000000000;
     uint32_t lease;
     const struct source *anonymous =
-        house_enter(h->sources, NULL, COMPONENT_UNKNOWN, "", false, h->p->now_ms, &lease);
+        fixture_enter(h->sources, NULL, COMPONENT_UNKNOWN, "", false, h->p->now_ms, &lease);
     h->origin.owner = (struct owner){.updater_id = source_updater_id(h->sources, anonymous),
                                      .precreator_id = source_precreator_id(h->sources, anonymous),
                                      .lease = lease,
-                                     .now_s = HOUSE_NOW_MS / 1000};
+                                     .now_s = FIXTURE_NOW_MS / 1000};
     h->self = (struct self){.version = "1.2.3",
                             .revision = "abc",
                             .ingest = h->ingest,
                             .sources = h->sources,
-                            .scrapes = house_scrapes,
+                            .scrapes = fixture_scrapes,
                             .start_ms = 1500,
                             .reload_ok = true,
                             .reload_at_ms = 2500};
 }
 
-static inline void house_open_lanes(struct house *h, const char *catalog, uint64_t limit,
-                                    uint64_t limit_per_metric, unsigned lanes)
+static inline void fixture_open_lanes(struct fixture *h, const char *catalog, uint64_t limit,
+                                      uint64_t limit_per_metric, unsigned lanes)
 {
-    house_open_workers(h, catalog, limit, limit_per_metric, lanes, 1);
+    fixture_open_workers(h, catalog, limit, limit_per_metric, lanes, 1);
 }
 
-static inline void house_open(struct house *h, const char *catalog, uint64_t limit,
-                              uint64_t limit_per_metric)
+static inline void fixture_open(struct fixture *h, const char *catalog, uint64_t limit,
+                                uint64_t limit_per_metric)
 {
-    house_open_lanes(h, catalog, limit, limit_per_metric, 1);
+    fixture_open_lanes(h, catalog, limit, limit_per_metric, 1);
 }
 
 // The id of what the owner's hellos named, which lies between the two others.
-static inline uint32_t house_named(const struct owner *c)
+static inline uint32_t fixture_named(const struct owner *c)
 {
     return (c->updater_id + c->precreator_id) / 2;
 }
 
-static inline void house_close(struct house *h)
+static inline void fixture_close(struct fixture *h)
 {
     ingest_free(h->ingest);
     schema_close(h->store);
@@ -161,7 +161,7 @@ static inline void house_close(struct house *h)
 }
 
 // Judges a line of the anonymous source.
-static inline struct event_result house_bytes(struct house *h, const char *line, size_t len)
+static inline struct event_result fixture_bytes(struct fixture *h, const char *line, size_t len)
 {
     struct event_result v;
     // Memory of just its size, so that a read beyond it is seen.
@@ -174,65 +174,66 @@ static inline struct event_result house_bytes(struct house *h, const char *line,
     return v;
 }
 
-static inline struct event_result house_line(struct house *h, const char *line)
+static inline struct event_result fixture_line(struct fixture *h, const char *line)
 {
-    return house_bytes(h, line, strlen(line));
+    return fixture_bytes(h, line, strlen(line));
 }
 
-static inline bool house_wants_all(const void *ctx, const char *name)
+static inline bool fixture_wants_all(const void *ctx, const char *name)
 {
     (void)ctx;
     return strstr(name, "process_") == NULL && strstr(name, "_busy_") == NULL &&
            strstr(name, "_cache_") == NULL;
 }
 
-static inline bool house_wants_catalog(const void *ctx, const char *name)
+static inline bool fixture_wants_catalog(const void *ctx, const char *name)
 {
     (void)ctx;
     return strncmp(name, "virtrigaud_exporter_", 20) != 0 &&
-           strncmp(name, "virtrigaud_source_", 18) != 0 && house_wants_all(NULL, name);
+           strncmp(name, "virtrigaud_source_", 18) != 0 && fixture_wants_all(NULL, name);
 }
 
-static inline const char *house_expose(struct house *h, bool (*wants)(const void *, const char *))
+static inline const char *fixture_expose(struct fixture *h,
+                                         bool (*wants)(const void *, const char *))
 {
     struct expose_filter filter = {.wants = wants};
     struct format_sink sink = format_sink_text(&h->text);
     buf_clear(&h->text);
-    house_must(expose_write(&sink, h->store, &h->self, &filter,
-                            &(struct format){.kind = FORMAT_TEXT}) == 0,
-               "no memory");
+    fixture_must(expose_write(&sink, h->store, &h->self, &filter,
+                              &(struct format){.kind = FORMAT_TEXT}) == 0,
+                 "no memory");
     return buf_string(&h->text);
 }
 
-static inline const char *house_open_text(struct house *h,
-                                          bool (*wants)(const void *, const char *), bool created)
+static inline const char *fixture_open_text(struct fixture *h,
+                                            bool (*wants)(const void *, const char *), bool created)
 {
     struct expose_filter filter = {.wants = wants};
     struct format_sink sink = format_sink_text(&h->text);
     buf_clear(&h->text);
-    house_must(expose_write(&sink, h->store, &h->self, &filter,
-                            &(struct format){FORMAT_OPENMETRICS, created}) == 0,
-               "no memory");
+    fixture_must(expose_write(&sink, h->store, &h->self, &filter,
+                              &(struct format){FORMAT_OPENMETRICS, created}) == 0,
+                 "no memory");
     return buf_string(&h->text);
 }
 
 // The catalogue's families, byte for byte. Valid until the next call.
-static inline const char *house_text(struct house *h)
+static inline const char *fixture_text(struct fixture *h)
 {
-    return house_expose(h, house_wants_catalog);
+    return fixture_expose(h, fixture_wants_catalog);
 }
 
 // These and the exporter's own, but for what changes by itself and the cache's figures.
-static inline const char *house_text_all(struct house *h)
+static inline const char *fixture_text_all(struct fixture *h)
 {
-    return house_expose(h, house_wants_all);
+    return fixture_expose(h, fixture_wants_all);
 }
 
 // The same without HELP and TYPE: what most tests compare.
-static inline const char *house_samples(struct house *h)
+static inline const char *fixture_samples(struct fixture *h)
 {
     struct buf samples = BUF_INIT;
-    house_text(h);
+    fixture_text(h);
     for (const char *line = h->text.p, *next; line != NULL && *line != '\0'; line = next) {
         next = strchr(line, '\n') + 1;
         if (*line != '#') {
