@@ -36,6 +36,7 @@ class Stats(NamedTuple):
     is_connected: bool
     connections: int
     error: str  # why there is no connection
+    unknown: int  # of applied: the connection broke before the daemon could say whether it had refused them
 
 
 class Client:
@@ -146,7 +147,7 @@ class Client:
             sender = self._sender
             return Stats(m.sent, m.applied, m.refused, m.lost, m.waiting(), m.invalid,
                          sender is not None and sender.is_connected, sender.connections if sender is not None else 0,
-                         sender.error if sender is not None else "")
+                         sender.error if sender is not None else "", m.unknown)
         finally:
             if is_held:
                 m.lock.release()

@@ -4,12 +4,11 @@
 Lines are sent batch by batch, a sync after each, in a session: whatever breaks, the daemon's answer to the next hello tells how
 many lines of the session it has dealt with, and those that it has not go back to where they waited. So each counts once.
 
-What was added up goes as `count` and `values`, which an older daemon refuses as `unknown_field`. So on each connection the
-first such line is the last one of its batch, and nothing is sent before its result. When it is refused, its calls go back and
-are sent one by one. When the connection breaks before the result, and the daemon has dealt with the line, the line is kept in
-doubt until the daemon has shown on the next connection whether it knows such lines: then it has counted, or goes back. When
-there is no such line to send, one is sent that every daemon rejects: `"count":0` is `bad_value` where counts are known. A hello
-with keys that an older daemon does not know is refused too, and sent again without them."""
+What was added up goes as `count` and `values`, which an older daemon refuses as `unknown_field`. Such a daemon refuses a hello
+with newer keys too: it is sent again without them, and no line with `count` or `values` follows. To be sure, the first such line
+on each connection stands for one call and is the last one of its batch, and nothing is sent before its result. When it is refused,
+all go one by one. When the connection breaks before a result is read, and the daemon has dealt with the line, the line is not sent
+again, and its calls are `unknown`: the next daemon may be another one, and shows nothing of what this one did."""
 import collections
 import errno
 import grp
@@ -25,7 +24,7 @@ import threading
 import time
 from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
-from ._store import COUNTER, EVENT, Chunk, Gauged, Probe, Store
+from ._store import COUNTER, Chunk, Gauged, Store
 
 BATCH_LINES = 200  # so that the refusals of a whole batch find room with the daemon
 BATCH_BYTES = 65536
@@ -68,23 +67,22 @@ def number_text(value: Any) -> bytes:
     return repr(value).encode()
 
 
-def line_of(pending: Any) -> Line:
-    """How a piece is spelled. `value` comes last, so that the daemon knows the rest again."""
+def line_of(pending: Any, probes: bool = False) -> Line:
+    """How a piece is spelled: with `count` or `values` if it is of several calls, or probes whether the daemon knows them.
+    `value` comes last, so that the daemon knows the rest again."""
     head = pending.series.head
-    if isinstance(pending, Probe):
-        return Line(head + (b',"count":0}\n' if pending.series.kind == EVENT else b',"values":[]}\n'), pending, True)
     if isinstance(pending, Gauged):
         return Line(b'%b,"op":"set","value":%b}\n' % (head, number_text(pending.value)), pending, False)
     if pending.exemplar is not None:
         head += b',"exemplar":' + pending.exemplar
     if isinstance(pending, Chunk):
-        if len(pending.values) == 1:
+        if len(pending.values) == 1 and not probes:
             return Line(b'%b,"value":%b}\n' % (head, number_text(pending.values[0])), pending, False)
         values = ",".join(map(repr, pending.values)).encode()
         return Line(b'%b,"values":[%b]}\n' % (head, values), pending, True)
     if pending.series.kind == COUNTER:
         return Line(b'%b,"value":%b}\n' % (head, number_text(pending.amount)), pending, False)
-    if pending.amount == 1:
+    if pending.amount == 1 and not probes:
         return Line(head + b"}\n", pending, False)
     return Line(b'%b,"count":%d}\n' % (head, pending.amount), pending, True)
 
@@ -153,7 +151,6 @@ class Sender:
         self._is_unheard = False  # the answer to the session's last hello was not read
         self._position = 0  # lines of the session that are settled
         self._window: Deque[Line] = collections.deque()  # sent, not settled
-        self._doubtful: List[Any] = []  # pieces that were dealt with by a daemon that may not have known such lines
         self._told = 0  # of `lost`, what was acknowledged
         self._told_before = 0  # of that, in former sessions
         self._dealt = 0  # calls of settled lines
@@ -162,11 +159,10 @@ class Sender:
         # The connection.
         self._knows_keys = True  # False after a hello with newer_keys was refused
         self._can_merge: Optional[bool] = None  # None: to be seen
-        self._is_unverified = False  # it was when the window was sent
         self._input = b""
         self._numbered = 0  # lines sent
         self._applied = self._rejected = 0
-        self._refusals: Dict[int, Tuple[str, str]] = {}  # line -> reason, detail
+        self._refusals: Dict[int, Tuple[str, str]] = {}  # of the window, by number: reason, detail
         self._syncs = 0
         self._last_sent = 0.0
         self._lost_before = 0  # of `lost`, when the connection broke
@@ -192,15 +188,13 @@ class Sender:
 
     def has_settled(self, seq: int) -> bool:
         """Whether all is settled that began to wait at or before that; with the metrics' lock held."""
-        return (self.metrics.is_empty(seq) and all(line.pending.seq > seq for line in self._window)
-                and all(pending.seq > seq for pending in self._doubtful))
+        return self.metrics.is_empty(seq) and all(line.pending.seq > seq for line in self._window)
 
     def abandon(self) -> None:
         """After the end: loses what is under way, and what waits."""
         with self.metrics.lock:
-            for pending in [*self._doubtful, *(line.pending for line in self._window)]:
-                self.metrics.settle(pending, "lost")
-            self._doubtful.clear()
+            for line in self._window:
+                self.metrics.settle(line.pending, "lost")
             self._window.clear()
             self.metrics.abandon()
 
@@ -263,7 +257,7 @@ class Sender:
                 self.metrics.merge()
             self._pass_notices()
             if self.stop_at is not None:
-                is_done = self.metrics.is_empty() and not self._window and not self._doubtful
+                is_done = self.metrics.is_empty() and not self._window
                 stop_at = min(self.stop_at, self.give_up_at) if self.error else self.stop_at
                 if is_done or time.monotonic() >= stop_at:
                     return False
@@ -310,10 +304,6 @@ class Sender:
                 self.change.notify_all()
             if has_more:
                 continue
-            if self._doubtful:  # nothing was sent that could have told
-                self._window.append(line_of(Probe(self._doubtful[0].series)))
-                self._send_batch(lost)
-                continue
             if self.stop_at is not None and self._is_done():
                 return
             if not self.metrics.forgets:
@@ -339,8 +329,7 @@ class Sender:
         if self._wakers is not None:
             self._poll.register(self._wakers[0], select.POLLIN)
         self._numbered = self._applied = self._rejected = 0
-        self._refusals = {}
-        self._can_merge = None
+        self._can_merge = None if self._knows_keys else False
 
     def _make_wakers(self) -> None:
         if self._wakers is None:
@@ -454,6 +443,7 @@ class Sender:
             self._settle_passed(passed)
             while self._window:
                 metrics.give_back(self._window.pop().pending)
+            self._refusals.clear()
             metrics.refresh()
 
     def _refused_hello(self, answer: Dict[str, Any]) -> None:
@@ -469,24 +459,11 @@ class Sender:
         for _ in range(n):
             line = self._window.popleft()
             refusal = self._refusals.get(line.number)
-            if refusal is None and line.is_merged and self._is_unverified:
-                self._doubtful.append(line.pending)
-            elif refusal is not None and refusal[0] == "unknown_field" and line.is_merged:
-                self.metrics.give_back(line.pending)
-            else:
-                self._settle_line(line, refusal)
+            if refusal is None:
+                self.metrics.unknown += line.pending.calls
+            self._settle_or_give_back(line, refusal)
             self._position += 1
         self._checkpoint()
-
-    def _resolve(self, can_merge: bool) -> None:
-        """Now it is known what became of the lines in doubt."""
-        for pending in self._doubtful:
-            if can_merge:
-                self._dealt += pending.calls
-                self.metrics.settle(pending, "applied")
-            else:
-                self.metrics.give_back(pending)
-        self._doubtful.clear()
 
     def _checkpoint(self) -> None:
         if self._position != self._checkpoints[-1][0]:
@@ -527,15 +504,15 @@ class Sender:
 
     def _lose_window(self) -> None:
         """What was sent and not acknowledged may have been counted or not: it is not sent again."""
-        for pending in [*self._doubtful, *(line.pending for line in self._window)]:
-            self.metrics.lose(pending)
-        self._doubtful.clear()
+        for line in self._window:
+            self.metrics.lose(line.pending)
         self._window.clear()
 
     def _renewed(self) -> Renew:
         with self.metrics.lock:
             self._lose_window()
         self._session, self._is_fresh, self._is_unheard = secrets.token_hex(16), True, False
+        self._refusals.clear()
         self._position = self._dealt = 0
         self._checkpoints = collections.deque([(0, 0)])
         self._told_before = self._told
@@ -552,12 +529,14 @@ class Sender:
             if isinstance(pending, Chunk) and pending.exemplar is not None:
                 metrics.split_at_exemplar(pending)
             line = line_of(pending)
-            lines = [line]
-            if line.is_merged and self._can_merge is False:
+            lines, probes = [line], line.is_merged and self._can_merge is None
+            if probes:
+                lines = [line_of(piece, probes) for piece in metrics.split(pending, 1)]
+            elif line.is_merged and self._can_merge is False:
                 lines = [line_of(piece) for piece in metrics.split(pending, BATCH_LINES - len(self._window))]
             self._window.extend(lines)
             size += sum(len(each.text) for each in lines)
-            if len(self._window) >= BATCH_LINES or size >= BATCH_BYTES or (line.is_merged and self._can_merge is None):
+            if len(self._window) >= BATCH_LINES or size >= BATCH_BYTES or probes:
                 break
         return not metrics.is_empty() and bool(metrics.sums or metrics.chunks or metrics.gauges)
 
@@ -569,7 +548,6 @@ class Sender:
         if lost > self._told:
             data += b'{"hello":{"lost":%d}}\n' % (lost - self._told_before)
         self._syncs += 1
-        self._is_unverified = self._can_merge is None
         reply = self._ask(data + b'{"sync":%d}\n' % self._syncs, "sync")
         applied, rejected = reply["applied"] - self._applied, reply["rejected"] - self._rejected
         if reply["sync"] != self._syncs or not 0 <= applied <= len(self._window) <= applied + rejected:
@@ -588,20 +566,23 @@ class Sender:
             refusal = self._refusals.get(line.number)
             if refusal is None and unread > 0 and not line.is_merged:
                 refusal, unread = ("refused", "the daemon's reply found no room"), unread - 1
-            is_unknown = refusal is not None and refusal[0] == "unknown_field" and line.is_merged
+            is_settled = self._settle_or_give_back(line, refusal)
             if line.is_merged and self._can_merge is None:
-                self._can_merge = not is_unknown
-                self._resolve(self._can_merge)
-            if is_unknown:
-                self.metrics.give_back(line.pending)
-            else:
-                self._settle_line(line, refusal)
+                self._can_merge = is_settled
         self._checkpoint()
+
+    def _settle_or_give_back(self, line: Line, refusal: Optional[Tuple[str, str]]) -> bool:
+        """A line that was refused for `count` or `values` is sent in another way. Returns whether it was settled."""
+        if line.is_merged and refusal is not None and refusal[0] == "unknown_field":
+            self.metrics.give_back(line.pending)
+            return False
+        self._settle_line(line, refusal)
+        return True
 
     def _settle_line(self, line: Line, refusal: Optional[Tuple[str, str]]) -> None:
         self._dealt += line.pending.calls
         self.metrics.settle(line.pending, "applied" if refusal is None else "refused")
-        if refusal is not None and not isinstance(line.pending, Probe):
+        if refusal is not None:
             shown = line.text[:-1].decode("utf-8", "replace")
             shown = shown if len(shown) <= 300 else shown[:300] + "…"
             self.metrics.notice("refused", f"refused: {refusal[0]}: {refusal[1]}: {shown}")
@@ -640,9 +621,9 @@ class Sender:
         self._lost_before = self.metrics.lost
 
     def _tell_break(self, error: OSError) -> None:
+        self._knows_keys = True  # what comes back may be newer
         if self.is_connected:
             self._lost_before = self.metrics.lost
-            self._knows_keys = True  # what comes back may be newer
             return
         why = why_not(self.path, error)
         if why != self.error:

@@ -115,18 +115,6 @@ class Gauged:
         return 0
 
 
-class Probe:
-    """A line that every daemon rejects, and an older one for another reason."""
-
-    __slots__ = ("series", "calls", "seq")
-
-    def __init__(self, series: Series) -> None:
-        self.series, self.calls, self.seq = series, 0, 1 << 62
-
-    def size(self) -> int:
-        return 0
-
-
 class Store:
     """The series of one set of metrics, and what of them waits."""
 
@@ -160,7 +148,7 @@ class Store:
         self.evict_after = 0.0
         self.wire = 0  # bytes that wait, about
         self.seq = 0
-        self.sent = self.applied = self.refused = self.lost = self.invalid = 0
+        self.sent = self.applied = self.refused = self.lost = self.unknown = self.invalid = 0
 
     # ---- What callers do
 

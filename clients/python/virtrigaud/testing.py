@@ -160,7 +160,6 @@ class FakeDaemon:
         self.pings = 0
         self.sessions: Dict[str, List[int]] = {}  # ID -> position, lost
         self.break_one_in = 0  # lines and replies, at random
-        self.mute = ""  # a connection breaks once after a line with this text, and no refusal before is told
         self._lock = threading.Lock()
         self._listener: Optional[socket.socket] = None
         self._connections: Set[socket.socket] = set()
@@ -175,14 +174,14 @@ class FakeDaemon:
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
         return self
 
-    def stop(self) -> None:
-        """As kill -9: all connections break."""
+    def stop(self, answers: bool = False) -> None:
+        """All connections break, as with kill -9; or first what was dealt with is answered."""
         with self._lock:
             listener, self._listener = self._listener, None
             connections, self._connections = self._connections, set()
             for s in (*([listener] if listener else []), *connections):
                 try:
-                    s.shutdown(socket.SHUT_RDWR)
+                    s.shutdown(socket.SHUT_RD if answers and s is not listener else socket.SHUT_RDWR)
                 except OSError:
                     pass
             if listener is not None:
@@ -225,10 +224,7 @@ class FakeDaemon:
                     is_cut = self.break_one_in and random.randrange(self.break_one_in) == 0
                     if not is_alive or is_cut:
                         break
-                    if self.mute and self.mute.encode() in line:
-                        self.mute = ""
-                        break
-                    if reply is not None and not (self.mute and "error" in reply and b'{"hello"' not in line):
+                    if reply is not None:
                         s.sendall(json.dumps(reply).encode() + b"\n")
                         if "error" in reply and b'{"hello"' in line:
                             break
