@@ -32,9 +32,6 @@ void batch_connected(struct batch *b, bool merge)
 {
     b->merge = merge;
     b->confirmed = false;
-    for (size_t i = b->head; i < b->n; i++) { // the lines that are written again
-        b->lines[i].refused = b->lines[i].again = false;
-    }
 }
 
 // ---- Filling
@@ -227,17 +224,6 @@ static uint64_t forget_last(struct batch *b, uint64_t n)
     return calls;
 }
 
-// The lines in doubt were rejected, as this one was, by the same daemon.
-static void settle_doubts(struct batch *b)
-{
-    for (size_t i = b->n_doubts; i > 0; i--) {
-        b->result.applied -= b->doubts[i - 1].calls;
-        b->result.unknown -= b->doubts[i - 1].calls;
-        undo(b, &b->doubts[i - 1]);
-    }
-    b->n_doubts = 0;
-}
-
 static void end_dealt(struct batch *b, const struct batch_line *l, bool answered)
 {
     b->result.lines++;
@@ -246,7 +232,6 @@ static void end_dealt(struct batch *b, const struct batch_line *l, bool answered
         remember(b, &none);
         b->merge = false;
         undo(b, l);
-        settle_doubts(b);
         return;
     }
     remember(b, l);
@@ -255,12 +240,7 @@ static void end_dealt(struct batch *b, const struct batch_line *l, bool answered
     } else {
         b->result.applied += l->calls;
         b->result.unknown += answered ? 0 : l->calls;
-        if (answered && l->merged) {
-            b->confirmed = true;
-            b->n_doubts = 0;
-        } else if (!answered && l->merged && !b->confirmed && b->n_doubts < BATCH_DOUBTS) {
-            b->doubts[b->n_doubts++] = *l;
-        }
+        b->confirmed = b->confirmed || (answered && l->merged);
     }
     if (l->chunk != NULL) {
         store_free_chunk(b->store, l->chunk);
@@ -288,8 +268,12 @@ uint64_t batch_end(struct batch *b, enum link_end end, uint64_t n)
         lost = forget_last(b, n);
         n = 0;
     }
-    if (end == LINK_LOST || end == LINK_ROLLED_BACK) {
-        b->n_doubts = 0; // of another session
+    if (end == LINK_RETURNED) {
+        for (size_t i = b->head + n; i > b->head; i--) { // the oldest goes to the front
+            undo(b, &b->lines[i - 1]);
+        }
+        b->head += n;
+        n = 0;
     }
     for (; n > 0 && b->head < b->n; n--) {
         const struct batch_line *l = &b->lines[b->head++];

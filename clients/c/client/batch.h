@@ -4,10 +4,11 @@
  *
  * Shape:   a store's series and chunks become lines, as many as fit into BATCH_BYTES and BATCH_LINES; the next batch is
  *          filled when this one has ended. A line ends as applied, refused, lost, or goes back to the store.
- * Older daemons: one that knows neither `count` nor `values` rejects a line with them as unknown_field. It is then sent in
- *          another way: one line for each call. Until the first such line was applied on a connection, a batch ends with
- *          it and it stands for one call, so that no more than this call is in doubt when the connection breaks before
- *          the answer: it is sent again when the next daemon rejects such lines, which the one before has then done, too.
+ * Older daemons: one that knows neither `count` nor `values` rejects a hello with newer keys, too, and gets one line for each
+ *          call. To be sure, until the first line with them was applied on a connection, a batch ends with it and it
+ *          stands for one call; rejected as unknown_field, it is sent in the other way. When the connection breaks before
+ *          the answer, it is not sent again, and is `unknown`: the next daemon may be another one, and shows nothing of
+ *          what this one did. Lines that were not dealt with go back to the store, since the next one may not know them.
  * Rolled back: how many calls each of the last BATCH_PAST lines stood for is kept, in case the daemon loses them.
  * Threads: the link's owner; it takes the store's mutex.
  * Memory:  of fixed size.
@@ -21,8 +22,7 @@
 enum {
     BATCH_BYTES = 61440, // after which no line is added
     BATCH_LINES = 512,   // so that the replies to it fit into what the daemon keeps for a client
-    BATCH_PAST = 65536,
-    BATCH_DOUBTS = 16
+    BATCH_PAST = 65536
 };
 
 enum batch_kind { BATCH_SUM, BATCH_GAUGE, BATCH_COUNT, BATCH_VALUE, BATCH_VALUES };
@@ -56,12 +56,9 @@ struct batch {
     bool confirmed; // it has applied a line with them
     bool drained;   // nothing was left in the store when it was filled, and nothing came back
     struct batch_result result;
-    size_t n_doubts;
-    struct batch_line
-        doubts[BATCH_DOUBTS]; // lines for one call that may have been rejected as `again`
-    uint64_t n_past;          // lines whose calls are in `past`, at most BATCH_PAST
-    uint64_t past_at;         // lines ever
-    uint32_t *past;           // a ring
+    uint64_t n_past;  // lines whose calls are in `past`, at most BATCH_PAST
+    uint64_t past_at; // lines ever
+    uint32_t *past;   // a ring
     struct batch_line lines[BATCH_LINES];
 };
 

@@ -183,6 +183,14 @@ static void settle_unheard(struct link *c, uint64_t n)
     end_lines(c, LINK_UNANSWERED, n);
 }
 
+// To a caller that makes its lines anew.
+static void return_lines(struct link *c)
+{
+    uint64_t n = c->on_end == NULL ? 0 : c->queue.lines;
+    c->stats.sent -= n;
+    end_lines(c, LINK_RETURNED, n);
+}
+
 static void take_back(uint64_t *count, uint64_t *n)
 {
     uint64_t part = *count < *n ? *count : *n;
@@ -234,6 +242,7 @@ static void resume(struct link *c, const struct wire_reply *r)
         return;
     }
     settle_unheard(c, r->applied - acknowledged);
+    return_lines(c);
     forget_connection(c);
     c->base = r->applied;
     c->origin = c->queue.first;

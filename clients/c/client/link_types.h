@@ -15,6 +15,7 @@ enum link_end {
     LINK_ANSWERED,   // the daemon has dealt with them, and all rejections among them were reported
     LINK_UNANSWERED, // it has dealt with them, and some rejections may not have been reported
     LINK_LOST,       // they were written, and will not be written again
+    LINK_RETURNED, // the daemon has not dealt with them; they leave the queue, and the caller may send them again
     LINK_ROLLED_BACK // they were acknowledged, and are in no count of the daemon any more
 };
 
@@ -30,7 +31,8 @@ struct link_config {
     void (*on_rejection)(void *arg, const struct wire_reply *rejection);
     // In a session, of a caller whose lines stand for any number of calls: called when the n oldest lines end (of
     // LINK_ROLLED_BACK, the n that were acknowledged last). Returns what is added to `lost` for LINK_LOST and
-    // LINK_ROLLED_BACK. NULL: the number of lines. Must not call the link.
+    // LINK_ROLLED_BACK. With it, what waits is returned when a session is resumed, in the place of being written again.
+    // NULL: the number of lines. Must not call the link.
     uint64_t (*on_end)(void *arg, enum link_end end, uint64_t n);
     // Called when the hello is answered and lines may be written. NULL: not needed. Must not call the link.
     void (*on_ready)(void *arg);
