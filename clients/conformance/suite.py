@@ -115,6 +115,34 @@ def lose_state():
             os.remove(path)
 
 
+class Versions(FakeDaemon):
+    """A daemon that becomes another version of itself."""
+
+    NAMES = "new", "old", "between"  # the last knows the newer keys of a hello, and not what lines add up
+
+    def __init__(self, version):
+        self.catalogs = {name: Catalog.of_exporter(EXPORTER) for name in self.NAMES}
+        for name in "old", "between":
+            self.catalogs[name].fields = self.catalogs[name].fields - {"count", "values"}
+        super().__init__(SOCKET)
+        self.breaks, self.then = 0, version
+        self.become(version)
+
+    def become(self, version):
+        self._catalog = self.catalogs[version]
+        self._hello_keys = self.HELLO_KEYS if version == "old" else self.HELLO_KEYS | self.NEWER_KEYS
+
+    def _deal(self, line, connection):
+        """Some connections break after their first event, with no answer; with the last of them it becomes another version."""
+        reply = super()._deal(line, connection)
+        if self.breaks > 0 and line.startswith(b'{"event"'):
+            self.breaks -= 1
+            if self.breaks == 0:
+                self.become(self.then)
+            raise OSError
+        return reply
+
+
 class Suite:
     def __init__(self, language):
         self.language = language
@@ -506,9 +534,7 @@ class Suite:
 
     def speaks_to_older_daemons(self):
         """Daemons that do not know sums, or not the newer keys of a hello either, and that change while it runs."""
-        new, old = Catalog.of_exporter(EXPORTER), Catalog.of_exporter(EXPORTER)
-        old.fields = old.fields - {"count", "values"}
-        daemon = FakeDaemon(SOCKET, new)
+        daemon = Versions("old")
         with self.program() as p:
             calls = 12000
             p.start("older")
@@ -517,17 +543,35 @@ class Suite:
             thread = threading.Thread(target=lambda: answer.append(p.answer()))
             thread.start()
             while thread.is_alive():
-                for catalog, keys in (old, daemon.HELLO_KEYS), (new, daemon.HELLO_KEYS | daemon.NEWER_KEYS), \
-                        (old, daemon.HELLO_KEYS | daemon.NEWER_KEYS):
-                    daemon._catalog, daemon._hello_keys = catalog, keys  # pylint: disable=protected-access
-                    with daemon:
-                        time.sleep(0.5)
+                for version in "old", "new", "between":
+                    daemon.become(version)
+                    daemon.start()
+                    time.sleep(0.5)
+                    daemon.stop(answers=True)
             with daemon:
                 stats = p.settled()
                 p.close()
         agree("older daemons", stats)
         found = daemon.value("virtrigaud_vm_operations_total", **OPERATION)
         check.equal(f"each call counts once: {stats}", (found, stats["lost"], stats["refused"]), (calls, 0, 0))
+
+    def infers_nothing_from_the_next_daemon(self):
+        """A daemon deals with a first line, three times, and its answers are lost; then another one goes on. What became of
+        these three calls is unknown: none is sent again, so none counts twice."""
+        for first in Versions.NAMES:
+            for then in Versions.NAMES:
+                daemon = Versions(first)
+                daemon.breaks, daemon.then = 3, then
+                with self.program() as p, daemon:
+                    p.ask(f"repeat 200 0 event vm_operation {WORDS} 0.25")
+                    p.start("replaced")
+                    stats = p.settled()
+                    p.close()
+                found = daemon.value("virtrigaud_vm_operations_total", **OPERATION)
+                check.equal(f"{first}, then {then}: {stats}", (daemon.breaks, found), (0, 197 if first == "between" else 200))
+                check.equal(f"{first}, then {then}", (stats["applied"], stats["refused"], stats["lost"]), (200, 0, 0))
+                check.holds(f"{first}, then {then}: no line that it does not know: {daemon.refusals}", "between" in (first, then)
+                            or all(r.reason != "unknown_field" for r in daemon.refusals))
 
     def says_nothing_wrong(self):
         """Every line fits the catalogue."""
@@ -566,6 +610,7 @@ PARTS = [
     ({"resources"}, Suite.ends),
     ({"stats"}, Suite.has_no_descriptors),
     ({"stats"}, Suite.speaks_to_older_daemons),
+    ({"stats"}, Suite.infers_nothing_from_the_next_daemon),
 ]
 
 
