@@ -351,8 +351,8 @@ static void write_process(struct self_writer *p)
     single_known(p, SELF_start_time, start_ms / 1000);
 }
 
-int expose_self(struct buf *out, const struct format *format, const struct schema *schema,
-                const struct self *self, const struct expose_filter *filter)
+static int write_self(struct buf *out, const struct format *format, const struct schema *schema,
+                      const struct self *self, const struct expose_filter *filter)
 {
     struct self_writer p = {.out = out,
                             .format = format,
@@ -426,7 +426,7 @@ int expose_write(struct format_sink *sink, struct series_store *store, const str
         }
     }
     if (rc == 0) {
-        rc = expose_self(sink->text, format, schema, self, filter);
+        rc = write_self(sink->text, format, schema, self, filter);
     }
     rcu_leave();
     format_end(sink->text, format);

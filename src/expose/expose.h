@@ -18,7 +18,7 @@
 /*
  * The metrics about the exporter itself. self.def is the one table of their names, types and texts.
  *
- * Threads: expose_self on any one thread at a time; the figures are read without synchronisation.
+ * Threads: expose_write on any one thread at a time; the figures are read without synchronisation.
  */
 
 enum { SELF_MAX_BOUNDS = 16, SELF_MAX_FAULTS = 16 };
@@ -65,10 +65,6 @@ struct expose_filter {
     bool (*wants)(const void *ctx, const char *name);
     const void *ctx;
 };
-
-// Appends them. Inside an RCU section. 0 or -ENOMEM.
-int expose_self(struct buf *out, const struct format *format, const struct schema *schema,
-                const struct self *self, const struct expose_filter *filter);
 
 // The metrics of one source's life, in text 0.0.4. Inside an RCU section. 0 or -ENOMEM.
 int expose_self_source(struct buf *out, const struct schema *schema, const struct source *src);

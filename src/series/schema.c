@@ -73,7 +73,6 @@ int schema_open(struct series_store **ret, struct catalog *c,
     store->share.max_id = max_id;
     atomic_store(&store->share.quota.limit, settings->limit);
     schema->generation = 1;
-    schema->default_limit = settings->limit_per_metric;
     for (size_t i = 0; i < c->n_metrics; i++) {
         struct family *f = &schema->families[i];
         int rc = table_new(&f->table, &store->share, f->metric, limit_of(f->metric, settings));
@@ -255,7 +254,6 @@ int schema_reload(struct series_store *store, struct catalog *c,
     }
     count_gone(old, schema, &change);
     schema->generation = old->generation + 1;
-    schema->default_limit = settings->limit_per_metric;
     atomic_store(&store->share.quota.limit, settings->limit);
     for (size_t i = 0; i < c->n_metrics; i++) {
         struct family *f = &schema->families[i];

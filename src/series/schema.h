@@ -22,8 +22,7 @@ struct family {
 
 struct schema {
     struct catalog *catalog;
-    uint64_t generation; // 1 for the first, one more for each reload
-    uint64_t default_limit;
+    uint64_t generation;      // 1 for the first, one more for each reload
     struct family families[]; // catalog->n_metrics of them
 };
 

@@ -43,8 +43,9 @@ static struct MHD_Response *make_response(const char *bytes, size_t len, bool in
     return MHD_create_response_from_callback(len, 1024, no_bytes, NULL, NULL);
 }
 
-struct conn_answer *conn_answer_new(const char *bytes, size_t len, bool inside,
-                                    void (*done)(void *arg), void *arg)
+// Returns new with one reference; or NULL (no memory), and `done` was called.
+static struct conn_answer *answer_new(const char *bytes, size_t len, bool inside,
+                                      void (*done)(void *arg), void *arg)
 {
     struct conn_answer *a = malloc(sizeof *a);
     struct MHD_Response *response = a != NULL ? make_response(bytes, len, inside) : NULL;
@@ -55,12 +56,6 @@ struct conn_answer *conn_answer_new(const char *bytes, size_t len, bool inside,
     }
     *a = (struct conn_answer){
         .refs = 1, .response = response, .bytes = bytes, .len = len, .done = done, .arg = arg};
-    return a;
-}
-
-struct conn_answer *conn_answer_ref(struct conn_answer *a)
-{
-    a->refs++;
     return a;
 }
 
@@ -496,7 +491,7 @@ static struct conn_answer *make(const struct reply *r, const struct webconf *con
 {
     char *text = strdup(r->text);
     struct conn_answer *answer =
-        text != NULL ? conn_answer_new(text, strlen(text), inside, free, text) : NULL;
+        text != NULL ? answer_new(text, strlen(text), inside, free, text) : NULL;
     if (answer != NULL && !fill(answer->response, r, conf)) {
         conn_answer_unref(answer);
         return NULL;
@@ -542,7 +537,7 @@ static bool add_policy(struct MHD_Response *r, const char *policy)
 struct conn_answer *conn_reply_body(const struct conns *cs, const struct reply_form *form,
                                     char *bytes, size_t len, void (*done)(void *arg), void *arg)
 {
-    struct conn_answer *answer = conn_answer_new(bytes, len, false, done, arg);
+    struct conn_answer *answer = answer_new(bytes, len, false, done, arg);
     if (answer == NULL) {
         return NULL;
     }
@@ -559,16 +554,11 @@ struct conn_answer *conn_reply_body(const struct conns *cs, const struct reply_f
     return NULL;
 }
 
-int conn_reply_give(struct conns *cs, struct conn *c, struct conn_answer *answer)
-{
-    conn_move(cs, c, CONN_OTHER);
-    return queue(cs, c, MHD_HTTP_OK, answer);
-}
-
 void conn_reply_shared(struct conns *cs, struct conn *c, struct conn_answer *answer)
 {
     conn_move(cs, c, CONN_BODY);
-    queue(cs, c, MHD_HTTP_OK, conn_answer_ref(answer));
+    answer->refs++;
+    queue(cs, c, MHD_HTTP_OK, answer);
 }
 
 static const char *phrase(unsigned status)

@@ -166,10 +166,6 @@ struct conns {
     struct stats *stats;
 };
 
-// Returns new with one reference; or NULL (no memory), and `done` was called.
-struct conn_answer *conn_answer_new(const char *bytes, size_t len, bool inside,
-                                    void (*done)(void *arg), void *arg);
-struct conn_answer *conn_answer_ref(struct conn_answer *a);
 void conn_answer_unref(struct conn_answer *a); // NULL is fine
 
 // Returns the number of bytes, 0 at the end, or -errno. At least CONN_RECORD bytes must fit, since what TLS keeps back
@@ -281,9 +277,6 @@ struct reply_form {
 // the last connection is through with them, or before NULL is returned (no memory).
 struct conn_answer *conn_reply_body(const struct conns *cs, const struct reply_form *form,
                                     char *bytes, size_t len, void (*done)(void *arg), void *arg);
-
-// Sends an answer (takes it) at once. Returns 0; or -ENOMEM, and the connection must end.
-int conn_reply_give(struct conns *cs, struct conn *c, struct conn_answer *answer);
 
 // Sends a shared answer as the rendering that a suspended connection waits for; the caller keeps
 // its reference.

@@ -36,7 +36,9 @@ static bool begin(struct reload *r)
     return free_to_ask;
 }
 
-bool routes_reload_add(struct reload *r, struct conn *c)
+// Suspends a request until a reload that begins now or later has ended, or answers it with 503.
+// Returns false when that failed.
+static bool add_reload(struct reload *r, struct conn *c)
 {
     struct conns *cs = r->conns;
     if (cs->list[CONN_RELOAD].n + cs->list[CONN_RELOAD_NEXT].n >= RELOAD_MAX) {
@@ -306,7 +308,7 @@ static bool handle_path(struct routes *r, struct conn *c, const char *method)
         if (c->discarded > ROUTES_BODY_MAX) {
             return answer_too_large(r, c);
         }
-        return r->lifecycle ? routes_reload_add(r->reload, c) : answer(r, c, &disabled);
+        return r->lifecycle ? add_reload(r->reload, c) : answer(r, c, &disabled);
     }
     if (!is_read(method) || is_text(c->path, PATH_RELOAD)) {
         return answer_method(r, c, false);

@@ -45,10 +45,6 @@ struct reload {
 int routes_reload_init(struct reload *r, const struct web_backend *backend, struct conns *conns);
 void routes_reload_destroy(struct reload *r);
 
-// Suspends a request until a reload that begins now or later has ended, or answers it with 503.
-// Returns false when that failed.
-bool routes_reload_add(struct reload *r, struct conn *c);
-
 // Takes the backend's answer. Returns whether one was expected.
 bool routes_reload_done(struct reload *r, bool ok, const char *text);
 

@@ -92,7 +92,6 @@ START_TEST(a_store_has_a_table_for_each_metric)
         ck_assert_int_eq(atomic_load(&t->timed), cases[i].timed);
     }
     ck_assert_uint_eq(schema_current(store)->generation, 1);
-    ck_assert_uint_eq(schema_current(store)->default_limit, 100);
     ck_assert_uint_eq(atomic_load(&store->share.quota.limit), 1000);
     end(store);
 }
@@ -239,7 +238,6 @@ START_TEST(lower_limits_keep_what_exists_and_higher_ones_make_room)
     ck_assert_str_eq(unit_keys(t), "a=\"1\" a=\"2\" ");
     struct series *s = NULL;
     ck_assert_int_eq(unit_make(t, &unit_writer, "a=\"3\"", &s), -ENOSPC);
-    ck_assert_uint_eq(schema_current(store)->default_limit, 1);
     struct schema_settings wide = {.limit = 3, .limit_per_metric = 1000000};
     expect_change(reload_with(store, counter_a, &wide), 0, 0, 0);
     unit_add(t, "a=\"3\"");
