@@ -96,6 +96,31 @@ static void thread_stop(void *backend)
     rcu_part();
 }
 
+static void collect_scrapes(struct backend *b, struct self_scrapes *ret)
+{
+    static_assert((int)STATS_DURATION_BOUNDS <= (int)SELF_MAX_BOUNDS, "room for the bounds");
+    const struct stats *stats = web_stats(b->web);
+    for (size_t i = 0; i < FORMAT_KINDS; i++) {
+        ret->by_format[i] = count_read(&stats->scrapes[i]);
+    }
+    ret->n_bounds = STATS_DURATION_BOUNDS;
+    ret->bounds = stats_duration_bounds;
+    for (size_t i = 0; i <= STATS_DURATION_BOUNDS; i++) {
+        ret->buckets[i] = count_read(&stats->duration_buckets[i]);
+    }
+    ret->sum = (double)count_read(&stats->duration_sum_ns) / 1e9;
+    static_assert((int)TLS_FAULTS <= (int)SELF_MAX_FAULTS, "room for the reasons");
+    ret->n_faults = TLS_FAULTS;
+    for (size_t i = 0; i < TLS_FAULTS; i++) {
+        struct stats_handshake failed;
+        web_handshake_failure(b->web, (enum tls_fault)i, &failed);
+        ret->fault[i] = tls_fault_name((enum tls_fault)i);
+        ret->tls_errors[i] = failed.n;
+    }
+    ret->auth_failures = count_read(&stats->auth_failures);
+    ret->accept_errors = count_read(&stats->accept_errors);
+}
+
 static bool is_wanted(const void *filter, const char *name)
 {
     return request_filter_has(filter, name);
@@ -107,6 +132,8 @@ static int render(void *backend, const struct request_filter *filter, enum forma
     struct backend *b = backend;
     struct expose_filter named = {.wants = is_wanted, .ctx = filter};
     const struct format how = {.kind = format, .created = atomic_load(&b->created)};
+    collect_scrapes(b, &b->self->scrapes);
+    state_facts(b->state, &b->self->state);
     return expose_write(sink, b->store, b->self, filter != NULL ? &named : NULL, &how);
 }
 
@@ -312,38 +339,6 @@ struct web_backend backend_web(struct backend *b)
         .ready = is_ready,
         .reload = reload,
     };
-}
-
-void backend_state(void *backend, struct self_state *ret)
-{
-    const struct backend *b = backend;
-    state_facts(b->state, ret);
-}
-
-void backend_scrapes(void *backend, struct self_scrapes *ret)
-{
-    static_assert((int)STATS_DURATION_BOUNDS <= (int)SELF_MAX_BOUNDS, "room for the bounds");
-    struct backend *b = backend;
-    const struct stats *stats = web_stats(b->web);
-    for (size_t i = 0; i < FORMAT_KINDS; i++) {
-        ret->by_format[i] = count_read(&stats->scrapes[i]);
-    }
-    ret->n_bounds = STATS_DURATION_BOUNDS;
-    ret->bounds = stats_duration_bounds;
-    for (size_t i = 0; i <= STATS_DURATION_BOUNDS; i++) {
-        ret->buckets[i] = count_read(&stats->duration_buckets[i]);
-    }
-    ret->sum = (double)count_read(&stats->duration_sum_ns) / 1e9;
-    static_assert((int)TLS_FAULTS <= (int)SELF_MAX_FAULTS, "room for the reasons");
-    ret->n_faults = TLS_FAULTS;
-    for (size_t i = 0; i < TLS_FAULTS; i++) {
-        struct stats_handshake failed;
-        web_handshake_failure(b->web, (enum tls_fault)i, &failed);
-        ret->fault[i] = tls_fault_name((enum tls_fault)i);
-        ret->tls_errors[i] = failed.n;
-    }
-    ret->auth_failures = count_read(&stats->auth_failures);
-    ret->accept_errors = count_read(&stats->accept_errors);
 }
 
 void backend_set(struct backend *b, const struct config *config)

@@ -69,7 +69,7 @@ struct backend {
     struct ingest *ingest;
     struct web *web;
     const struct state *state;
-    const struct self *self;
+    struct self *self;
     struct log_rejects *rejects;
     int reload_requested; // eventfd: POST /-/reload asks for one
     uint64_t opened_ms;   // CLOCK_MONOTONIC, when the process began
@@ -81,9 +81,6 @@ struct backend {
 };
 
 struct web_backend backend_web(struct backend *b);
-// For struct self, of a backend.
-void backend_scrapes(void *backend, struct self_scrapes *ret);
-void backend_state(void *backend, struct self_state *ret);
 
 // Puts the settings in force that concern only what is shown.
 void backend_set(struct backend *b, const struct config *config);

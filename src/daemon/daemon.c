@@ -368,9 +368,6 @@ static void open_self(struct daemon *d)
     d->self.revision = VE_REVISION;
     d->self.ingest = d->ingest;
     d->self.sources = d->sources;
-    d->self.scrapes = backend_scrapes;
-    d->self.state = backend_state;
-    d->self.ctx = &d->backend;
     d->self.start_ms = process_start_ms();
     atomic_store(&d->self.reload_ok, true);
     atomic_store(&d->self.reload_at_ms, clock_real_ms());

@@ -68,7 +68,7 @@ void state_close(struct state *st);
 
 // Why the state is not kept now, in words, or NULL.
 const char *state_trouble(const struct state *st);
-// For struct self.
+// For struct self and the status view.
 void state_facts(const struct state *st, struct self_state *ret);
 
 #endif

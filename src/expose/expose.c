@@ -216,14 +216,11 @@ static void write_busy(struct self_writer *p)
 
 static void write_state(struct self_writer *p)
 {
-    struct self_state state = {0};
-    if (p->self->state != NULL) {
-        p->self->state(p->self->ctx, &state);
-    }
-    if (state.kept) {
-        single(p, SELF_state_ok, state.ok);
-        single(p, SELF_state_bytes, (double)state.bytes);
-        single(p, SELF_state_set_aside, (double)state.set_aside);
+    const struct self_state *state = &p->self->state;
+    if (state->kept) {
+        single(p, SELF_state_ok, state->ok);
+        single(p, SELF_state_bytes, (double)state->bytes);
+        single(p, SELF_state_set_aside, (double)state->set_aside);
     }
 }
 
@@ -360,8 +357,7 @@ static int write_self(struct buf *out, const struct format *format, const struct
                             .schema = schema,
                             .self = self,
                             .filter = filter};
-    struct self_scrapes web = {0};
-    self->scrapes(self->ctx, &web);
+    const struct self_scrapes *web = &self->scrapes;
     write_build_info(&p);
     write_by_component(&p, SELF_events, ingest_applied);
     write_rejected(&p);
@@ -376,12 +372,12 @@ static int write_self(struct buf *out, const struct format *format, const struct
     write_by_component(&p, SELF_lost, ingest_lost);
     single(&p, SELF_cache_hits, SUM(&p, cache_hits));
     single(&p, SELF_cache_misses, SUM(&p, cache_misses));
-    write_refused(&p, &web);
+    write_refused(&p, web);
     write_by_metric(&p, SELF_precreate_skipped, true,
                     offsetof(struct table_stats, precreate_skipped));
     write_busy(&p);
     write_state(&p);
-    write_scrapes(&p, &web);
+    write_scrapes(&p, web);
     single(&p, SELF_reload_successful, atomic_load(&self->reload_ok));
     single(&p, SELF_reload_timestamp, (double)atomic_load(&self->reload_at_ms) / 1000);
     write_sources(&p, SELF_source_up);

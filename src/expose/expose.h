@@ -51,9 +51,9 @@ struct self {
     const char *revision;
     const struct ingest *ingest;
     const struct sources *sources;
-    void (*scrapes)(void *ctx, struct self_scrapes *ret);
-    void (*state)(void *ctx, struct self_state *ret); // NULL: no state file
-    void *ctx;
+    struct self_scrapes
+        scrapes; // this and the next: filled in before each exposition, by its thread
+    struct self_state state;
     uint64_t start_ms;             // CLOCK_REALTIME of the process' start; 0: unknown
     _Atomic bool reload_ok;        // the last one succeeded, as did the start
     _Atomic uint32_t sockets_lost; // Unix sockets whose file is gone

@@ -29,21 +29,21 @@ struct fixture {
     struct self self;
 };
 
-static inline void fixture_scrapes(void *ctx, struct self_scrapes *ret)
+static inline struct self_scrapes fixture_scrapes(void)
 {
     static const double bounds[] = {0.5, 2};
-    (void)ctx;
-    *ret = (struct self_scrapes){.by_format = {3, 4},
-                                 .n_bounds = 2,
-                                 .bounds = bounds,
-                                 .n_faults = 2,
-                                 .fault = {"expired", "other"},
-                                 .tls_errors = {5, 0},
-                                 .auth_failures = 6,
-                                 .accept_errors = 7};
-    ret->buckets[0] = 2;
-    ret->buckets[2] = 1;
-    ret->sum = 7.25;
+    struct self_scrapes s = {.by_format = {3, 4},
+                             .n_bounds = 2,
+                             .bounds = bounds,
+                             .n_faults = 2,
+                             .fault = {"expired", "other"},
+                             .tls_errors = {5, 0},
+                             .auth_failures = 6,
+                             .accept_errors = 7};
+    s.buckets[0] = 2;
+    s.buckets[2] = 1;
+    s.sum = 7.25;
+    return s;
 }
 
 static inline void fixture_must(bool good, const char *what)
@@ -127,7 +127,7 @@ static inline void fixture_open_workers(struct fixture *h, const char *catalog, 
                             .revision = "abc",
                             .ingest = h->ingest,
                             .sources = h->sources,
-                            .scrapes = fixture_scrapes,
+                            .scrapes = fixture_scrapes(),
                             .start_ms = 1500,
                             .reload_ok = true,
                             .reload_at_ms = 2500};
