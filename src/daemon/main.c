@@ -60,6 +60,7 @@
  * event/event            one line, checked and applied
  * event/line             a line, and what is found out about it before it is applied
  * event/bytes            comparison, search and hash of short runs of bytes; a line without its blanks
+ * event/elements         where the elements of a batch most likely begin and end
  * event/hole             what is in a hole of a line template: text, a number, a list
  * event/line_template    the fixed bytes of lines, with holes for what differs from line to line
  * event/template         all templates: which one a line has, and when one is made

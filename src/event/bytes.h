@@ -21,12 +21,31 @@
 #include <immintrin.h>
 #endif
 
-enum { BYTES_BLOCK = 32 };
+enum { BYTES_BLOCK = 32, BYTES_PAGE = 4096 };
 
 #define BYTES_INLINED static inline __attribute__((always_inline))
 
 // Whether the wide version may be used.
 bool bytes_can_wide(void);
+
+// Whether what is read up to so many bytes behind these bytes is in the pages of these bytes.
+static inline bool bytes_is_end_apart(const char *end, size_t slack)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return false;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+    return false;
+#endif
+#endif
+    return ((uintptr_t)end - 1) % BYTES_PAGE < BYTES_PAGE - slack;
+}
+
+// The same for what is read behind them or before them.
+static inline bool bytes_is_apart(const char *at, const char *end, size_t slack)
+{
+    return (uintptr_t)at % BYTES_PAGE >= slack && bytes_is_end_apart(end, slack);
+}
 
 typedef uint64_t bytes_hash __attribute__((vector_size(16)));
 

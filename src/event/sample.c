@@ -329,6 +329,32 @@ enum reject_reason sample_read(struct sample *s, const struct catalog *c, json_t
     return REJECT_NONE;
 }
 
+static bool has_same_labels(const struct sample_labels *a, const struct sample_labels *b)
+{
+    bool same = a->n == b->n && memcmp(a->state, b->state, b->n) == 0;
+    for (size_t i = 0; same && i < b->n; i++) {
+        same = b->state[i] != SAMPLE_TEXT ||
+               (a->values[i].len == b->values[i].len &&
+                memcmp(a->values[i].p, b->values[i].p, b->values[i].len) == 0);
+    }
+    return same;
+}
+
+static bool has_same_exemplar(const struct sample_exemplar *a, const struct sample_exemplar *b)
+{
+    return a->present == b->present &&
+           (!b->present || (a->text_len == b->text_len && a->characters == b->characters &&
+                            a->has_timestamp == b->has_timestamp));
+}
+
+bool sample_is_same(const struct sample *a, const struct sample *b)
+{
+    return a->metric == b->metric && a->event == b->event && a->value == b->value &&
+           memcmp(&a->number, &b->number, sizeof a->number) == 0 && a->count == b->count &&
+           a->n_values == b->n_values && has_same_labels(&a->labels, &b->labels) &&
+           has_same_exemplar(&a->exemplar, &b->exemplar);
+}
+
 static enum reject_reason check_element(json_t *element, struct rejection *why)
 {
     struct fields f = {0};

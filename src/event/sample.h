@@ -81,6 +81,8 @@ enum reject_reason sample_check_batch(struct json_t *batch, const struct rejecti
 
 // Empties a sample that names one of the two.
 void sample_begin(struct sample *s, const struct metric *metric, const struct event *event);
+// Whether two well-formed ones say the same, as far as what is in the buffers is not asked for.
+bool sample_is_same(const struct sample *a, const struct sample *b);
 // The position of a label in the declared list; -1: it has none.
 int sample_find_label(const struct sample_labels *l, const char *name, size_t len);
 // Whether a label is accepted and dropped.

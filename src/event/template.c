@@ -2,6 +2,7 @@
 #include "event/template.h"
 
 #include "event/bytes.h"
+#include "event/elements.h"
 #include "event/hole.h"
 #include "series/key.h"
 
@@ -11,7 +12,6 @@
 
 enum {
     BUCKETS = 256,
-    PAGE = 4096,
     BESIDES = TEMPLATE_SLACK + BYTES_COMPACT_SLACK + TEMPLATE_SLACK, // bytes of a compact copy
     COPIES = LINE_MAX_BYTES + TEMPLATE_LINES * BESIDES,
     NUMBERS =
@@ -327,24 +327,6 @@ BYTES_INLINED const char *find(struct templates *all, const char *at, const char
     return NULL;
 }
 
-// Whether blocks that are read from these bytes on, or from before them, are in the pages of these bytes.
-static inline bool is_end_apart(const char *end)
-{
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    return false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-    return false;
-#endif
-#endif
-    return ((uintptr_t)end - 1) % PAGE < PAGE - TEMPLATE_SLACK;
-}
-
-static inline bool is_apart(const char *at, const char *end)
-{
-    return (uintptr_t)at % PAGE >= TEMPLATE_SLACK && is_end_apart(end);
-}
-
 // The compact form in the room; sets where it ends. NULL: there is none.
 static const char *compact(char *room, const char *at, size_t len, const char **ret_end)
 {
@@ -378,7 +360,7 @@ BYTES_INLINED void match_line(struct templates *all, struct line *line, const st
         return;
     }
     // One that has blanks that may be dropped has no template as it is.
-    bool tried = is_apart(at, end) && memchr(at, ' ', line->len) == NULL;
+    bool tried = bytes_is_apart(at, end, TEMPLATE_SLACK) && memchr(at, ' ', line->len) == NULL;
     if (tried && find(all, at, end, line, ops, quick) == end) {
         return;
     }
@@ -405,7 +387,7 @@ BYTES_WIDE void choose_quick(struct templates *all, struct line *lines, size_t n
         line->template = NULL;
         // Nothing is read from before a line whose number comes last.
         if (line->len - 9 >= LINE_MAX_MATCH - 8 ||
-            (readable - end < TEMPLATE_SLACK && !is_end_apart(end))) {
+            (readable - end < TEMPLATE_SLACK && !bytes_is_end_apart(end, TEMPLATE_SLACK))) {
             continue;
         }
         size_t last = opening_end(at, end, &bytes_wide);
@@ -457,6 +439,17 @@ static __attribute__((noinline)) void match_slowly_plain(struct templates *all, 
     match_line(all, line, &bytes_plain, no_match_quick);
 }
 
+// The next lists go here.
+static void begin_lists(struct templates *all, double *lists)
+{
+    all->lists = (struct hole_lists){lists, lists + NUMBERS};
+}
+
+static inline size_t min_lines(size_t n)
+{
+    return n < TEMPLATE_LINES ? n : TEMPLATE_LINES;
+}
+
 // The elements between the brackets. Returns how many; 0: one has no template, or it is no batch.
 BYTES_INLINED size_t match_elements(struct templates *all, const char *at, const char *end,
                                     struct line *ret, const struct bytes_ops *ops, quick_fn *quick)
@@ -490,9 +483,38 @@ static void match_lines_wide(struct templates *all, struct line *lines, size_t n
     }
 }
 
+// Finds templates of lines of a batch. Returns whether all have one.
+BYTES_WIDE bool match_all_wide(struct templates *all, struct line *lines, size_t n)
+{
+    choose_quick(all, lines, n);
+    match_all_labels(lines, n);
+    match_all_ends(all, lines, n);
+    for (size_t i = 0; i < n; i++) {
+        const char *at = lines[i].bytes;
+        const char *end = at + lines[i].len;
+        if (lines[i].template == NULL &&
+            (lines[i].len > LINE_MAX_MATCH ||
+             find(all, at, end, &lines[i], &bytes_wide, match_quick) != end)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Where elements end is guessed, so that several are at the same step together, too. Where that is wrong they are read one after
+// the other.
 BYTES_WIDE size_t match_elements_wide(struct templates *all, const char *at, const char *end,
                                       struct line *ret)
 {
+    size_t n = elements_split(at, end, ret, TEMPLATE_BATCH);
+    size_t known = 0;
+    while (known < n && match_all_wide(all, ret + known, min_lines(n - known))) {
+        known += min_lines(n - known);
+    }
+    if (n > 0 && known == n) {
+        return n;
+    }
+    begin_lists(all, all->batch_lists);
     return match_elements(all, at, end, ret, &bytes_wide, match_quick);
 }
 #endif
@@ -514,12 +536,6 @@ static size_t match_elements_plain(struct templates *all, const char *at, const 
 #define match_lines_wide match_lines_plain
 #define match_elements_wide match_elements_plain
 #endif
-
-// The next lists go here.
-static void begin_lists(struct templates *all, double *lists)
-{
-    all->lists = (struct hole_lists){lists, lists + NUMBERS};
-}
 
 // Drops all that are of another catalogue.
 static void renew(struct templates *all, uint64_t generation)
@@ -562,7 +578,7 @@ size_t template_match_batch(struct templates *all, uint64_t generation, const st
     if (line->len == 0 || line->len > LINE_MAX_BYTES || *at != '[') {
         return 0;
     }
-    bool tried = is_apart(at, end);
+    bool tried = bytes_is_apart(at, end, TEMPLATE_SLACK);
     size_t n = tried ? match_batch(all, at, end, ret) : 0;
     if (n == 0) {
         at = compact(all->batch, line->bytes, line->len, &end);
@@ -704,21 +720,7 @@ static bool has_same_meaning(struct templates *all, struct line_template *t, con
         return false;
     }
     line_template_fill(&line, &said, &exemplar, &values);
-    bool same =
-        said.metric == s->metric && said.event == s->event && said.value == s->value &&
-        memcmp(&said.number, &s->number, sizeof said.number) == 0 && said.count == s->count &&
-        said.n_values == s->n_values && !values.failed &&
-        memcmp(said.labels.state, s->labels.state, s->labels.n) == 0 && !exemplar.failed &&
-        said.exemplar.present == s->exemplar.present &&
-        (!s->exemplar.present || (said.exemplar.text_len == s->exemplar.text_len &&
-                                  said.exemplar.characters == s->exemplar.characters &&
-                                  said.exemplar.has_timestamp == s->exemplar.has_timestamp));
-    for (size_t i = 0; same && i < s->labels.n; i++) {
-        same =
-            s->labels.state[i] != SAMPLE_TEXT ||
-            (said.labels.values[i].len == s->labels.values[i].len &&
-             memcmp(said.labels.values[i].p, s->labels.values[i].p, s->labels.values[i].len) == 0);
-    }
+    bool same = !exemplar.failed && !values.failed && sample_is_same(&said, s);
     buf_free(&exemplar);
     buf_free(&values);
     return same;

@@ -305,31 +305,32 @@ END_TEST
 // Between two pages that must not be touched.
 static void try_pages(void)
 {
-    char *room = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *room =
+        mmap(NULL, 3 * BYTES_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     ck_assert_ptr_ne(room, MAP_FAILED);
-    ck_assert_int_eq(mprotect(room, PAGE, PROT_NONE), 0);
-    ck_assert_int_eq(mprotect(room + 2L * PAGE, PAGE, PROT_NONE), 0);
+    ck_assert_int_eq(mprotect(room, BYTES_PAGE, PROT_NONE), 0);
+    ck_assert_int_eq(mprotect(room + 2L * BYTES_PAGE, BYTES_PAGE, PROT_NONE), 0);
     for (size_t k = 0; k < N; k++) {
         size_t len = strlen(LINES[k]);
         for (size_t cut = 0; cut <= len; cut++) {
             size_t n = len - cut;
-            memcpy(room + PAGE, LINES[k], n);
-            ck_assert(check(room + PAGE, n) == (cut == 0));
-            memcpy(room + 2L * PAGE - n, LINES[k], n);
-            ck_assert(check(room + 2L * PAGE - n, n) == (cut == 0));
-            memcpy(room + 2L * PAGE - n, LINES[k] + cut, n); // and its end alone
-            check(room + 2L * PAGE - n, n);
+            memcpy(room + BYTES_PAGE, LINES[k], n);
+            ck_assert(check(room + BYTES_PAGE, n) == (cut == 0));
+            memcpy(room + 2L * BYTES_PAGE - n, LINES[k], n);
+            ck_assert(check(room + 2L * BYTES_PAGE - n, n) == (cut == 0));
+            memcpy(room + 2L * BYTES_PAGE - n, LINES[k] + cut, n); // and its end alone
+            check(room + 2L * BYTES_PAGE - n, n);
         }
         // What stands behind the line is not of it.
-        memcpy(room + PAGE + 100, LINES[k], len);
+        memcpy(room + BYTES_PAGE + 100, LINES[k], len);
         for (size_t n = 0; n < len; n++) {
-            ck_assert(!check(room + PAGE + 100, n));
+            ck_assert(!check(room + BYTES_PAGE + 100, n));
         }
     }
     // Several lines, the last of which are at the page's end.
     for (size_t k = 0; k + 2 < N; k++) {
         struct line lines[3];
-        char *to = room + 2L * PAGE;
+        char *to = room + 2L * BYTES_PAGE;
         for (size_t i = 3; i-- > 0;) {
             size_t len = strlen(LINES[k + i]);
             *--to = '\n';
@@ -345,13 +346,13 @@ static void try_pages(void)
     struct line elements[TEMPLATE_BATCH];
     char batch[] = "[{\"metric\":\"g\",\"op\":\"add\",\"value\":1}]";
     size_t n = sizeof batch - 1;
-    struct line line = {.bytes = room + PAGE, .len = (uint32_t)n};
-    memcpy(room + PAGE, batch, n);
+    struct line line = {.bytes = room + BYTES_PAGE, .len = (uint32_t)n};
+    memcpy(room + BYTES_PAGE, batch, n);
     ck_assert_uint_eq(template_match_batch(all, 1, &line, elements), 1);
-    line.bytes = room + 2L * PAGE - n;
-    memcpy(room + 2L * PAGE - n, batch, n);
+    line.bytes = room + 2L * BYTES_PAGE - n;
+    memcpy(room + 2L * BYTES_PAGE - n, batch, n);
     ck_assert_uint_eq(template_match_batch(all, 1, &line, elements), 1);
-    munmap(room, 3 * PAGE);
+    munmap(room, 3 * BYTES_PAGE);
 }
 
 // A line with a list of n numbers. Returns its length.
@@ -452,6 +453,26 @@ static void try_batches(void)
         line = (struct line){.bytes = bad[i], .len = (uint32_t)strlen(bad[i])};
         ck_assert_msg(template_match_batch(all, 1, &line, elements) == 0, "%s", bad[i]);
     }
+    // What looks like the end of an element is in a string.
+    static const char inside[] =
+        "[{\"metric\":\"a_total\",\"labels\":{\"x\":\"},{\",\"y\":\"},\"},\"value\":1.5},"
+        "{\"metric\":\"a_total\",\"labels\":{\"x\":\"[\",\"y\":\"]\"},\"value\":2}]";
+    line = (struct line){.bytes = inside, .len = sizeof inside - 1};
+    ck_assert_uint_eq(template_match_batch(all, 1, &line, elements), 2);
+    ck_assert(elements[0].number == 1.5 && elements[1].number == 2);
+    // As many elements as there may be, and one more.
+    for (size_t n = TEMPLATE_BATCH; n <= TEMPLATE_BATCH + 1; n++) {
+        len = 0;
+        for (size_t i = 0; i < n; i++) {
+            len += (size_t)sprintf(batch + len, "%c{\"metric\":\"g\",\"op\":\"add\",\"value\":%zu}",
+                                   i == 0 ? '[' : ',', i);
+        }
+        batch[len++] = ']';
+        line = (struct line){.bytes = batch, .len = (uint32_t)len};
+        ck_assert_uint_eq(template_match_batch(all, 1, &line, elements),
+                          n <= TEMPLATE_BATCH ? n : 0);
+    }
+    ck_assert(elements[TEMPLATE_BATCH - 1].number == TEMPLATE_BATCH - 1);
     static const char blanks[] = "[ {\"metric\": \"g\", \"op\": \"add\", \"value\": 1} , "
                                  "{\"metric\": \"g\", \"op\": \"add\", \"value\": 2} ]\r";
     line = (struct line){.bytes = blanks, .len = sizeof blanks - 1};
