@@ -18,7 +18,7 @@ enum {
     LIMIT = 300,
     LIMIT_PER_METRIC = 40,
     CACHE = 1 << 20, // bytes
-    TIMES = 3        // a line is remembered at its second sight
+    TIMES = 3        // a line is cached when it comes the second time
 };
 
 static void check_replies(int fd, struct buf *all)
@@ -65,13 +65,13 @@ static void run(struct fixture *h, const uint8_t *data, size_t size, struct buf 
 }
 
 // Says the same some times over, and returns all that can be seen of it afterwards, to be freed.
-static char *outcome(const uint8_t *data, size_t size, bool remembers)
+static char *outcome(const uint8_t *data, size_t size, bool caches)
 {
     struct fixture h;
     const char *line = "";
     struct buf all = BUF_INIT;
     fixture_open(&h, NULL, LIMIT, LIMIT_PER_METRIC);
-    fixture_must(!remembers || event_reader_cache(h.p->reader, CACHE) == 0, "no memory");
+    fixture_must(!caches || event_reader_cache(h.p->reader, CACHE) == 0, "no memory");
     for (int i = 0; i < TIMES; i++) {
         run(&h, data, size, &all);
     }
@@ -94,9 +94,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     char *parsed = outcome(data, size, false);
-    char *remembered = outcome(data, size, true);
-    fixture_must(strcmp(parsed, remembered) == 0, "the cache changes what is seen");
+    char *cached = outcome(data, size, true);
+    fixture_must(strcmp(parsed, cached) == 0, "the cache changes what is seen");
     free(parsed);
-    free(remembered);
+    free(cached);
     return 0;
 }

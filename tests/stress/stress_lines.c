@@ -70,7 +70,7 @@ static size_t write_line(char *out, uint64_t *seed, uint64_t *counts)
     return len;
 }
 
-static void judge_lines(struct work *w, unsigned lane)
+static void apply_lines(struct work *w, unsigned lane)
 {
     char line[LINE];
     struct line_watch watch;
@@ -109,7 +109,7 @@ static void work(void *arg, unsigned i)
 {
     struct work *w = arg;
     if (i < WORKERS) {
-        judge_lines(w, i);
+        apply_lines(w, i);
         return;
     }
     do {

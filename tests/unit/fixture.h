@@ -160,7 +160,7 @@ static inline void fixture_close(struct fixture *h)
     rcu_part();
 }
 
-// Judges a line of the anonymous source.
+// Applies a line of the anonymous source.
 static inline struct event_result fixture_bytes(struct fixture *h, const char *line, size_t len)
 {
     struct event_result v;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * line_watch: ends the process when one line takes more than a second of its thread's CPU time, however busy the machine
- * is. The thread that judges lines calls line_watch_begin once and line_watch_next before each line.
+ * is. The thread that applies lines calls line_watch_begin once and line_watch_next before each line.
  */
 #ifndef VE_TESTS_LINE_WATCH_H
 #define VE_TESTS_LINE_WATCH_H

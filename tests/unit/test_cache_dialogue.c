@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The same conversations with a fixture that caches lines and with one that does not: every reply, every series and
- * every figure must be the same. What is said is made of few pieces, so that much of it is remembered, and is damaged
+ * every figure must be the same. What is said is made of few pieces, so that much of it is cached, and is damaged
  * now and then; between the words series expire, sources leave, catalogues are loaded anew.
  */
 #include "dialogue.h"
@@ -193,7 +193,7 @@ static void speak(struct fixture *h, struct dialogue *d, struct buf *seen, uint6
     buf_free(&words);
 }
 
-// All that is seen of the conversations of a seed, to be freed. Sets how many lines were remembered.
+// All that is seen of the conversations of a seed, to be freed. Sets how many lines were cached.
 static char *converse(uint64_t random, uint64_t cache, uint64_t *ret_hits)
 {
     struct fixture h;
@@ -225,16 +225,16 @@ static void compare(uint64_t seed, uint64_t cache)
     uint64_t hits;
     char *parsed = converse(seed, 0, &hits);
     ck_assert_uint_eq(hits, 0);
-    char *remembered = converse(seed, cache, &hits);
+    char *cached = converse(seed, cache, &hits);
     ck_assert_uint_gt(hits, 50);
     size_t at = 0;
-    while (parsed[at] != '\0' && parsed[at] == remembered[at]) {
+    while (parsed[at] != '\0' && parsed[at] == cached[at]) {
         at++;
     }
-    ck_assert_msg(parsed[at] == remembered[at], "%.300s\n%.300s",
-                  parsed + (at > 200 ? at - 200 : 0), remembered + (at > 200 ? at - 200 : 0));
+    ck_assert_msg(parsed[at] == cached[at], "%.300s\n%.300s", parsed + (at > 200 ? at - 200 : 0),
+                  cached + (at > 200 ? at - 200 : 0));
     free(parsed);
-    free(remembered);
+    free(cached);
 }
 
 START_TEST(conversations_are_the_same_with_and_without_a_memory)

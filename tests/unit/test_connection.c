@@ -199,7 +199,7 @@ START_TEST(the_end_of_a_line_that_was_too_long_is_no_line)
 }
 END_TEST
 
-START_TEST(blank_lines_are_numbered_and_not_judged)
+START_TEST(blank_lines_are_numbered_and_not_checked)
 {
     open_both();
     ck_assert_str_eq(dialogue_line(&d, "\n\r\n \t \n\t\r\nx\n"),
@@ -336,7 +336,7 @@ UNIT_MAIN("connection", a_conversation_split_anywhere_means_the_same,
           a_line_has_at_most_65536_bytes,
           a_line_that_is_too_long_is_skipped_to_its_end_across_reads,
           the_last_line_counts_without_its_lf, the_end_of_a_line_that_was_too_long_is_no_line,
-          blank_lines_are_numbered_and_not_judged, ids_are_echoed_byte_for_byte,
+          blank_lines_are_numbered_and_not_checked, ids_are_echoed_byte_for_byte,
           error_replies_that_nobody_reads_are_dropped_and_counted,
           a_reply_other_than_an_error_that_finds_no_room_closes,
           an_idle_connection_holds_no_big_buffer, a_broken_connection_says_so)

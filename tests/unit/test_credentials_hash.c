@@ -7,7 +7,7 @@
 
 #define SALTED "abcdefghijklmnopqrstuv0123456789ABCDEFGHIJKLMNOPQRSTU"
 
-START_TEST(a_hash_is_judged_by_its_form)
+START_TEST(a_hash_is_checked_by_its_form)
 {
     static const struct {
         const char *text;
@@ -68,5 +68,5 @@ START_TEST(the_password_of_a_hash_is_good_and_no_other)
 }
 END_TEST
 
-UNIT_MAIN("credentials_hash", a_hash_is_judged_by_its_form,
+UNIT_MAIN("credentials_hash", a_hash_is_checked_by_its_form,
           the_password_of_a_hash_is_good_and_no_other)

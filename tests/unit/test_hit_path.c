@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What a remembered line costs besides instructions: nothing. Calls of malloc and of locks are counted by standing in
+ * What a cached line costs besides instructions: nothing. Calls of malloc and of locks are counted by standing in
  * their place, system calls by tracing a child.
  */
 #include "dialogue.h"
@@ -98,7 +98,7 @@ static void say(int lines)
     buf_free(&text);
 }
 
-// Opens a connection whose lines are all remembered.
+// Opens a connection whose lines are all cached.
 static void open_warm(void)
 {
     fixture_open(&h, NULL, 1000, 1000);
@@ -116,7 +116,7 @@ static void close_all(void)
     fixture_close(&h);
 }
 
-START_TEST(a_remembered_line_allocates_nothing_and_takes_no_lock)
+START_TEST(a_cached_line_allocates_nothing_and_takes_no_lock)
 {
     open_warm();
     uint64_t hits = count_read(&h.p->stats->cache_hits);
@@ -183,7 +183,7 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {
-        a_remembered_line_allocates_nothing_and_takes_no_lock,
+        a_cached_line_allocates_nothing_and_takes_no_lock,
 #if IN_THEIR_PLACE && defined(__x86_64__)
         a_read_of_many_lines_makes_as_many_system_calls_as_one_of_few,
 #endif

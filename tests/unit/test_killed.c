@@ -34,7 +34,7 @@ struct tally {
     uint64_t position;
 };
 
-// Lines and what each of them adds: remembered, new to the cache, with series that are new, refused, control lines.
+// Lines and what each of them adds: cached, new to the cache, with series that are new, refused, control lines.
 static const struct {
     const char *line;
     struct tally adds;

@@ -30,13 +30,13 @@ static void expect(const char *line, size_t len, enum reject_reason reason, int 
                   reject_name(got.reason), got.element, got.detail);
 }
 
-struct judged {
+struct checked_line {
     const char *line;
     enum reject_reason reason;
     int index;
 };
 
-static void expect_all(const struct judged *cases, size_t n)
+static void expect_all(const struct checked_line *cases, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         expect(cases[i].line, strlen(cases[i].line), cases[i].reason, cases[i].index);
@@ -47,7 +47,7 @@ static void expect_all(const struct judged *cases, size_t n)
 
 START_TEST(bytes_that_are_no_utf8_are_refused_before_their_grammar)
 {
-    static const struct judged cases[] = {
+    static const struct checked_line cases[] = {
         {"{\"a\":\"\xff\"}", REJECT_bad_utf8, -1},
         {"\x80", REJECT_bad_utf8, -1},
         {"{\"\xc0\xaf\":1", REJECT_bad_utf8, -1},
@@ -62,7 +62,7 @@ END_TEST
 
 START_TEST(what_is_not_one_json_value_is_refused)
 {
-    static const struct judged cases[] = {
+    static const struct checked_line cases[] = {
         {"", REJECT_bad_json, -1},
         {"hello", REJECT_bad_json, -1},
         {"{", REJECT_bad_json, -1},
@@ -88,7 +88,7 @@ END_TEST
 
 START_TEST(surrogates_stand_in_pairs)
 {
-    static const struct judged cases[] = {
+    static const struct checked_line cases[] = {
         {"{\"a\":\"\\ud800\"}", REJECT_bad_json, -1},
         {"{\"a\":\"\\udc00\"}", REJECT_bad_json, -1},
         {"{\"a\":\"\\ud800\\ud800\"}", REJECT_bad_json, -1},
@@ -113,7 +113,7 @@ END_TEST
 
 START_TEST(a_line_is_an_object_or_an_array_of_samples)
 {
-    static const struct judged cases[] = {
+    static const struct checked_line cases[] = {
         {"1", REJECT_not_an_object, -1},
         {"\"a\"", REJECT_not_an_object, -1},
         {"null", REJECT_not_an_object, -1},
@@ -135,7 +135,7 @@ END_TEST
 
 START_TEST(of_a_batch_the_first_element_that_is_no_sample_by_its_structure_is_refused)
 {
-    static const struct judged cases[] = {
+    static const struct checked_line cases[] = {
         {"[{\"a\":1,\"a\":2},3]", REJECT_duplicate_field, 0},
         {"[[],{\"a\":1,\"a\":2}]", REJECT_not_an_object, 0},
         {"[{},3]", REJECT_unknown_field, 0},
@@ -153,7 +153,7 @@ END_TEST
 // jansson takes none.
 START_TEST(a_key_may_hold_nul)
 {
-    static const struct judged cases[] = {
+    static const struct checked_line cases[] = {
         {"{\"a\\u0000\":1}", REJECT_NONE, -1},
         {"{\"\\u0000\":1,\"\\u0000b\":1e999}", REJECT_NONE, -1},
         {"{\"v\":1e999,\"\\u0000b\" \t:1}", REJECT_NONE, -1},
@@ -187,7 +187,7 @@ END_TEST
 
 START_TEST(a_key_that_stands_twice_is_found_at_any_depth)
 {
-    static const struct judged cases[] = {
+    static const struct checked_line cases[] = {
         {"{\"a\":1,\"a\":1}", REJECT_duplicate_field, -1},
         {"{\"a\":{\"b\":1,\"c\":2,\"b\":3}}", REJECT_duplicate_field, -1},
         {"{\"a\":[[{\"b\":1,\"b\":1}]]}", REJECT_duplicate_field, -1},
@@ -231,7 +231,7 @@ END_TEST
 
 START_TEST(letters_of_numbers_that_make_no_number_stay_bad_json)
 {
-    static const struct judged cases[] = {
+    static const struct checked_line cases[] = {
         {"{\"v\":1e400-5}", REJECT_bad_json, -1},       {"[1e400,+1e400]", REJECT_bad_json, -1},
         {"[1e400,01e400]", REJECT_bad_json, -1},        {"[1e400,1.e400]", REJECT_bad_json, -1},
         {"[1e400,.1e999]", REJECT_bad_json, -1},        {"[1e400,1e400e1]", REJECT_bad_json, -1},

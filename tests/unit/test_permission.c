@@ -41,7 +41,7 @@ static void open_with(uint8_t bits)
 }
 
 // What a line comes to: "" when it is applied, else the reason, the element and the detail.
-static const char *judge(const char *line)
+static const char *result_of(const char *line)
 {
     static char text[256];
     struct event_result v = fixture_line(&h, line);
@@ -88,8 +88,8 @@ START_TEST(only_what_is_named_may_be_pushed)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         open_with(cases[i].may);
-        ck_assert_msg(strcmp(judge(cases[i].line), cases[i].want) == 0, "%zu %s: %s", i,
-                      cases[i].line, judge(cases[i].line));
+        ck_assert_msg(strcmp(result_of(cases[i].line), cases[i].want) == 0, "%zu %s: %s", i,
+                      cases[i].line, result_of(cases[i].line));
         fixture_close(&h);
     }
 }
@@ -115,19 +115,20 @@ START_TEST(a_label_has_the_value_it_must_have_where_it_is_declared)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         open_with(ALL);
         permission.labels[permission.n_labels++] = (struct permission_label){"p", "one"};
-        ck_assert_msg(strcmp(judge(cases[i].line), cases[i].want) == 0, "%s: %s", cases[i].line,
-                      judge(cases[i].line));
+        ck_assert_msg(strcmp(result_of(cases[i].line), cases[i].want) == 0, "%s: %s", cases[i].line,
+                      result_of(cases[i].line));
         // A hello's value is no different.
         struct origin_defaults d = {.n = 1, .names = {strdup("p")}, .values = {strdup("v2")}};
         h.origin.defaults = &d;
-        ck_assert_str_eq(judge("{\"metric\":\"b\",\"value\":1}"), NOT "push b with p=\"one\" only");
+        ck_assert_str_eq(result_of("{\"metric\":\"b\",\"value\":1}"),
+                         NOT "push b with p=\"one\" only");
         free(d.names[0]);
         free(d.values[0]);
         fixture_close(&h);
     }
     open_with(ALL);
     permission.labels[permission.n_labels++] = (struct permission_label){"c", "unheard of"};
-    ck_assert_str_eq(judge(SAMPLE("d", X)), NOT "push d with c=\"unheard of\" only");
+    ck_assert_str_eq(result_of(SAMPLE("d", X)), NOT "push d with c=\"unheard of\" only");
     fixture_close(&h);
 }
 END_TEST
@@ -138,13 +139,13 @@ START_TEST(a_label_that_a_condition_alone_reads_is_bound_too)
     open_with(ALL);
     permission.n_labels = 1;
     permission.labels[0] = (struct permission_label){"p", "one"};
-    ck_assert_str_eq(judge("{\"event\":\"chosen\",\"labels\":{" X "," P("v2") "}}"),
+    ck_assert_str_eq(result_of("{\"event\":\"chosen\",\"labels\":{" X "," P("v2") "}}"),
                      NOT "push chosen with p=\"one\" only");
-    ck_assert_str_eq(judge("{\"event\":\"chosen\",\"labels\":{" P("other") "}}"),
+    ck_assert_str_eq(result_of("{\"event\":\"chosen\",\"labels\":{" P("other") "}}"),
                      NOT "push chosen with p=\"one\" only");
-    ck_assert_str_eq(judge("{\"event\":\"chosen\",\"labels\":{" X "," P("one") "}}"), "");
-    ck_assert_str_eq(judge("{\"event\":\"chosen\",\"labels\":{" X "," P("v\\\"1") "}}"), "");
-    ck_assert_str_eq(judge("{\"event\":\"maybe\",\"labels\":{" X "}}"), "");
+    ck_assert_str_eq(result_of("{\"event\":\"chosen\",\"labels\":{" X "," P("one") "}}"), "");
+    ck_assert_str_eq(result_of("{\"event\":\"chosen\",\"labels\":{" X "," P("v\\\"1") "}}"), "");
+    ck_assert_str_eq(result_of("{\"event\":\"maybe\",\"labels\":{" X "}}"), "");
     fixture_close(&h);
 }
 END_TEST
@@ -153,9 +154,9 @@ START_TEST(who_may_push_nothing_is_told_why)
 {
     open_with(ALL);
     permission.denied = "no";
-    ck_assert_str_eq(judge(SAMPLE("b", P("q"))), "not_permitted -1 no");
-    ck_assert_str_eq(judge("[]"), "not_permitted -1 no");
-    ck_assert_str_eq(judge("{\"event\":\"maybe\",\"labels\":{\"c\":\"y\"}}"),
+    ck_assert_str_eq(result_of(SAMPLE("b", P("q"))), "not_permitted -1 no");
+    ck_assert_str_eq(result_of("[]"), "not_permitted -1 no");
+    ck_assert_str_eq(result_of("{\"event\":\"maybe\",\"labels\":{\"c\":\"y\"}}"),
                      "not_permitted -1 no");
     ck_assert_int_eq(fixture_line(&h, "{\"ping\":1}").kind, EVENT_CONTROL);
     ck_assert_str_eq(fixture_samples(&h), "");
@@ -198,10 +199,10 @@ START_TEST(siblings_that_may_not_be_pushed_are_not_made)
 {
     open_with(ALL);
     permission.labels[permission.n_labels++] = (struct permission_label){"c", "x"};
-    ck_assert_str_eq(judge(SAMPLE("a_total", P("q") "," X)), "");
+    ck_assert_str_eq(result_of(SAMPLE("a_total", P("q") "," X)), "");
     ck_assert_str_eq(fixture_samples(&h), "a_total{p=\"q\",c=\"x\"} 1\n");
     permission.n_labels = 0;
-    ck_assert_str_eq(judge(SAMPLE("a_total", P("r") "," X)), "");
+    ck_assert_str_eq(result_of(SAMPLE("a_total", P("r") "," X)), "");
     ck_assert_str_eq(fixture_samples(&h), "a_total{p=\"q\",c=\"x\"} 1\na_total{p=\"r\",c=\"x\"} 1\n"
                                           "a_total{p=\"r\",c=\"y\"} 0\n");
     fixture_close(&h);
@@ -215,23 +216,23 @@ START_TEST(a_second_s_worth_may_come_at_once_and_then_the_rate)
     open_with(ALL);
     permission.interval_ns = 100000000; // ten a second
     for (int i = 0; i < 10; i++) {
-        ck_assert_str_eq(judge(SAMPLE("b", P("q"))), "");
+        ck_assert_str_eq(result_of(SAMPLE("b", P("q"))), "");
     }
-    ck_assert_str_eq(judge(SAMPLE("b", P("q"))), LIMITED);
+    ck_assert_str_eq(result_of(SAMPLE("b", P("q"))), LIMITED);
     // What is refused costs nothing, and what is no event neither.
     h.origin.now_ms += 99;
-    ck_assert_str_eq(judge(SAMPLE("b", P("q"))), LIMITED);
+    ck_assert_str_eq(result_of(SAMPLE("b", P("q"))), LIMITED);
     ck_assert_int_eq(fixture_line(&h, "{\"ping\":1}").kind, EVENT_CONTROL);
     h.origin.now_ms += 1;
-    ck_assert_str_eq(judge(SAMPLE("z", P("q"))),
+    ck_assert_str_eq(result_of(SAMPLE("z", P("q"))),
                      "unknown_metric -1 the catalogue has no metric \"z\"");
-    ck_assert_str_eq(judge(SAMPLE("b", P("q"))), "");
-    ck_assert_str_eq(judge(SAMPLE("b", P("q"))), LIMITED);
+    ck_assert_str_eq(result_of(SAMPLE("b", P("q"))), "");
+    ck_assert_str_eq(result_of(SAMPLE("b", P("q"))), LIMITED);
     h.origin.now_ms += 3600000;
     for (int i = 0; i < 10; i++) {
-        ck_assert_str_eq(judge(SAMPLE("b", P("q"))), "");
+        ck_assert_str_eq(result_of(SAMPLE("b", P("q"))), "");
     }
-    ck_assert_str_eq(judge(SAMPLE("b", P("q"))), LIMITED);
+    ck_assert_str_eq(result_of(SAMPLE("b", P("q"))), LIMITED);
     fixture_close(&h);
 }
 END_TEST
@@ -241,18 +242,18 @@ START_TEST(a_batch_costs_its_elements_and_a_larger_one_a_full_bucket)
     open_with(ALL);
     permission.interval_ns = 250000000; // four a second
 #define ONE SAMPLE("b", P("q"))
-    ck_assert_str_eq(judge("[" ONE "," ONE "," ONE "]"), "");
-    ck_assert_str_eq(judge("[" ONE "," ONE "]"), LIMITED);
-    ck_assert_str_eq(judge("[]"), "");
-    ck_assert_str_eq(judge(ONE), "");
+    ck_assert_str_eq(result_of("[" ONE "," ONE "," ONE "]"), "");
+    ck_assert_str_eq(result_of("[" ONE "," ONE "]"), LIMITED);
+    ck_assert_str_eq(result_of("[]"), "");
+    ck_assert_str_eq(result_of(ONE), "");
     h.origin.now_ms += 999;
-    ck_assert_str_eq(judge("[" ONE "," ONE "," ONE "," ONE "," ONE "," ONE "]"), LIMITED);
+    ck_assert_str_eq(result_of("[" ONE "," ONE "," ONE "," ONE "," ONE "," ONE "]"), LIMITED);
     h.origin.now_ms += 1;
-    ck_assert_str_eq(judge("[" ONE "," ONE "," ONE "," ONE "," ONE "," ONE "]"), "");
+    ck_assert_str_eq(result_of("[" ONE "," ONE "," ONE "," ONE "," ONE "," ONE "]"), "");
     h.origin.now_ms += 749; // six events take a second and a half, and one must have room
-    ck_assert_str_eq(judge(ONE), LIMITED);
+    ck_assert_str_eq(result_of(ONE), LIMITED);
     h.origin.now_ms += 1;
-    ck_assert_str_eq(judge(ONE), "");
+    ck_assert_str_eq(result_of(ONE), "");
     fixture_close(&h);
 }
 END_TEST
@@ -281,7 +282,7 @@ START_TEST(a_rate_holds_for_any_number_of_events_in_a_long_time)
 }
 END_TEST
 
-START_TEST(a_remembered_line_costs_what_a_parsed_one_does)
+START_TEST(a_cached_line_costs_what_a_parsed_one_does)
 {
     open_with(ALL);
     permission.interval_ns = 100000000;
@@ -304,9 +305,9 @@ START_TEST(a_remembered_line_costs_what_a_parsed_one_does)
     rcu_leave();
     h.origin.now_ms += 1000;
     for (int i = 0; i < 10; i++) {
-        ck_assert_str_eq(judge(ONE), "");
+        ck_assert_str_eq(result_of(ONE), "");
     }
-    ck_assert_str_eq(judge(ONE), LIMITED);
+    ck_assert_str_eq(result_of(ONE), LIMITED);
     fixture_close(&h);
 }
 END_TEST
@@ -316,12 +317,12 @@ START_TEST(what_is_refused_for_want_of_room_costs_nothing)
     open_with(ALL);
     permission.interval_ns = 100000000;
     permission.series = 1;
-    ck_assert_str_eq(judge(ONE), "");
+    ck_assert_str_eq(result_of(ONE), "");
     uint64_t spent = atomic_load(&rate_limit.full_ns);
     for (int i = 0; i < 20; i++) {
-        ck_assert_str_eq(judge(SAMPLE("b", P("another"))),
+        ck_assert_str_eq(result_of(SAMPLE("b", P("another"))),
                          "rate_limited -1 sources[1] has its 1 series");
-        ck_assert_str_eq(judge("[" ONE "," SAMPLE("b", P("another")) "]"),
+        ck_assert_str_eq(result_of("[" ONE "," SAMPLE("b", P("another")) "]"),
                          "rate_limited 1 sources[1] has its 1 series");
     }
     ck_assert_uint_eq(atomic_load(&rate_limit.full_ns), spent);
@@ -338,13 +339,13 @@ START_TEST(another_permit_is_another_context)
     narrow.denied = "no";
     h.origin.context = event_origin_number(h.p->reader, &h.origin, 1);
     for (int i = 0; i < 3; i++) {
-        ck_assert_str_eq(judge(ONE), "");
+        ck_assert_str_eq(result_of(ONE), "");
     }
     struct origin wide = h.origin;
     h.origin.permission = &narrow;
     h.origin.context = event_origin_number(h.p->reader, &h.origin, 1);
     ck_assert_uint_ne(h.origin.context, wide.context);
-    ck_assert_str_eq(judge(ONE), "not_permitted -1 no");
+    ck_assert_str_eq(result_of(ONE), "not_permitted -1 no");
     h.origin.permission = NULL;
     h.origin.context = event_origin_number(h.p->reader, &h.origin, 1);
     ck_assert_uint_ne(h.origin.context, wide.context);
@@ -358,25 +359,25 @@ START_TEST(series_beyond_the_quota_are_refused_and_none_is_left_behind)
 {
     open_with(ALL);
     permission.series = 3;
-    ck_assert_str_eq(judge(SAMPLE("b", P("1"))), "");
+    ck_assert_str_eq(result_of(SAMPLE("b", P("1"))), "");
     ck_assert_str_eq(
-        judge("[" SAMPLE("b", P("2")) "," SAMPLE("b", P("3")) "," SAMPLE("b", P("4")) "]"),
+        result_of("[" SAMPLE("b", P("2")) "," SAMPLE("b", P("3")) "," SAMPLE("b", P("4")) "]"),
         "rate_limited 2 sources[1] has its 3 series");
-    ck_assert_str_eq(judge(SAMPLE("b", P("2"))), "");
-    ck_assert_str_eq(judge(SAMPLE("b", P("1"))), "");
-    ck_assert_str_eq(judge(SAMPLE("b", P("3"))), "");
-    ck_assert_str_eq(judge(SAMPLE("b", P("4"))), "rate_limited -1 sources[1] has its 3 series");
+    ck_assert_str_eq(result_of(SAMPLE("b", P("2"))), "");
+    ck_assert_str_eq(result_of(SAMPLE("b", P("1"))), "");
+    ck_assert_str_eq(result_of(SAMPLE("b", P("3"))), "");
+    ck_assert_str_eq(result_of(SAMPLE("b", P("4"))), "rate_limited -1 sources[1] has its 3 series");
     ck_assert_str_eq(fixture_samples(&h), "b{p=\"1\"} 1\nb{p=\"2\"} 1\nb{p=\"3\"} 1\n");
     // Zero series come whole or not at all.
     permission.series = 4;
-    ck_assert_str_eq(judge(SAMPLE("e_total", X)), "");
+    ck_assert_str_eq(result_of(SAMPLE("e_total", X)), "");
     ck_assert_uint_eq(
         count_read(&schema_current(h.store)->families[4].table->stats->precreate_skipped), 1);
-    ck_assert_str_eq(judge(SAMPLE("e_total", "\"c\":\"y\"")),
+    ck_assert_str_eq(result_of(SAMPLE("e_total", "\"c\":\"y\"")),
                      "rate_limited -1 sources[1] has its 4 series");
     // Others are not held up.
     h.origin.permission = NULL;
-    ck_assert_str_eq(judge(SAMPLE("e_total", "\"c\":\"y\"")), "");
+    ck_assert_str_eq(result_of(SAMPLE("e_total", "\"c\":\"y\"")), "");
     fixture_close(&h);
 }
 END_TEST
@@ -389,6 +390,6 @@ UNIT_MAIN("permission", only_what_is_named_may_be_pushed,
           a_second_s_worth_may_come_at_once_and_then_the_rate,
           a_batch_costs_its_elements_and_a_larger_one_a_full_bucket,
           a_rate_holds_for_any_number_of_events_in_a_long_time,
-          a_remembered_line_costs_what_a_parsed_one_does,
+          a_cached_line_costs_what_a_parsed_one_does,
           what_is_refused_for_want_of_room_costs_nothing, another_permit_is_another_context,
           series_beyond_the_quota_are_refused_and_none_is_left_behind)

@@ -11,7 +11,7 @@
 #define POST "POST / HTTP/1.1\r\nHost: a\r\n"
 
 // Reads a head whole. Returns its status: 0 when it is good.
-static unsigned judge(const char *head, size_t len, struct request *r, const char **text)
+static unsigned check_head(const char *head, size_t len, struct request *r, const char **text)
 {
     struct request_scan scan = {0};
     struct request_fault fault = {0, NULL};
@@ -129,12 +129,12 @@ static const struct {
     {505, "GET / HTTP/0.9\r\n\r\n", "the version is neither HTTP/1.1 nor HTTP/1.0"},
 };
 
-START_TEST(heads_are_judged_as_the_rfcs_say)
+START_TEST(heads_are_checked_as_the_rfcs_say)
 {
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct request r;
         const char *text;
-        unsigned status = judge(cases[i].head, strlen(cases[i].head), &r, &text);
+        unsigned status = check_head(cases[i].head, strlen(cases[i].head), &r, &text);
         ck_assert_msg(status == cases[i].status, "%s: %u", cases[i].head, status);
         ck_assert_pstr_eq(text, cases[i].text);
     }
@@ -150,7 +150,7 @@ START_TEST(a_nul_is_refused_wherever_it_stands)
         const char *text;
         memcpy(copy, head, sizeof head);
         copy[i] = '\0';
-        ck_assert_uint_eq(judge(copy, i + 1, &r, &text), 400);
+        ck_assert_uint_eq(check_head(copy, i + 1, &r, &text), 400);
     }
 }
 END_TEST
@@ -205,7 +205,7 @@ START_TEST(a_head_has_at_most_16_kib)
     memcpy(bytes + REQUEST_HEAD_MAX - 4, "\r\n\r\n", 4);
     struct request r;
     const char *text;
-    ck_assert_uint_eq(judge(bytes, REQUEST_HEAD_MAX, &r, &text), 0);
+    ck_assert_uint_eq(check_head(bytes, REQUEST_HEAD_MAX, &r, &text), 0);
 }
 END_TEST
 
@@ -242,7 +242,7 @@ START_TEST(what_is_handed_over_has_one_meaning)
         struct request r;
         const char *text;
         struct buf out = BUF_INIT;
-        ck_assert_uint_eq(judge(written[i].head, strlen(written[i].head), &r, &text), 0);
+        ck_assert_uint_eq(check_head(written[i].head, strlen(written[i].head), &r, &text), 0);
         request_write(&r, &out);
         ck_assert_str_eq(buf_string(&out), written[i].written);
         buf_free(&out);
@@ -256,12 +256,12 @@ START_TEST(a_host_has_at_most_255_bytes)
     struct request r;
     const char *text;
     int n = snprintf(head, sizeof head, "GET / HTTP/1.1\r\nHost: %0255d\r\n\r\n", 0);
-    ck_assert_uint_eq(judge(head, (size_t)n, &r, &text), 0);
+    ck_assert_uint_eq(check_head(head, (size_t)n, &r, &text), 0);
     n = snprintf(head, sizeof head, "GET / HTTP/1.1\r\nHost: %0256d\r\n\r\n", 0);
-    ck_assert_uint_eq(judge(head, (size_t)n, &r, &text), 400);
+    ck_assert_uint_eq(check_head(head, (size_t)n, &r, &text), 400);
 }
 END_TEST
 
-UNIT_MAIN("request", heads_are_judged_as_the_rfcs_say, a_nul_is_refused_wherever_it_stands,
+UNIT_MAIN("request", heads_are_checked_as_the_rfcs_say, a_nul_is_refused_wherever_it_stands,
           a_head_is_the_same_in_whatever_pieces_it_comes, a_head_has_at_most_16_kib,
           what_is_handed_over_has_one_meaning, a_host_has_at_most_255_bytes)

@@ -193,7 +193,7 @@ START_TEST(durations_read_as_in_go)
 END_TEST
 
 // What exporter-toolkit 0.8.2 says of its own files. It has no rate_limit, and no PEM as text.
-START_TEST(files_of_exporter_toolkit_are_judged_as_it_judges_them)
+START_TEST(files_of_exporter_toolkit_are_read_as_it_reads_them)
 {
     static const char dir[] =
         "/usr/share/gocode/src/github.com/prometheus/exporter-toolkit/web/testdata/";
@@ -264,4 +264,4 @@ END_TEST
 
 UNIT_MAIN("webconf", each_mistake_is_named_at_its_place, every_key_is_read,
           nothing_at_all_asks_for_nothing, durations_read_as_in_go,
-          files_of_exporter_toolkit_are_judged_as_it_judges_them)
+          files_of_exporter_toolkit_are_read_as_it_reads_them)
