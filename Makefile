@@ -51,7 +51,7 @@ MODEL := $(call rel,tests/model/run)
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(call rel,tests/fuzz/fuzz_*.c))
 # Those of 70x and of boot want a build with libsystemd.
 BOOT := $(if $(filter no,$(SYSTEMD)),,$(call rel,tests/boot/run tests/boot/package))
-BARE := $(call rel,tests/bare/run tests/bare/trixie)
+BARE := $(call rel,tests/bare/run tests/bare/trixie tests/bare/arm64)
 SYSTEM := $(filter-out $(if $(filter no,$(SYSTEMD)),tests/system/70%),$(call rel,tests/system/[0-9][0-9][0-9]-*))
 BENCH := $(patsubst %.c,%,$(filter-out bench/tool.c,$(call rel,bench/*.c)))
 SOURCES := $(call rel,src/*/*.[ch] clients/c/*.[ch] clients/c/*/*.[ch] src/*/*.def tests/*/*.[ch] bench/*.[ch])
@@ -60,7 +60,7 @@ VERSIONED := $(patsubst $(srcdir)/%,%,$(shell grep -lE "VE_(VERSION|REVISION)" /
 # ---- Packages
 
 # Goals that compile nothing need no libraries.
-ifneq ($(filter-out clean distclean help format lint dist deb release release-check uninstall check-bare check-model,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean distclean help format lint dist deb image release release-check uninstall check-bare check-arm64 check-model,$(or $(MAKECMDGOALS),all)),)
 package_of = $(shell awk '$$3 == "$(1)" { print $$2 }' $(srcdir)/scripts/packages)
 MODULES := $(filter-out $(WITHOUT),\
 	$(shell awk '$$1 == "build" && NF == 3 { print $$3 }' $(srcdir)/scripts/packages))
@@ -268,6 +268,9 @@ check-boot: all $(STUCK)
 	@$(RUN) $(call in_src,$(BOOT))
 check-bare:
 	@$(RUN) $(call in_src,$(BARE))
+# Built for arm64, and tested in an emulator.
+check-arm64:
+	@$(RUN) $(call in_src,tests/bare/arm64)
 check-all: all build-tests
 	@$(RUN) $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN) $(call in_src,$(MODEL) $(SYSTEM) $(BOOT))
 check-long: all $(STUCK) $(UNIT_RUN) $(STRESS_RUN) $(BENCH_RUN)
@@ -277,6 +280,9 @@ soak: all
 		$(call in_src,tests/system/271-soak)
 # Everything that check-all runs, built and not run.
 build-tests: $(STUCK) $(BENCH_RUN) $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN)
+
+# The tests that need no other build.
+build-unit: $(UNIT_RUN) $(STRESS_RUN)
 
 fuzz: $(FUZZ:%=$(O)/fuzz/run/%)
 $(O)/fuzz/run/fuzz_%: $(O)/fuzz/bin/fuzz_% FORCE
@@ -391,6 +397,12 @@ dist:
 deb:
 	$(srcdir)/scripts/deb $(O)/deb
 # All of a release, checked, with checksums, and signed if KEY names a key.
+# An OCI image without a shell, in build/image.
+IMAGE ?= $(O)/image
+image:
+	rm -rf $(O)/stage $(IMAGE)
+	$(MAKE) -s O=$(O) DESTDIR=$(abspath $(O)/stage) prefix=/usr sysconfdir=/etc install >/dev/null
+	$(srcdir)/scripts/image $(IMAGE) $(O)/stage
 release-check:
 	$(srcdir)/scripts/release --check $(O)/release
 release:
@@ -405,8 +417,8 @@ help:
 	@tail -n +2 $(srcdir)/scripts/make-help
 
 FORCE:
-.PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-model check-system check-clients check-boot check-bare check-all check-long soak \
-	build-tests bench bench-programs bench-clients bench-scaling fuzz fuzz-coverage lint format compile_commands.json install install-client uninstall dist deb release release-check clean distclean help FORCE
+.PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-model check-system check-clients check-boot check-bare check-arm64 check-all check-long soak \
+	build-tests build-unit bench bench-programs bench-clients bench-scaling fuzz fuzz-coverage lint format compile_commands.json install install-client uninstall dist deb release release-check clean distclean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard $(foreach b,$(BUILDS),$(b)/src/*/*.d $(b)/clients/*/*/*.d $(b)/unit/*.d $(b)/stress/*.d $(b)/replay/*.d) $(O)/fuzz/bin/*.d $(O)/stuck/*.d $(O)/client/*.d)
