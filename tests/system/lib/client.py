@@ -43,7 +43,7 @@ def hello(component, instance=None, **labels):
 class Client:
     """`with Client(daemon) as c:`; also without `with`, when its end does not matter."""
 
-    def __init__(self, daemon, timeout=10):
+    def __init__(self, daemon, timeout=check.PATIENCE):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(timeout)
         self.socket.connect(daemon if isinstance(daemon, str) else daemon.socket)

@@ -16,7 +16,7 @@ EMIT = os.path.join(BUILD, "virtrigaud-emit")
 
 def run(*command, **more):
     """Runs a program to its end. Returns it with status, stdout and stderr as text."""
-    more.setdefault("timeout", 60)
+    more.setdefault("timeout", 2 * check.PATIENCE)
     more.setdefault("stdin", None if "input" in more else subprocess.DEVNULL)
     if "input" in more:
         del more["stdin"]
@@ -42,7 +42,7 @@ class Daemon:
         self.process = None
         self.port = None
         self.ended = False  # by the test
-        self.patience = 10  # seconds until it must be ready
+        self.patience = check.PATIENCE  # seconds until it must be ready
         self.pass_fds = ()
 
     def __enter__(self):
@@ -107,18 +107,18 @@ class Daemon:
 
         check.until("it stands still", is_still)
 
-    def stop(self, seconds=10):
+    def stop(self, seconds=check.PATIENCE):
         """Asks it to stop. Returns the exit status."""
         self.ended = True
         self.signal(signal.SIGTERM)
         return self.process.wait(seconds)
 
-    def request(self, method, path, headers=None, timeout=10):
+    def request(self, method, path, headers=None, timeout=check.PATIENCE):
         """Returns (status, headers, body as text)."""
         status, got, body = self.request_bytes(method, path, headers, timeout)
         return status, got, body.decode()
 
-    def request_bytes(self, method, path, headers=None, timeout=10):
+    def request_bytes(self, method, path, headers=None, timeout=check.PATIENCE):
         """Returns (status, headers, body)."""
         http_client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
@@ -128,13 +128,13 @@ class Daemon:
         finally:
             http_client.close()
 
-    def scrape(self, path="/metrics", timeout=10):
+    def scrape(self, path="/metrics", timeout=check.PATIENCE):
         """Returns what a scrape shows, parsed."""
         status, _, body = self.request("GET", path, timeout=timeout)
         check.equal(f"status of {path}", status, 200)
         return exposition.parse(body)
 
-    def scrape_openmetrics(self, path="/metrics", timeout=10):
+    def scrape_openmetrics(self, path="/metrics", timeout=check.PATIENCE):
         """The same as OpenMetrics."""
         status, headers, body = self.request("GET", path, exposition.ACCEPT_OPENMETRICS, timeout)
         check.equal(f"status of {path}", status, 200)

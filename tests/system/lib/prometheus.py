@@ -39,7 +39,7 @@ class Prometheus:
         """The `data` of an answer of the API; None when there is none."""
         url = f"{self.url}/api/v1/{path}?" + urllib.parse.urlencode(query)
         try:
-            with urllib.request.urlopen(url, timeout=10) as answer:
+            with urllib.request.urlopen(url, timeout=check.PATIENCE) as answer:
                 return json.load(answer)["data"]
         except OSError:
             return None
