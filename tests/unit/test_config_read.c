@@ -85,7 +85,7 @@ START_TEST(every_key_of_the_table_is_read_from_the_file)
         config_free(want);
     }
     // All but config.file and the actions: config.check, catalog.print, reload, version, help.
-    ck_assert_uint_eq(keys, SETTING_COUNT - 6);
+    ck_assert_uint_eq(keys, SETTING_COUNT - 7);
     buf_free(&text);
 }
 END_TEST
