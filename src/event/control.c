@@ -2,9 +2,10 @@
 #include "event/control.h"
 
 #include "base/text.h"
-#include "series/idset.h"
+#include "series/match.h"
 #include "source/source.h"
 
+#include <assert.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
@@ -214,12 +215,13 @@ struct control_forgetting {
     uint32_t slot;
     uint32_t end; // of the metric, when its turn came: what is made later is not looked for
     uint64_t removed;
-    struct buf values; // what the labels of the present metric must read
+    struct match wanted; // of the present metric
     char bytes[];
 };
 
 struct control_forgetting *control_forget_new(const struct control_forget *what)
 {
+    static_assert((int)CONTROL_MAX_LABELS <= (int)MATCH_MAX_LABELS, "room for all labels");
     size_t size = 0;
     for (size_t k = 0; k < what->n_labels; k++) {
         size += strlen(what->labels[k].name) + 1 + what->labels[k].value.len;
@@ -241,49 +243,21 @@ struct control_forgetting *control_forget_new(const struct control_forget *what)
     return f;
 }
 
-// What the labels of a metric's series must read. Their text is stored in the forget's `values`.
-struct wanted {
-    size_t n;
-    size_t places[CONTROL_MAX_LABELS];
-    size_t ends[CONTROL_MAX_LABELS]; // in the values
-};
-
 // Returns whether the metric declares all these labels, and its series may have the values.
-static bool want(struct control_forgetting *f, const struct metric *m, struct wanted *ret)
+static bool want(struct control_forgetting *f, const struct metric *m)
 {
     const struct control_forget *what = &f->what;
-    buf_clear(&f->values);
-    ret->n = what->n_labels;
+    match_clear(&f->wanted);
     for (size_t k = 0; k < what->n_labels; k++) {
-        size_t i = 0;
-        while (i < m->n_labels && strcmp(m->labels[i].name, what->labels[k].name) != 0) {
-            i++;
-        }
+        int label = match_label(m, what->labels[k].name);
         struct slice sent = what->labels[k].value;
         size_t len;
-        const char *value = i < m->n_labels
-                                ? catalog_resolve_label(m->labels[i].def, sent.p, sent.len, &len)
-                                : NULL;
+        const char *value =
+            label >= 0 ? catalog_resolve_label(m->labels[label].def, sent.p, sent.len, &len) : NULL;
         if (value == NULL) {
             return false;
         }
-        text_label_value(&f->values, value, len);
-        ret->places[k] = i;
-        ret->ends[k] = f->values.len;
-    }
-    return !f->values.failed;
-}
-
-static bool has_wanted(const struct control_forgetting *f, const struct wanted *w,
-                       const struct slice *values)
-{
-    size_t from = 0;
-    for (size_t k = 0; k < w->n; k++) {
-        struct slice value = values[w->places[k]];
-        if (value.len != w->ends[k] - from || memcmp(f->values.p + from, value.p, value.len) != 0) {
-            return false;
-        }
-        from = w->ends[k];
+        match_add(&f->wanted, label, (struct slice){value, len});
     }
     return true;
 }
@@ -292,9 +266,8 @@ static bool has_wanted(const struct control_forgetting *f, const struct wanted *
 static uint32_t walk(struct control_forgetting *f, const struct family *family,
                      const struct origin *origin, uint32_t most)
 {
-    struct wanted w = {0};
     struct table *t = family->table;
-    if (!want(f, family->metric, &w)) {
+    if (!want(f, family->metric)) {
         f->slot = f->end;
         return 1;
     }
@@ -310,10 +283,8 @@ static uint32_t walk(struct control_forgetting *f, const struct family *family,
             continue;
         }
         size_t len;
-        struct slice values[CATALOG_MAX_LABELS];
         const char *key = series_text(s, &len);
-        key_split(family->metric, key, values);
-        f->removed += has_wanted(f, &w, values) &&
+        f->removed += match_has(&f->wanted, family->metric, key) &&
                       permission_find_misfit(origin->permission, family->metric, key) == NULL &&
                       table_remove(t, s);
     }
@@ -350,7 +321,7 @@ bool control_forget_step(struct control_forgetting *f, struct series_store *stor
 uint64_t control_forget_end(struct control_forgetting *f)
 {
     uint64_t removed = f->removed;
-    buf_free(&f->values);
+    match_free(&f->wanted);
     free(f);
     return removed;
 }
