@@ -36,7 +36,7 @@ confdir = $(sysconfdir)/virtrigaud-exporter
 # ---- What there is
 
 rel = $(patsubst $(srcdir)/%,%,$(wildcard $(addprefix $(srcdir)/,$(1))))
-MAINS := src/daemon/main.c src/emit/main.c
+MAINS := src/daemon/main.c src/emit/main.c src/ctl/main.c
 # What needs libsystemd, isa-l or GnuTLS can be left out (SYSTEMD=no, GZIP=no, TLS=no): its file then has a part that does
 # without (VE_HAVE_SYSTEMD and so on), and its tests are not built.
 has = -DVE_HAVE_$(1)=$(if $(filter no,$($(1))),0,1)
@@ -159,7 +159,7 @@ $(O)/client/virtrigaud-client.pc: $(srcdir)/clients/c/virtrigaud-client.pc.in $(
 
 # ---- Programs
 
-all: $(O)/virtrigaud-exporter $(O)/virtrigaud-emit $(CLIENT_FILES)
+all: $(O)/virtrigaud-exporter $(O)/virtrigaud-emit $(O)/virtrigaud-ctl $(CLIENT_FILES)
 
 $(O)/gen/builtin.c: $(srcdir)/conf/catalog.yaml $(srcdir)/scripts/embed
 	@mkdir -p $(@D)
@@ -172,7 +172,8 @@ $(O)/gen/version.h: FORCE
 define rules
 $(1)/virtrigaud-exporter: $(1)/src/daemon/main.o $(1)/libve.a
 $(1)/virtrigaud-emit: $(1)/src/emit/main.o $(1)/libve.a
-$(1)/virtrigaud-exporter $(1)/virtrigaud-emit:
+$(1)/virtrigaud-ctl: $(1)/src/ctl/main.o $(1)/libve.a
+$(1)/virtrigaud-exporter $(1)/virtrigaud-emit $(1)/virtrigaud-ctl:
 	$$(call say,LINK    )$$(COMPILE) $$(LINK) -o $$@ $$^ $$(VE_LDLIBS)
 $(1)/libve.a: $(LIB:%.c=$(1)/%.o) $(1)/gen/builtin.o
 	$$(call say,AR      )rm -f $$@ && $$(AR) rcs $$@ $$^
@@ -326,7 +327,7 @@ completion_path = $(D)$(if $(filter _%,$(notdir $(1))),$(zshcompletionsdir),$(if
 man_path = $(D)$(mandir)/man$(patsubst .%,%,$(suffix $(1)))/$(notdir $(1))
 CLIENT_INSTALLED = $(addprefix $(D)$(libdir)/,$(notdir $(CLIENT_SHARED)) $(SONAME) libvirtrigaud-client.so \
 	libvirtrigaud-client.a pkgconfig/virtrigaud-client.pc) $(D)$(includedir)/virtrigaud-client.h
-OURS = $(D)$(sbindir)/virtrigaud-exporter $(D)$(bindir)/virtrigaud-emit $(CLIENT_INSTALLED) \
+OURS = $(D)$(sbindir)/virtrigaud-exporter $(D)$(bindir)/virtrigaud-emit $(D)$(bindir)/virtrigaud-ctl $(CLIENT_INSTALLED) \
 	$(addprefix $(D)$(docdir)/,$(notdir $(DOCS))) $(addprefix $(D)$(docdir)/,$(MANUALS)) \
 	$(foreach e,$(EXAMPLES),$(call example_path,$(e))) $(addprefix $(D)$(docdir)/,$(CLIENTS)) \
 	$(foreach m,$(MAN),$(call man_path,$(m))) $(addprefix $(D)$(unitdir)/,$(notdir $(UNITS))) \
@@ -360,7 +361,7 @@ install-client: $(CLIENT_FILES)
 install: all install-client
 	$(INSTALL) -d $(D)$(sbindir) $(D)$(bindir) $(D)$(docdir)/examples $(D)$(confdir)/catalog.d
 	$(INSTALL) -m 755 $(O)/virtrigaud-exporter $(D)$(sbindir)
-	$(INSTALL) -m 755 $(O)/virtrigaud-emit $(D)$(bindir)
+	$(INSTALL) -m 755 $(O)/virtrigaud-emit $(O)/virtrigaud-ctl $(D)$(bindir)
 	$(foreach m,$(DOCS),$(call put,$(fit_docs),$(m),$(D)$(docdir)/$(m))$(newline)	)
 	$(INSTALL) -d $(D)$(docdir)/docs
 	$(INSTALL) -m 644 $(call in_src,$(filter-out %.md,$(MANUALS))) $(D)$(docdir)/docs

@@ -180,6 +180,11 @@ static int source(void *backend, const char *component, const char *instance, st
 
 // ---- The status view
 
+uint64_t backend_unlisted(const struct backend *b)
+{
+    return ingest_missed_rejected(b->ingest) + count_read(&b->rejects->more);
+}
+
 static void collect_summary(struct backend *b, struct status_view_summary *ret)
 {
     struct self_state state;
@@ -201,8 +206,7 @@ static void collect_summary(struct backend *b, struct status_view_summary *ret)
         .series = count_read(&b->store->share.quota.used),
         .series_limit = count_read(&b->store->share.quota.limit),
         .connections = ingest_connections(b->ingest),
-        .rejections_unlisted = ingest_missed_rejected(b->ingest) + count_read(&b->rejects->more),
-        .shows_texts = atomic_load(&b->show_rejected),
+        .rejections_unlisted = backend_unlisted(b),
     };
 }
 
@@ -229,6 +233,31 @@ static const char *component_name(const struct catalog *c, unsigned component)
     return c->components[component < c->n_components ? component : COMPONENT_UNKNOWN];
 }
 
+struct status_view_source backend_source(const struct catalog *c, const struct source *src)
+{
+    return (struct status_view_source){
+        .component = component_name(c, src->component),
+        .instance = {src->instance, src->instance_len},
+        .connected = source_is_connected(src),
+        .up = source_is_up(src),
+        .connections = atomic_load_explicit(&src->connections, memory_order_relaxed),
+        .interval_s = atomic_load_explicit(&src->interval_s, memory_order_relaxed),
+        .process = atomic_load_explicit(&src->process, memory_order_relaxed),
+        .heard_ms = count_read(&src->heard_real),
+        .applied = count_read(&src->applied),
+        .rejected = count_read(&src->rejected),
+        .per_second = atomic_load_explicit(&src->per_second, memory_order_relaxed),
+        .lost = count_read(&src->lost),
+    };
+}
+
+struct status_view_rejection backend_rejection(const struct catalog *c,
+                                               const struct log_rejects_entry *e)
+{
+    return (struct status_view_rejection){
+        .at_ms = e->at_ms, .component = component_name(c, e->line.component), .line = e->line};
+}
+
 static void collect_sources(struct backend *b, struct status_view *v, const struct catalog *c)
 {
     const struct source *src;
@@ -238,14 +267,7 @@ static void collect_sources(struct backend *b, struct status_view *v, const stru
         if (i < 0) {
             continue;
         }
-        v->sources[i] = (struct status_view_source){
-            .component = component_name(c, src->component),
-            .instance = {src->instance, src->instance_len},
-            .connected = source_is_connected(src),
-            .up = source_is_up(src),
-            .heard_ms = count_read(&src->heard_real),
-            .lost = count_read(&src->lost),
-        };
+        v->sources[i] = backend_source(c, src);
     }
 }
 
@@ -256,11 +278,7 @@ static void collect_rejections(struct backend *b, struct status_view *v, const s
     while (log_rejects_read(b->rejects, &at, &e)) {
         int i = status_view_row(&v->n_rejections, STATUS_VIEW_REJECTIONS);
         if (i >= 0) {
-            v->rejections[i] = (struct status_view_rejection){
-                .at_ms = e.at_ms,
-                .component = component_name(c, e.line.component),
-                .line = e.line,
-            };
+            v->rejections[i] = backend_rejection(c, &e);
         }
     }
 }
@@ -290,10 +308,9 @@ static void collect_metrics(struct status_view *v, const struct schema *schema)
 }
 
 // Names and texts are borrowed of the catalogue and of sources, which stay for as long as the section.
-static int view(void *backend, const struct status_view_form *form, const char *telemetry_path,
-                struct buf *out)
+int backend_view(struct backend *b, const struct status_view_form *form, const char *telemetry_path,
+                 bool shows_texts, struct buf *out)
 {
-    struct backend *b = backend;
     struct status_view *v = malloc(sizeof *v);
     if (v == NULL) {
         return -ENOMEM;
@@ -301,6 +318,7 @@ static int view(void *backend, const struct status_view_form *form, const char *
     v->n_components = v->n_sources = v->n_rejections = v->n_metrics = (struct status_view_rows){0};
     collect_summary(b, &v->summary);
     v->summary.telemetry_path = telemetry_path;
+    v->summary.shows_texts = shows_texts;
     rcu_enter();
     const struct schema *schema = schema_current(b->store);
     collect_components(b, v, schema->catalog);
@@ -311,6 +329,13 @@ static int view(void *backend, const struct status_view_form *form, const char *
     rcu_leave();
     free(v);
     return out->failed ? -ENOMEM : 0;
+}
+
+static int view(void *backend, const struct status_view_form *form, const char *telemetry_path,
+                struct buf *out)
+{
+    struct backend *b = backend;
+    return backend_view(b, form, telemetry_path, atomic_load(&b->show_rejected), out);
 }
 
 // ---- The rest
@@ -345,7 +370,7 @@ void backend_set(struct backend *b, const struct config *config)
 {
     atomic_store(&b->created, config->web_openmetrics_created);
     atomic_store(&b->show_rejected, config->web_show_rejected);
-    ingest_keep_texts(b->ingest, config->web_show_rejected);
+    ingest_keep_texts(b->ingest, config->web_show_rejected || b->keep_rejected);
 }
 
 void backend_tick(struct backend *b, uint64_t now_ms)

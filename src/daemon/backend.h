@@ -78,7 +78,18 @@ struct backend {
     _Atomic bool ready;
     _Atomic bool created;       // web.openmetrics_created
     _Atomic bool show_rejected; // web.show_rejected
+    bool keep_rejected; // the text of rejected lines is kept in any case, for who may see it
 };
+
+// What is shown of a source, and of a rejected line; their texts are borrowed. Inside an RCU section.
+struct status_view_source backend_source(const struct catalog *c, const struct source *src);
+struct status_view_rejection backend_rejection(const struct catalog *c,
+                                               const struct log_rejects_entry *e);
+// How many rejected lines are in no row, since the start.
+uint64_t backend_unlisted(const struct backend *b);
+// The status view in this form, with the texts of rejected lines or without. Returns 0 or -ENOMEM.
+int backend_view(struct backend *b, const struct status_view_form *form, const char *telemetry_path,
+                 bool shows_texts, struct buf *out);
 
 struct web_backend backend_web(struct backend *b);
 

@@ -428,19 +428,20 @@ static int put_defaults(struct config *c)
     return 0;
 }
 
-// systemd names a directory for what shall last (StateDirectory=), or several, of which the first counts.
-static int put_state_file(struct config *c)
+// systemd names a directory for what shall last (StateDirectory=) and one for sockets (RuntimeDirectory=), or several, of
+// which the first counts.
+static int put_default(struct config *c, enum config_setting setting, const char *variable,
+                       const char *file)
 {
-    const char *dirs = getenv("STATE_DIRECTORY");
-    if (c->origins[SETTING_state_file].set_by != CONFIG_BY_DEFAULT || dirs == NULL ||
-        dirs[0] != '/') {
+    const char *dirs = getenv(variable);
+    if (c->origins[setting].set_by != CONFIG_BY_DEFAULT || dirs == NULL || dirs[0] != '/') {
         return 0;
     }
     struct buf path = BUF_INIT;
     buf_add(&path, dirs, strcspn(dirs, ":"));
-    buf_str(&path, "/series.state");
+    buf_str(&path, file);
     const char *text = buf_string(&path);
-    int r = text == NULL ? -ENOMEM : setting_put(&settings_table[SETTING_state_file], c, text);
+    int r = text == NULL ? -ENOMEM : setting_put(&settings_table[setting], c, text);
     buf_free(&path);
     return r;
 }
@@ -478,7 +479,8 @@ static int fill(struct config *c, struct errs *errs)
     }
     // A file whose name was rejected is not looked for.
     r = c->config_file != NULL ? config_read(c, errs) : 0;
-    r = r == 0 ? put_state_file(c) : r;
+    r = r == 0 ? put_default(c, SETTING_state_file, "STATE_DIRECTORY", "/series.state") : r;
+    r = r == 0 ? put_default(c, SETTING_admin_socket, "RUNTIME_DIRECTORY", "/admin.sock") : r;
     if (r == 0) {
         check_telemetry_path(c, errs);
         check_sockets(c, errs);

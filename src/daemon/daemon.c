@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "daemon/admin.h"
 #include "daemon/backend.h"
 #include "daemon/config.h"
 #include "daemon/limits.h"
@@ -61,6 +62,7 @@ struct daemon {
     struct log_rejects log_rejects;
     struct tls_log tls_log;
     struct backend backend;
+    struct admin admin;
     struct signals signals;
     int tick;        // timerfd, once a second; more often for a short watchdog
     int maintenance; // eventfd: an index is small for what it holds, or many removed series wait
@@ -95,16 +97,18 @@ static void check_socket(struct lost_sockets *l, size_t i, const char *path)
 }
 
 static void check_sockets(struct lost_sockets *l, const struct ingest *ingest,
-                          const struct web *web)
+                          const struct web *web, const struct unix_socket *admin)
 {
+    enum { ADMIN_BIT = 63 };
     l->n = 0;
     l->path = NULL;
     for (size_t i = 0; i < INGEST_SOCKETS; i++) {
         check_socket(l, i, ingest_lost_socket(ingest, i));
     }
-    for (size_t i = 0; i < web_sockets(web) && INGEST_SOCKETS + i < 64; i++) {
+    for (size_t i = 0; i < web_sockets(web) && INGEST_SOCKETS + i < ADMIN_BIT; i++) {
         check_socket(l, INGEST_SOCKETS + i, web_lost_socket(web, i));
     }
+    check_socket(l, ADMIN_BIT, unix_socket_is_reachable(admin) ? NULL : admin->path);
 }
 
 static void log_fault(enum tls_fault fault, const struct stats_handshake *f, uint64_t n)
@@ -362,6 +366,25 @@ static int open_web(struct daemon *d)
     return rc;
 }
 
+// A path that was set must do; without the one that systemd names the daemon still serves.
+static int open_admin(struct daemon *d)
+{
+    const struct config *c = d->config;
+    struct buf problem = BUF_INIT;
+    int rc =
+        c->admin_socket != NULL ? admin_open(&d->admin, c->admin_socket, &d->backend, &problem) : 0;
+    if (rc < 0 && c->origins[SETTING_admin_socket].set_by != CONFIG_BY_DEFAULT) {
+        fail(rc, "cannot open the admin socket", buf_string(&problem));
+    } else if (problem.len > 0) {
+        log_warn(rc < 0 ? "there is no admin socket" : "the admin socket is open, but not locked",
+                 "error", buf_string(&problem), NULL);
+        rc = 0;
+    }
+    buf_free(&problem);
+    d->backend.keep_rejected = d->admin.epoll >= 0;
+    return rc;
+}
+
 static void open_self(struct daemon *d)
 {
     d->self.version = VE_VERSION;
@@ -450,6 +473,7 @@ static int open_all(struct daemon *d, struct config *config, struct catalog *cat
                          .signals = SIGNALS_NONE,
                          .tick = -1,
                          .maintenance = -1,
+                         .admin = ADMIN_NONE,
                          .backend = {.reload_requested = -1, .opened_ms = clock_mono_ms()}};
     log_rejects_open(&d->log_rejects);
     rcu_join();
@@ -473,7 +497,7 @@ static int open_all(struct daemon *d, struct config *config, struct catalog *cat
         return rc;
     }
     if ((rc = open_ingest(d, roles)) < 0 || (rc = state_load(&d->state, d->ingest)) < 0 ||
-        (rc = open_web(d)) < 0) {
+        (rc = open_web(d)) < 0 || (rc = open_admin(d)) < 0) {
         return rc;
     }
     open_self(d);
@@ -495,6 +519,7 @@ static int open_all(struct daemon *d, struct config *config, struct catalog *cat
 static void close_all(struct daemon *d)
 {
     atomic_store(&d->backend.ready, false);
+    admin_close(&d->admin);
     if (d->ingest != NULL) {
         ingest_stop(d->ingest);
         signals_close(&d->signals);
@@ -537,7 +562,7 @@ static void tick(struct daemon *d)
 {
     uint64_t now_ms = clock_mono_ms();
     grow_indexes(d);
-    check_sockets(&d->lost_sockets, d->ingest, d->web);
+    check_sockets(&d->lost_sockets, d->ingest, d->web, &d->admin.socket);
     atomic_store(&d->self.sockets_lost, d->lost_sockets.n);
     uint64_t caught_up_ms = ingest_caught_up(d->ingest, now_ms);
     sources_tick(d->sources, d->store, caught_up_ms);
@@ -547,6 +572,7 @@ static void tick(struct daemon *d)
     state_tick(&d->state, d->ingest, now_ms);
     log_rejects_tick(&d->log_rejects, d->ingest, schema_current(d->store)->catalog, now_ms);
     log_faults(&d->tls_log, d->web, now_ms);
+    admin_tick(&d->admin, now_ms);
     backend_tick(&d->backend, now_ms);
     reload_web_tick(&d->reload_web, d->web, &d->self, d->config->web_config_file);
     watchdog_tick(&d->watchdog, d->ingest, d->web, now_ms);
@@ -676,6 +702,18 @@ static void on_reload_request(struct daemon *d)
     }
 }
 
+static void on_admin(struct daemon *d)
+{
+    admin_serve(&d->admin, d->config->web_telemetry_path);
+    if (admin_wants_reload(&d->admin)) {
+        struct buf report = BUF_INIT;
+        bool ok = reload(d, &report);
+        const char *text = buf_string(&report);
+        admin_reloaded(&d->admin, ok, text != NULL ? text : "out of memory");
+        buf_free(&report);
+    }
+}
+
 static void run(struct daemon *d)
 {
     for (;;) {
@@ -684,6 +722,7 @@ static void run(struct daemon *d)
             {.fd = d->tick, .events = POLLIN},
             {.fd = d->backend.reload_requested, .events = POLLIN},
             {.fd = d->maintenance, .events = POLLIN},
+            {.fd = d->admin.epoll, .events = POLLIN},
         };
         if (poll(fds, sizeof fds / sizeof fds[0], -1) < 0) {
             continue;
@@ -704,6 +743,9 @@ static void run(struct daemon *d)
             if (table_has_garbage(&d->store->share)) {
                 schema_reclaim(d->store);
             }
+        }
+        if (fds[4].revents != 0) {
+            on_admin(d);
         }
     }
 }

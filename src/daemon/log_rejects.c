@@ -166,6 +166,20 @@ bool log_rejects_read(struct log_rejects *r, uint64_t *at, struct log_rejects_en
     return there;
 }
 
+bool log_rejects_next(struct log_rejects *r, uint64_t *next, struct log_rejects_entry *ret)
+{
+    pthread_mutex_lock(&r->lock);
+    uint64_t oldest = r->n > LOG_REJECTS_RING ? r->n - LOG_REJECTS_RING : 0;
+    uint64_t number = *next > oldest ? *next : oldest;
+    bool there = number < r->n;
+    if (there) {
+        *ret = r->ring[number % LOG_REJECTS_RING];
+        *next = number + 1;
+    }
+    pthread_mutex_unlock(&r->lock);
+    return there;
+}
+
 void log_rejects_tick(struct log_rejects *r, struct ingest *ingest, const struct catalog *c,
                       uint64_t now_ms)
 {

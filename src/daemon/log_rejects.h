@@ -6,7 +6,7 @@
  *          all that is known of the line but its text, which is the source's business; then how many more there were.
  *          So much for LOG_REJECTS_SOURCES at a time; those of further sources are only counted, all together. The last
  *          LOG_REJECTS_RING of all that the workers reported are kept for the page.
- * Threads: the main thread; log_rejects_read: any. A mutex guards the ring while an entry is copied.
+ * Threads: the main thread; log_rejects_read and log_rejects_next: any. A mutex guards the ring while an entry is copied.
  * Memory:  fixed.
  */
 #ifndef VE_DAEMON_LOG_REJECTS_H
@@ -54,6 +54,8 @@ void log_rejects_tick(struct log_rejects *r, struct ingest *ingest, const struct
                       uint64_t now_ms);
 // The entry before *at, which starts at UINT64_MAX for the latest one. Returns whether there still is one.
 bool log_rejects_read(struct log_rejects *r, uint64_t *at, struct log_rejects_entry *ret);
+// The oldest entry that is kept, at or after number *next, which becomes that behind it. Returns whether there is one.
+bool log_rejects_next(struct log_rejects *r, uint64_t *next, struct log_rejects_entry *ret);
 // Logs how many were left out so far.
 void log_rejects_end(struct log_rejects *r);
 

@@ -116,6 +116,9 @@
  * daemon/config_sources  the `sources:` of the config file: who may push what
  * daemon/backend         what is shown over HTTP, and the figures that systemctl shows
  * daemon/reload          loads all configuration again, all or nothing; the web configuration when it changes; --reload
+ * daemon/admin           the admin socket: who may use it, its connections
+ * daemon/admin_request   a line of it taken apart
+ * daemon/admin_job       what a request does, and its answer, step by step
  * daemon/service         the sockets that systemd passes, and notifications to it
  * daemon/watchdog        notifies systemd's watchdog while all threads make progress
  * daemon/signals         signals, and how the process ends when a thread is stuck
@@ -125,7 +128,9 @@
  * daemon/daemon          starts and stops the parts of the process in order
  * daemon/main            actions and exit status
  *
- * Beside the layers: emit/main and emit/emit (virtrigaud-emit) with emit/args (its command line), and the library in clients/c:
+ * Beside the layers: emit/main and emit/emit (virtrigaud-emit) with emit/args (its command line); ctl/main and ctl/ctl
+ * (virtrigaud-ctl) with ctl/command (its command line), ctl/answer (the admin socket), ctl/show and ctl/view (rows as text)
+ * and ctl/top (the live view); and the library in clients/c:
  *
  * client/wire            lines as text, the socket and its replies
  * client/link            lines that are delivered exactly once

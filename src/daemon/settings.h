@@ -85,7 +85,8 @@ struct config {
     bool web_openmetrics_created;
     uint64_t web_max_requests;
     bool web_show_rejected;
-    char *state_file; // NULL: none
+    char *admin_socket; // NULL: none
+    char *state_file;   // NULL: none
     uint64_t limits_series;
     uint64_t limits_series_per_metric;
     uint64_t limits_sources;

@@ -584,9 +584,17 @@ static void on_end(struct connection *c, struct protocol *p)
     c->closing = true;
 }
 
+void connection_count(struct connection *c)
+{
+    source_count(c->id.source, c->applied - c->counted_applied, c->rejected - c->counted_rejected);
+    c->counted_applied = c->applied;
+    c->counted_rejected = c->rejected;
+}
+
 static void heard(struct connection *c, struct protocol *p, uint64_t lines_before)
 {
     if (c->lines != lines_before) {
+        connection_count(c);
         source_heard(c->id.source, p->now_ms, p->now_real_ms);
         if (c->session != NULL) {
             session_heard(c->session, p->now_ms, p->now_real_ms);

@@ -54,6 +54,8 @@ struct connection {
     uint64_t lines;
     uint64_t applied;
     uint64_t rejected;
+    uint64_t counted_applied;       // of these, so many were counted for its source
+    uint64_t counted_rejected;      // likewise
     bool reported_lost;             // it said `lost`
     uint64_t lost;                  // the most that it said
     struct session *session;        // NULL: none
@@ -101,6 +103,9 @@ void connection_go_on(struct connection *c, struct protocol *p, char *input);
 
 // Sends what waits. Returns 0, also when some still waits; -errno when the connection is broken.
 int connection_flush(struct connection *c);
+
+// Counts for its source what became of its lines since the last call. Before it becomes another's, and after each read.
+void connection_count(struct connection *c);
 
 // Whether a line holds nothing but spaces, tabs and CR.
 bool connection_is_blank(const char *line, size_t len);

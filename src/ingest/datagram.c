@@ -91,6 +91,7 @@ static void begin_one(struct datagram *d, struct protocol *p, const struct peer 
 static void end_one(struct datagram *d, struct protocol *p)
 {
     source_heard(d->c.id.source, p->now_ms, p->now_real_ms);
+    connection_count(&d->c);
     d->kept = !d->c.named && !d->c.hello_rejected;
     d->kept_ms = p->now_ms;
     if (!d->kept) {

@@ -24,6 +24,19 @@ bool owner_has_series(const struct table *t, const struct series *s, const struc
             idset_next(base, ids, 1, (t->share->lease_from - 1) / OWNER_ID_KINDS) == 0);
 }
 
+bool owner_has_series_alone(const struct table *t, const struct series *s, const struct owner *c)
+{
+    char *base = t->share->base;
+    const _Atomic uint64_t *ids = series_ids(s);
+    uint32_t last =
+        (t->share->lease_from - 1) / OWNER_ID_KINDS; // of those who have updated a series
+    uint32_t id = idset_next(base, ids, 1, last);
+    if (id == c->updater_id) {
+        id = id < last ? idset_next(base, ids, id + 1, last) : 0;
+    }
+    return id == 0 && owner_has_series(t, s, c);
+}
+
 /*
  * An info metric says one thing of a source: what it said before goes. Of the same line that is a series which is not
  * shown yet, and it is taken back. Another line's is shown, so that it goes on the condition on which any other does:

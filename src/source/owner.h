@@ -42,6 +42,9 @@ int owner_add(struct table *t, struct series_writer *writer, struct series *s,
 // Whether the source has updated the series, or has pre-created it and nobody has updated it.
 bool owner_has_series(const struct table *t, const struct series *s, const struct owner *c);
 
+// The same, and no other source has updated it.
+bool owner_has_series_alone(const struct table *t, const struct series *s, const struct owner *c);
+
 // Whether an owned series has lost its last owner; for table_remove_if, with its table.
 bool owner_is_gone(void *table, struct series *s);
 

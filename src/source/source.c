@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "source/source.h"
 
+#include "base/clock.h"
 #include "base/invariant.h"
 #include "series/idset.h"
 #include "series/key.h"
@@ -43,6 +44,7 @@ struct sources {
     uint64_t *ending;           // the tick's: bits of the ids that are being taken out
     uint32_t n_going_away;      // the tick's: of `away`, that it is letting go
     uint64_t tick_ms;           // the tick's: when it looked last
+    uint64_t clock_ms;          // the tick's: the same, though lines may wait in sockets
     struct series_store *store; // where records are stored; NULL: nowhere
 };
 
@@ -236,6 +238,9 @@ static void begin_source(struct sources *s, struct source *src, const struct sou
     atomic_store(&src->heard_real, 0);
     atomic_store(&src->heard_mono, call->now_ms);
     atomic_store(&src->lost, 0);
+    atomic_store(&src->applied, 0);
+    atomic_store(&src->rejected, 0);
+    atomic_store(&src->per_second, -1);
     atomic_store(&src->process, 0);
     atomic_store(&src->interval_s, 0);
     atomic_store(&src->silent_mono, 0);
@@ -496,14 +501,19 @@ bool sources_has_named(const struct sources *s, const struct table *t, const str
     return false;
 }
 
+// Who said forget and left stays in the table until its last lease has ended.
+static bool is_listed(const struct source *src)
+{
+    return atomic_load_explicit(&src->state, memory_order_acquire) == SOURCE_KNOWN &&
+           (source_is_connected(src) || !atomic_load(&src->forgotten));
+}
+
 const struct source *sources_next(const struct sources *s, uint32_t *at)
 {
     uint32_t i = *at < CATALOG_MAX_COMPONENTS ? CATALOG_MAX_COMPONENTS : *at;
     for (uint32_t used = atomic_load(&s->used); i < used; i++) {
         const struct source *src = &s->entries[i];
-        bool known = atomic_load_explicit(&src->state, memory_order_acquire) == SOURCE_KNOWN;
-        // Who said forget and left stays in the table until its last lease has ended.
-        if (known && (source_is_connected(src) || !atomic_load(&src->forgotten))) {
+        if (is_listed(src)) {
             *at = i + 1;
             return src;
         }
@@ -519,6 +529,19 @@ const struct source *sources_find(const struct sources *s, unsigned component,
     while ((src = sources_next(s, &at)) != NULL && !is_named(src, component, instance)) {
     }
     return src;
+}
+
+int source_forget(struct sources *s, unsigned component, struct slice instance)
+{
+    pthread_mutex_lock(&s->lock);
+    struct source *src = find_source(s, component, instance);
+    bool known = src != NULL && is_listed(src);
+    bool connected = known && source_is_connected(src);
+    if (known) {
+        atomic_store(&src->forgotten, true);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return !known ? -ENOENT : connected ? 1 : 0;
 }
 
 // ---- What time does: windows close, leases end, the silent are forgotten
@@ -556,6 +579,7 @@ static void clear_ids(struct sources *s, struct series_store *store, bool owned_
 static bool close_window(struct sources *s, struct source *src, uint64_t now_ms)
 {
     source_check_silence(src, now_ms);
+    source_measure(src, s->clock_ms);
     bool over = src->datagram_ms != 0 && now_ms >= src->datagram_ms + SOURCE_DATAGRAM_MS;
     if (over) {
         src->datagram_ms = 0;
@@ -658,6 +682,7 @@ static bool become_free(struct sources *s, struct source *src, uint64_t now_ms)
 void sources_tick(struct sources *s, struct series_store *store, uint64_t now_ms)
 {
     s->tick_ms = now_ms;
+    s->clock_ms = clock_mono_ms();
     for_each(s, now_ms, close_window);
     if (for_each(s, now_ms, end_leases) > 0) {
         clear_ids(s, store, true);

@@ -59,6 +59,11 @@ struct source {
     _Atomic uint64_t heard_real;  // last line applied or rejected, CLOCK_REALTIME ms; 0: none yet
     _Atomic uint64_t heard_mono;  // last line, connection or departure, CLOCK_MONOTONIC ms
     _Atomic uint64_t lost;        // last `lost` that it reported
+    _Atomic uint64_t applied;     // its lines, in this process, since it is known
+    _Atomic uint64_t rejected;    // likewise
+    _Atomic double per_second;    // lines applied, of late; negative: not known yet
+    uint64_t measured_ms;         // CLOCK_MONOTONIC, of the last reading; of the tick alone
+    uint64_t measured_applied;    // likewise: what it read
     _Atomic uint32_t interval_s; // in which its last hello promised that it is heard; 0: no promise
     _Atomic uint64_t
         silent_mono;       // heard_mono, if nothing came for SOURCE_INTERVALS of these; else 0
@@ -168,6 +173,37 @@ static inline void source_heard(struct source *src, uint64_t now_ms, uint64_t no
     }
 }
 
+// So many lines of the source were applied and rejected: once for each read of its connection, so that no line takes longer.
+static inline void source_count(struct source *src, uint64_t applied, uint64_t rejected)
+{
+    if (applied > 0) {
+        atomic_fetch_add_explicit(&src->applied, applied, memory_order_relaxed);
+    }
+    if (rejected > 0) {
+        atomic_fetch_add_explicit(&src->rejected, rejected, memory_order_relaxed);
+    }
+}
+
+enum { SOURCE_RATE_MS = 10 * 1000 }; // from one reading of `applied` to the next
+
+// By the tick, with the time of the clock: sets `per_second`, now and then.
+static inline void source_measure(struct source *src, uint64_t now_ms)
+{
+    uint64_t applied = atomic_load_explicit(&src->applied, memory_order_relaxed);
+    uint64_t ms = now_ms - src->measured_ms;
+    // Else another source has had the entry, or this is its first reading.
+    bool goes_on = src->measured_ms != 0 && applied >= src->measured_applied;
+    if (goes_on && ms < SOURCE_RATE_MS) {
+        return;
+    }
+    if (goes_on) {
+        double per_second = 1000 * (double)(applied - src->measured_applied) / (double)ms;
+        atomic_store_explicit(&src->per_second, per_second, memory_order_relaxed);
+    }
+    src->measured_ms = now_ms;
+    src->measured_applied = applied;
+}
+
 // Closes datagram windows, finds out who is silent, ends leases, forgets who was not heard for long or gave way. Removes the series that depend
 // on them. `now_ms` may be a while ago, when not all that came since has been dealt with.
 void sources_tick(struct sources *s, struct series_store *store, uint64_t now_ms);
@@ -182,6 +218,10 @@ const struct source *sources_find(const struct sources *s, unsigned component,
 // Walks the known sources with an instance; who said forget and has gone is none of them. *at starts at 0; NULL at the
 // end.
 const struct source *sources_next(const struct sources *s, uint32_t *at);
+
+// The source of this name is retired: it is not known any more once it has gone, as if it had said forget itself. Returns 0;
+// 1 when it is still connected; -ENOENT when it is not known.
+int source_forget(struct sources *s, unsigned component, struct slice instance);
 
 // ---- What outlives the process
 

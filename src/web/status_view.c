@@ -91,7 +91,7 @@ static void json_component(struct buf *out, const struct status_view_component *
     rate(out, "applied_per_second", row->per_second);
 }
 
-static void json_source(struct buf *out, const struct status_view_source *row)
+void status_view_json_source(struct buf *out, const struct status_view_source *row)
 {
     str(out, "component", row->component);
     text(out, "instance", row->instance.p, row->instance.len);
@@ -102,11 +102,25 @@ static void json_source(struct buf *out, const struct status_view_source *row)
     } else {
         null(out, "last_heard");
     }
+    number(out, "connections", row->connections);
+    if (row->interval_s > 0) {
+        number(out, "interval_seconds", row->interval_s);
+    } else {
+        null(out, "interval_seconds");
+    }
+    if (row->process > 0) {
+        number(out, "pid", (uint64_t)row->process);
+    } else {
+        null(out, "pid");
+    }
+    number(out, "applied", row->applied);
+    number(out, "refused", row->rejected);
+    rate(out, "applied_per_second", row->per_second);
     number(out, "lost", row->lost);
 }
 
-static void json_rejection(struct buf *out, const struct status_view_rejection *row,
-                           bool shows_text)
+void status_view_json_rejection(struct buf *out, const struct status_view_rejection *row,
+                                bool shows_text)
 {
     const struct rejected_line *r = &row->line;
     str(out, "reason", reject_name(r->reason));
@@ -123,6 +137,12 @@ static void json_rejection(struct buf *out, const struct status_view_rejection *
     if (shows_text && r->text_len > 0) {
         text(out, "text", r->text, r->text_len);
         number(out, "bytes", r->line_len);
+    }
+    if (shows_text && r->user != PEER_NOBODY) {
+        number(out, "uid", r->user);
+    }
+    if (shows_text && r->entry[0] != '\0') {
+        str(out, "entry", r->entry);
     }
 }
 
@@ -171,14 +191,14 @@ static void write_json(struct buf *out, const struct status_view *v)
     list_begin(out, "sources");
     for (size_t i = 0; i < v->n_sources.n; i++) {
         row_begin(out);
-        json_source(out, &v->sources[i]);
+        status_view_json_source(out, &v->sources[i]);
         json_end(out, '}');
     }
     list_end(out, "sources_left_out", &v->n_sources);
     list_begin(out, "refusals");
     for (size_t i = 0; i < v->n_rejections.n; i++) {
         row_begin(out);
-        json_rejection(out, &v->rejections[i], v->summary.shows_texts);
+        status_view_json_rejection(out, &v->rejections[i], v->summary.shows_texts);
         json_end(out, '}');
     }
     list_end(out, "refusals_left_out", &v->n_rejections);

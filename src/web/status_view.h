@@ -59,9 +59,15 @@ struct status_view_source {
     const char *component;
     struct slice instance; // any text
     bool connected;
-    bool up;           // and keeps its interval
-    uint64_t heard_ms; // 0: not yet
-    uint64_t lost;     // as it says itself
+    bool up;              // and keeps its interval
+    uint32_t connections; // an open window for datagrams is one
+    uint32_t interval_s;  // in which it promised to be heard; 0: no promise
+    int64_t process;      // that said hello; 0: not known
+    uint64_t heard_ms;    // 0: not yet
+    uint64_t applied;     // lines since it is known to this process
+    uint64_t rejected;    // likewise
+    double per_second;    // applied, of late; negative: not known
+    uint64_t lost;        // as it says itself
 };
 
 struct status_view_rejection {
@@ -115,6 +121,11 @@ struct status_view_form {
     const char *policy; // Content-Security-Policy
     void (*write)(struct buf *out, const struct status_view *v);
 };
+
+// One source, and one rejected line, as the members of a JSON object; whoever sees its text also sees whose it was.
+void status_view_json_source(struct buf *out, const struct status_view_source *row);
+void status_view_json_rejection(struct buf *out, const struct status_view_rejection *row,
+                                bool shows_text);
 
 extern const struct status_view_form
     status_view_json_form; // JSON; virtrigaud-exporter(8) documents the keys

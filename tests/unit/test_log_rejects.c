@@ -259,7 +259,27 @@ START_TEST(a_reader_of_the_page_s_lines_that_is_overtaken_ends)
 }
 END_TEST
 
-UNIT_MAIN("log_rejects", each_source_has_its_own_rate, of_many_sources_some_are_logged_and_counted,
+START_TEST(who_follows_gets_each_line_once_or_is_overtaken)
+{
+    struct log_rejects_entry e;
+    uint64_t next = 0;
+    log_rejects_open(&rejects);
+    ck_assert(!log_rejects_next(&rejects, &next, &e));
+    keep_lines(1, 2);
+    ck_assert(log_rejects_next(&rejects, &next, &e));
+    ck_assert_uint_eq(e.line.line, 1);
+    ck_assert(log_rejects_next(&rejects, &next, &e));
+    ck_assert_uint_eq(e.line.line, 2);
+    ck_assert(!log_rejects_next(&rejects, &next, &e));
+    keep_lines(3, 3 + LOG_REJECTS_RING);
+    ck_assert(log_rejects_next(&rejects, &next, &e));
+    ck_assert_uint_eq(e.line.line, 4);
+    ck_assert_uint_eq(next, 4);
+}
+END_TEST
+
+UNIT_MAIN("log_rejects", who_follows_gets_each_line_once_or_is_overtaken,
+          each_source_has_its_own_rate, of_many_sources_some_are_logged_and_counted,
           who_it_was_is_logged_where_it_is_known,
           five_are_logged_and_the_rest_is_counted_when_the_time_is_over,
           what_the_rings_missed_is_logged_even_when_the_time_is_never_over,

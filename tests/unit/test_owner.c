@@ -49,6 +49,35 @@ static void end(struct series_store *store)
     rcu_part();
 }
 
+// What a retired source leaves is what no other one has updated.
+START_TEST(a_series_is_had_alone_until_another_source_updates_it)
+{
+    struct series_store *store = begin();
+    struct table *t = unit_table(store, "c_total");
+    struct series *s = unit_add(t, "a=\"1\"");
+    ck_assert(!owner_has_series_alone(t, s, &one));
+    ck_assert_int_eq(owner_add(t, &unit_writer, s, &one, OWNER_DROPS_OTHERS), 0);
+    ck_assert(owner_has_series_alone(t, s, &one));
+    ck_assert(!owner_has_series_alone(t, s, &two));
+    ck_assert_int_eq(owner_add(t, &unit_writer, s, &two, OWNER_DROPS_OTHERS), 0);
+    ck_assert(!owner_has_series_alone(t, s, &one));
+    ck_assert(!owner_has_series_alone(t, s, &two));
+    // The last one of those that there may be.
+    struct owner last = {.updater_id = (UNIT_LEASE_FROM - 1) / OWNER_ID_KINDS, .now_s = 1000};
+    struct series *other = unit_add(t, "a=\"2\"");
+    ck_assert_int_eq(owner_add(t, &unit_writer, other, &last, OWNER_DROPS_OTHERS), 0);
+    ck_assert(owner_has_series_alone(t, other, &last));
+    // Pre-created, and updated by nobody.
+    struct owner creator = {.updater_id = 3, .precreator_id = 70};
+    struct series *made = unit_add(t, "a=\"3\"");
+    unit_ids_add(made, 70);
+    ck_assert(owner_has_series_alone(t, made, &creator));
+    unit_ids_add(made, 2);
+    ck_assert(!owner_has_series_alone(t, made, &creator));
+    end(store);
+}
+END_TEST
+
 START_TEST(an_owner_leaves_its_id)
 {
     struct series_store *store = begin();
@@ -292,7 +321,8 @@ START_TEST(a_series_that_went_is_looked_up_again_though_it_has_the_ids)
 }
 END_TEST
 
-UNIT_MAIN("claim", an_owner_leaves_its_id, an_owner_of_a_metric_with_a_ttl_leaves_its_time,
+UNIT_MAIN("owner", a_series_is_had_alone_until_another_source_updates_it, an_owner_leaves_its_id,
+          an_owner_of_a_metric_with_a_ttl_leaves_its_time,
           an_owner_of_an_owned_metric_leaves_the_lease_s_id,
           a_source_s_new_info_series_replaces_the_old_one,
           an_info_series_of_two_sources_stays_for_the_other,

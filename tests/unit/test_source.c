@@ -612,8 +612,50 @@ START_TEST(a_source_of_datagrams_is_its_user_s_until_the_window_closes)
 }
 END_TEST
 
-UNIT_MAIN("source", a_source_is_a_component_and_an_instance,
-          ids_are_all_different_and_within_their_range,
+START_TEST(a_retired_source_is_not_known_once_it_has_gone)
+{
+    open_it();
+    uint32_t lease;
+    struct source *src = enter("a", 1, &lease);
+    ck_assert_int_eq(source_forget(s, COMPONENT_PROVIDER, name("b")), -ENOENT);
+    ck_assert_int_eq(source_forget(s, COMPONENT_MANAGER, name("a")), -ENOENT);
+    ck_assert_int_eq(source_forget(s, COMPONENT_PROVIDER, name("")), -ENOENT);
+    ck_assert_int_eq(source_forget(s, COMPONENT_PROVIDER, name("a")), 1);
+    ck_assert_uint_eq(known(), 1);
+    source_leave(s, src, 2);
+    ck_assert_uint_eq(known(), 0);
+    ck_assert_int_eq(source_forget(s, COMPONENT_PROVIDER, name("a")), -ENOENT);
+    struct source *gone = enter("c", 3, &lease);
+    source_leave(s, gone, 4);
+    ck_assert_uint_eq(known(), 1);
+    ck_assert_int_eq(source_forget(s, COMPONENT_PROVIDER, name("c")), 0);
+    ck_assert_uint_eq(known(), 0);
+    house_close(&h);
+}
+END_TEST
+
+// The rate is that of the lines between two readings, and belongs to the source that the entry is for.
+START_TEST(lines_are_counted_and_measured)
+{
+    struct source src = {.per_second = -1};
+    source_count(&src, 5, 0);
+    source_measure(&src, 1000);
+    source_count(&src, 100, 3);
+    source_measure(&src, 1000 + SOURCE_RATE_MS - 1);
+    ck_assert_double_eq(atomic_load(&src.per_second), -1);
+    source_measure(&src, 1000 + 2 * SOURCE_RATE_MS);
+    ck_assert_double_eq(atomic_load(&src.per_second), 5);
+    ck_assert_uint_eq(atomic_load(&src.applied), 105);
+    ck_assert_uint_eq(atomic_load(&src.rejected), 3);
+    atomic_store(&src.applied, 7); // another source
+    source_measure(&src, 1000 + 4 * SOURCE_RATE_MS);
+    source_measure(&src, 1000 + 6 * SOURCE_RATE_MS);
+    ck_assert_double_eq(atomic_load(&src.per_second), 0);
+}
+END_TEST
+
+UNIT_MAIN("source", a_retired_source_is_not_known_once_it_has_gone, lines_are_counted_and_measured,
+          a_source_is_a_component_and_an_instance, ids_are_all_different_and_within_their_range,
           a_lease_lasts_from_the_first_connection_to_the_last,
           a_source_that_breaks_its_promise_is_down_until_it_is_heard,
           coming_back_begins_a_new_lease_and_ends_the_old_one_later,

@@ -42,20 +42,33 @@ START_TEST(all_that_is_known_is_told_with_stable_keys)
         .n_rejections = {2, 0},
         .n_metrics = {2, 0},
         .components = {{"manager", 1, 2, 3, 4.5}},
-        .sources = {{"provider", {"v\0\xff", 3}, true, false, 1700000000001, 5},
-                    {"provider", {"w", 1}, false, false, 0, 0}},
-        .rejections = {{1700000000002,
-                        "unknown",
-                        {.reason = REJECT_bad_json,
-                         .line = 8,
-                         .metric = "m",
-                         .detail = "d\xe2\x80\xae",
-                         .text = "<\xc3",
-                         .text_len = 2,
-                         .line_len = 65536}},
-                       {1700000000003,
-                        "manager",
-                        {.reason = REJECT_bad_op, .instance = "i", .line_len = 7}}},
+        .sources = {{.component = "provider",
+                     .instance = {"v\0\xff", 3},
+                     .connected = true,
+                     .connections = 2,
+                     .interval_s = 15,
+                     .process = 4711,
+                     .heard_ms = 1700000000001,
+                     .applied = 3,
+                     .rejected = 4,
+                     .per_second = 0.5,
+                     .lost = 5},
+                    {.component = "provider", .instance = {"w", 1}, .per_second = -1}},
+        .rejections =
+            {{1700000000002,
+              "unknown",
+              {.reason = REJECT_bad_json,
+               .line = 8,
+               .metric = "m",
+               .detail = "d\xe2\x80\xae",
+               .text = "<\xc3",
+               .text_len = 2,
+               .user = 1000,
+               .entry = "sources[1]",
+               .line_len = 65536}},
+             {1700000000003,
+              "manager",
+              {.reason = REJECT_bad_op, .instance = "i", .user = PEER_NOBODY, .line_len = 7}}},
         .metrics = {{"a_total", "counter", "Help.", 10, 20, 0.25, 1, 2},
                     {"g", "gauge", "", 0, 20, -1, 0, 0}},
     };
@@ -70,14 +83,16 @@ START_TEST(all_that_is_known_is_told_with_stable_keys)
         "\"sources\":[\n"
         "{\"component\":\"provider\",\"instance\":\"v\\u0000\xef\xbf\xbd\",\"connected\":true,"
         "\"up\":false,"
-        "\"last_heard\":1700000000.001,\"lost\":5},\n"
+        "\"last_heard\":1700000000.001,\"connections\":2,\"interval_seconds\":15,\"pid\":4711,"
+        "\"applied\":3,\"refused\":4,\"applied_per_second\":0.500,\"lost\":5},\n"
         "{\"component\":\"provider\",\"instance\":\"w\",\"connected\":false,\"up\":false,\"last_"
         "heard\":null,"
-        "\"lost\":0}],\"sources_left_out\":0,\n"
+        "\"connections\":0,\"interval_seconds\":null,\"pid\":null,\"applied\":0,\"refused\":0,"
+        "\"applied_per_second\":null,\"lost\":0}],\"sources_left_out\":0,\n"
         "\"refusals\":[\n"
         "{\"reason\":\"bad_json\",\"time\":1700000000.002,\"component\":\"unknown\","
         "\"instance\":\"\",\"line\":8,\"name\":\"m\",\"detail\":\"d\\u202e\","
-        "\"text\":\"<\xef\xbf\xbd\",\"bytes\":65536},\n"
+        "\"text\":\"<\xef\xbf\xbd\",\"bytes\":65536,\"uid\":1000,\"entry\":\"sources[1]\"},\n"
         "{\"reason\":\"bad_op\",\"time\":1700000000.003,\"component\":\"manager\","
         "\"instance\":\"i\",\"line\":null,\"name\":\"\",\"detail\":\"\"}],"
         "\"refusals_left_out\":0,\n"
@@ -109,7 +124,8 @@ START_TEST(long_texts_and_lists_are_cut)
 {
     static char help[4000];
     memset(help, 'h', sizeof help - 1);
-    const struct status_view_source source = {"provider", {help, 3999}, true, true, 0, 0};
+    const struct status_view_source source = {
+        .component = "provider", .instance = {help, 3999}, .connected = true, .up = true};
     view.n_sources = (struct status_view_rows){0};
     for (size_t i = 0; i < STATUS_VIEW_SOURCES + 7; i++) {
         int row = status_view_row(&view.n_sources, STATUS_VIEW_SOURCES);

@@ -12,6 +12,7 @@ import exposition
 BUILD, SRC, TMP = os.environ["BUILD"], os.environ["SRC"], os.environ["TMP"]
 EXPORTER = os.path.join(BUILD, "virtrigaud-exporter")
 EMIT = os.path.join(BUILD, "virtrigaud-emit")
+CTL = os.path.join(BUILD, "virtrigaud-ctl")
 
 
 def run(*command, **more):

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ctl/view.h"
+
+#include "base/num.h"
+#include "base/text.h"
+#include "ctl/show.h"
+
+#include <jansson.h>
+#include <math.h>
+
+double view_number(const json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
+const char *view_string(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text != NULL ? text : "";
+}
+
+bool view_is_true(const json_t *object, const char *key)
+{
+    return json_is_true(json_object_get(object, key));
+}
+
+void view_text(struct buf *out, const json_t *object, const char *key)
+{
+    const json_t *text = json_object_get(object, key);
+    if (json_is_string(text)) {
+        show_text(out, json_string_value(text), json_string_length(text));
+    }
+}
+
+// A rate, or "-" while it is not known.
+static void add_rate(struct buf *out, const json_t *object, const char *key)
+{
+    const json_t *rate = json_object_get(object, key);
+    if (json_is_number(rate)) {
+        double n = json_number_value(rate);
+        buf_addf(out, n > 0 && n < 10 ? "%.2f" : "%.0f", n);
+    } else {
+        buf_char(out, '-');
+    }
+}
+
+static void add_number(struct buf *out, const json_t *object, const char *key)
+{
+    const json_t *n = json_object_get(object, key);
+    if (json_is_number(n)) {
+        show_number(out, json_number_value(n));
+    } else {
+        buf_char(out, '-');
+    }
+}
+
+const char *view_source_state(const json_t *source)
+{
+    return view_is_true(source, "up")          ? "up"
+           : view_is_true(source, "connected") ? "silent"
+                                               : "gone";
+}
+
+void view_source_name(struct buf *out, const json_t *source)
+{
+    view_text(out, source, "component");
+    if (view_string(source, "instance")[0] != '\0') {
+        buf_char(out, '/');
+        view_text(out, source, "instance");
+    }
+}
+
+// ---- The status
+
+// How many sources there are, and how many of those that are listed are not up.
+static void add_sources_sentence(struct buf *out, const json_t *status)
+{
+    const json_t *sources = json_object_get(status, "sources");
+    size_t n = json_array_size(sources);
+    size_t down = 0;
+    for (size_t i = 0; i < n; i++) {
+        down += !view_is_true(json_array_get(sources, i), "up");
+    }
+    double all = (double)n + view_number(status, "sources_left_out");
+    if (n == 0) {
+        buf_str(out, "No source is known");
+    } else if (down == 0) {
+        buf_addf(out, "%s %.0f %s up", n == 1 ? "The" : "All", all,
+                 n == 1 ? "source is" : "sources are");
+    } else {
+        buf_addf(out, "%zu of %.0f %s %s down", down, all, all == 1 ? "source" : "sources",
+                 down == 1 ? "is" : "are");
+    }
+}
+
+static void add_rejects_sentence(struct buf *out, const json_t *status)
+{
+    double rejected = 0;
+    const json_t *components = json_object_get(status, "components");
+    const json_t *last = json_array_get(json_object_get(status, "refusals"), 0);
+    for (size_t i = 0; i < json_array_size(components); i++) {
+        rejected += view_number(json_array_get(components, i), "refused");
+    }
+    if (rejected == 0) {
+        buf_str(out, "; no line was rejected");
+        return;
+    }
+    buf_addf(out, "; %.0f %s rejected", rejected, rejected == 1 ? "line was" : "lines were");
+    if (last != NULL) {
+        buf_str(out, ", the last one ");
+        show_span(out, view_number(status, "time") - view_number(last, "time"));
+        buf_str(out, " ago");
+    }
+}
+
+static void add_troubles(struct buf *out, const json_t *status)
+{
+    const json_t *state = json_object_get(status, "state");
+    if (view_is_true(state, "kept") && !view_is_true(state, "ok")) {
+        buf_str(out, "; series are in memory only");
+    }
+    if (!view_is_true(status, "last_reload_successful")) {
+        buf_str(out, "; the last reload was refused");
+    }
+    if (!view_is_true(status, "ready")) {
+        buf_str(out, "; the exporter is not ready");
+    }
+    buf_str(out, ".\n");
+}
+
+void view_summary(struct buf *out, const json_t *status)
+{
+    buf_str(out, "virtrigaud-exporter ");
+    view_text(out, status, "version");
+    buf_str(out, ", revision ");
+    view_text(out, status, "revision");
+    buf_str(out, ", up for ");
+    show_span(out, view_number(status, "uptime_seconds"));
+    buf_str(out, ", ");
+    add_number(out, status, "series");
+    buf_str(out, " of ");
+    add_number(out, status, "series_limit");
+    buf_str(out, " series, ");
+    add_number(out, status, "connections");
+    buf_str(out, " connections\n");
+    add_sources_sentence(out, status);
+    add_rejects_sentence(out, status);
+    add_troubles(out, status);
+}
+
+static void add_state(struct buf *out, const json_t *status)
+{
+    const json_t *state = json_object_get(status, "state");
+    buf_str(out, "State file: ");
+    if (!view_is_true(state, "kept")) {
+        buf_str(out, "none, series end with the process");
+    } else if (view_is_true(state, "ok")) {
+        buf_str(out, "written, ");
+        add_number(out, state, "bytes");
+        buf_str(out, " bytes");
+    } else {
+        buf_str(out, "not written");
+    }
+    if (view_string(state, "trouble")[0] != '\0') {
+        buf_str(out, ": ");
+        view_text(out, state, "trouble");
+    }
+    if (view_number(state, "set_aside") > 0) {
+        buf_str(out, "; damaged ones set aside: ");
+        add_number(out, state, "set_aside");
+    }
+    buf_str(out, "\nConfiguration: ");
+    buf_str(out, view_is_true(status, "last_reload_successful")
+                     ? "loaded "
+                     : "the last reload was refused, in force is that of ");
+    show_span(out, view_number(status, "time") - view_number(status, "last_reload_time"));
+    buf_str(out, " ago\n");
+}
+
+static void add_components(struct buf *out, const json_t *components)
+{
+    static const char *const heads[] = {"COMPONENT", ">APPLIED", ">PER SECOND",
+                                        ">REJECTED", ">LOST",    NULL};
+    struct show_table t;
+    show_table_begin(&t, heads);
+    for (size_t i = 0; i < json_array_size(components); i++) {
+        const json_t *row = json_array_get(components, i);
+        view_text(show_cell(&t), row, "component");
+        add_number(show_cell(&t), row, "applied");
+        add_rate(show_cell(&t), row, "applied_per_second");
+        add_number(show_cell(&t), row, "refused");
+        add_number(show_cell(&t), row, "lost");
+    }
+    show_table_end(&t, out);
+}
+
+// Those with series.
+static void add_metrics(struct buf *out, const json_t *metrics)
+{
+    static const char *const heads[] = {"METRIC",      "TYPE",    ">SERIES",  ">LIMIT",
+                                        ">PER SECOND", ">FOLDED", ">EXPIRED", NULL};
+    struct show_table t;
+    show_table_begin(&t, heads);
+    for (size_t i = 0; i < json_array_size(metrics); i++) {
+        const json_t *row = json_array_get(metrics, i);
+        if (view_number(row, "series") > 0 || view_number(row, "folded") > 0 ||
+            view_number(row, "expired") > 0) {
+            view_text(show_cell(&t), row, "name");
+            view_text(show_cell(&t), row, "type");
+            add_number(show_cell(&t), row, "series");
+            add_number(show_cell(&t), row, "series_limit");
+            add_rate(show_cell(&t), row, "per_second");
+            add_number(show_cell(&t), row, "folded");
+            add_number(show_cell(&t), row, "expired");
+        }
+    }
+    show_table_end(&t, out);
+}
+
+void view_status(struct buf *out, const json_t *status)
+{
+    view_summary(out, status);
+    add_state(out, status);
+    buf_char(out, '\n');
+    add_components(out, json_object_get(status, "components"));
+    buf_char(out, '\n');
+    add_metrics(out, json_object_get(status, "metrics"));
+}
+
+// ---- Sources
+
+void view_sources(struct buf *out, const json_t *const *sources, size_t n, double now)
+{
+    static const char *const heads[] = {"SOURCE",   "STATE",       ">LAST HEARD",
+                                        ">APPLIED", ">PER SECOND", ">REJECTED",
+                                        ">LOST",    ">PID",        NULL};
+    static const char *const order[] = {"gone", "silent", "up"};
+    struct show_table t;
+    show_table_begin(&t, heads);
+    for (size_t k = 0; k < 3; k++) {
+        for (size_t i = 0; i < n; i++) {
+            const char *state = view_source_state(sources[i]);
+            if (state[0] != order[k][0]) {
+                continue;
+            }
+            double heard = view_number(sources[i], "last_heard");
+            view_source_name(show_cell(&t), sources[i]);
+            buf_str(show_cell(&t), state);
+            if (heard > 0) {
+                show_span(show_cell(&t), now - heard);
+                buf_str(&t.cells, " ago");
+            } else {
+                buf_str(show_cell(&t), "never");
+            }
+            add_number(show_cell(&t), sources[i], "applied");
+            add_rate(show_cell(&t), sources[i], "applied_per_second");
+            add_number(show_cell(&t), sources[i], "refused");
+            add_number(show_cell(&t), sources[i], "lost");
+            add_number(show_cell(&t), sources[i], "pid");
+        }
+    }
+    show_table_end(&t, out);
+}
+
+// ---- Series
+
+// The value below which this share of the observations is, as histogram_quantile() of Prometheus finds it.
+static double quantile(const json_t *buckets, double share)
+{
+    size_t n = json_array_size(buckets);
+    double all = n > 0 ? view_number(json_array_get(buckets, n - 1), "count") : 0;
+    double before = 0;
+    double from = 0;
+    for (size_t i = 0; i < n; i++) {
+        const json_t *bucket = json_array_get(buckets, i);
+        const json_t *le = json_object_get(bucket, "le");
+        double count = view_number(bucket, "count");
+        double to = json_number_value(le);
+        if (!json_is_number(le)) {
+            return from; // above all bounds
+        }
+        if (all > 0 && count >= share * all) {
+            from = i == 0 && to <= 0 ? to : from;
+            return count > before ? from + (to - from) * (share * all - before) / (count - before)
+                                  : to;
+        }
+        before = count;
+        from = to;
+    }
+    return NAN;
+}
+
+static void add_quantile(struct buf *out, const json_t *buckets, const char *name, double share)
+{
+    double n = quantile(buckets, share);
+    if (isfinite(n)) {
+        buf_addf(out, " %s %.3g", name, n);
+    }
+}
+
+void view_series(struct buf *out, const char *metric, const json_t *series)
+{
+    json_t *labels = json_object_get(series, "labels");
+    const json_t *buckets = json_object_get(series, "buckets");
+    const char *between = "{";
+    struct buf value = BUF_INIT;
+    show_string(out, metric);
+    for (void *i = json_object_iter(labels); i != NULL; i = json_object_iter_next(labels, i)) {
+        const json_t *text = json_object_iter_value(i);
+        buf_clear(&value);
+        text_label_value(&value, json_string_value(text) != NULL ? json_string_value(text) : "",
+                         json_string_length(text));
+        buf_str(out, between);
+        show_string(out, json_object_iter_key(i));
+        buf_str(out, "=\"");
+        show_text(out, value.p, value.len);
+        buf_char(out, '"');
+        between = ",";
+    }
+    out->failed |= value.failed;
+    buf_free(&value);
+    buf_str(out, between[0] == ',' ? "} " : " ");
+    if (buckets == NULL) {
+        add_number(out, series, "value");
+    } else {
+        buf_str(out, "count ");
+        add_number(out, series, "count");
+        buf_str(out, " sum ");
+        add_number(out, series, "sum");
+        add_quantile(out, buckets, "median", 0.5);
+        add_quantile(out, buckets, "p95", 0.95);
+    }
+    buf_char(out, '\n');
+}
+
+// ---- Rejected lines
+
+void view_rejected(struct buf *out, const json_t *line)
+{
+    show_time(out, view_number(line, "time"));
+    buf_char(out, ' ');
+    view_source_name(out, line);
+    if (json_is_number(json_object_get(line, "uid"))) {
+        buf_str(out, " uid ");
+        add_number(out, line, "uid");
+    }
+    if (json_is_number(json_object_get(line, "line"))) {
+        buf_str(out, " line ");
+        add_number(out, line, "line");
+    }
+    buf_str(out, " ");
+    view_text(out, line, "reason");
+    buf_str(out, ": ");
+    view_text(out, line, "detail");
+    buf_char(out, '\n');
+    const json_t *text = json_object_get(line, "text");
+    if (json_is_string(text)) {
+        buf_str(out, "  ");
+        show_text(out, json_string_value(text), json_string_length(text));
+        if (view_number(line, "bytes") > (double)json_string_length(text)) {
+            buf_addf(out, "... (%.0f bytes)", view_number(line, "bytes"));
+        }
+        buf_char(out, '\n');
+    }
+}
