@@ -136,6 +136,22 @@ void virtrigaud_event(struct virtrigaud_client *client, const char *event,
 void virtrigaud_event_value(struct virtrigaud_client *client, const char *event,
                             const struct virtrigaud_label *labels, size_t n, double value);
 
+/* The same with an exemplar, such as {"trace_id", "..."}: n_exemplar labels of at most 128 characters together. Of the
+ * observations that are sent together, the newest one with an exemplar keeps it. An exemplar that the daemon would reject is
+ * left out, and a message says so. */
+void virtrigaud_observe_with_exemplar(struct virtrigaud_client *client, const char *metric,
+                                      const struct virtrigaud_label *labels, size_t n, double value,
+                                      const struct virtrigaud_label *exemplar, size_t n_exemplar);
+void virtrigaud_event_with_exemplar(struct virtrigaud_client *client, const char *event,
+                                    const struct virtrigaud_label *labels, size_t n, double value,
+                                    const struct virtrigaud_label *exemplar, size_t n_exemplar);
+
+/* Something is gone for good, such as a provider: what waits is sent, and then the daemon removes the series of this client
+ * with all these labels, at most 16. Gauges with them begin at 0 again and are not sent before they are set. What is recorded
+ * for other series with them before that is removed, too. */
+void virtrigaud_forget(struct virtrigaud_client *client, const struct virtrigaud_label *labels,
+                       size_t n);
+
 /* Series: the same with name and labels looked up once. They live as long as their client. NULL when there is no room, or
  * the text is invalid; recording into NULL does nothing. */
 struct virtrigaud_series *virtrigaud_counter(struct virtrigaud_client *client, const char *metric,
@@ -154,6 +170,21 @@ void virtrigaud_series_add(struct virtrigaud_series *series, double by);
 void virtrigaud_series_set(struct virtrigaud_series *series, double to);
 /* Observes a value: of a histogram or an event. */
 void virtrigaud_series_observe(struct virtrigaud_series *series, double value);
+void virtrigaud_series_observe_with_exemplar(struct virtrigaud_series *series, double value,
+                                             const struct virtrigaud_label *exemplar, size_t n);
+
+/* For unit tests, with a client that is not started: what was recorded. The labels are all that the calls have given. */
+
+/* Writes the sum of a counter, the value of a gauge, or how often an event or the observation of a histogram was recorded.
+ * Returns 0; -ENOENT when nothing was; -EALREADY when the client is started. */
+int virtrigaud_recorded(struct virtrigaud_client *client, const char *name,
+                        const struct virtrigaud_label *labels, size_t n, double *ret);
+/* Writes up to `max` values that were observed, in order, one with an exemplar last. Returns how many there are. */
+size_t virtrigaud_recorded_values(struct virtrigaud_client *client, const char *name,
+                                  const struct virtrigaud_label *labels, size_t n, double *ret,
+                                  size_t max);
+/* Forgets what was recorded. */
+void virtrigaud_recorded_reset(struct virtrigaud_client *client);
 
 #ifdef __cplusplus
 }

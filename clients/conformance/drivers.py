@@ -25,7 +25,7 @@ DRIVERS: Dict[str, Driver] = {
     "go": Driver("go/conformance/main.go", "go", ["go", "build", "-o", "OUTPUT", "."], ["OUTPUT"], frozenset({"fork", "exit"})),
     "c": Driver("c/conformance/driver.c", "cc", ["make", "-s", "PROGRAM=OUTPUT"], ["OUTPUT"], frozenset()),
     "shell": Driver("conformance/shell/driver.sh", "sh", [], ["/bin/sh", "-eu", HERE + "/shell/driver.sh"],
-                    frozenset({"fork", "stats", "flush", "messages", "resources", "max_bytes", "sums", "gauges", "bytes", "labels"})),
+                    frozenset({"fork", "stats", "forget", "recorded", "flush", "messages", "resources", "max_bytes", "sums", "gauges", "bytes", "labels"})),
 }
 
 

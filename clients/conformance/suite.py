@@ -163,7 +163,8 @@ class Suite:
             print(f"SKIP: there is no driver for {self.language}, or nothing to build it with")
             raise SystemExit(77)
         plain = [(set(), part) for part in PLAIN_PARTS] if "stats" in self.lacks else []
-        for needed, part in PARTS + plain:
+        at_exit = [(set(), Suite.loses_only_the_newest_at_exit)] if "exit" in self.lacks else []
+        for needed, part in PARTS + plain + at_exit:
             if not self.lacks & needed:
                 clear()
                 begin = time.monotonic()
@@ -310,6 +311,67 @@ class Suite:
                 has("which is not its parent's", 10)
             p.ask(f"close {check.PATIENCE}")
 
+    def shows_exemplars(self):
+        """The newest one, with its own value."""
+        name, labels = "virtrigaud_ip_discovery_duration_seconds", "provider_type=vsphere"
+        with self.program() as p, Daemon(name="exemplar", socket=SOCKET) as d:
+            p.start("exemplar")
+            for words in f"exemplar {name} t1 {labels} 0.3", f"exemplar {name} t2 {labels} 0.3", f"observe {name} {labels} 0.4":
+                p.ask(words)
+            check.until("all is there", lambda: d.value(name + "_count", provider_type="vsphere") == 3)
+            _, _, text = d.request("GET", "/metrics", {"Accept": "application/openmetrics-text;version=1.0.0"})
+            shown = [line.split(" # ")[1] for line in text.splitlines() if line.startswith(name) and " # " in line]
+            check.equal("exemplars", [s.rsplit(" ", 1)[0] for s in shown], ['{trace_id="t2"} 0.3'])
+            p.ask(f"close {check.PATIENCE}")
+
+    def forgets(self):
+        """Also what was forgotten without a daemon; what is set anew is there again."""
+        def tasks(d, provider):
+            return d.value("virtrigaud_provider_tasks_inflight", provider_type="vsphere", provider=provider)
+
+        def becomes(what, d, **values):
+            check.until(f"{what}: {values}", lambda: {k: tasks(d, k) for k in values} == values)
+
+        gauge = "virtrigaud_provider_tasks_inflight provider_type=vsphere provider="
+        with self.program() as p:
+            with Daemon(f"--state.file={STATE}", name="forget", socket=SOCKET) as d:
+                p.start("forget")
+                for words in f"set {gauge}gone 3", f"set {gauge}kept 4", f"event vm_operation {WORDS} 1":
+                    p.ask(words)
+                p.settled()
+                p.ask("forget provider=gone")
+                becomes("it is forgotten", d, gone=None, kept=4)
+                check.equal("others are not", operations(d), 1)
+                p.ask(f"add {gauge}gone 2")
+                becomes("it begins anew", d, gone=2)
+                for words in "forget provider=" + "x" * 300, f"event vm_operation {WORDS} 1":
+                    p.ask(words)
+                check.equal("a forget that is rejected is in nobody's way", p.settled()["applied"], 5)
+                check.equal("values", (operations(d), tasks(d, "gone")), (2, 2))
+                kill(d)
+            for words in f"set {gauge}gone 5", "forget provider=gone", f"event vm_operation {WORDS} 1":
+                p.ask(words)
+            for n in range(2):
+                with Daemon(f"--state.file={STATE}", name=f"forgotten{n}", socket=SOCKET) as d:
+                    stats = p.settled()
+                    agree("forgotten", stats)
+                    becomes("it is forgotten, by a new connection too", d, gone=None, kept=4)
+                    check.equal("calls", (operations(d), stats["sent"], stats["lost"], stats["waiting"]), (3, 7, 0, 0))
+                    kill(d)
+            p.close(0)
+
+    def records(self):
+        """For unit tests: what was called, without a daemon."""
+        with self.program() as p:
+            p.ask("recorder")
+            depth, errors = "virtrigaud_queue_depth kind=VMSet", "virtrigaud_errors_total reason=x component=provider"
+            for words in f"inc {errors} 2", f"inc {errors}", f"set {depth} 4", f"add {depth} -1", \
+                    "observe virtrigaud_ip_discovery_duration_seconds provider_type=vsphere 0.5":
+                p.ask(words)
+            for name, value in (errors, 3), (depth, 3), ("virtrigaud_queue_depth kind=VMClass", None), \
+                    ("virtrigaud_ip_discovery_duration_seconds provider_type=vsphere", 1):
+                check.equal(f"recorded: {name}", p.ask(f"recorded {name}"), value)
+
     @staticmethod
     def daemon_knows_sums(d):
         with Client(d) as c:
@@ -346,7 +408,7 @@ class Suite:
     def counts_once(self):
         """Kills under load, with the state file."""
         with self.program() as p:
-            calls = 600 * KILLS
+            calls, kills = 600 * KILLS, 0
             p.start("exact")
             p.send(f"repeat {calls} 8 event vm_operation {WORDS} 0.25")
             for n in range(KILLS + 1):
@@ -356,9 +418,11 @@ class Suite:
                         # A session with a position of 0 cannot be told from one that was forgotten.
                         check.until("some are counted", lambda d=d: operations(d) > 0)
                         kill(d)
+                        kills += d.process.returncode == -signal.SIGKILL
                         continue
                     p.answer()
                     stats = p.settled()
+                    check.equal("kills", kills, 20 if os.environ.get("VE_LONG") else 6)
                     agree("kills", stats)
                     check.equal("each call counts once", (operations(d), stats["sent"], stats["lost"]), (calls, calls, 0))
                     p.close()
@@ -489,6 +553,22 @@ class Suite:
                     p.send("exit")
                     check.equal("exit status", p.end(), 0)
                 check.until("it is there", lambda n=n: operations(d) == n)
+
+    def loses_only_the_newest_at_exit(self):
+        """Of a client whose language has no end of a program that it could wait at: what was called before is there, what was
+        called just before is there or not, and counts for nobody else."""
+        with Daemon(name="exit", socket=SOCKET) as d:
+            for n in range(3):
+                before = operations(d)
+                with self.program() as p:
+                    p.start("exit")
+                    p.ask(f"event vm_operation {WORDS} 0.25")
+                    check.until("it is sent by itself", lambda b=before: operations(d) == b + 1)
+                    p.ask(f"event vm_operation {WORDS} 0.25")
+                    p.send("exit")
+                    check.equal("exit status", p.end(), 0)
+                check.until("the source is gone", lambda: source_up(d, "exit") == 0)
+                check.holds(f"end {n}: {before}, then {operations(d)}", before + 1 <= operations(d) <= before + 2)
 
     # ---- Tells
 
@@ -624,6 +704,9 @@ PARTS = [
     ({"stats", "bytes"}, Suite.takes_whatever_it_is_given),
     ({"sums"}, Suite.adds_up),
     (set(), Suite.moves_its_own_value),
+    (set(), Suite.shows_exemplars),
+    ({"forget"}, Suite.forgets),
+    ({"recorded"}, Suite.records),
     ({"max_bytes"}, Suite.is_bounded),
     ({"stats"}, Suite.counts_once),
     ({"max_bytes"}, Suite.counts_once_with_a_full_queue),

@@ -305,8 +305,12 @@ func (l *line) undo() {
 	case lineZero:
 		s.send = s.declared
 	case lineGauge:
-		s.send = s.known
-		s.calls += l.calls
+		if s.known {
+			s.send = true
+			s.calls += l.calls
+		} else { // it is of no interest any more
+			s.set.unwanted.Add(l.calls)
+		}
 	case lineCount:
 		s.count += l.calls
 	case lineExemplar:

@@ -191,6 +191,7 @@ func (c *Client) Stats() Stats {
 	stats := c.stats
 	c.mu.Unlock()
 	stats.Waiting += c.set.waiting()
+	stats.Applied += c.set.unwanted.Load()
 	stats.Lost = c.set.lost.Load()
 	stats.Invalid = c.set.invalid.Load()
 	stats.Connected = c.connected.Load()

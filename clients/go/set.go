@@ -33,6 +33,7 @@ type Set struct {
 
 	lost     atomic.Uint64 // calls that were dropped
 	told     atomic.Uint64 // of these, what the daemon has been told
+	unwanted atomic.Uint64 // calls of gauges that were forgotten before they were sent
 	invalid  atomic.Uint64 // calls with a value that can be none
 	refusals refusals      // what the next client has to tell about invalid calls
 }
@@ -112,6 +113,7 @@ func (s *Set) forgetOf(v *vec, record *forget) {
 		one.mu.Lock()
 		one.detached, one.record = true, record
 		if one.vec.kind == kindGauge {
+			s.unwanted.Add(one.calls)
 			one.calls = 0
 		}
 		one.known, one.declared, one.send = false, false, false

@@ -141,6 +141,8 @@
  * client/notice          messages, limited in number
  * client/waiter          a descriptor that is readable when there is something to do
  * client/record          the calls that record
+ * client/recorder        what they have recorded, for unit tests
+ * client/forgets         what the daemon is to forget
  * client/virtrigaud      the others, the thread, forks
  */
 #include "catalog/load.h"

@@ -110,6 +110,61 @@ START_TEST(calls_add_up_and_the_first_one_wakes)
 }
 END_TEST
 
+START_TEST(a_sum_that_is_not_finite_leaves_a_gauge_as_it_is)
+{
+    struct store s;
+    open_store(&s);
+    struct virtrigaud_series *gauge = find(&s, STORE_GAUGE, "g");
+    store_set(gauge, 1e308);
+    store_add(gauge, 1e308);
+    ck_assert_double_eq(gauge->value, 1e308);
+    ck_assert_uint_eq(gauge->calls, 1);
+    ck_assert_uint_eq(s.sent, 1);
+    ck_assert_uint_eq(s.invalid, 1);
+    store_free(&s);
+}
+END_TEST
+
+START_TEST(the_newest_exemplar_is_kept_and_no_observation_lost)
+{
+    struct store s;
+    open_store(&s);
+    struct virtrigaud_series *h = find(&s, STORE_HISTOGRAM, "h");
+    struct wire_label first = {"trace_id", "t1"};
+    struct wire_label second = {"trace_id", "t2"};
+    struct wire_label bad = {"trace id", "t3"};
+    store_observe_with_exemplar(h, 1, &first, 1);
+    store_observe_with_exemplar(h, 2, &second, 1);
+    store_observe_with_exemplar(h, 3, &bad, 1);
+    store_observe_with_exemplar(h, 1.0 / 0.0, &first, 1);
+    store_observe_with_exemplar(find(&s, STORE_GAUGE, "g"), 1, &first, 1);
+    ck_assert_uint_eq(s.sent, 3);
+    ck_assert_uint_eq(s.invalid, 2);
+    ck_assert_uint_eq(s.n_invalids, 3);
+    ck_assert_str_eq(s.invalids[0].why, "bad_exemplar, left out");
+    ck_assert_double_eq(h->exemplar->value, 2);
+    ck_assert_ptr_nonnull(memmem(h->exemplar->text, h->exemplar->len, "\"t2\"", 4));
+    ck_assert_uint_eq(h->held->end, 2);
+    struct exemplar *taken = h->exemplar; // a line that comes back
+    h->exemplar = NULL;
+    pthread_mutex_lock(&s.mutex);
+    store_return_exemplar(h, taken);
+    pthread_mutex_unlock(&s.mutex);
+    ck_assert_ptr_eq(h->exemplar, taken);
+    h->exemplar = NULL;
+    store_observe_with_exemplar(h, 4, &first, 1);
+    pthread_mutex_lock(&s.mutex);
+    store_return_exemplar(h, taken); // there is a newer one
+    pthread_mutex_unlock(&s.mutex);
+    ck_assert_double_eq(h->exemplar->value, 4);
+    ck_assert_double_eq(s.oldest->v[s.oldest->begin], 2);
+    ck_assert_uint_eq(store_discard(&s), 4);
+    ck_assert_ptr_null(h->exemplar);
+    store_observe_with_exemplar(h, 5, &first, 1);
+    store_free(&s);
+}
+END_TEST
+
 START_TEST(the_oldest_observations_are_dropped)
 {
     struct store s;
@@ -152,4 +207,6 @@ END_TEST
 
 UNIT_MAIN("store", a_series_is_its_kind_name_and_labels_in_any_order,
           what_is_invalid_is_counted_and_noted, calls_add_up_and_the_first_one_wakes,
-          the_oldest_observations_are_dropped, calls_for_more_series_than_allowed_are_lost)
+          the_oldest_observations_are_dropped, a_sum_that_is_not_finite_leaves_a_gauge_as_it_is,
+          the_newest_exemplar_is_kept_and_no_observation_lost,
+          calls_for_more_series_than_allowed_are_lost)

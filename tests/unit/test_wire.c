@@ -106,6 +106,46 @@ START_TEST(a_hello_names_only_what_is_given)
 }
 END_TEST
 
+START_TEST(an_exemplar_is_one_that_the_daemon_takes)
+{
+    char out[512];
+    char longer[200];
+    memset(longer, 'x', sizeof longer);
+    longer[120] = '\0'; // and 8 of its name
+    struct wire_label labels[] = {{"trace_id", "a\"b"}, {"span", ""}};
+    static const char want[] = ",\"exemplar\":{\"labels\":{\"trace_id\":\"a\\\"b\",\"span\":\"\"},"
+                               "\"timestamp\":1700000000.007}";
+    int n = wire_exemplar(out, sizeof out, labels, 2, 1700000000007);
+    ck_assert_int_eq(n, (int)strlen(want));
+    ck_assert_mem_eq(out, want, (size_t)n);
+    const struct wire_label longest = {"trace_id", longer};
+    ck_assert_int_gt(wire_exemplar(out, sizeof out, &longest, 1, 0), 0);
+    longer[120] = 'x';
+    longer[121] = '\0';
+    const struct wire_label bad[] = {longest,     {"trace-id", "x"}, {"", "x"},
+                                     {NULL, "x"}, {"x", NULL},       {"x", "\xff"}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ck_assert_int_eq(wire_exemplar(out, sizeof out, &bad[i], 1, 0), -EINVAL);
+    }
+    ck_assert_int_eq(wire_exemplar(out, sizeof out, labels, 0, 0), -EINVAL);
+    ck_assert_int_eq(wire_exemplar(out, sizeof out, NULL, 1, 0), -EINVAL);
+}
+END_TEST
+
+START_TEST(what_is_to_be_forgotten_is_a_control_line)
+{
+    char out[128];
+    struct wire_reply r;
+    struct wire_label labels[] = {{"provider", "vc1"}, {"kind", "VM"}};
+    static const char want[] = "{\"forget\":{\"labels\":{\"provider\":\"vc1\",\"kind\":\"VM\"}}}\n";
+    ck_assert_int_eq(wire_forget_line(out, sizeof out, labels, 2), (int)strlen(want));
+    ck_assert_mem_eq(out, want, strlen(want));
+    ck_assert(wire_is_control(out, strlen(want) - 1));
+    ck_assert_int_eq(wire_reply_parse(&r, "{\"forget\":{\"series\":3}}", 23), 0);
+    ck_assert_int_eq(r.kind, WIRE_REPLY_FORGET);
+}
+END_TEST
+
 START_TEST(a_number_has_the_fewest_digits_that_read_back)
 {
     static const struct {
@@ -194,7 +234,7 @@ START_TEST(replies_are_read_in_any_order_of_keys)
     ck_assert(!r.known);
     text = "{\"forget\":{\"series\":3}}";
     ck_assert_int_eq(wire_reply_parse(&r, text, strlen(text)), 0);
-    ck_assert_int_eq(r.kind, WIRE_REPLY_OTHER);
+    ck_assert_int_eq(r.kind, WIRE_REPLY_FORGET);
 }
 END_TEST
 
@@ -239,4 +279,5 @@ UNIT_MAIN("wire", a_line_escapes_what_json_must_escape_and_nothing_else,
           a_hello_names_only_what_is_given, a_number_has_the_fewest_digits_that_read_back,
           any_double_reads_back_as_itself, a_number_is_what_json_says,
           replies_are_read_in_any_order_of_keys, what_is_no_reply_is_refused_at_any_cut,
-          long_texts_in_replies_are_cut_and_control_characters_masked)
+          long_texts_in_replies_are_cut_and_control_characters_masked,
+          an_exemplar_is_one_that_the_daemon_takes, what_is_to_be_forgotten_is_a_control_line)

@@ -42,11 +42,15 @@ static void begin_line(struct filler *f, const struct virtrigaud_series *x)
     f->len = x->prefix_len;
 }
 
-static void put(struct filler *f, const char *text)
+static void put_bytes(struct filler *f, const char *text, size_t n)
 {
-    size_t n = strlen(text);
     memcpy(f->line + f->len, text, n);
     f->len += n;
+}
+
+static void put(struct filler *f, const char *text)
+{
+    put_bytes(f, text, strlen(text));
 }
 
 static void put_number(struct filler *f, double v)
@@ -90,6 +94,18 @@ static void add_count(struct filler *f, struct virtrigaud_series *x)
     x->count -= n;
     end_line(f,
              (struct batch_line){.series = x, .kind = BATCH_COUNT, .merged = merged, .calls = n});
+}
+
+static void add_exemplar(struct filler *f, struct virtrigaud_series *x)
+{
+    struct exemplar *e = x->exemplar;
+    x->exemplar = NULL;
+    begin_line(f, x);
+    put_bytes(f, e->text, e->len);
+    put(f, ",\"value\":");
+    put_number(f, e->value);
+    end_line(f,
+             (struct batch_line){.series = x, .kind = BATCH_EXEMPLAR, .calls = 1, .exemplar = e});
 }
 
 // Returns false when something is left.
@@ -141,11 +157,14 @@ static void add_series(struct filler *f, struct virtrigaud_series *x)
     while (x->count > 0 && !f->full) {
         add_count(f, x);
     }
+    if (x->exemplar != NULL && !f->full) {
+        add_exemplar(f, x);
+    }
     if (x->held != NULL) {
         store_queue_chunk(f->b->store, x->held);
         x->held = NULL;
     }
-    if (x->count > 0) {
+    if (x->count > 0 || x->exemplar != NULL) {
         store_mark(x);
     }
 }
@@ -190,10 +209,12 @@ static void undo(struct batch *b, const struct batch_line *l)
         x->value += l->value;
         x->calls += l->calls;
         break;
+    case BATCH_EXEMPLAR:
+        store_return_exemplar(x, l->exemplar);
+        return;
     case BATCH_GAUGE:
-        x->send = x->known;
-        x->calls += l->calls;
-        break;
+        store_return_gauge(x, l->calls);
+        return;
     case BATCH_COUNT:
         x->count += l->calls;
         break;
@@ -224,6 +245,14 @@ static uint64_t forget_last(struct batch *b, uint64_t n)
     return calls;
 }
 
+static void free_observations(struct batch *b, const struct batch_line *l)
+{
+    free(l->exemplar);
+    if (l->chunk != NULL) {
+        store_free_chunk(b->store, l->chunk);
+    }
+}
+
 static void end_dealt(struct batch *b, const struct batch_line *l, bool answered)
 {
     b->result.lines++;
@@ -242,9 +271,7 @@ static void end_dealt(struct batch *b, const struct batch_line *l, bool answered
         b->result.unknown += answered ? 0 : l->calls;
         b->confirmed = b->confirmed || (answered && l->merged);
     }
-    if (l->chunk != NULL) {
-        store_free_chunk(b->store, l->chunk);
-    }
+    free_observations(b, l);
 }
 
 static uint64_t end_lost(struct batch *b, const struct batch_line *l)
@@ -253,9 +280,7 @@ static uint64_t end_lost(struct batch *b, const struct batch_line *l)
         undo(b, l);
         return 0;
     }
-    if (l->chunk != NULL) {
-        store_free_chunk(b->store, l->chunk);
-    }
+    free_observations(b, l);
     b->result.lost += l->calls;
     return l->calls;
 }

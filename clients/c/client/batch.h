@@ -25,7 +25,7 @@ enum {
     BATCH_PAST = 65536
 };
 
-enum batch_kind { BATCH_SUM, BATCH_GAUGE, BATCH_COUNT, BATCH_VALUE, BATCH_VALUES };
+enum batch_kind { BATCH_SUM, BATCH_GAUGE, BATCH_COUNT, BATCH_VALUE, BATCH_VALUES, BATCH_EXEMPLAR };
 
 struct batch_line {
     struct virtrigaud_series *series;
@@ -35,7 +35,8 @@ struct batch_line {
     bool again;   // because of count or values
     uint64_t calls;
     double value;
-    struct chunk *chunk; // BATCH_VALUES
+    struct chunk *chunk;       // BATCH_VALUES
+    struct exemplar *exemplar; // BATCH_EXEMPLAR
 };
 
 struct batch_result {

@@ -57,6 +57,7 @@ int link_open(struct link **ret, const struct link_config *config)
     c->wait_ms = config->wait_ms;
     c->on_end = config->session ? config->on_end : NULL;
     c->on_ready = config->on_ready;
+    c->on_forgotten = config->on_forgotten;
     c->retry_last_ms = config->retry_last_ms > 0 ? config->retry_last_ms : RETRY_LAST_MS;
     c->on_rejection = config->on_rejection;
     c->arg = config->arg;
@@ -175,7 +176,7 @@ int link_send_value(struct link *c, const struct wire_sample *sample, double val
 
 static bool has_to_write(const struct link *c)
 {
-    return wire_queue_has_waiting(&c->queue) || c->control_len > 0;
+    return wire_queue_has_waiting(&c->queue) || c->control_len > 0 || c->forget_at < c->forget_len;
 }
 
 int link_work(struct link *c, unsigned timeout_ms)
@@ -282,6 +283,18 @@ void link_ask(struct link *c)
     if (c->ready && c->control_len == 0 && !c->sync_waits) {
         link_queue_last_sync(c);
     }
+}
+
+void link_forget(struct link *c, const char *line, size_t len)
+{
+    c->forget = line;
+    c->forget_at = 0;
+    c->forget_len = len;
+}
+
+bool link_forgets(const struct link *c)
+{
+    return c->forget != NULL;
 }
 
 struct link_stats link_stats(const struct link *c)

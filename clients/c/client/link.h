@@ -79,6 +79,12 @@ void link_lose(struct link *c, uint64_t n);
 // Has a sync written behind all lines that wait, unless one is under way or there is no connection.
 void link_ask(struct link *c);
 
+// Writes the control line that wire_forget_line gives, and is borrowed until the link ends, config.on_forgotten is called or
+// the connection breaks, after which nobody asks the daemon. All lines are acknowledged and there is a connection. Until
+// link_forgets is false again, no line may be put.
+void link_forget(struct link *c, const char *line, size_t len);
+bool link_forgets(const struct link *c);
+
 // Whether the daemon has acknowledged all lines, and, with a hello, what was lost.
 bool link_is_settled(const struct link *c);
 

@@ -63,6 +63,8 @@ static void break_off(struct link *c, int error)
     c->ready = c->reader.skip = false;
     c->control_at = c->control_len = c->reader.len = 0;
     c->control_last = false;
+    c->forget = NULL;
+    c->forget_at = c->forget_len = 0;
     c->answer_invalid = c->rolled_back = c->sync_waits = false;
     c->lost_sent = c->lost_acknowledged;
     if (link_has_session(c)) {
@@ -167,7 +169,7 @@ void link_open_connection(struct link *c)
     }
     c->error = 0;
     c->ready = c->hello_len == 0;
-    c->answers = c->unsynced = c->synced = 0;
+    c->answers = c->unsynced = c->synced = c->rejected_controls = 0;
     c->origin = c->queue.first;
     if (c->hello_len > 0) {
         queue_hello(c);
@@ -274,8 +276,25 @@ static void take_hello(struct link *c, const struct wire_reply *r)
     }
 }
 
+// The daemon has dealt with what it was to forget.
+static void take_forgotten(struct link *c, const struct wire_reply *refusal)
+{
+    bool asked = c->forget != NULL;
+    c->answers++;
+    c->forget = NULL;
+    c->forget_at = c->forget_len = 0;
+    if (asked && c->on_forgotten != NULL) {
+        c->on_forgotten(c->arg, refusal);
+    }
+}
+
 static void take_rejection(struct link *c, struct wire_reply *r)
 {
+    if (c->forget != NULL && link_unanswered(c) == 0) { // there is no line that it could be about
+        c->rejected_controls++;
+        take_forgotten(c, r);
+        return;
+    }
     if (!c->ready && !c->old && c->old_len > 0 && strcmp(r->reason, "bad_control") == 0) {
         c->old_next = true; // the daemon closes the connection
         return;
@@ -301,9 +320,10 @@ static bool is_possible(const struct link *c, const struct wire_reply *r)
     return link_has_session(c) ? r->rejected == rest : r->rejected <= rest;
 }
 
-static void take_sync(struct link *c, const struct wire_reply *r)
+static void take_sync(struct link *c, struct wire_reply *r)
 {
     c->answers++;
+    r->rejected -= c->rejected_controls < r->rejected ? c->rejected_controls : r->rejected;
     if (!c->sync_waits || strtoull(r->id, NULL, 10) != c->sync_id || !is_possible(c, r)) {
         c->answer_invalid = link_has_session(c);
         return;
@@ -335,6 +355,8 @@ static void take_reply(void *arg, const char *line, size_t len)
         take_hello(c, &r);
     } else if (r.kind == WIRE_REPLY_SYNC) {
         take_sync(c, &r);
+    } else if (r.kind == WIRE_REPLY_FORGET) {
+        take_forgotten(c, NULL);
     }
 }
 
@@ -348,10 +370,15 @@ static void read_replies(struct link *c)
     }
 }
 
-// The next bytes to write: control lines where a line of the queue has just ended, or all have, else lines.
+// The next bytes to write: control lines where a line of the queue has just ended, or all have, else lines. While there is
+// something to forget, there are no lines.
 static size_t next_bytes(const struct link *c, const char **ret)
 {
     size_t control = c->control_len - c->control_at;
+    if (c->forget_at < c->forget_len && (control == 0 || c->control_at == 0)) {
+        *ret = c->forget + c->forget_at;
+        return c->forget_len - c->forget_at;
+    }
     if (control > 0 && (c->control_last ? !wire_queue_has_waiting(&c->queue)
                                         : !wire_queue_is_partial(&c->queue))) {
         *ret = c->control + c->control_at;
@@ -380,7 +407,9 @@ static uint64_t sync_due(const struct link *c)
 static void note_written(struct link *c, const char *p, size_t n)
 {
     const char *waiting;
-    if (p == c->control + c->control_at) {
+    if (c->forget_at < c->forget_len && p == c->forget + c->forget_at) {
+        c->forget_at += n;
+    } else if (p == c->control + c->control_at) {
         c->control_at += n;
     } else {
         size_t most = wire_queue_next(&c->queue, &waiting);

@@ -29,6 +29,7 @@ struct link {
     void (*on_rejection)(void *arg, const struct wire_reply *rejection);
     uint64_t (*on_end)(void *arg, enum link_end end, uint64_t n);
     void (*on_ready)(void *arg);
+    void (*on_forgotten)(void *arg, const struct wire_reply *refusal);
     void *arg;
     int fd;           // -1: not connected
     int error;        // why not, -errno
@@ -43,6 +44,9 @@ struct link {
     size_t control_at; // written of it
     size_t control_len;        // bytes in it
     bool control_last;         // it goes behind all lines of the queue
+    const char *forget;        // a control line that is not answered yet; NULL: none
+    size_t forget_at;          // written of it
+    size_t forget_len;         // bytes in it
     struct wire_queue queue;   // lines
     struct wire_reader reader; // replies
     uint64_t retry_at;         // not to connect before
@@ -64,6 +68,8 @@ struct link {
     uint64_t rejected; // of those, acknowledged
     uint64_t refused;  // rejections since the last answer to a sync
     uint64_t answers;  // to control lines
+    uint64_t
+        rejected_controls; // rejections that the answers to a sync count, and that are of no line
 
     uint64_t synced;            // of written, the ones before the last sync
     size_t unsynced;            // bytes written since

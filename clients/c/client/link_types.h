@@ -36,7 +36,9 @@ struct link_config {
     uint64_t (*on_end)(void *arg, enum link_end end, uint64_t n);
     // Called when the hello is answered and lines may be written. NULL: not needed. Must not call the link.
     void (*on_ready)(void *arg);
-    void *arg;              // for the three
+    // Called when the daemon has dealt with a link_forget; `refusal` is NULL unless it was rejected. Must not call the link.
+    void (*on_forgotten)(void *arg, const struct wire_reply *refusal);
+    void *arg;              // for the four
     unsigned retry_last_ms; // longest pause between attempts to connect; 0: 10 s
 };
 

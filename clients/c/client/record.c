@@ -1,21 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/record.h"
 
-enum { LABELS_MAX = 64 };
+#include "client/forgets.h"
+
+const struct wire_label *record_labels(struct wire_label copies[RECORD_LABELS_MAX],
+                                       const struct virtrigaud_label *labels, size_t n)
+{
+    if (labels == NULL) {
+        return NULL;
+    }
+    for (size_t i = 0; i < n && i < RECORD_LABELS_MAX; i++) {
+        copies[i] = (struct wire_label){labels[i].name, labels[i].value};
+    }
+    return copies;
+}
 
 // The series of a call; NULL when there is none.
 static struct virtrigaud_series *find(struct virtrigaud_client *c, enum store_kind kind,
                                       const char *name, const struct virtrigaud_label *labels,
                                       size_t n, bool calls)
 {
-    struct wire_label copies[LABELS_MAX];
+    struct wire_label copies[RECORD_LABELS_MAX];
     if (c == NULL) {
         return NULL;
     }
-    for (size_t i = 0; i < n && i < LABELS_MAX && labels != NULL; i++) {
-        copies[i] = (struct wire_label){labels[i].name, labels[i].value};
-    }
-    return store_find(record_store(c), kind, name, labels != NULL ? copies : NULL, n, calls);
+    return store_find(record_store(c), kind, name, record_labels(copies, labels, n), n, calls);
 }
 
 void virtrigaud_counter_add(struct virtrigaud_client *client, const char *metric,
@@ -55,6 +64,31 @@ void virtrigaud_event_value(struct virtrigaud_client *client, const char *event,
                             const struct virtrigaud_label *labels, size_t n, double value)
 {
     virtrigaud_series_observe(find(client, STORE_EVENT, event, labels, n, true), value);
+}
+
+void virtrigaud_observe_with_exemplar(struct virtrigaud_client *client, const char *metric,
+                                      const struct virtrigaud_label *labels, size_t n, double value,
+                                      const struct virtrigaud_label *exemplar, size_t n_exemplar)
+{
+    struct virtrigaud_series *x = find(client, STORE_HISTOGRAM, metric, labels, n, true);
+    virtrigaud_series_observe_with_exemplar(x, value, exemplar, n_exemplar);
+}
+
+void virtrigaud_event_with_exemplar(struct virtrigaud_client *client, const char *event,
+                                    const struct virtrigaud_label *labels, size_t n, double value,
+                                    const struct virtrigaud_label *exemplar, size_t n_exemplar)
+{
+    struct virtrigaud_series *x = find(client, STORE_EVENT, event, labels, n, true);
+    virtrigaud_series_observe_with_exemplar(x, value, exemplar, n_exemplar);
+}
+
+void virtrigaud_forget(struct virtrigaud_client *client, const struct virtrigaud_label *labels,
+                       size_t n)
+{
+    struct wire_label copies[RECORD_LABELS_MAX];
+    if (client != NULL) {
+        forgets_add(record_store(client), record_labels(copies, labels, n), n);
+    }
 }
 
 struct virtrigaud_series *virtrigaud_counter(struct virtrigaud_client *client, const char *metric,
@@ -106,5 +140,15 @@ void virtrigaud_series_observe(struct virtrigaud_series *x, double value)
 {
     if (x != NULL) {
         store_observe(x, value);
+    }
+}
+
+void virtrigaud_series_observe_with_exemplar(struct virtrigaud_series *x, double value,
+                                             const struct virtrigaud_label *exemplar, size_t n)
+{
+    struct wire_label copies[RECORD_LABELS_MAX];
+    if (x != NULL) {
+        const struct wire_label *labels = record_labels(copies, exemplar, n);
+        store_observe_with_exemplar(x, value, labels, n);
     }
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum {
     BUCKETS_MIN = 64,
@@ -39,12 +40,22 @@ static void free_chunks(struct chunk *c)
     }
 }
 
+static void drop_forgets(struct store *s)
+{
+    while (s->forgets != NULL) {
+        struct forget *f = s->forgets;
+        s->forgets = f->next;
+        free(f);
+    }
+}
+
 void store_free(struct store *s)
 {
     for (size_t i = 0; i < s->n_buckets; i++) {
         for (struct virtrigaud_series *x = s->buckets[i]; x != NULL;) {
             struct virtrigaud_series *next = x->next;
             free(x->held);
+            free(x->exemplar);
             free(x->key);
             free(x->prefix);
             free(x);
@@ -53,6 +64,7 @@ void store_free(struct store *s)
     }
     free_chunks(s->oldest);
     free_chunks(s->spare);
+    drop_forgets(s);
     free(s->buckets);
     pthread_mutex_destroy(&s->mutex);
 }
@@ -157,10 +169,9 @@ static void grow_buckets(struct store *s)
     s->n_buckets = n;
 }
 
-// Notes a call that is not recorded. Called with the mutex held.
-static void note_invalid(struct store *s, const char *why, const char *what)
+// Notes a call for a message. Called with the mutex held.
+static void note(struct store *s, const char *why, const char *what)
 {
-    s->invalid++;
     if (s->n_invalids < STORE_INVALIDS) {
         struct store_invalid *i = &s->invalids[s->n_invalids++];
         i->why = why;
@@ -171,6 +182,12 @@ static void note_invalid(struct store *s, const char *why, const char *what)
         }
         i->what[n] = '\0';
     }
+}
+
+void store_note_invalid(struct store *s, const char *why, const char *what)
+{
+    s->invalid++;
+    note(s, why, what);
 }
 
 static struct virtrigaud_series *look_up(const struct store *s, const struct key *k, uint64_t hash)
@@ -248,18 +265,16 @@ static void count_failed(struct store *s, int error, const char *name, bool call
         s->sent += calls;
         s->dropped += calls;
     } else if (calls || error == -EINVAL || error == -EMSGSIZE || error == -ENOBUFS) {
-        note_invalid(
+        store_note_invalid(
             s, error == -EINVAL ? "the name or a label is no UTF-8, or missing" : "too_long", name);
     }
 }
 
-struct virtrigaud_series *store_find(struct store *s, enum store_kind kind, const char *name,
-                                     const struct wire_label *labels, size_t n, bool calls)
+// Makes the key of a call, and sorts its labels. The key is freed in any case.
+static int read_call(struct key *k, struct wire_label sorted[LABELS_MAX], enum store_kind kind,
+                     const char *name, const struct wire_label *labels, size_t n)
 {
-    struct wire_label sorted[LABELS_MAX];
-    struct virtrigaud_series *x = NULL;
-    struct key k;
-    k.p = k.room;
+    k->p = k->room;
     int error = name == NULL || (n > 0 && labels == NULL) ? -EINVAL
                 : n > LABELS_MAX                          ? -EMSGSIZE
                                                           : 0;
@@ -268,8 +283,31 @@ struct virtrigaud_series *store_find(struct store *s, enum store_kind kind, cons
     }
     if (error == 0) {
         sort_labels(sorted, labels, n);
-        error = key_make(&k, kind, name, sorted, n) ? 0 : -ENOMEM;
+        error = key_make(k, kind, name, sorted, n) ? 0 : -ENOMEM;
     }
+    return error;
+}
+
+struct virtrigaud_series *store_look_up(const struct store *s, enum store_kind kind,
+                                        const char *name, const struct wire_label *labels, size_t n)
+{
+    struct wire_label sorted[LABELS_MAX];
+    struct key k;
+    struct virtrigaud_series *x = NULL;
+    if (read_call(&k, sorted, kind, name, labels, n) == 0) {
+        x = look_up(s, &k, hash_of(k.p, k.len));
+    }
+    key_free(&k);
+    return x;
+}
+
+struct virtrigaud_series *store_find(struct store *s, enum store_kind kind, const char *name,
+                                     const struct wire_label *labels, size_t n, bool calls)
+{
+    struct wire_label sorted[LABELS_MAX];
+    struct virtrigaud_series *x = NULL;
+    struct key k;
+    int error = read_call(&k, sorted, kind, name, labels, n);
     uint64_t hash = error == 0 ? hash_of(k.p, k.len) : 0;
     pthread_mutex_lock(&s->mutex);
     if (error == 0 && (x = look_up(s, &k, hash)) == NULL) {
@@ -404,13 +442,24 @@ void store_return_value(struct virtrigaud_series *x, double value)
     store_return_chunk(s, c);
 }
 
+void store_return_gauge(struct virtrigaud_series *x, uint64_t calls)
+{
+    if (x->known) {
+        x->send = true;
+        x->calls += calls;
+        store_mark(x);
+    } else {
+        x->store->forgotten += calls;
+    }
+}
+
 // ---- Calls that record
 
 // Ends a call that is not recorded.
 static void refuse(struct virtrigaud_series *x, const char *why)
 {
     struct store *s = x->store;
-    note_invalid(s, why, x->prefix);
+    store_note_invalid(s, why, x->prefix);
     pthread_mutex_unlock(&s->mutex);
     s->wake(s->arg);
 }
@@ -485,19 +534,16 @@ void store_count(struct virtrigaud_series *x, uint64_t n)
     }
 }
 
-void store_observe(struct virtrigaud_series *x, double value)
+// Adds an observation to those that are collected. Returns whether much waits by that.
+static bool keep(struct virtrigaud_series *x, double value)
 {
-    if (!begin(x, value, x->kind == STORE_HISTOGRAM || x->kind == STORE_EVENT)) {
-        return;
-    }
     struct store *s = x->store;
     if (x->held == NULL) {
         x->held = new_chunk(x);
     }
     if (x->held == NULL) {
         s->dropped++;
-        end(x, false);
-        return;
+        return false;
     }
     x->held->v[x->held->end++] = value;
     size_t most = s->max_chunks * STORE_CHUNK_VALUES * VALUE_BYTES / 2;
@@ -508,7 +554,66 @@ void store_observe(struct virtrigaud_series *x, double value)
         store_queue_chunk(s, x->held);
         x->held = NULL;
     }
-    end(x, much);
+    return much;
+}
+
+static bool begin_observation(struct virtrigaud_series *x, double value)
+{
+    return begin(x, value, x->kind == STORE_HISTOGRAM || x->kind == STORE_EVENT);
+}
+
+void store_observe(struct virtrigaud_series *x, double value)
+{
+    if (begin_observation(x, value)) {
+        end(x, keep(x, value));
+    }
+}
+
+// Returns new; NULL when it would be rejected, or without memory.
+static struct exemplar *new_exemplar(double value, const struct wire_label *labels, size_t n)
+{
+    char text[STORE_EXEMPLAR_MAX];
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    uint64_t ms = (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+    int len = wire_exemplar(text, sizeof text, labels, n, ms);
+    struct exemplar *e = len < 0 ? NULL : malloc(sizeof *e + (size_t)len);
+    if (e != NULL) {
+        e->value = value;
+        e->len = (size_t)len;
+        memcpy(e->text, text, e->len);
+    }
+    return e;
+}
+
+void store_observe_with_exemplar(struct virtrigaud_series *x, double value,
+                                 const struct wire_label *labels, size_t n)
+{
+    struct exemplar *e = new_exemplar(value, labels, n);
+    if (!begin_observation(x, value)) {
+        free(e);
+        return;
+    }
+    if (e == NULL) {
+        note(x->store, "bad_exemplar, left out", x->prefix);
+        end(x, keep(x, value));
+        return;
+    }
+    struct exemplar *older = x->exemplar;
+    x->exemplar = e;
+    end(x, older != NULL && keep(x, older->value));
+    free(older);
+}
+
+void store_return_exemplar(struct virtrigaud_series *x, struct exemplar *e)
+{
+    if (x->exemplar == NULL) {
+        x->exemplar = e;
+        store_mark(x);
+    } else {
+        store_return_value(x, e->value);
+        free(e);
+    }
 }
 
 bool store_has_waiting(struct store *s)
@@ -548,11 +653,15 @@ uint64_t store_discard(struct store *s)
 {
     uint64_t calls = 0;
     pthread_mutex_lock(&s->mutex);
+    drop_forgets(s);
     for (struct virtrigaud_series *x; (x = store_take_series(s)) != NULL;) {
         calls += x->calls + x->count;
         x->calls = x->count = 0;
         x->value = x->kind == STORE_GAUGE ? x->value : 0;
         x->send = false;
+        calls += x->exemplar != NULL;
+        free(x->exemplar);
+        x->exemplar = NULL;
         if (x->held != NULL) {
             calls += x->held->end - x->held->begin;
             store_free_chunk(s, x->held);

@@ -3,7 +3,7 @@
  * store: what was recorded and is not sent yet, by series.
  *
  * Shape:   a series is one name with one combination of labels, and is kept until the store ends. What waits of it: a sum, a
- *          count, a gauge's value, and a chunk of observations. Full chunks are in a queue, oldest first. Series with
+ *          count, a gauge's value, the newest observation with an exemplar, and a chunk of observations. Full chunks are in a queue, oldest first. Series with
  *          anything that waits are in a list, in order of their first call.
  * Bounds:  max_series series; max_chunks chunks in the queue, beyond which the oldest is dropped and counted as lost.
  * Threads: any. One mutex, held for moments; `batch` takes it too, to take what waits.
@@ -22,7 +22,9 @@ enum store_kind { STORE_COUNTER, STORE_GAUGE, STORE_HISTOGRAM, STORE_EVENT };
 enum {
     STORE_CHUNK_VALUES = 64,
     STORE_MANY_BYTES = 65536, // of text that are sent without delay
-    STORE_INVALIDS = 8        // invalid calls noted until they are taken
+    STORE_INVALIDS = 8,       // invalid calls noted until they are taken
+    STORE_FORGET_LABELS = 16, // of a forget, which the daemon takes
+    STORE_EXEMPLAR_MAX = 2048 // bytes of the text of an exemplar
 };
 
 struct store;
@@ -36,23 +38,40 @@ struct chunk {
     double v[STORE_CHUNK_VALUES];
 };
 
+// An observation with an exemplar.
+struct exemplar {
+    double value;
+    size_t len;
+    char text[]; // that part of its line
+};
+
+// What the daemon is to forget: see forgets.
+struct forget {
+    struct forget *next;
+    struct wire_label *labels; // n of them, in the memory of this struct, as is line
+    size_t n;
+    char *line; // the control line, with its LF and a NUL
+    size_t len; // of it, with its LF
+};
+
 struct virtrigaud_series {
     struct store *store;
     struct virtrigaud_series *next; // in its bucket
     struct virtrigaud_series *next_waiting;
     uint64_t hash;
     enum store_kind kind;
-    bool waits;         // is in the list
-    bool known;         // a gauge: it was set
-    bool send;          // a gauge: the value is to be sent
-    double value;       // of a gauge the newest, of a counter what was added and not sent
-    uint64_t calls;     // that value stands for
-    uint64_t count;     // of an event: occurrences without value
-    struct chunk *held; // observations; NULL: none
-    size_t key_len;     // of key
-    size_t prefix_len;  // of prefix
-    char *key;          // kind, name and labels, as they are compared
-    char *prefix;       // the line up to what waits, without closing brace
+    bool waits;                // is in the list
+    bool known;                // a gauge: it was set
+    bool send;                 // a gauge: the value is to be sent
+    double value;              // of a gauge the newest, of a counter what was added and not sent
+    uint64_t calls;            // that value stands for
+    uint64_t count;            // of an event: occurrences without value
+    struct chunk *held;        // observations; NULL: none
+    struct exemplar *exemplar; // an observation of its own; NULL: none
+    size_t key_len;            // of key
+    size_t prefix_len;         // of prefix
+    char *key;                 // kind, name and labels, as they are compared
+    char *prefix;              // the line up to what waits, without closing brace
 };
 
 // A call that was not recorded.
@@ -75,8 +94,10 @@ struct store {
     size_t n_chunks; // in the queue
     struct chunk *spare;
     size_t n_spare;
-    size_t bytes; // of text of observations since the last take, about
+    struct forget *forgets; // in order
+    size_t bytes;           // of text of observations since the last take, about
     uint64_t sent;
+    uint64_t forgotten; // of sent: gauges' values that were of no interest any more
     uint64_t dropped;
     uint64_t invalid;
     struct store_invalid invalids[STORE_INVALIDS];
@@ -101,20 +122,30 @@ void store_add(struct virtrigaud_series *x, double by);
 void store_set(struct virtrigaud_series *x, double to);
 void store_observe(struct virtrigaud_series *x, double value);
 void store_count(struct virtrigaud_series *x, uint64_t n);
+// An exemplar that the daemon would reject is left out, and noted.
+void store_observe_with_exemplar(struct virtrigaud_series *x, double value,
+                                 const struct wire_label *labels, size_t n);
 
 bool store_has_waiting(struct store *s);
 
 // Has the value of each gauge that was set sent again.
 void store_resend(struct store *s);
 
-// Forgets what waits, except for the values of gauges. Returns how many calls that were.
+// Drops what waits, what is to be forgotten too, except for the values of gauges. Returns how many calls that were.
 uint64_t store_discard(struct store *s);
 
 // The values of gauges are another process' from now on: none is sent before it is set.
 void store_forget_gauges(struct store *s);
 
-/* For batch, with the mutex held. */
+/* For batch, forgets and recorder, with the mutex held. */
 
+// Finds a series. NULL: there is none.
+struct virtrigaud_series *store_look_up(const struct store *s, enum store_kind kind,
+                                        const char *name, const struct wire_label *labels,
+                                        size_t n);
+
+// Notes a call that is not recorded.
+void store_note_invalid(struct store *s, const char *why, const char *what);
 // Puts a series into the list of those that wait.
 void store_mark(struct virtrigaud_series *x);
 // Takes the oldest series off the list, or the oldest chunk off the queue. NULL: none.
@@ -126,5 +157,9 @@ void store_queue_chunk(struct store *s, struct chunk *c);
 void store_free_chunk(struct store *s, struct chunk *c);
 // Gives one observation back to the beginning of the queue.
 void store_return_value(struct virtrigaud_series *x, double value);
+// Gives one with an exemplar back, which it loses when there is a newer one.
+void store_return_exemplar(struct virtrigaud_series *x, struct exemplar *e);
+// A gauge's value that was not sent.
+void store_return_gauge(struct virtrigaud_series *x, uint64_t calls);
 
 #endif

@@ -11,6 +11,7 @@
 #include <virtrigaud-client.h>
 
 #include "client/batch.h"
+#include "client/forgets.h"
 #include "client/notice.h"
 #include "client/record.h"
 #include "client/waiter.h"
@@ -51,6 +52,7 @@ struct virtrigaud_client {
     bool quits;          // the thread is to end
     bool closing;        // a call of close is under way
     bool connected;      // as it was reported
+    bool forget_marked;  // what the daemon is to forget was there before the last batch
     _Atomic bool forked; // in a child that has not begun to send
     pthread_t thread;
     struct waiter waiter; // waiter_wake needs no lock
@@ -119,6 +121,20 @@ static uint64_t on_end(void *arg, enum link_end end, uint64_t n)
     return batch_end(c->batch, end, n);
 }
 
+static void on_forgotten(void *arg, const struct wire_reply *refusal)
+{
+    struct virtrigaud_client *c = arg;
+    const struct forget *forget = forgets_first(&c->store);
+    char line[256];
+    if (refusal != NULL) {
+        size_t len = forget->len < sizeof line ? forget->len : sizeof line;
+        snprintf(line, len, "%s", forget->line); // without LF
+        notice_line(&c->notice, now_ms(), "refused", refusal->reason, refusal->detail, line);
+    }
+    forgets_done(&c->store);
+    c->forget_marked = false;
+}
+
 static uint64_t lost(struct virtrigaud_client *c)
 {
     pthread_mutex_lock(&c->store.mutex);
@@ -180,10 +196,11 @@ static bool has_much(struct virtrigaud_client *c)
 // When the next batch is due; UINT64_MAX: nothing waits.
 static uint64_t fill_due(struct virtrigaud_client *c, uint64_t now)
 {
-    if (!store_has_waiting(&c->store)) {
+    bool forgets = forgets_first(&c->store) != NULL;
+    if (link_forgets(c->link) || (!store_has_waiting(&c->store) && !forgets)) {
         return UINT64_MAX;
     }
-    if (c->urgent || has_much(c)) {
+    if (c->urgent || forgets || has_much(c)) {
         return 0;
     }
     if (c->next_fill == 0) { // the first one after a silence
@@ -200,7 +217,8 @@ static uint64_t life_due(const struct virtrigaud_client *c)
 // A batch has ended, or there is none.
 static void note_settled(struct virtrigaud_client *c)
 {
-    if (!batch_is_empty(c->batch) || !link_is_settled(c->link)) {
+    if (!batch_is_empty(c->batch) || !link_is_settled(c->link) ||
+        forgets_first(&c->store) != NULL) {
         return;
     }
     if (c->batch->drained) {
@@ -215,6 +233,29 @@ static void note_settled(struct virtrigaud_client *c)
     pthread_cond_broadcast(&c->settled);
 }
 
+// Nothing is under way: sends what is due.
+static bool fill(struct virtrigaud_client *c, uint64_t now)
+{
+    const struct forget *forget = forgets_first(&c->store);
+    bool waits = store_has_waiting(&c->store);
+    c->flush_marked = c->flush_wanted;
+    c->batch->drained = c->batch->drained || !waits;
+    if (forget != NULL && c->batch->drained && (c->forget_marked || !waits)) {
+        link_forget(c->link, forget->line, forget->len);
+        return true;
+    }
+    if (fill_due(c, now) <= now) {
+        c->forget_marked = forget != NULL;
+        batch_fill(c->batch);
+        c->next_fill = c->batch->drained ? now + FLUSH_EVERY_MS : now;
+        return true;
+    }
+    if (!waits) {
+        c->next_fill = now >= c->next_fill ? 0 : c->next_fill;
+    }
+    return false;
+}
+
 // One round: returns whether there may be another one at once.
 static bool go_round(struct virtrigaud_client *c)
 {
@@ -222,16 +263,8 @@ static bool go_round(struct virtrigaud_client *c)
     bool ready = link_stats(c->link).connected;
     bool changed = !ready || !batch_is_empty(c->batch);
     report_dropped(c);
-    if (ready && batch_is_empty(c->batch)) {
-        c->flush_marked = c->flush_wanted;
-        if (fill_due(c, now) <= now) {
-            batch_fill(c->batch);
-            changed = true;
-            c->next_fill = c->batch->drained ? now + FLUSH_EVERY_MS : now;
-        } else if (!store_has_waiting(&c->store)) {
-            c->batch->drained = true;
-            c->next_fill = now >= c->next_fill ? 0 : c->next_fill;
-        }
+    if (ready && batch_is_empty(c->batch) && !link_forgets(c->link)) {
+        changed = fill(c, now);
     }
     if (ready && (!batch_is_empty(c->batch) || !link_is_settled(c->link) || now >= life_due(c))) {
         link_ask(c->link);
@@ -239,7 +272,8 @@ static bool go_round(struct virtrigaud_client *c)
     }
     link_work(c->link, 0);
     note_settled(c);
-    return changed && link_stats(c->link).connected && batch_is_empty(c->batch);
+    return changed && link_stats(c->link).connected && batch_is_empty(c->batch) &&
+           !link_forgets(c->link);
 }
 
 static void report_trouble(struct virtrigaud_client *c)
@@ -330,6 +364,7 @@ static int begin_work(struct virtrigaud_client *c)
                                  .on_rejection = on_rejection,
                                  .on_end = on_end,
                                  .on_ready = on_ready,
+                                 .on_forgotten = on_forgotten,
                                  .arg = c,
                                  .retry_last_ms = RETRY_LAST_MS};
     c->batch->first = c->batch->n = c->batch->head = 0;
@@ -404,7 +439,8 @@ static void leave_parent(struct virtrigaud_client *c)
     }
     store_discard(&c->store);
     store_forget_gauges(&c->store);
-    c->store.sent = c->store.dropped = c->store.invalid = c->store.n_invalids = 0;
+    c->store.sent = c->store.dropped = c->store.forgotten = c->store.invalid = c->store.n_invalids =
+        0;
     c->batch->result = (struct batch_result){0};
     c->stats = (struct virtrigaud_stats){0};
     c->dropped_told = c->lost_before = 0;
@@ -475,6 +511,14 @@ struct virtrigaud_client *virtrigaud_new(void)
 struct store *record_store(struct virtrigaud_client *c)
 {
     return &c->store;
+}
+
+bool record_is_sent(struct virtrigaud_client *c)
+{
+    pthread_mutex_lock(&c->work);
+    bool started = c->started;
+    pthread_mutex_unlock(&c->work);
+    return started;
 }
 
 // Copies text behind what is in a block.
@@ -603,7 +647,7 @@ static void fill_stats(struct virtrigaud_client *c, struct virtrigaud_stats *ret
     pthread_mutex_lock(&c->store.mutex);
     *ret = c->stats;
     ret->sent = c->store.sent;
-    ret->applied = result->applied;
+    ret->applied = result->applied + c->store.forgotten;
     ret->refused = result->refused;
     ret->lost = result->lost + c->store.dropped;
     ret->waiting = ret->sent - ret->applied - ret->refused - ret->lost;

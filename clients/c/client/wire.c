@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { EXEMPLAR_CHARACTERS = 128 }; // of its names and values, for the daemon
+
 // Text as far as it fits in p[0..size); len goes on counting.
 struct out {
     char *p;
@@ -211,6 +213,55 @@ int wire_hello_line(char *out, size_t size, const struct wire_hello *hello, uint
     return out_result(&t);
 }
 
+int wire_forget_line(char *out, size_t size, const struct wire_label *labels, size_t n)
+{
+    struct out t = {.p = out, .size = size};
+    put_str(&t, "{\"forget\":{");
+    put_label_list(&t, labels, n);
+    put_str(&t, "}}\n");
+    return out_result(&t);
+}
+
+static bool is_label_name(const char *s)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
+    return *s != '\0' && strchr(letters, *s) != NULL &&
+           strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") ==
+               strlen(s);
+}
+
+static size_t characters(const char *s)
+{
+    size_t n = 0;
+    for (; *s != '\0'; s++) {
+        n += ((unsigned char)*s & 0xc0) != 0x80;
+    }
+    return n;
+}
+
+int wire_exemplar(char *out, size_t size, const struct wire_label *labels, size_t n, uint64_t ms)
+{
+    struct out t = {.p = out, .size = size};
+    char time[48];
+    size_t length = 0;
+    if (n == 0 || n > EXEMPLAR_CHARACTERS || labels == NULL) {
+        return -EINVAL;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (labels[i].name == NULL || labels[i].value == NULL || !is_label_name(labels[i].name)) {
+            return -EINVAL;
+        }
+        length += characters(labels[i].name) + characters(labels[i].value);
+    }
+    t.bad = length > EXEMPLAR_CHARACTERS;
+    put_str(&t, ",\"exemplar\":{");
+    put_label_list(&t, labels, n);
+    put(&t, time,
+        (size_t)snprintf(time, sizeof time, ",\"timestamp\":%llu.%03u}",
+                         (unsigned long long)(ms / 1000), (unsigned)(ms % 1000)));
+    return out_result(&t);
+}
+
 static const char *skip_digits(const char *s)
 {
     return s + strspn(s, "0123456789");
@@ -362,6 +413,8 @@ static void reply_member(struct wire_reply *r, struct span key, struct span valu
     } else if (has_text(key, "\"hello\"")) {
         r->kind = WIRE_REPLY_HELLO;
         hello_members(r, value);
+    } else if (has_text(key, "\"forget\"")) {
+        r->kind = WIRE_REPLY_FORGET;
     } else if (has_text(key, "\"sync\"")) {
         r->kind = WIRE_REPLY_SYNC;
         span_copy(value, r->id, sizeof r->id);

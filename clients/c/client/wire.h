@@ -55,9 +55,10 @@ struct wire_hello {
 };
 
 enum wire_reply_kind {
-    WIRE_REPLY_OTHER, // ping, forget, and what later protocols may add
+    WIRE_REPLY_OTHER, // ping, and what later protocols may add
     WIRE_REPLY_ERROR,
     WIRE_REPLY_HELLO,
+    WIRE_REPLY_FORGET,
     WIRE_REPLY_SYNC
 };
 
@@ -89,6 +90,13 @@ int wire_line(char *out, size_t size, const struct wire_sample *sample);
 
 // Writes a hello in the same way, with `lost` unless it is 0.
 int wire_hello_line(char *out, size_t size, const struct wire_hello *hello, uint64_t lost);
+
+// Writes the line that has the daemon remove the series with these labels, with its LF, in the same way.
+int wire_forget_line(char *out, size_t size, const struct wire_label *labels, size_t n);
+
+// Writes the part of a line that gives an exemplar, with the comma before it, in the same way; `ms` is since 1970. Returns
+// -EINVAL, too, for labels that the daemon would reject.
+int wire_exemplar(char *out, size_t size, const struct wire_label *labels, size_t n, uint64_t ms);
 
 // Reads one reply (without LF). Returns 0; -EBADMSG when it is none.
 int wire_reply_parse(struct wire_reply *ret, const char *line, size_t len);

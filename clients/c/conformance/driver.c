@@ -103,6 +103,26 @@ static void record(const struct command *c, const char *verb, const char *name)
     }
 }
 
+static void record_with_exemplar(struct command *c)
+{
+    struct virtrigaud_label exemplar = {"trace_id", c->words[2]};
+    split_labels(c, 3);
+    double number = c->rest < c->n ? strtod(c->words[c->rest], NULL) : 1;
+    virtrigaud_observe_with_exemplar(client, c->words[1], c->labels, c->n_labels, number, &exemplar,
+                                     1);
+}
+
+static void print_recorded(struct command *c)
+{
+    double value;
+    split_labels(c, 2);
+    if (virtrigaud_recorded(client, c->words[1], c->labels, c->n_labels, &value) == 0) {
+        printf("%.17g\n", value);
+    } else {
+        puts("null");
+    }
+}
+
 static bool is_record(const char *verb)
 {
     static const char *const verbs[] = {"inc", "add", "set", "observe", "event"};
@@ -229,6 +249,25 @@ static void run_in_child(struct command *c)
     puts(status == 0 ? "true" : "{\"error\":\"the child failed\"}");
 }
 
+static void deal_with_more(struct command *c)
+{
+    const char *verb = c->words[0];
+    if (strcmp(verb, "exemplar") == 0 && c->n > 2) {
+        record_with_exemplar(c);
+        puts("true");
+    } else if (strcmp(verb, "forget") == 0) {
+        split_labels(c, 1);
+        virtrigaud_forget(client, c->labels, c->n_labels);
+        puts("true");
+    } else if (strcmp(verb, "recorder") == 0) {
+        puts("true"); // a client that is not started is one
+    } else if (strcmp(verb, "recorded") == 0 && c->n > 1) {
+        print_recorded(c);
+    } else {
+        puts("\"unsupported\"");
+    }
+}
+
 static void deal(struct command *c)
 {
     const char *verb = c->words[0];
@@ -260,7 +299,7 @@ static void deal(struct command *c)
     } else if (strcmp(verb, "exit") == 0) {
         exit(0);
     } else {
-        puts("\"unsupported\"");
+        deal_with_more(c);
     }
 }
 

@@ -9,6 +9,7 @@ import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../python"))
 import virtrigaud  # noqa: E402
+import virtrigaud.testing  # noqa: E402
 
 KINDS = {"inc": virtrigaud.Counter, "add": virtrigaud.Gauge, "set": virtrigaud.Gauge, "observe": virtrigaud.Histogram,
          "event": virtrigaud.Event}
@@ -19,6 +20,24 @@ class Driver:
         self.handles = {}
         self.client = None
         self.messages = []
+        self.recorder = None
+
+    def exemplar(self, name, trace, *words):
+        labels = dict(word.split("=", 1) for word in words[:-1])
+        virtrigaud.Histogram(name).observe_with_exemplar(float(words[-1]), {"trace_id": trace}, labels)
+        return True
+
+    @staticmethod
+    def forget(*words):
+        virtrigaud.default.forget(dict(word.split("=", 1) for word in words))
+        return True
+
+    def record(self):
+        self.recorder = virtrigaud.testing.Recorder()
+        return True
+
+    def recorded(self, name, *words):
+        return self.recorder.value(name, **dict(word.split("=", 1) for word in words))
 
     def call(self, kind, name, *words):
         """One call of a handle, as a function without arguments."""
@@ -77,7 +96,8 @@ class Driver:
             return self.take_messages()
         if command == "resources":
             return {"threads": threading.active_count(), "descriptors": len(os.listdir("/proc/self/fd"))}
-        function = {"start": self.start, "repeat": self.repeat, "fork": self.fork}.get(command)
+        function = {"start": self.start, "repeat": self.repeat, "fork": self.fork, "exemplar": self.exemplar,
+                    "forget": self.forget, "recorder": self.record, "recorded": self.recorded}.get(command)
         return function(*words) if function else "unsupported"
 
 

@@ -46,6 +46,13 @@ while read -r line; do
         push "$@"
         echo true
         ;;
+    exemplar)
+        name=$2
+        trace=$3
+        shift 3
+        virtrigaud_push --op observe --exemplar "trace_id=$trace" "$name" "$@"
+        echo true
+        ;;
     repeat)
         shift
         repeat "$@"

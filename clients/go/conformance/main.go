@@ -18,12 +18,15 @@ import (
 	"time"
 
 	virtrigaud "example.org/virtrigaud"
+	"example.org/virtrigaud/virtrigaudtest"
 )
 
 type driver struct {
 	set     *virtrigaud.Set
 	client  *virtrigaud.Client
 	handles map[string]any
+
+	recorder *virtrigaudtest.Recorder
 
 	mu       sync.Mutex
 	messages []string
@@ -151,6 +154,21 @@ func stats(s virtrigaud.Stats) any {
 		"lost": s.Lost, "waiting": s.Waiting, "invalid": s.Invalid}
 }
 
+// recorded returns the value of a series, of a histogram how many values were observed; nil when it is not there.
+func (d *driver) recorded(words []string) any {
+	var labels []string
+	names, values, _ := split(words[2:])
+	for i, name := range names {
+		labels = append(labels, name, values[i])
+	}
+	for _, name := range []string{words[1], words[1] + "_count"} {
+		if value, ok := d.recorder.Lookup(name, labels...); ok {
+			return value
+		}
+	}
+	return nil
+}
+
 func within(words []string) (context.Context, context.CancelFunc) {
 	seconds := 10.0
 	if len(words) > 1 {
@@ -175,6 +193,25 @@ func (d *driver) deal(words []string) (any, error) {
 		return true, err
 	case "repeat":
 		return d.repeat(words)
+	case "exemplar":
+		names, values, rest := split(words[3:])
+		number, err := strconv.ParseFloat(rest[0], 64)
+		histogram := handle(d, "histogram", words[1], names, d.set.Histogram)
+		histogram.ObserveWithExemplar(number, map[string]string{"trace_id": words[2]}, values...)
+		return true, err
+	case "forget":
+		names, values, _ := split(words[1:])
+		labels := map[string]string{}
+		for i, name := range names {
+			labels[name] = values[i]
+		}
+		d.set.Forget(labels)
+		return true, nil
+	case "recorder":
+		d.recorder = virtrigaudtest.NewRecorder(d.set)
+		return true, nil
+	case "recorded":
+		return d.recorded(words), nil
 	case "start":
 		return d.start(words)
 	case "messages":

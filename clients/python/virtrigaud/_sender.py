@@ -24,6 +24,7 @@ import threading
 import time
 from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
+from . import _text
 from ._store import COUNTER, Chunk, Gauged, Store
 
 BATCH_LINES = 200  # so that the refusals of a whole batch find room with the daemon
@@ -411,7 +412,7 @@ class Sender:
                     pass
             self._poll.modify(self._socket, select.POLLIN | (select.POLLOUT if left else 0))
             for reply in self._read():
-                if kind in reply or (kind == "hello" and "error" in reply):
+                if kind in reply or (kind in ("hello", "forget") and "error" in reply):
                     self._poll.modify(self._socket, select.POLLIN)
                     return reply
             self._check_time(end)
@@ -588,9 +589,15 @@ class Sender:
             self.metrics.notice("refused", f"refused: {refusal[0]}: {refusal[1]}: {shown}")
 
     def _forget(self) -> None:
-        labels = self.metrics.forgets[0]
-        self._ask(b"%b\n" % json.dumps({"forget": {"labels": labels}}).encode(), "forget")
-        self.metrics.forgets.popleft()
+        """No line is under way that an error could be about."""
+        metrics, labels = self.metrics, self.metrics.forgets[0]
+        answer = self._ask(b"%b\n" % json.dumps({"forget": {"labels": labels}}).encode(), "forget")
+        if "error" in answer:
+            self._rejected += 1
+            self._say("refused", f"refused: {answer['error']}: {answer.get('detail', '')}: forget {_text.shown('', labels)}")
+        with metrics.lock:
+            metrics.forgets.popleft()
+            metrics.refresh(labels)
 
     def _rest(self) -> None:
         """Between two batches: until the time is over, or a call wakes us, or the connection breaks."""

@@ -472,10 +472,10 @@ class Store:
         else:
             self.settle(pending, "lost")
 
-    def refresh(self) -> None:
-        """Sends the value of every gauge that was set once more."""
+    def refresh(self, labels: Labels = None) -> None:
+        """Sends the value of every gauge that was set once more, or of those with these labels."""
         for series in list(self.series.values()):
-            if series.is_known:
+            if series.is_known and (labels or {}).items() <= dict(series.labels).items():
                 self._soil(series)
 
     def is_empty(self, seq: Optional[int] = None) -> bool:
