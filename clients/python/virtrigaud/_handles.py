@@ -92,7 +92,7 @@ class Handle:
     def labels(self: H, *values: Any, **labels: Any) -> H:
         """A handle with these labels fixed: a dictionary, values in the order of labelnames, or keywords."""
         try:
-            return self._bound[values, tuple(labels.items())]
+            return self._bound[values, tuple(labels.items())]  # type: ignore[no-any-return]
         except Exception:  # pylint: disable=broad-except
             return self._bind(values, labels)
 
@@ -108,7 +108,7 @@ class Handle:
         except Exception:  # pylint: disable=broad-except
             pass
         fixed.update(labels)
-        bound = type(self).of(self._metrics, self._name, self._names, fixed)
+        bound: H = type(self).of(self._metrics, self._name, self._names, fixed)
         if all(type(v) is str for v in (*values, *labels.values())):  # pylint: disable=unidiomatic-typecheck
             if len(self._bound) >= CACHE_LIMIT:
                 self._bound = {}

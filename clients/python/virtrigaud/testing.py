@@ -280,10 +280,10 @@ class FakeDaemon:
         return self._hello(what, connection)
 
     def _forget(self, labels: Dict[str, str]) -> int:
-        gone = [(table, k) for table in (self.values.sums, self.values.observed) for k in table
-                if labels.items() <= dict(k[1]).items()]
+        tables: List[Dict[Key, Any]] = [self.values.sums, self.values.observed]
+        gone = [(table, k) for table in tables for k in table if labels.items() <= dict(k[1]).items()]
         for table, key in gone:
-            del table[key]  # type: ignore[attr-defined]
+            del table[key]
         return len(gone)
 
     def _hello(self, hello: Dict[str, Any], connection: _Connection) -> Dict[str, Any]:
