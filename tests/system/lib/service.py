@@ -10,6 +10,8 @@ import sys
 import threading
 import time
 
+import check
+
 BUILD = os.environ["BUILD"]
 TMP = os.environ["TMP"]
 PORT = int(os.environ["VE_PORT"])
@@ -30,7 +32,7 @@ def expect(what, wanted, found):
         fail(f"{what}: wanted {wanted!r}, found {found!r}")
 
 
-def wait_for(what, condition, seconds=20):
+def wait_for(what, condition, seconds=check.PATIENCE):
     """Returns the first true value of condition()."""
     end = time.monotonic() + seconds
     while True:
@@ -88,13 +90,13 @@ def start(*flags, passed=(), names=None, env=None, err=None):
 def stop(process, status=0):
     process.terminate()
     try:
-        expect("exit status", status, process.wait(20))
+        expect("exit status", status, process.wait(check.PATIENCE))
     except subprocess.TimeoutExpired:
         fail("the daemon does not stop")
 
 
 def get(port=PORT, path="/metrics"):
-    c = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    c = http.client.HTTPConnection("127.0.0.1", port, timeout=check.PATIENCE)
     c.request("GET", path)
     response = c.getresponse()
     return response.status, response.read().decode()
@@ -124,7 +126,7 @@ def send(path, text):
 def push(path, text):
     """Sends and waits until all is applied; returns the reply to sync."""
     s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    s.settimeout(20)
+    s.settimeout(check.PATIENCE)
     s.connect(path)
     s.sendall(text.encode() + b'{"sync":1}\n')
     with s.makefile() as lines:
