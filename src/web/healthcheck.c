@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "web/healthcheck.h"
 
+#include "base/clock.h"
+#include "web/listen.h"
+#include "web/tls.h"
+#include "web/webconf.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include "base/clock.h"
-#include "web/listen.h"
-#include "web/tls.h"
-#include "web/webconf.h"
 
 // Of any Host: the daemon asks only that there is one.
 static const char request[] = "GET /readyz HTTP/1.1\r\n"

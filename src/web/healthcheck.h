@@ -12,9 +12,9 @@
 #ifndef VE_WEB_HEALTHCHECK_H
 #define VE_WEB_HEALTHCHECK_H
 
-#include <stddef.h>
-
 #include "base/buf.h"
+
+#include <stddef.h>
 
 struct webconf;
 

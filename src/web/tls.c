@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "web/tls.h"
 
+#include "web/webconf.h"
+
 #include <errno.h>
 
 bool tls_is_supported(void)
@@ -18,8 +20,6 @@ const char *tls_fault_name(enum tls_fault f)
 }
 
 #if VE_HAVE_TLS
-
-#include "web/webconf.h"
 
 #include <arpa/inet.h>
 #include <gnutls/abstract.h>
