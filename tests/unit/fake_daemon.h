@@ -40,6 +40,7 @@ struct fake {
     bool lies;            // about the position of each session
     bool by_bytes;        // replies go out byte by byte, reads take one byte too
     atomic_bool stalled;  // reads nothing
+    atomic_bool stands;   // it has seen that
     atomic_bool stop;
     atomic_uint lines;       // all connections
     atomic_uint connections; //
@@ -239,7 +240,9 @@ static void fake_serve(struct fake *f, int fd)
     f->connections++;
     for (bool on = true; on && !f->stop;) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
-        if (f->stalled || poll(&p, 1, 10) <= 0) {
+        bool stands = f->stalled;
+        f->stands = stands;
+        if (stands || poll(&p, 1, 10) <= 0) {
             usleep(1000);
             continue;
         }
@@ -310,6 +313,15 @@ static inline void fake_stop(struct fake *f)
     f->stop = true;
     pthread_join(f->thread, NULL);
     unlink(f->path);
+}
+
+// Lets it read nothing any more of the connection that it serves.
+static inline void fake_stall(struct fake *f)
+{
+    f->stalled = true;
+    while (!f->stands) {
+        usleep(1000);
+    }
 }
 
 static inline void fake_free(struct fake *f)

@@ -41,7 +41,7 @@ static inline int unit_run(const char *module, const TTest *const *tests, size_t
 {
     Suite *suite = suite_create(module);
     TCase *tc = tcase_create(module);
-    tcase_set_timeout(tc, 120);
+    tcase_set_timeout(tc, 600); // it is to end what hangs, on a busy machine, too
     for (size_t i = 0; i < n; i++) {
         tcase_add_test(tc, tests[i]);
     }
