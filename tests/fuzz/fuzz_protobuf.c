@@ -227,7 +227,6 @@ static void expect_family(struct slice body, const struct content *c)
 static void keep_exemplars(struct exemplar_row row, struct content *c)
 {
     struct buf text = BUF_INIT;
-    char number[NUM_MAX];
     buf_str(&text, " # {");
     for (size_t i = 0; i < c->n_pairs; i++) {
         buf_str(&text, i > 0 ? "," : "");
@@ -237,13 +236,10 @@ static void keep_exemplars(struct exemplar_row row, struct content *c)
         buf_char(&text, '"');
     }
     buf_str(&text, "} ");
-    buf_add(&text, number, num_double(number, c->number));
-    buf_char(&text, ' ');
-    buf_add(&text, number, num_seconds(number, c->ms));
     must(!text.failed, "no memory");
     for (size_t i = 0; i < row.n_places; i++) {
         // One that is too long is not kept, so there is none.
-        c->has_exemplars = exemplar_keep(row, i, text.p, text.len);
+        c->has_exemplars = exemplar_keep(row, i, text.p, text.len, c->number, c->ms);
     }
     buf_free(&text);
 }
