@@ -630,7 +630,7 @@ START_TEST(a_retired_source_is_not_known_once_it_has_gone)
     ck_assert_uint_eq(known(), 1);
     ck_assert_int_eq(source_forget(s, COMPONENT_PROVIDER, name("c")), 0);
     ck_assert_uint_eq(known(), 0);
-    house_close(&h);
+    fixture_close(&h);
 }
 END_TEST
 
