@@ -198,6 +198,12 @@ local grafana = import 'grafana.libsonnet';
         graph('Silent for', 's', 8, [
           ['{{instance}} {{component}} {{source}}', 'time() - max by (instance, component, source) (' + ofSource('virtrigaud_source_last_event_timestamp_seconds') + ')'],
         ], 'An idle source may be silent, if it has promised no interval.', host),
+        graph('Lines applied', 'ops', 8, [
+          ['{{instance}} {{component}} {{source}}', 'sum by (instance, component, source) (rate(' + ofSource('virtrigaud_source_events_total') + '[' + rateWindow + ']))'],
+        ], 'Who sends how much.', host),
+        graph('Lines rejected', 'ops', 8, [
+          ['{{instance}} {{component}} {{source}}', 'sum by (instance, component, source) (rate(' + ofSource('virtrigaud_source_events_rejected_total') + '[' + rateWindow + ']))'],
+        ], 'virtrigaud-ctl rejects shows them.', host),
         graph('Age of the process', 's', 8, [
           ['{{instance}} {{component}} {{source}}', 'time() - max by (instance, component, source) (' + ofSource('virtrigaud_source_process_start_time_seconds') + ')'],
         ], 'A crash loop shows as teeth.', host),

@@ -117,6 +117,7 @@ static void collect_scrapes(struct backend *b, struct self_scrapes *ret)
         ret->fault[i] = tls_fault_name((enum tls_fault)i);
         ret->tls_errors[i] = failed.n;
     }
+    ret->certificate_expiry = web_certificate_expiry(b->web);
     ret->auth_failures = count_read(&stats->auth_failures);
     ret->accept_errors = count_read(&stats->accept_errors);
 }
@@ -206,6 +207,7 @@ static void collect_summary(struct backend *b, struct status_view_summary *ret)
         .series = count_read(&b->store->share.quota.used),
         .series_limit = count_read(&b->store->share.quota.limit),
         .connections = ingest_connections(b->ingest),
+        .certificate_expiry_ms = web_certificate_expiry(b->web) * 1000,
         .rejections_unlisted = backend_unlisted(b),
     };
 }

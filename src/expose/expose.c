@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "expose/expose.h"
 
+#include "base/count.h"
 #include "base/process.h"
 #include "base/text.h"
 #include "expose/family.h"
@@ -246,6 +247,9 @@ static void write_refused(struct self_writer *p, const struct self_scrapes *web)
         label(p, "reason", web->fault[i], strlen(web->fault[i]));
         sample(p, SELF_tls_errors, (double)web->tls_errors[i]);
     }
+    if (web->certificate_expiry != 0) {
+        single(p, SELF_certificate_expiry, (double)web->certificate_expiry);
+    }
     single(p, SELF_auth_failures, (double)web->auth_failures);
     single(p, SELF_accept_errors, SUM(p, accept_errors) + (double)web->accept_errors);
     single(p, SELF_sockets_lost, atomic_load(&p->self->sockets_lost));
@@ -258,16 +262,29 @@ static void label_source(struct self_writer *p, const struct source *src)
     label(p, "source", src->instance, src->instance_len);
 }
 
+static double source_value(const struct source *src, enum self_id id)
+{
+    switch (id) {
+    case SELF_source_up:
+        return source_is_up(src);
+    case SELF_source_last_event:
+        return (double)count_read(&src->heard_real) / 1000;
+    case SELF_source_events:
+        return (double)count_read(&src->applied);
+    default:
+        return (double)count_read(&src->rejected);
+    }
+}
+
 static void write_sources(struct self_writer *p, enum self_id id)
 {
     bool begun = false;
     uint32_t at = 0;
     const struct source *src;
     while ((src = sources_next(p->self->sources, &at)) != NULL) {
-        uint64_t heard = atomic_load_explicit(&src->heard_real, memory_order_relaxed);
         // A reload may have taken the component away; nothing was heard yet: no time to show.
         if (src->component >= p->schema->catalog->n_components ||
-            (id == SELF_source_last_event && heard == 0)) {
+            (id == SELF_source_last_event && count_read(&src->heard_real) == 0)) {
             continue;
         }
         if (!begun && !begin(p, id)) {
@@ -275,7 +292,7 @@ static void write_sources(struct self_writer *p, enum self_id id)
         }
         begun = true;
         label_source(p, src);
-        sample(p, id, id == SELF_source_up ? source_is_up(src) : (double)heard / 1000);
+        sample(p, id, source_value(src, id));
     }
 }
 
@@ -382,6 +399,8 @@ static int write_self(struct buf *out, const struct format *format, const struct
     single(&p, SELF_reload_timestamp, (double)atomic_load(&self->reload_at_ms) / 1000);
     write_sources(&p, SELF_source_up);
     write_sources(&p, SELF_source_last_event);
+    write_sources(&p, SELF_source_events);
+    write_sources(&p, SELF_source_rejected);
     write_sources_processes(&p);
     write_process(&p);
     protobuf_end(out, p.begun);

@@ -34,6 +34,7 @@ struct self_scrapes {
     const char *fault[SELF_MAX_FAULTS];
     uint64_t tls_errors[SELF_MAX_FAULTS]; // by reason
     uint64_t auth_failures;
+    uint64_t certificate_expiry; // seconds since 1970; 0: there is none
     uint64_t accept_errors;
 };
 

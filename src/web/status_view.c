@@ -80,6 +80,11 @@ static void json_summary(struct buf *out, const struct status_view_summary *f)
     number(out, "series_limit", f->series_limit);
     number(out, "connections", f->connections);
     number(out, "refusals_untold", f->rejections_unlisted);
+    if (f->certificate_expiry_ms > 0) {
+        seconds(out, "certificate_expires", f->certificate_expiry_ms);
+    } else {
+        null(out, "certificate_expires");
+    }
 }
 
 static void json_component(struct buf *out, const struct status_view_component *row)

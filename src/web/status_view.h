@@ -42,8 +42,9 @@ struct status_view_summary {
     uint64_t series;
     uint64_t series_limit;
     uint32_t connections;
-    uint64_t rejections_unlisted; // that are in no row, since the start
-    bool shows_texts;             // of refused lines
+    uint64_t certificate_expiry_ms; // 0: no certificate
+    uint64_t rejections_unlisted;   // that are in no row, since the start
+    bool shows_texts;               // of refused lines
 };
 
 // What became of a component's lines.

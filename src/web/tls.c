@@ -39,7 +39,8 @@ struct tls {
     gnutls_certificate_credentials_t credentials;
     gnutls_priority_t priority;
     enum webconf_client_auth client_auth;
-    char **sans; // copies
+    uint64_t expiry; // as tls_expiry returns it
+    char **sans;     // copies
     size_t n_sans;
 };
 
@@ -185,6 +186,28 @@ static int load_ca(struct tls *t, const struct webconf *c, struct errs *errs)
     return 0;
 }
 
+static uint64_t read_expiry(gnutls_certificate_credentials_t credentials)
+{
+    gnutls_x509_crt_t *chain;
+    unsigned n;
+    time_t first = 0;
+    if (gnutls_certificate_get_x509_crt(credentials, 0, &chain, &n) < 0) {
+        return 0;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        time_t ends = gnutls_x509_crt_get_expiration_time(chain[i]);
+        first = ends > 0 && (first == 0 || ends < first) ? ends : first;
+        gnutls_x509_crt_deinit(chain[i]);
+    }
+    gnutls_free(chain);
+    return (uint64_t)first;
+}
+
+uint64_t tls_expiry(const struct tls *t)
+{
+    return t->expiry;
+}
+
 static int load(struct tls *t, const struct webconf *c, struct errs *errs)
 {
     gnutls_datum_t cert = datum(c->tls.cert.text);
@@ -197,6 +220,7 @@ static int load(struct tls *t, const struct webconf *c, struct errs *errs)
     if (r < 0) {
         return fail(c, &c->tls.cert, errs, r, "cannot use the certificate with its key");
     }
+    t->expiry = read_expiry(t->credentials);
     if (c->tls.client_auth >= WEBCONF_CLIENT_VERIFY_GIVEN) {
         gnutls_certificate_set_verify_function(t->credentials, verify);
     }
@@ -503,6 +527,12 @@ int tls_new(struct tls **ret, const struct webconf *c, struct errs *errs)
 int tls_new_client(struct tls **ret, const struct webconf *c, struct errs *errs)
 {
     return tls_new(ret, c, errs);
+}
+
+uint64_t tls_expiry(const struct tls *t)
+{
+    (void)t;
+    return 0;
 }
 
 struct tls *tls_ref(struct tls *t)

@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 
+#include <stdint.h>
 #include <sys/types.h>
 
 struct tls;
@@ -31,6 +32,9 @@ int tls_new(struct tls **ret, const struct webconf *c, struct errs *errs);
 int tls_new_client(struct tls **ret, const struct webconf *c, struct errs *errs);
 struct tls *tls_ref(struct tls *t);
 void tls_unref(struct tls *t); // NULL is fine
+
+// When the first of its certificates ends, in seconds since 1970; 0: not known, or a client's.
+uint64_t tls_expiry(const struct tls *t);
 
 enum tls_fault {
 #define FAULT(name, ...) TLS_FAULT_##name,

@@ -59,6 +59,7 @@ struct web {
     struct routes routes;
     struct web_config *web_config;                // in force, may be NULL; of the web thread
     _Atomic(struct web_config *) next_web_config; // likewise from the next round on
+    _Atomic uint64_t certificate_expiry;          // of the latest
     struct web_live *live;                        // in force; of the web thread
     _Atomic(struct web_live *) next;              // to be in force from the next round on
     bool listening;                               // the listeners are in `epoll`
@@ -644,8 +645,15 @@ int web_change(struct web *w, const struct web_settings *settings, struct buf *w
 
 void web_set_config(struct web *w, struct web_config *web_config)
 {
+    atomic_store(&w->certificate_expiry,
+                 web_config != NULL && web_config->tls != NULL ? tls_expiry(web_config->tls) : 0);
     web_config_free(atomic_exchange(&w->next_web_config, web_config));
     wake_loop(w);
+}
+
+uint64_t web_certificate_expiry(const struct web *w)
+{
+    return atomic_load(&w->certificate_expiry);
 }
 
 void web_poke(struct web *w)

@@ -74,6 +74,9 @@ int web_change(struct web *w, const struct web_settings *settings, struct buf *w
 // every request is allowed, without TLS. Any thread, between web_open and web_free.
 void web_set_config(struct web *w, struct web_config *web_config);
 
+// When the certificate of the configuration that was put in force last ends, in seconds since 1970; 0: there is none. Any thread.
+uint64_t web_certificate_expiry(const struct web *w);
+
 // The TCP port of address i (after the addresses: of the fds); 0 for a Unix socket.
 unsigned web_port(const struct web *w, size_t i);
 

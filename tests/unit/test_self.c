@@ -35,6 +35,8 @@ static const char *const NAMES[][2] = {
     {"virtrigaud_exporter_config_last_reload_timestamp_seconds", "gauge"},
     {"virtrigaud_source_up", "gauge"},
     {"virtrigaud_source_last_event_timestamp_seconds", "gauge"},
+    {"virtrigaud_source_events_total", "counter"},
+    {"virtrigaud_source_events_rejected_total", "counter"},
     {"virtrigaud_source_process_cpu_seconds_total", "counter"},
     {"virtrigaud_source_process_resident_memory_bytes", "gauge"},
     {"virtrigaud_source_process_threads", "gauge"},
@@ -217,6 +219,11 @@ START_TEST(what_a_client_did_is_counted)
         only("virtrigaud_source_last_event_timestamp_seconds"),
         "virtrigaud_source_last_event_timestamp_seconds{component=\"manager\",source=\"a\\\"b\"} "
         "1700000000\n");
+    ck_assert_str_eq(only("virtrigaud_source_events_total"),
+                     "virtrigaud_source_events_total{component=\"manager\",source=\"a\\\"b\"} 1\n");
+    ck_assert_str_eq(
+        only("virtrigaud_source_events_rejected_total"),
+        "virtrigaud_source_events_rejected_total{component=\"manager\",source=\"a\\\"b\"} 1\n");
     dialogue_close(&d);
     ck_assert_str_eq(only("virtrigaud_source_up"),
                      "virtrigaud_source_up{component=\"manager\",source=\"a\\\"b\"} 0\n");
@@ -299,6 +306,8 @@ START_TEST(single_figures_read_as_given)
         {"process_start_time_seconds", "process_start_time_seconds 1.5\n"},
         {"virtrigaud_source_up", ""},
         {"virtrigaud_source_last_event_timestamp_seconds", ""},
+        {"virtrigaud_source_events_total", ""},
+        {"virtrigaud_source_events_rejected_total", ""},
         {"virtrigaud_source_process_cpu_seconds_total", ""},
         {"virtrigaud_source_process_resident_memory_bytes", ""},
         {"virtrigaud_source_process_threads", ""},

@@ -76,7 +76,8 @@ START_TEST(all_that_is_known_is_told_with_stable_keys)
     ck_assert_str_eq(
         buf_string(&out), BEGINNING
         "\"state\":{\"kept\":false,\"ok\":false,\"trouble\":null,\"bytes\":0,\"set_aside\":0},"
-        "\"series\":7,\"series_limit\":100,\"connections\":3,\"refusals_untold\":9,\n"
+        "\"series\":7,\"series_limit\":100,\"connections\":3,\"refusals_untold\":9,"
+        "\"certificate_expires\":null,\n"
         "\"components\":[\n"
         "{\"component\":\"manager\",\"applied\":1,\"refused\":2,\"lost\":3,"
         "\"applied_per_second\":4.500}],\"components_left_out\":0,\n"

@@ -17,7 +17,7 @@ metrics:
 # What the exporter tells of this very process.
 OWN = ("process_", "virtrigaud_exporter_config_", "virtrigaud_exporter_worker_", "virtrigaud_exporter_scrape",
        "virtrigaud_exporter_cache_", "virtrigaud_exporter_connections", "virtrigaud_exporter_event_bytes",
-       "virtrigaud_exporter_state_")
+       "virtrigaud_exporter_state_", "virtrigaud_source_events_")
 
 
 def path(name="series.state"):
