@@ -93,24 +93,56 @@ static int value_len(const char *text, size_t len)
     return -1;
 }
 
-bool key_is_good(const struct metric *m, const char *text, size_t len)
+// A bit for eight bytes of which one is no ASCII, a control character or a backslash.
+static uint64_t unusual(const char *text, size_t len)
 {
+    static const uint64_t ones = 0x0101010101010101;
+    uint64_t eight = ones * 'a';
+    memcpy(&eight, text, len);
+    uint64_t backslash = eight ^ ones * '\\';
+    return (eight | (eight - ones * ' ') | ((backslash - ones) & ~backslash)) & ones << 7;
+}
+
+// Whether there is none of these, as in nearly every key.
+static bool is_ordinary(const char *text, size_t len)
+{
+    uint64_t found = 0;
+    size_t i = 0;
+    for (; len - i >= sizeof found; i += sizeof found) {
+        found |= unusual(text + i, sizeof found);
+    }
+    return (found | unusual(text + i, len - i)) == 0;
+}
+
+// value_len of such a key.
+static int ordinary_len(const char *text, size_t len)
+{
+    size_t n = 0;
+    while (n < len && text[n] != '"') {
+        n++;
+    }
+    return n > 0 && n < len && n <= CATALOG_MAX_LABEL_VALUE ? (int)n : -1;
+}
+
+bool key_read(const struct metric *m, const char *text, size_t len, struct slice *ret_values)
+{
+    bool ordinary = is_ordinary(text, len);
     size_t at = 0;
     for (size_t i = 0; i < m->n_labels; i++) {
-        const char *name = m->labels[i].name;
-        size_t name_len = m->labels[i].name_len;
+        const struct label *l = &m->labels[i];
         if (i > 0 && (at == len || text[at++] != ',')) {
             return false;
         }
-        if (len - at < name_len + 2 || memcmp(text + at, name, name_len) != 0 ||
-            memcmp(text + at + name_len, "=\"", 2) != 0) {
+        size_t opening = l->name_len + 2;
+        if (len - at < opening || memcmp(text + at, l->opening, opening) != 0) {
             return false;
         }
-        at += name_len + 2;
-        int value = value_len(text + at, len - at);
+        at += opening;
+        int value = ordinary ? ordinary_len(text + at, len - at) : value_len(text + at, len - at);
         if (value < 0) {
             return false;
         }
+        ret_values[i] = (struct slice){text + at, (size_t)value};
         at += (size_t)value + 1;
     }
     return at == len;

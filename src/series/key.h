@@ -26,8 +26,8 @@ uint64_t key_hash_with(const void *bytes, size_t len, uint64_t seed);
 // Finds the values in a key's text, still escaped, one per label of the metric.
 void key_split(const struct metric *m, const char *text, struct slice *ret_values);
 
-// Whether a foreign text is a key of the metric, with values as long as the protocol allows.
-bool key_is_good(const struct metric *m, const char *text, size_t len);
+// The same in a foreign text. Returns whether it is a key of the metric, with values as long as the protocol allows.
+bool key_read(const struct metric *m, const char *text, size_t len, struct slice *ret_values);
 
 // Copies a value up to its quote or the end, as it was before escaping, so with at most as many bytes. Returns the end of the
 // copy, and sets *at to where the value ended.

@@ -121,33 +121,24 @@ static bool has_same_series(const struct metric *a, const struct metric *b)
     return a->n_bounds == 0 || memcmp(a->bounds, b->bounds, a->n_bounds * sizeof a->bounds[0]) == 0;
 }
 
-static bool has_closed_label(const struct metric *m)
-{
-    bool any = false;
-    for (size_t i = 0; i < m->n_labels; i++) {
-        any |= m->labels[i].def->closed;
-    }
-    return any;
-}
-
-bool schema_is_allowed(const struct metric *m, const char *text)
+// Whether a closed label has this value, still escaped.
+static bool has_value(const struct label_def *def, struct slice value)
 {
     char room[CATALOG_MAX_LABEL_VALUE];
     struct buf scratch = {.p = room, .cap = sizeof room, .max = sizeof room};
-    struct slice values[CATALOG_MAX_LABELS];
-    if (!has_closed_label(m)) {
-        return true;
+    if (memchr(value.p, '\\', value.len) != NULL) {
+        key_unescape(&scratch, value);
+        value = (struct slice){scratch.p, scratch.len};
     }
-    key_split(m, text, values);
+    size_t len;
+    const char *to = catalog_resolve_label(def, value.p, value.len, &len);
+    return to != NULL && len == value.len && memcmp(to, value.p, len) == 0;
+}
+
+bool schema_is_allowed(const struct metric *m, const struct slice *values)
+{
     for (size_t i = 0; i < m->n_labels; i++) {
-        if (!m->labels[i].def->closed) {
-            continue;
-        }
-        buf_clear(&scratch);
-        key_unescape(&scratch, values[i]);
-        size_t len;
-        const char *to = catalog_resolve_label(m->labels[i].def, scratch.p, scratch.len, &len);
-        if (to == NULL || len != scratch.len || memcmp(to, scratch.p, len) != 0) {
+        if (m->labels[i].def->closed && !has_value(m->labels[i].def, values[i])) {
             return false;
         }
     }
@@ -156,13 +147,15 @@ bool schema_is_allowed(const struct metric *m, const char *text)
 
 static uint64_t drop_outside(struct family *f)
 {
+    struct slice values[CATALOG_MAX_LABELS];
     uint64_t dropped = 0;
     rcu_enter();
     for (uint32_t i = 0; i < table_slots(f->table); i++) {
         struct series *s = table_at(f->table, i);
         size_t len;
-        if (s != NULL && !schema_is_allowed(f->metric, series_text(s, &len))) {
-            dropped += table_remove(f->table, s);
+        if (s != NULL) {
+            key_split(f->metric, series_text(s, &len), values);
+            dropped += !schema_is_allowed(f->metric, values) && table_remove(f->table, s);
         }
     }
     rcu_leave();

@@ -48,8 +48,8 @@ static inline struct schema *schema_current(struct series_store *store)
     return atomic_load_explicit(&store->current, memory_order_acquire);
 }
 
-// Whether a series' values are what the metric's closed labels allow. The key must be a good one.
-bool schema_is_allowed(const struct metric *m, const char *text);
+// Whether a series' values, still escaped, are what the metric's closed labels allow.
+bool schema_is_allowed(const struct metric *m, const struct slice *values);
 
 // What a reload did to series that existed.
 struct schema_change {

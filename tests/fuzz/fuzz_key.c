@@ -60,6 +60,7 @@ static void build(const uint8_t *data, size_t size)
 {
     struct slice values[LABELS] = {{"", 0}, {"", 0}, {"", 0}};
     struct slice back[LABELS];
+    struct slice read[LABELS];
     struct buf key = BUF_INIT;
     struct buf naive = BUF_INIT;
     struct buf value = BUF_INIT;
@@ -76,10 +77,11 @@ static void build(const uint8_t *data, size_t size)
     key_build(&key, metric(), values);
     write_key(&naive, values);
     must(key.len == naive.len && memcmp(key.p, naive.p, key.len) == 0, "another key");
-    must(key_is_good(metric(), key.p, key.len) == good, "whether a built key is good");
+    must(key_read(metric(), key.p, key.len, read) == good, "whether a built key is good");
     must(key_hash(key.p, key.len) == key_hash(naive.p, naive.len), "another hash");
     key_split(metric(), key.p, back);
     for (size_t i = 0; i < LABELS; i++) {
+        must(!good || (read[i].p == back[i].p && read[i].len == back[i].len), "another value");
         buf_clear(&value);
         key_unescape(&value, back[i]);
         must(value.len == values[i].len &&
@@ -138,8 +140,9 @@ static bool is_key(const char *at, size_t len)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    struct slice values[LABELS];
     build(data, size);
-    must(key_is_good(metric(), (const char *)data, size) == is_key((const char *)data, size),
+    must(key_read(metric(), (const char *)data, size, values) == is_key((const char *)data, size),
          "whether a key is good");
     return 0;
 }
