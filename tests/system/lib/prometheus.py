@@ -22,7 +22,7 @@ class Prometheus:
 
     def __enter__(self):
         try:
-            check.until("Prometheus is up", lambda: self.ask("status/buildinfo"), 30)
+            check.until("Prometheus is up", lambda: self.ask("status/buildinfo"))
         except AssertionError:
             self.__exit__(AssertionError, None, None)
             raise
