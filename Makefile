@@ -157,9 +157,13 @@ $(O)/client/virtrigaud-client.pc: $(srcdir)/clients/c/virtrigaud-client.pc.in $(
 	@sed -e 's|@prefix@|$(prefix)|g; s|@libdir@|$(libdir)|g; s|@includedir@|$(includedir)|g' \
 		-e "s|@version@|$$(cat $(srcdir)/VERSION)|" $< >$@.new && $(keep_if_same)
 
+# One of the daemons of scripts/sample, on the library.
+$(O)/sample-manager: $(srcdir)/clients/c/sample/manager.c $(srcdir)/clients/c/virtrigaud-client.h $(CLIENT_STATIC)
+	$(call say,LINK    )$(COMPILE) $(LINK) -o $@ $< $(CLIENT_STATIC)
+
 # ---- Programs
 
-all: $(O)/virtrigaud-exporter $(O)/virtrigaud-emit $(O)/virtrigaud-ctl $(CLIENT_FILES)
+all: $(O)/virtrigaud-exporter $(O)/virtrigaud-emit $(O)/virtrigaud-ctl $(CLIENT_FILES) $(O)/sample-manager
 
 $(O)/gen/builtin.c: $(srcdir)/conf/catalog.yaml $(srcdir)/scripts/embed
 	@mkdir -p $(@D)

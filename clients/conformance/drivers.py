@@ -15,7 +15,7 @@ class Driver(NamedTuple):
     build: List[str]  # in the source's folder; OUTPUT stands for the program
     command: List[str]
     # Commands, and: "exit" (a program that ends without close loses what waits), "sums" (adds nothing up), "gauges" (does not
-    # send them again), "labels" (in the hello), "bytes" (as %XX).
+    # send them again), "bytes" (as %XX).
     lacks: FrozenSet[str]
 
 
@@ -25,7 +25,7 @@ DRIVERS: Dict[str, Driver] = {
     "go": Driver("go/conformance/main.go", "go", ["go", "build", "-o", "OUTPUT", "."], ["OUTPUT"], frozenset({"fork", "exit"})),
     "c": Driver("c/conformance/driver.c", "cc", ["make", "-s", "PROGRAM=OUTPUT"], ["OUTPUT"], frozenset()),
     "shell": Driver("conformance/shell/driver.sh", "sh", [], ["/bin/sh", "-eu", HERE + "/shell/driver.sh"],
-                    frozenset({"fork", "stats", "forget", "recorded", "flush", "messages", "resources", "max_bytes", "sums", "gauges", "bytes", "labels"})),
+                    frozenset({"fork", "stats", "forget", "recorded", "flush", "messages", "resources", "max_bytes", "sums", "gauges", "bytes"})),
 }
 
 

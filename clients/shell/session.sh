@@ -23,8 +23,8 @@ virtrigaud_lost=0
 virtrigaud_pid=
 virtrigaud_gauges=
 
-# virtrigaud_open COMPONENT INSTANCE
-# Says on standard error when nothing can be sent, and returns 0 then too.
+# virtrigaud_open COMPONENT INSTANCE [LABEL=VALUE...]
+# The labels hold for all lines that leave them out. Says on standard error when nothing can be sent, and returns 0 then too.
 virtrigaud_open() {
     virtrigaud_lost=0
     if ! command -v virtrigaud-emit >/dev/null; then
@@ -35,11 +35,19 @@ virtrigaud_open() {
         echo "virtrigaud: no FIFO can be made in ${TMPDIR:-/tmp}: nothing is sent" >&2
         return 0
     fi
+    virtrigaud_component=$1
+    virtrigaud_instance=$2
+    shift 2
+    for virtrigaud_word; do
+        shift
+        set -- "$@" --label "$virtrigaud_word"
+    done
     # Opened for both ways first, so that nothing waits. Once both ends are open, the FIFO needs no name.
     exec 9<>"$virtrigaud_dir/lines"
     exec 8<"$virtrigaud_dir/lines"
     rm -r "$virtrigaud_dir"
-    virtrigaud-emit --component "$1" --instance "$2" --session --timeout "${VIRTRIGAUD_TIMEOUT:-30}" \
+    virtrigaud-emit --component "$virtrigaud_component" --instance "$virtrigaud_instance" "$@" \
+        --session --timeout "${VIRTRIGAUD_TIMEOUT:-30}" \
         <&8 8<&- 9>&- >/dev/null &
     virtrigaud_pid=$!
     exec 8<&-

@@ -39,7 +39,10 @@ while read -r line; do
     start)
         VIRTRIGAUD_EVENTS_SOCKET=$4
         export VIRTRIGAUD_EVENTS_SOCKET
-        virtrigaud_open "$2" "$3"
+        component=$2
+        instance=$3
+        shift 4
+        virtrigaud_open "$component" "$instance" "$@"
         echo true
         ;;
     inc | add | set | observe | event)
