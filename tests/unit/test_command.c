@@ -9,18 +9,31 @@ enum { WORDS = 24 };
 
 static struct command command;
 static char *argv[WORDS];
+static char *copies[WORDS]; // argv, which may be put into another order
 static char *said;
 
-// Reads these words, up to NULL.
+static void drop(void)
+{
+    for (size_t i = 0; i < WORDS; i++) {
+        free(copies[i]);
+        copies[i] = NULL;
+    }
+    free(said);
+    said = NULL;
+}
+
+// Reads these words, up to NULL. What it keeps is dropped by the next call.
 static int parse(const char *const *words)
 {
     size_t n;
     int argc = 1;
+    drop();
     argv[0] = strdup("virtrigaud-ctl");
     for (; words[argc - 1] != NULL; argc++) {
         argv[argc] = strdup(words[argc - 1]);
     }
     argv[argc] = NULL;
+    memcpy(copies, argv, (size_t)argc * sizeof *argv);
     FILE *err = open_memstream(&said, &n);
     int rc = command_parse(&command, argc, argv, err);
     fclose(err);
@@ -69,6 +82,7 @@ START_TEST(each_command_makes_its_request)
     ck_assert_int_eq(command.kind, COMMAND_VERSION);
     ck_assert_int_eq(PARSE("-h"), 0);
     ck_assert_int_eq(command.kind, COMMAND_HELP);
+    drop();
 }
 END_TEST
 
@@ -79,7 +93,6 @@ static void refuse(const char *const *words, const char *wanted)
     buf_addf(&text, "virtrigaud-ctl: %s; see --help\n", wanted);
     ck_assert_str_eq(said, buf_string(&text));
     buf_free(&text);
-    free(said);
 }
 
 #define REFUSE(wanted, ...) refuse((const char *const[]){__VA_ARGS__, NULL}, wanted)
@@ -112,6 +125,7 @@ START_TEST(what_is_wrong_is_said)
     REFUSE("argument 2 is not UTF-8", "series", "\xff");
     REFUSE("more than 16 labels", "series", "m", "a=", "b=", "c=", "d=", "e=", "f=", "g=", "h=",
            "i=", "j=", "k=", "l=", "m=", "n=", "o=", "p=", "q=");
+    drop();
 }
 END_TEST
 
