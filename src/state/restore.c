@@ -32,6 +32,7 @@ struct work {
     uint64_t *stats_ages; // of each family: when the statistics that were taken were created
     struct taken *taken;
     size_t n_taken;
+    uint64_t created_ms; // of counters and histograms, if the file went back
     struct restored done;
 };
 
@@ -329,6 +330,22 @@ static int take_series(struct work *w, struct family *f, uint32_t handle)
     return 0;
 }
 
+// What a file that went back holds was perhaps scraped with a higher value: for a scraper it is a new counter.
+static void renew_family(const struct family *f, uint64_t created_ms)
+{
+    uint32_t slots = f->table->type == METRIC_GAUGE ? 0 : table_slots(f->table);
+    rcu_enter();
+    for (uint32_t i = 0; i < slots; i++) {
+        struct series *s = table_at(f->table, i);
+        if (s != NULL) {
+            s->record->created_ms = created_ms;
+            table_persist(f->table, s);
+            record_repair_cells(f->table->share->base, atomic_load(&s->handle)); // tagged with it
+        }
+    }
+    rcu_leave();
+}
+
 // Takes those of one family, from `first` to before `end`.
 static int take_family(struct work *w, struct family *f, size_t first, size_t end)
 {
@@ -339,6 +356,9 @@ static int take_family(struct work *w, struct family *f, size_t first, size_t en
     uint64_t doubled = table_index(f->table);
     w->image->damaged += doubled;
     w->done.series -= doubled;
+    if (w->image->power_cut || w->image->behind) {
+        renew_family(f, w->created_ms);
+    }
     return rc;
 }
 
@@ -364,7 +384,10 @@ void restore_owners_free(struct restore_owners *owners)
 int restore_series(struct series_store *store, struct record_image *image,
                    const struct restore_owners *owners, struct restored *ret)
 {
-    struct work w = {.schema = schema_current(store), .image = image, .owners = owners};
+    struct work w = {.schema = schema_current(store),
+                     .image = image,
+                     .owners = owners,
+                     .created_ms = clock_real_ms()};
     int rc = take_all(&w);
     free(w.meanings);
     free(w.stats_ages);

@@ -4,7 +4,8 @@
  *
  * Shape:   the rules are those of a reload: a metric whose type, labels or bounds changed starts over, series
  *          outside a narrowed closed set go, a lower limit removes nothing. Series keep their order, their
- *          creation and age; the lanes of each become the first lane's.
+ *          creation and age; the lanes of each become the first lane's. After a power cut, and from a file that was
+ *          behind, counters and histograms count as created now, since they may have gone back.
  * Threads: one, before any other finds or makes series; it has joined RCU.
  * Errors:  nothing in the file is trusted. What does not check out is left out and counted in image->damaged.
  */
