@@ -113,8 +113,8 @@ local fill = import 'fill.libsonnet';
               changes(virtrigaud_source_process_start_time_seconds{$of,job!="$provider_job"}[15m]) >= %(restarts)g
                 or changes(virtrigaud_source_up{$of,job!="$provider_job"}[15m]) >= %(connectionChanges)g
             |||),
-            summary:: 'The {{ $labels.component }} {{ $labels.source }} on {{ $labels.instance }} starts again and again',
-            description:: '{{ $labels.source }} started, or came and went, {{ $value }} times in 15 minutes on {{ $labels.instance }}.',
+            summary:: 'The {{ $labels.component }} {{ $labels.source }} on {{ $labels.instance }} started, or came and went, {{ $value }} times in 15 minutes',
+            description:: 'The process of {{ $labels.source }} on {{ $labels.instance }} does not stay, though it is connected whenever one looks.',
           },
           alert('VirtrigaudHighErrorRate', { scope: 'all' }) {
             expr: q(|||
@@ -140,7 +140,7 @@ local fill = import 'fill.libsonnet';
                 and instance:virtrigaud_errors_unreachable:rate5m > %(failureRate)g
             |||),
             'for': '10m',
-            summary:: 'Reconciles on {{ $labels.instance }} do not reach their provider',
+            summary:: '{{ $value | humanizePercentage }} of the reconciles on {{ $labels.instance }} do not reach their provider',
             description:: '{{ $value | humanizePercentage }} of the reconciles of the manager on {{ $labels.instance }} end because a provider or its hypervisor cannot be reached.',
           },
           alert('VirtrigaudProviderUnreachable', { scope: 'successes' }) {
@@ -153,6 +153,34 @@ local fill = import 'fill.libsonnet';
             summary:: 'No VM operation on {{ $labels.provider }} on {{ $labels.instance }} succeeds any more',
             description:: 'No VM operation on {{ $labels.provider }} has succeeded for 15 minutes, and the manager on {{ $labels.instance }} reports that a provider cannot be reached.',
           },
+          // Each of these calls is one VM operation, so both are as many if the manager alone counts calls.
+          alert('VirtrigaudCallsCountedTwice', { scope: 'host' }) {
+            expr: q(|||
+              sum without (method, code) (rate(virtrigaud_provider_rpc_requests_total{$of,method=~"(Create|Delete|Power|Describe|Reconfigure)VM"}[15m]))
+                / (
+                  sum without (operation, provider, outcome) (rate(virtrigaud_vm_operations_total{$of,operation=~"Create|Delete|Power|Describe|Reconfigure"}[15m]))
+                    > %(countedCalls)g
+                ) > %(callsPerOperation)g
+            |||),
+            'for': '30m',
+            summary:: 'Calls to {{ $labels.provider_type }} on {{ $labels.instance }} are {{ $value | printf "%.1f" }} times as many as the VM operations that make them',
+            description:: 'Manager and provider on {{ $labels.instance }} both seem to count the calls to {{ $labels.provider_type }}: rates of calls and of their failures are too high.',
+          },
+          // Providers on hosts of their own: the manager elsewhere counts the same calls.
+          alert('VirtrigaudCallsCountedTwice', { scope: 'fleet' }) {
+            expr: q(|||
+              sum without (method, code) (rate(virtrigaud_provider_rpc_requests_total{$of}[15m])) > %(countedCalls)g
+                unless ignoring (provider_type) sum without (kind, outcome) (rate(virtrigaud_manager_reconcile_total{$of}[15m])) > 0
+                and on (provider_type) group by (provider_type) (
+                  sum without (method, code) (rate(virtrigaud_provider_rpc_requests_total{$of}[15m])) > 0
+                    and ignoring (provider_type) sum without (kind, outcome) (rate(virtrigaud_manager_reconcile_total{$of}[15m])) > 0
+                )
+            |||),
+            'for': '30m',
+            summary:: 'A provider on {{ $labels.instance }} counts {{ $value | humanize }} calls per second to {{ $labels.provider_type }} that a manager elsewhere counts too',
+            description:: 'There is no manager on {{ $labels.instance }}, and calls to {{ $labels.provider_type }} are counted there and where a manager is: sums over hosts are too high.',
+          },
+
           alert('VirtrigaudReconcileErrors') {
             expr: q(|||
               instance_kind:virtrigaud_manager_reconcile_failures_per_manager_reconcile:ratio_rate15m > %(failures)g
@@ -199,7 +227,7 @@ local fill = import 'fill.libsonnet';
                 and max_over_time(virtrigaud_circuit_breaker_state{$of}[15m]) == 2
             |||),
             'for': '5m',
-            summary:: 'The circuit breaker of {{ $labels.provider }} on {{ $labels.instance }} is open',
+            summary:: 'The circuit breaker of {{ $labels.provider }} on {{ $labels.instance }} is {{ if eq $value 2.0 }}open{{ else }}half open{{ end }}',
             description:: 'The manager on {{ $labels.instance }} makes no calls to {{ $labels.provider }}, or only tries: its circuit breaker has not been closed for 5 minutes.',
           },
           alert('VirtrigaudExporterDown') {
@@ -216,6 +244,12 @@ local fill = import 'fill.libsonnet';
             summary:: 'virtrigaud-exporter{{ with $labels.instance }} on {{ . }}{{ end }} is down',
             description:: 'Prometheus cannot scrape {{ with $labels.instance }}the exporter {{ . }}{{ else }}any exporter, because it has no target any more{{ end }}; events wait in the socket.',
           },
+          alert('VirtrigaudSocketLost') {
+            expr: q('last_over_time(virtrigaud_exporter_sockets_lost{$of}[$gap]) > 0'),
+            'for': '1m',
+            summary:: 'The exporter on {{ $labels.instance }} has lost {{ $value }} of its sockets: no new client reaches it there',
+            description:: 'The exporter {{ $labels.instance }} has {{ $value }} Unix sockets whose file was removed or replaced. Connected clients go on; no new one can connect until the exporter is restarted.',
+          },
           alert('VirtrigaudStateNotSaved') {
             expr: q('last_over_time(virtrigaud_exporter_state_ok{$of}[$gap]) == 0'),
             'for': '5m',
@@ -230,14 +264,14 @@ local fill = import 'fill.libsonnet';
               virtrigaud_exporter_state_set_aside_total{$of} > 0
                 and (time() - process_start_time_seconds{$of} < 3600)
             |||),
-            summary:: 'The exporter on {{ $labels.instance }} set a damaged state file aside',
+            summary:: 'The exporter on {{ $labels.instance }} set aside {{ $value }} state files that are damaged',
             description:: 'The exporter {{ $labels.instance }} found its state file damaged at its start and stored it under another name.',
           },
           alert('VirtrigaudSeriesLimitNear') {
             expr: q('last_over_time(virtrigaud_exporter_series{$of}[$gap]) / last_over_time(virtrigaud_exporter_series_limit{$of}[$gap]) > %(limitUse)g'),
             'for': '15m',
-            summary:: '{{ $labels.metric }} on {{ $labels.instance }} is close to its limit of series',
-            description:: '{{ $labels.metric }} on {{ $labels.instance }} uses {{ $value | humanizePercentage }} of its limit of series.',
+            summary:: '{{ $labels.metric }} on {{ $labels.instance }} uses {{ $value | humanizePercentage }} of its limit of series',
+            description:: 'At its limit, {{ $labels.metric }} on {{ $labels.instance }} counts new label values under `other`, or rejects new gauges.',
           },
           alert('VirtrigaudSeriesFolded') {
             why:: |||
@@ -248,7 +282,7 @@ local fill = import 'fill.libsonnet';
               (increase(virtrigaud_exporter_series_folded_total{$of}[10m]) unless resets(virtrigaud_exporter_series_folded_total{$of}[20m]) > 0) > 0
                 or virtrigaud_exporter_series_folded_total{$of} - max_over_time(virtrigaud_exporter_series_folded_total{$of}[1h] offset 10m) > 0
             |||),
-            summary:: '{{ $labels.metric }} on {{ $labels.instance }} is at its limit of series',
+            summary:: '{{ $labels.metric }} on {{ $labels.instance }} is at its limit of series: {{ $value | humanize }} updates counted under `other`',
             description:: '{{ $labels.metric }} on {{ $labels.instance }} counts new series under `other`.',
           },
           alert('VirtrigaudEventsLost') {
@@ -268,7 +302,7 @@ local fill = import 'fill.libsonnet';
                 and increase(virtrigaud_exporter_events_rejected_total{$of}[10m]) > 0
             |||),
             'for': '15m',
-            summary:: 'Lines of {{ $labels.component }} on {{ $labels.instance }} are rejected: {{ $labels.reason }}',
+            summary:: '{{ $value | printf "%.0f" }} lines of {{ $labels.component }} on {{ $labels.instance }} were rejected in an hour: {{ $labels.reason }}',
             description:: 'The exporter {{ $labels.instance }} rejected {{ $value | printf "%.0f" }} lines from {{ $labels.component }} in the last hour: {{ $labels.reason }}.',
           },
           alert('VirtrigaudReloadFailed') {

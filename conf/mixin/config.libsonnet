@@ -29,6 +29,9 @@
       reconcileFailureRate: 0.005,
       // A provider with so many successes in 6 h that none in 15 minutes are a sign.
       usualSuccesses: 72,
+      // Calls per VM operation, where there are so many in a second: one, or two if both sides count them.
+      callsPerOperation: 1.5,
+      countedCalls: 0.01,
       // Objectives: the shares of operations that may fail, and of reading calls that may take longer than so many
       // seconds; at least so many in an hour. A burn is a multiple of the share.
       budget: 0.01,
@@ -56,6 +59,7 @@
       VirtrigaudSourceRestarts: 'warning',
       VirtrigaudHighErrorRate: 'warning',
       VirtrigaudProviderUnreachable: 'warning',
+      VirtrigaudCallsCountedTwice: 'warning',
       VirtrigaudReconcileErrors: 'warning',
       VirtrigaudOperationsBudgetBurn: 'warning',
       VirtrigaudLatencyBudgetBurn: 'warning',
@@ -63,6 +67,7 @@
       VirtrigaudQueueBacklog: 'warning',
       VirtrigaudBreakerOpen: 'critical',
       VirtrigaudExporterDown: 'critical',
+      VirtrigaudSocketLost: 'critical',
       VirtrigaudStateNotSaved: 'warning',
       VirtrigaudStateSetAside: 'warning',
       VirtrigaudSeriesLimitNear: 'warning',

@@ -17,8 +17,9 @@ local grafana = import 'grafana.libsonnet';
     local type = 'provider_type=~"$provider_type"',
     local provider = 'provider=~"$provider"',
     local startsWithAny(text, prefixes) = std.length([p for p in prefixes if std.startsWith(text, p)]) > 0,
-    local byProvider = ['virtrigaud_vm_operations_', 'virtrigaud_provider_tasks_', 'virtrigaud_circuit_breaker_'],
+    local byProvider = ['instance_provider:', 'virtrigaud_vm_operations_', 'virtrigaud_provider_tasks_', 'virtrigaud_circuit_breaker_'],
     local byType = byProvider + [
+      'instance_provider_type:',
       'virtrigaud_provider_rpc_',
       'virtrigaud_ip_discovery_',
       'virtrigaud_vm_reconfigure_',
@@ -42,27 +43,29 @@ local grafana = import 'grafana.libsonnet';
 
     // Queries. The window that Grafana finds right for the zoom holds two samples, since no step is below minStep.
     local rateWindow = '$__rate_interval',
-    local hour = '1h',
-    local rate(metric, by, more='', window=rateWindow) = 'sum by (%s) (rate(%s[%s]))' % [by, chosen(metric, more), window],
-    local increase(metric, by, more='') = 'sum by (%s) (increase(%s[%s]))' % [by, chosen(metric, more), hour],
+    local rate(metric, by, more='') = 'sum by (%s) (rate(%s[%s]))' % [by, chosen(metric, more), rateWindow],
+    local increase(metric, by, more='') = 'sum by (%s) (increase(%s[1h]))' % [by, chosen(metric, more)],
     local total(metric, by) = 'sum by (%s) (%s)' % [by, chosen(metric)],
-    local quantile(q, metric, by, more='', window=rateWindow) =
-      'histogram_quantile(%g, %s)' % [q, rate(metric + '_bucket', 'le, ' + by, more, window)],
-    // The share of the bad ones: 0 when there are none, and nothing when nothing is counted.
-    local ratio(metric, by, bad, window=rateWindow) =
-      local group = if by == '' then '' else ' by (%s)' % by;
-      local every = 'sum%s (rate(%s[%s]))' % [group, chosen(metric), window];
-      '(sum%s (rate(%s[%s])) or 0 * %s) / (%s > 0)' % [group, chosen(metric, bad), window, every, every],
+    local quantile(q, metric, by) = 'histogram_quantile(%g, %s)' % [q, rate(metric + '_bucket', 'le, ' + by)],
     local ops = 'virtrigaud_vm_operations_total',
     local rpc = 'virtrigaud_provider_rpc_requests_total',
-    local wrong = 'outcome=~"failure|error"',
     local create = 'operation="Create"',
     local created = 'sum(rate(%s[1h]))' % chosen(ops, create + ',outcome="success"'),
     local creations = 'sum(rate(%s[1h]))' % chosen(ops, create),
     local up = ofSource('virtrigaud_source_up'),
     local self_ = 'virtrigaud_exporter_',
+    // What is recorded.
+    local opsRate = chosen('instance_provider:virtrigaud_vm_operations:rate5m'),
+    local failures = 'instance_provider:virtrigaud_vm_operations_failures',
+    local slow = 'instance_provider_type:virtrigaud_provider_rpc_slow_per_provider_rpc_requests',
+    local burns(legend, ratio) = [
+      ['%s, %s' % [legend, window], '%s / %g' % [chosen('%s:ratio_rate%s' % [ratio, window]), c.thresholds.budget]]
+      for window in ['1h', '6h']
+    ],
 
-    // Looks.
+    // Looks, and the runbook of the alert that a panel shows the reason of.
+    local t = c.thresholds,
+    local runbook(alert) = { runbooks: [{ title: 'Runbook: Virtrigaud' + alert, url: c.runbookUrl % std.asciiLower('Virtrigaud' + alert), targetBlank: true }] },
     local shares(warn, alarm) = { steps: [[null, 'green'], [warn, 'orange'], [alarm, 'red']] },
     local fewIsGood = { steps: [[null, 'green'], [1, 'red']] },
     local connected = { values: [['0', 'gone', 'red'], ['1', 'connected', 'green']] },
@@ -75,48 +78,50 @@ local grafana = import 'grafana.libsonnet';
       row('This morning', [
         table('Alerts', 'none', 24, [
           ['alert', 'ALERTS{alertname=~"Virtrigaud.+",' + select + '}'],
-        ], 'Alerts of the rules that fire or are about to; docs/alerts.md says what to do.', none),
+        ], 'Alerts of the rules that fire or are about to; the link of a name leads to its runbook.', none + {
+          links: [{ title: 'Runbook', url: c.runbookUrl % '${__data.fields.alertname}', targetBlank: true }],
+        }),
         stat('Exporters', 'none', 3, [
           ['up', 'count(' + chosen('virtrigaud_exporter_build_info') + ')'],
-        ], 'How many exporters Prometheus sees.', none),
+        ], 'How many exporters Prometheus sees.', none + runbook('ExporterDown')),
         stat('Sources connected', 'none', 3, [
-          ['connected', 'sum(' + up + ')'],
+          ['connected', 'sum(%s)' % chosen('instance_component:virtrigaud_sources_connected:sum')],
         ], 'Managers and providers that are connected and keep their interval.', none),
         stat('Sources gone', 'none', 3, [
           ['gone', 'count(' + up + ') - sum(' + up + ')'],
-        ], 'Known, but not connected or silent.', fewIsGood),
+        ], 'Known, but not connected or silent.', fewIsGood + runbook('ProviderDown')),
         stat('Breakers open', 'none', 3, [
           ['open', 'count(' + chosen('virtrigaud_circuit_breaker_state') + ' > 0) or 0 * count(' + chosen('virtrigaud_circuit_breaker_state') + ')'],
-        ], 'Open or half open.', fewIsGood),
+        ], 'Open or half open.', fewIsGood + runbook('BreakerOpen')),
         stat('Operations that fail', 'percentunit', 3, [
-          ['share', ratio(ops, '', wrong)],
-        ], 'Share of outcomes failure and error.', shares(0.05, 0.1)),
+          ['share', 'sum(%s) / (sum(%s) > 0)' % [chosen(failures + ':rate5m'), opsRate]],
+        ], 'Share of outcomes failure and error.', shares(0.05, t.failures) + runbook('HighErrorRate')),
         stat('Creations that succeed', 'percent', 3, [
           ['share', '100 * (' + created + ' or 0 * ' + creations + ') / (' + creations + ' > 0)'],
         ], 'Over an hour, because creations are rare.', { steps: [[null, 'red'], [90, 'orange'], [99, 'green']], none: 'no creations' }),
         stat('Longest queue', 'none', 3, [
           ['waiting', 'max(' + chosen('virtrigaud_queue_depth') + ')'],
-        ], 'Objects of one kind that wait for a reconcile on one host.', shares(50, 100)),
+        ], 'Objects of one kind that wait for a reconcile on one host.', shares(t.queue / 2, t.queue) + runbook('QueueBacklog')),
         stat('Operations', 'ops', 3, [
-          ['operations', 'sum(rate(' + chosen(ops) + '[' + rateWindow + ']))'],
+          ['operations', 'sum(%s)' % opsRate],
         ], 'Per second, of all chosen providers.'),
         timeline('Connected', 'none', 12, [
           ['{{instance}} {{component}} {{source}}', 'max by (instance, component, source) (' + up + ')'],
-        ], '', connected + host),
+        ], '', connected + host + runbook('ProviderDown')),
         timeline('Circuit breakers', 'none', 12, [
           ['{{instance}} {{provider}}', 'max by (instance, provider_type, provider) (' + chosen('virtrigaud_circuit_breaker_state') + ')'],
-        ], '', breaker + host),
+        ], '', breaker + host + runbook('BreakerOpen')),
       ]),
       row('VM operations', [
         graph('Operations by provider', 'ops', 8, [
-          ['{{provider_type}} {{provider}}', rate(ops, 'provider_type, provider')],
+          ['{{provider_type}} {{provider}}', 'sum by (provider_type, provider) (%s)' % opsRate],
         ], ''),
         graph('Operations by outcome', 'ops', 8, [
           ['{{operation}} {{outcome}}', rate(ops, 'operation, outcome')],
         ], ''),
         graph('Share of failed operations', 'percentunit', 8, [
-          ['{{instance}} {{provider}}', ratio(ops, 'instance, provider_type, provider', wrong)],
-        ], 'VirtrigaudHighErrorRate fires above 10%.', shares(0.05, 0.1) + host),
+          ['{{instance}} {{provider}}', chosen(failures + '_per_vm_operations:ratio_rate5m')],
+        ], 'VirtrigaudHighErrorRate fires above %g%%.' % (100 * t.failures), shares(t.failures / 2, t.failures) + host + runbook('HighErrorRate')),
         graph('Changes in an hour', 'none', 8, [
           ['{{operation}} {{outcome}}', increase(ops, 'operation, outcome', 'operation!="Describe"')],
         ], 'All operations but Describe.'),
@@ -124,8 +129,8 @@ local grafana = import 'grafana.libsonnet';
           ['{{operation}} p95', quantile(0.95, 'virtrigaud_vm_operations_duration_seconds', 'operation')],
         ], '95th percentile.'),
         graph('Duration of creations', 's', 8, [
-          ['{{instance}} {{provider}} p95', quantile(0.95, 'virtrigaud_vm_operations_duration_seconds', 'instance, provider_type, provider', create, hour)],
-        ], '95th percentile over an hour, until the creation ended. VirtrigaudSlowVMCreation fires above 600 s.', shares(300, 600) + host),
+          ['{{instance}} {{provider}} p95', chosen('instance_provider:virtrigaud_vm_creations_duration_seconds:p95_1h')],
+        ], '95th percentile over an hour, until the creation ended. VirtrigaudSlowVMCreation fires above %g s.' % t.slowCreation, shares(t.slowCreation / 2, t.slowCreation) + host + runbook('SlowVMCreation')),
         graph('Time to the first address', 's', 8, [
           ['{{provider_type}} p95', quantile(0.95, 'virtrigaud_ip_discovery_duration_seconds', 'provider_type')],
         ], '95th percentile.'),
@@ -147,15 +152,18 @@ local grafana = import 'grafana.libsonnet';
           ['{{kind}} {{outcome}}', rate('virtrigaud_manager_reconcile_total', 'kind, outcome')],
         ], 'A healthy virtual machine ends with requeue.'),
         graph('Duration of reconciles', 's', 8, [
-          ['{{kind}} p95', quantile(0.95, 'virtrigaud_manager_reconcile_duration_seconds', 'kind')],
-        ], '95th percentile.'),
+          ['{{kind}} p95', 'max by (kind) (%s)' % chosen('instance_kind:virtrigaud_manager_reconcile_duration_seconds:p95_5m')],
+        ], '95th percentile, on the slowest host.'),
         graph('Queue', 'none', 8, [
           ['{{instance}} {{kind}}', total('virtrigaud_queue_depth', 'instance, kind')],
-        ], 'VirtrigaudQueueBacklog fires above 100.', shares(50, 100) + host),
-        graph('Errors', 'ops', 12, [
+        ], 'VirtrigaudQueueBacklog fires above %g.' % t.queue, shares(t.queue / 2, t.queue) + host + runbook('QueueBacklog')),
+        graph('Errors', 'ops', 8, [
           ['{{instance}} {{component}} {{reason}}', rate('virtrigaud_errors_total', 'instance, component, reason') + ' > 0'],
         ], 'provider-resolve means that a provider or its hypervisor cannot be reached.', none + host),
-        table('Builds', 'none', 12, [
+        graph('Reconciles that reach no provider', 'percentunit', 8, [
+          ['{{instance}}', chosen('instance:virtrigaud_errors_unreachable_per_manager_reconcile:ratio_rate5m')],
+        ], 'VirtrigaudProviderUnreachable fires above %g%%.' % (100 * t.failures), shares(t.failures / 2, t.failures) + host + runbook('ProviderUnreachable')),
+        table('Builds', 'none', 8, [
           ['build', chosen('virtrigaud_build_info')],
         ], 'One row for each component that has reported its build.'),
       ]),
@@ -164,7 +172,7 @@ local grafana = import 'grafana.libsonnet';
           ['{{provider_type}} {{method}}', rate(rpc, 'provider_type, method')],
         ], ''),
         graph('Share of failed calls', 'percentunit', 8, [
-          ['{{instance}} {{provider_type}}', ratio(rpc, 'instance, provider_type', 'code!="OK"')],
+          ['{{instance}} {{provider_type}}', chosen('instance_provider_type:virtrigaud_provider_rpc_failures_per_provider_rpc_requests:ratio_rate5m')],
         ], '', shares(0.05, 0.1) + host),
         graph('Failed calls by code', 'ops', 8, [
           ['{{method}} {{code}}', rate(rpc, 'method, code', 'code!="OK"')],
@@ -179,6 +187,12 @@ local grafana = import 'grafana.libsonnet';
         graph('Breaker failures in an hour', 'none', 8, [
           ['{{instance}} {{provider}}', increase('virtrigaud_circuit_breaker_failures_total', 'instance, provider_type, provider')],
         ], '', host),
+      ]),
+      row('Objectives', [
+        graph('Burn of the budget of operations', 'none', 12, burns('{{instance}} {{provider}}', failures + '_per_vm_operations'),
+              'How many times as fast as allowed VM operations fail: %g%% may.' % (100 * t.budget), shares(t.slowBurn, t.fastBurn) + host + runbook('OperationsBudgetBurn')),
+        graph('Burn of the budget of slow calls', 'none', 12, burns('{{instance}} {{provider_type}}', slow),
+              'How many times as fast as allowed reading calls take longer than %g s: %g%% may.' % [t.slowCall, 100 * t.budget], shares(t.slowBurn, t.fastBurn) + host + runbook('LatencyBudgetBurn')),
       ]),
       row('vSphere and libvirt', [
         graph('vSphere API calls', 'ops', 6, [
@@ -206,7 +220,7 @@ local grafana = import 'grafana.libsonnet';
         ], 'virtrigaud-ctl rejects shows them.', host),
         graph('Age of the process', 's', 8, [
           ['{{instance}} {{component}} {{source}}', 'time() - max by (instance, component, source) (' + ofSource('virtrigaud_source_process_start_time_seconds') + ')'],
-        ], 'A crash loop shows as teeth.', host),
+        ], 'A crash loop shows as teeth.', host + runbook('SourceRestarts')),
         graph('CPU of sources', 'percentunit', 8, [
           ['{{instance}} {{component}} {{source}}', 'sum by (instance, component, source) (rate(' + ofSource('virtrigaud_source_process_cpu_seconds_total') + '[' + rateWindow + ']))'],
         ], '1: one core.', host),
@@ -218,7 +232,7 @@ local grafana = import 'grafana.libsonnet';
         ], '', host),
         graph('Events lost by clients in an hour', 'none', 8, [
           ['{{instance}} {{component}}', increase(self_ + 'client_lost_events_total', 'instance, component')],
-        ], '', host),
+        ], '', host + runbook('EventsLost')),
       ]),
     ],
 
@@ -229,7 +243,7 @@ local grafana = import 'grafana.libsonnet';
         ], ''),
         graph('Lines rejected in an hour', 'none', 8, [
           ['{{instance}} {{component}} {{reason}}', increase(self_ + 'events_rejected_total', 'instance, component, reason') + ' > 0 or ' + increase(self_ + 'events_rejected_total', 'instance, component')],
-        ], ''),
+        ], '', runbook('EventsRefused')),
         graph('Bytes of events', 'Bps', 8, [
           ['{{instance}}', rate(self_ + 'event_bytes_total', 'instance')],
         ], ''),
@@ -240,18 +254,18 @@ local grafana = import 'grafana.libsonnet';
         ], ''),
         graph('Use of the limits', 'percentunit', 8, [
           ['{{metric}}', 'max by (metric) (' + self_ + 'series{' + select + '} / ' + self_ + 'series_limit{' + select + '})'],
-        ], 'VirtrigaudSeriesLimitNear fires above 90%.', shares(0.75, 0.9)),
+        ], 'VirtrigaudSeriesLimitNear fires above %g%%.' % (100 * t.limitUse), shares(0.75, t.limitUse) + runbook('SeriesLimitNear')),
         graph('Folded, expired, not pre-created', 'ops', 8, [
           ['{{metric}} folded', rate(self_ + 'series_folded_total', 'metric')],
           ['{{metric}} expired', rate(self_ + 'series_expired_total', 'metric')],
           ['{{metric}} not pre-created', rate(self_ + 'precreate_skipped_total', 'metric')],
-        ], ''),
+        ], '', runbook('SeriesFolded')),
         timeline('Series stored', 'none', 6, [
           ['{{instance}}', chosen(self_ + 'state_ok')],
-        ], 'Whether all series are in the state file.', yes),
+        ], 'Whether all series are in the state file.', yes + runbook('StateNotSaved')),
         graph('State files set aside', 'none', 6, [
           ['{{instance}}', chosen(self_ + 'state_set_aside_total')],
-        ], 'Since the start of the exporter.', fewIsGood),
+        ], 'Since the start of the exporter.', fewIsGood + runbook('StateSetAside')),
         graph('Size of the state file', 'bytes', 6, [
           ['{{instance}}', chosen(self_ + 'state_bytes')],
         ], ''),
@@ -274,15 +288,17 @@ local grafana = import 'grafana.libsonnet';
           ['{{instance}} new', rate(self_ + 'connections_total', 'instance')],
           ['{{instance}} refused by the system', rate(self_ + 'accept_errors_total', 'instance')],
           ['{{instance}} replies dropped', rate(self_ + 'replies_dropped_total', 'instance')],
-          ['{{instance}} sockets lost', chosen(self_ + 'sockets_lost')],
-        ], 'No new client can connect to a lost socket.'),
+        ], ''),
+        graph('Sockets lost', 'none', 6, [
+          ['{{instance}}', chosen(self_ + 'sockets_lost')],
+        ], 'No new client can connect to a lost socket.', fewIsGood + runbook('SocketLost')),
         graph('HTTP requests rejected', 'ops', 6, [
           ['{{instance}} passwords', rate(self_ + 'http_auth_failures_total', 'instance')],
           ['{{instance}} TLS handshakes, {{reason}}', rate(self_ + 'tls_handshake_errors_total', 'instance, reason')],
         ], ''),
         timeline('Last reload successful', 'none', 6, [
           ['{{instance}}', chosen(self_ + 'config_last_reload_successful')],
-        ], '', yes),
+        ], '', yes + runbook('ReloadFailed')),
         graph('Time since the last reload', 's', 6, [
           ['{{instance}}', 'time() - ' + chosen(self_ + 'config_last_reload_timestamp_seconds')],
         ], ''),

@@ -54,6 +54,7 @@ function(config)
     gridPos: { w: width, h: height },
     fieldConfig: { defaults: defaults(kind, unit, looks), overrides: [] },
     options: options[kind],
+    links: if 'runbooks' in looks then looks.runbooks else [],
     targets: [
       {
         refId: std.char(std.codepoint('A') + i),

@@ -5,9 +5,25 @@ local fill = import 'fill.libsonnet';
   prometheusRules+:: {
     local failures = 'instance_provider:virtrigaud_vm_operations_failures',
     local slow = 'instance_provider_type:virtrigaud_provider_rpc_slow',
-    local reads = 'method=~"Validate|DescribeVM|TaskStatus|GetCapabilities"',
-    local q(text, window='') = std.strReplace(std.strReplace(std.strReplace(
-      fill(text, $._config), 'READS', reads), 'SLOW', slow), 'WINDOW', window),
+    local q(text) = fill(text, $._config),
+    // How much a counter rose in a window. One that went back by less than half continues: after a power cut it has a value
+    // of some seconds before, perhaps after a 0 that Prometheus puts where it was created. increase() would add its whole
+    // value. Such a series counts from its lowest value above 0, and one that began anew from its lowest value.
+    local rise(series, window) =
+      local step = if window == '6h' then '5m' else '1m';
+      std.join('\n', [
+        '(increase(%s[%s]) unless resets(%s[%s]) > 0)' % [series, window, series, window],
+        '  or (%s - min_over_time((%s > 0)[%s:%s]) and %s > 0.5 * max_over_time(%s[%s]))' % [series, series, window, step, series, series, window],
+        '  or %s - min_over_time(%s[%s])' % [series, series, window],
+      ]),
+    local sum(without, what, per='') =
+      'sum without (%s) (\n  %s\n)%s' % [without, std.strReplace(what, '\n', '\n  '), per],
+    local calls(le, window) = rise('virtrigaud_provider_rpc_latency_seconds_bucket{$of,method=~"Validate|DescribeVM|TaskStatus|GetCapabilities",le%s}' % le, window),
+    local operations(more, window) = rise('virtrigaud_vm_operations_total{$of%s}' % more, window),
+    local wrong = ',outcome=~"failure|error"',
+    local all = '="+Inf"',
+    local fast = '=~"%(slowCall)g([.]0)?"',
+    local changes = ',operation!="Describe"',
     groups+: [
       {
         name: 'virtrigaud.recording',
@@ -25,8 +41,9 @@ local fill = import 'fill.libsonnet';
           },
           {
             why:: |||
-              Share of VM operations that failed. Almost all operations of a quiet day are Describe: these detect a fault of
-              the whole provider, those of changes below detect faults of operations that change something.
+              Share of VM operations that failed: 0, not absent, when none is known to have failed. Almost all operations of
+              a quiet day are Describe: these detect a fault of the whole provider, those of changes below detect faults of
+              operations that change something.
             |||,
             record: 'instance:virtrigaud_vm_operations_failures_per_vm_operations:ratio_rate5m',
             expr: q(|||
@@ -36,7 +53,10 @@ local fill = import 'fill.libsonnet';
           },
           {
             record: 'instance_provider:virtrigaud_vm_operations_failures:rate5m',
-            expr: q('sum without (operation, outcome) (rate(virtrigaud_vm_operations_total{$of,outcome=~"failure|error"}[5m]))'),
+            expr: q(|||
+              sum without (operation, outcome) (rate(virtrigaud_vm_operations_total{$of,outcome=~"failure|error"}[5m]))
+                or 0 * instance_provider:virtrigaud_vm_operations:rate5m
+            |||),
           },
           {
             record: 'instance_provider:virtrigaud_vm_operations_failures_per_vm_operations:ratio_rate5m',
@@ -47,34 +67,16 @@ local fill = import 'fill.libsonnet';
           },
           {
             why:: |||
-              Changes of VMs and those that failed, over an hour because changes are rare. A counter that went back is not
-              always one that began anew: after a power cut it continues with a value of some seconds before. increase() would
-              add its whole value. Such a series counts from its lowest value of the hour instead.
+              Changes of VMs and those that failed, over an hour because changes are rare.
+              A counter that went back by less than half continues, as after a power cut, and counts from its lowest value above 0
+              (Prometheus may put a 0 where a series was created); one that began anew counts from its lowest value.
             |||,
             record: 'instance_provider:virtrigaud_vm_changes:increase1h',
-            expr: q(|||
-              sum without (operation, outcome) (
-                (
-                  increase(virtrigaud_vm_operations_total{$of,operation!="Describe"}[1h])
-                    unless resets(virtrigaud_vm_operations_total{$of,operation!="Describe"}[1h]) > 0
-                )
-                  or virtrigaud_vm_operations_total{$of,operation!="Describe"}
-                    - min_over_time(virtrigaud_vm_operations_total{$of,operation!="Describe"}[1h])
-              )
-            |||),
+            expr: q(sum('operation, outcome', operations(changes, '1h'))),
           },
           {
             record: 'instance_provider:virtrigaud_vm_changes_failures:increase1h',
-            expr: q(|||
-              sum without (operation, outcome) (
-                (
-                  increase(virtrigaud_vm_operations_total{$of,operation!="Describe",outcome=~"failure|error"}[1h])
-                    unless resets(virtrigaud_vm_operations_total{$of,operation!="Describe",outcome=~"failure|error"}[1h]) > 0
-                )
-                  or virtrigaud_vm_operations_total{$of,operation!="Describe",outcome=~"failure|error"}
-                    - min_over_time(virtrigaud_vm_operations_total{$of,operation!="Describe",outcome=~"failure|error"}[1h])
-              )
-            |||),
+            expr: q(sum('operation, outcome', operations(changes + wrong, '1h'))),
           },
           {
             record: 'instance_provider:virtrigaud_vm_changes_failures_per_vm_changes:ratio_increase1h',
@@ -110,16 +112,7 @@ local fill = import 'fill.libsonnet';
               percentile; how many were slow. `le` is "600" in text and "600.0" in OpenMetrics.
             |||,
             record: 'instance_provider_le:virtrigaud_vm_creations_duration_seconds_bucket:increase1h',
-            expr: q(|||
-              sum without (operation) (
-                (
-                  increase(virtrigaud_vm_operations_duration_seconds_bucket{$of,operation="Create"}[1h])
-                    unless resets(virtrigaud_vm_operations_duration_seconds_bucket{$of,operation="Create"}[1h]) > 0
-                )
-                  or virtrigaud_vm_operations_duration_seconds_bucket{$of,operation="Create"}
-                    - min_over_time(virtrigaud_vm_operations_duration_seconds_bucket{$of,operation="Create"}[1h])
-              )
-            |||),
+            expr: q(sum('operation', rise('virtrigaud_vm_operations_duration_seconds_bucket{$of,operation="Create"}', '1h'))),
           },
           {
             record: 'instance_provider:virtrigaud_vm_creations_duration_seconds:p95_1h',
@@ -138,7 +131,10 @@ local fill = import 'fill.libsonnet';
             |||,
             record: 'instance_provider_type:virtrigaud_provider_rpc_failures_per_provider_rpc_requests:ratio_rate5m',
             expr: q(|||
-              sum without (method, code) (rate(virtrigaud_provider_rpc_requests_total{$of,code!="OK"}[5m]))
+              (
+                sum without (method, code) (rate(virtrigaud_provider_rpc_requests_total{$of,code!="OK"}[5m]))
+                  or 0 * sum without (method, code) (rate(virtrigaud_provider_rpc_requests_total{$of}[5m]))
+              )
                 / (sum without (method, code) (rate(virtrigaud_provider_rpc_requests_total{$of}[5m])) > 0)
             |||),
           },
@@ -220,17 +216,17 @@ local fill = import 'fill.libsonnet';
           [
             {
               record: failures + ':rate1h',
-              expr: q('sum without (operation, outcome) (rate(virtrigaud_vm_operations_total{$of,outcome=~"failure|error"}[1h]))'),
+              expr: q(sum('operation, outcome', operations(wrong, '1h'), ' / 3600')),
             },
           ],
         ] + [
           [
             {
               record: '%s_per_vm_operations:ratio_rate%s' % [failures, window],
-              expr: q(|||
-                sum without (operation, outcome) (rate(virtrigaud_vm_operations_total{$of,outcome=~"failure|error"}[WINDOW]))
-                  / (sum without (operation, outcome) (rate(virtrigaud_vm_operations_total{$of}[WINDOW])) > 0)
-              |||, window),
+              expr: q('%s\n  / (%s > 0)' % [
+                sum('operation, outcome', operations(wrong, window)),
+                std.strReplace(sum('operation, outcome', operations('', window)), '\n', '\n  '),
+              ]),
             },
           ]
           // That of 5 minutes is recorded above.
@@ -238,21 +234,28 @@ local fill = import 'fill.libsonnet';
         ] + [
           [
             {
-              record: '%s:rate%s' % [slow, window],
-              expr: q(|||
-                sum without (method, le) (rate(virtrigaud_provider_rpc_latency_seconds_bucket{$of,READS,le="+Inf"}[WINDOW]))
-                  - sum without (method, le) (rate(virtrigaud_provider_rpc_latency_seconds_bucket{$of,READS,le=~"%(slowCall)g([.]0)?"}[WINDOW]))
-              |||, window),
+              record: '%s:rate%s' % [slow, window.name],
+              expr: q('(\n  %s\n    - %s\n) / %d' % [
+                std.strReplace(sum('method, le', calls(all, window.name)), '\n', '\n  '),
+                std.strReplace(sum('method, le', calls(fast, window.name)), '\n', '\n    '),
+                window.seconds,
+              ]),
             },
             {
-              record: '%s_per_provider_rpc_requests:ratio_rate%s' % [slow, window],
-              expr: q(|||
-                SLOW:rateWINDOW
-                  / (sum without (method, le) (rate(virtrigaud_provider_rpc_latency_seconds_bucket{$of,READS,le="+Inf"}[WINDOW])) > 0)
-              |||, window),
+              record: '%s_per_provider_rpc_requests:ratio_rate%s' % [slow, window.name],
+              expr: q('%s:rate%s\n  / (%s > 0)' % [
+                slow,
+                window.name,
+                std.strReplace(sum('method, le', calls(all, window.name), ' / %d' % window.seconds), '\n', '\n  '),
+              ]),
             },
           ]
-          for window in ['5m', '30m', '1h', '6h']
+          for window in [
+            { name: '5m', seconds: 300 },
+            { name: '30m', seconds: 1800 },
+            { name: '1h', seconds: 3600 },
+            { name: '6h', seconds: 21600 },
+          ]
         ]),
       },
     ],

@@ -3,30 +3,27 @@
 // std.manifestYamlDoc does not write.
 function(mixin)
   local c = mixin._config;
+  // Only strReplace(): the other functions for text are slow.
+  local end = '\u0000';
+  local trim(text) = std.strReplace(std.strReplace(text + end, '\n' + end, ''), end, '');
+  local lines(text, indent) = indent + std.strReplace(trim(text), '\n', '\n' + indent);
+  local quote(text) = '"' + std.strReplace(std.strReplace(text, '\\', '\\\\'), '"', '\\"') + '"';
   local comment(what, indent) =
-    if std.objectHasAll(what, 'why') then
-      std.join('', [indent + '# ' + line + '\n' for line in std.split(std.rstripChars(what.why, '\n'), '\n')])
-    else '';
-  // Text with a colon before a blank, or with a comment, must be quoted; text of several lines is a block.
-  local scalar(text, indent) =
-    local lines = std.split(std.rstripChars(text, '\n'), '\n');
-    if std.length(lines) > 1 then '|\n' + std.join('\n', [indent + '  ' + line for line in lines])
-    else if std.length(std.findSubstr(': ', text) + std.findSubstr(' #', text)) > 0 then std.escapeStringJson(text)
-    else lines[0];
+    if std.objectHasAll(what, 'why') then lines(what.why, indent + '# ') + '\n' else '';
   local labels(rule) =
     // The severity first, then what distinguishes alerts of one name.
     ['severity'] + [name for name in std.objectFields(rule.labels) if name != 'severity'];
   local rule(rule, indent) =
     comment(rule, indent) +
     indent + (if 'alert' in rule then '- alert: ' + rule.alert else '- record: ' + rule.record) + '\n' +
-    '%s  expr: %s\n' % [indent, scalar(rule.expr, indent + '  ')] +
+    '%s  expr: |\n%s\n' % [indent, lines(rule.expr, indent + '    ')] +
     (if 'for' in rule then '%s  for: %s\n' % [indent, rule['for']] else '') +
     (if 'labels' in rule then indent + '  labels:\n' + std.join('', [
-       '%s    %s: %s\n' % [indent, name, scalar(rule.labels[name], indent + '    ')]
+       '%s    %s: %s\n' % [indent, name, rule.labels[name]]
        for name in labels(rule)
      ]) else '') +
     (if 'annotations' in rule then indent + '  annotations:\n' + std.join('', [
-       '%s    %s: %s\n' % [indent, name, std.escapeStringJson(rule.annotations[name])]
+       '%s    %s: %s\n' % [indent, name, quote(rule.annotations[name])]
        for name in ['summary', 'description', 'runbook_url']
      ]) else '');
   local group(group, indent) =
@@ -35,8 +32,7 @@ function(mixin)
   // Without the last end of a line: jsonnet ends its output with one.
   local groups(indent) =
     local all = mixin.prometheusRules.groups + mixin.prometheusAlerts.groups;
-    local text = indent + 'groups:\n' + std.join('\n', [group(g, indent + '  ') for g in all]);
-    std.substr(text, 0, std.length(text) - 1);
+    trim(indent + 'groups:\n' + std.join('\n', [group(g, indent + '  ') for g in all]));
   local made = |||
     # SPDX-License-Identifier: Apache-2.0
     # Made from conf/mixin by `make mixin`: change it there.
