@@ -284,6 +284,7 @@ int config_read_tree(struct config *c, const struct yaml *y, struct errs *errs)
         {"catalog", SECTION},
         {"events", SECTION},
         {"web", SECTION},
+        {"admin", SECTION},
         {"state", SECTION},
         {"limits", SECTION},
         {"log", SECTION},
