@@ -149,7 +149,7 @@ static bool write_rejected(struct backend *b, struct admin_job *j)
         if (!more) {
             break;
         }
-        if (expected > 0 && j->rejected > expected + 1) {
+        if ((j->follows || expected > 0) && j->rejected > expected + 1) {
             write_missed(j, j->rejected - expected - 1);
         }
         struct status_view_rejection row = backend_rejection(catalog, &e);
@@ -176,6 +176,7 @@ static bool step_rejects(struct backend *b, struct admin_job *j)
         write_missed(j, unlisted - j->unlisted);
     }
     j->unlisted = unlisted;
+    j->follows = true;
     j->state = ADMIN_JOB_FOLLOWS;
     return false;
 }
@@ -495,6 +496,7 @@ void admin_job_begin(struct admin_job *j, struct backend *b)
     j->metric = 0;
     j->slot = j->end = j->source = 0;
     j->rejected = j->done = 0;
+    j->follows = false;
     j->owner = (struct owner){0};
     j->unlisted = backend_unlisted(b);
     j->state = ADMIN_JOB_RUNS;

@@ -42,6 +42,7 @@ struct admin_job {
     uint32_t end;       // of the metric, when its turn came
     uint32_t source;    // the next one, for sources_next
     uint64_t rejected;  // number of the next one, for log_rejects_next
+    bool follows;       // those that it began with were shown: each later one is, or is counted
     uint64_t unlisted;  // lines that were rejected and in no row, so far
     uint64_t done;      // series, or sources, that were shown or removed
     struct match match; // of the metric's series
