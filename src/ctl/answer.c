@@ -139,10 +139,10 @@ int answer_read(struct answer *a)
         if (n == 0) {
             return -ECONNRESET;
         }
-        if (n < 0 && errno != EINTR) {
+        if (n < 0) {
             return errno == EAGAIN ? -ETIMEDOUT : -errno;
         }
-        a->in.len += n > 0 ? (size_t)n : 0;
+        a->in.len += (size_t)n;
     }
 }
 

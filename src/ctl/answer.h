@@ -40,7 +40,7 @@ int answer_ask(struct answer *a, struct buf *request);
 // Waits for the next line without an end, instead of for timeout_ms.
 void answer_be_patient(struct answer *a);
 // Reads the next line. Returns 0 with `row` and `line`; -ETIMEDOUT; -ECONNRESET when the daemon has closed the connection;
-// -EBADMSG when the line is no JSON object; or another -errno.
+// -EBADMSG when the line is no JSON object; -EINTR after a signal, and then it can be called again; or another -errno.
 int answer_read(struct answer *a);
 
 // What of the row has the key, if that is its only or first one; else NULL.

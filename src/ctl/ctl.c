@@ -65,6 +65,12 @@ static int report_unreached(struct ctl *c, int error)
     return CTL_UNREACHED;
 }
 
+static int report_unwritten(FILE *err, int error)
+{
+    fprintf(err, "virtrigaud-ctl: cannot write the output: %s\n", strerror(-error));
+    return CTL_REFUSED;
+}
+
 // The daemon's own word. One that does not know the command is older, and one that counts lines is no admin socket.
 static int report_error(struct ctl *c)
 {
@@ -192,6 +198,9 @@ static int run_command(struct ctl *c)
 {
     for (;;) {
         int rc = answer_read(&c->answer);
+        if (rc == -EINTR) {
+            continue; // it was stopped and goes on
+        }
         if (rc < 0) {
             return report_unreached(c, rc);
         }
@@ -212,8 +221,7 @@ static int run_command(struct ctl *c)
             rc = -errno;
         }
         if (rc < 0) {
-            fprintf(c->err, "virtrigaud-ctl: cannot write the output: %s\n", strerror(-rc));
-            return CTL_REFUSED;
+            return report_unwritten(c->err, rc);
         }
         if (end != NULL) {
             return CTL_DONE;
@@ -224,6 +232,9 @@ static int run_command(struct ctl *c)
 static int run_top(struct ctl *c)
 {
     int rc = top_run(&c->answer, c->command, c->out);
+    if (rc < 0 && ferror(c->out)) {
+        return report_unwritten(c->err, rc);
+    }
     return rc < 0 ? report_unreached(c, rc) : rc > 0 ? report_error(c) : CTL_DONE;
 }
 
@@ -255,7 +266,7 @@ int ctl_run(int argc, char **argv, FILE *out, FILE *err)
         fputs(o.kind == COMMAND_HELP ? command_help
                                      : "virtrigaud-ctl " VE_VERSION " (revision " VE_REVISION ")\n",
               out);
-        return fflush(out) == EOF ? CTL_REFUSED : CTL_DONE;
+        return fflush(out) == EOF ? report_unwritten(err, -errno) : CTL_DONE;
     }
     struct ctl c = {.command = &o, .answer = ANSWER_NONE, .out = out, .err = err};
     c.sources = json_array();

@@ -40,6 +40,7 @@ struct mover {
 struct top {
     struct reading last;
     struct reading now;
+    struct buf row; // the status as the daemon wrote it
     bool terminal;
     unsigned lines;   // of the terminal
     unsigned columns; // likewise
@@ -54,11 +55,15 @@ static void on_signal(int number)
 
 // ---- Reading
 
-// Reads rows up to the end of an answer; those of the kind are kept. Returns 0, 1: an error, or -errno.
-static int read_rows(struct answer *a, const char *kind, json_t *rows)
+// Reads rows up to the end of an answer; those of the kind are kept, the last one also as text, unless `text` is NULL.
+// Returns 0, 1: an error, or -errno.
+static int read_rows(struct answer *a, const char *kind, json_t *rows, struct buf *text)
 {
     for (;;) {
         int rc = answer_read(a);
+        if (rc == -EINTR && !interrupted) {
+            continue; // the terminal has another size
+        }
         if (rc < 0) {
             return rc;
         }
@@ -72,16 +77,21 @@ static int read_rows(struct answer *a, const char *kind, json_t *rows)
         if (row != NULL && json_array_append(rows, row) < 0) {
             return -ENOMEM;
         }
+        if (row != NULL && text != NULL) {
+            buf_clear(text);
+            buf_str(text, a->line);
+        }
     }
 }
 
-static int ask(struct answer *a, const char *command, const char *kind, json_t *rows)
+static int ask(struct answer *a, const char *command, const char *kind, json_t *rows,
+               struct buf *text)
 {
     struct buf request = BUF_INIT;
     buf_str(&request, command);
     int rc = answer_ask(a, &request);
     buf_free(&request);
-    return rc < 0 ? rc : read_rows(a, kind, rows);
+    return rc < 0 ? rc : read_rows(a, kind, rows, text);
 }
 
 static void drop(struct reading *r)
@@ -95,9 +105,10 @@ static int take(struct answer *a, struct top *t)
 {
     json_t *status = json_array();
     json_t *sources = json_array();
-    int rc =
-        status == NULL || sources == NULL ? -ENOMEM : ask(a, "{\"status\":{}}", "status", status);
-    rc = rc == 0 ? ask(a, "{\"sources\":{}}", "source", sources) : rc;
+    int rc = status == NULL || sources == NULL
+                 ? -ENOMEM
+                 : ask(a, "{\"status\":{}}", "status", status, &t->row);
+    rc = rc == 0 ? ask(a, "{\"sources\":{}}", "source", sources, NULL) : rc;
     if (rc == 0) {
         drop(&t->last);
         t->last = t->now;
@@ -299,6 +310,13 @@ static void write_screen(const struct top *t, struct buf *text, FILE *out)
     fputs(screen_rest, out);
 }
 
+// Also what was written before, for which there may be nothing left to flush.
+static int flush(FILE *out)
+{
+    bool ok = fflush(out) == 0 && !ferror(out);
+    return ok ? 0 : errno != 0 ? -errno : -EIO;
+}
+
 static int draw(struct top *t, FILE *out)
 {
     struct buf text = BUF_INIT;
@@ -326,7 +344,7 @@ static int draw(struct top *t, FILE *out)
         fwrite(text.p, 1, text.len, out);
     }
     buf_free(&text);
-    return fflush(out) == EOF ? -errno : rc;
+    return rc < 0 ? rc : flush(out);
 }
 
 // Until the time is up or the terminal has another size. Returns whether to go on.
@@ -377,10 +395,9 @@ static int run(struct answer *a, const struct command *o, struct top *t, FILE *o
     for (uint64_t i = 0; rc == 0 && i < count && wait_for_next(t, o->interval_ms); i++) {
         rc = take(a, t);
         if (rc == 0 && o->json) {
-            char *text = json_dumps(t->now.status, JSON_COMPACT | JSON_ENSURE_ASCII);
-            fprintf(out, "%s\n", text != NULL ? text : "");
-            rc = text == NULL ? -ENOMEM : fflush(out) == EOF ? -errno : 0;
-            free(text);
+            buf_char(&t->row, '\n');
+            fwrite(t->row.p, 1, t->row.len, out);
+            rc = t->row.failed ? -ENOMEM : flush(out);
         } else if (rc == 0) {
             rc = draw(t, out);
         }
@@ -408,7 +425,8 @@ int top_run(struct answer *a, const struct command *o, FILE *out)
     int rc = run(a, o, &t, out);
     if (t.terminal) {
         fputs(screen_end, out);
-        fflush(out);
+        int end = flush(out);
+        rc = rc == 0 ? end : rc;
     }
     if (keys) {
         tcsetattr(STDIN_FILENO, TCSANOW, &before);
@@ -416,5 +434,6 @@ int top_run(struct answer *a, const struct command *o, FILE *out)
     restore_signals(old);
     drop(&t.last);
     drop(&t.now);
+    buf_free(&t.row);
     return interrupted && rc == -EINTR ? 0 : rc;
 }
