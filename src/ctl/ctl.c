@@ -83,7 +83,11 @@ static int report_error(struct ctl *c)
         fprintf(c->out, "%s\n", c->answer.line);
     }
     buf_clear(&c->text);
-    view_text(&c->text, row, "detail");
+    if (c->command->kind == COMMAND_RELOAD) {
+        view_lines(&c->text, row, "detail");
+    } else {
+        view_text(&c->text, row, "detail");
+    }
     const char *detail = buf_string(&c->text);
     if (strcmp(kind, "unknown_command") == 0 || strcmp(kind, "bad_request") == 0) {
         fprintf(c->err, "virtrigaud-ctl: the exporter is of another version: %s\n",
@@ -183,7 +187,7 @@ static void show_end(struct ctl *c, const json_t *end)
         buf_char(&c->text, '\n');
         break;
     case COMMAND_RELOAD:
-        view_text(&c->text, end, "detail");
+        view_lines(&c->text, end, "detail");
         buf_char(&c->text, '\n');
         break;
     default:

@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <string.h>
 
 double view_number(const json_t *object, const char *key)
 {
@@ -29,6 +30,17 @@ void view_text(struct buf *out, const json_t *object, const char *key)
     const json_t *text = json_object_get(object, key);
     if (json_is_string(text)) {
         show_text(out, json_string_value(text), json_string_length(text));
+    }
+}
+
+void view_lines(struct buf *out, const json_t *object, const char *key)
+{
+    const char *text = view_string(object, key);
+    while (text[0] != '\0') {
+        const char *lf = strchrnul(text, '\n');
+        show_text(out, text, (size_t)(lf - text));
+        text = lf[0] == '\n' ? lf + 1 : lf;
+        buf_str(out, text[0] != '\0' ? "\n" : "");
     }
 }
 
@@ -271,6 +283,9 @@ static double quantile(const json_t *buckets, double share)
     double all = n > 0 ? view_number(json_array_get(buckets, n - 1), "count") : 0;
     double before = 0;
     double from = 0;
+    if (!(all > 0)) {
+        return NAN;
+    }
     for (size_t i = 0; i < n; i++) {
         const json_t *bucket = json_array_get(buckets, i);
         const json_t *le = json_object_get(bucket, "le");
@@ -279,7 +294,7 @@ static double quantile(const json_t *buckets, double share)
         if (!json_is_number(le)) {
             return from; // above all bounds
         }
-        if (all > 0 && count >= share * all) {
+        if (count >= share * all) {
             from = i == 0 && to <= 0 ? to : from;
             return count > before ? from + (to - from) * (share * all - before) / (count - before)
                                   : to;

@@ -18,6 +18,8 @@ const char *view_string(const json_t *object, const char *key);
 bool view_is_true(const json_t *object, const char *key);
 // The member as text for a terminal.
 void view_text(struct buf *out, const json_t *object, const char *key);
+// The same of one with several lines, without the LF of the last one.
+void view_lines(struct buf *out, const json_t *object, const char *key);
 
 // "up", "silent" (connected, and it does not keep its interval) or "gone".
 const char *view_source_state(const json_t *source);
