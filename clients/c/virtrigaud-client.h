@@ -136,9 +136,9 @@ void virtrigaud_event(struct virtrigaud_client *client, const char *event,
 void virtrigaud_event_value(struct virtrigaud_client *client, const char *event,
                             const struct virtrigaud_label *labels, size_t n, double value);
 
-/* The same with an exemplar, such as {"trace_id", "..."}: n_exemplar labels of at most 128 characters together. Of the
- * observations that are sent together, the newest one with an exemplar keeps it. An exemplar that the daemon would reject is
- * left out, and a message says so. */
+/* The same with an exemplar, such as {"trace_id", "..."}: n_exemplar labels, at most 64 with different names and 128
+ * characters together. Of the observations that are sent together, the newest one with an exemplar keeps it. An exemplar that
+ * the daemon would reject is left out, and a message says so. */
 void virtrigaud_observe_with_exemplar(struct virtrigaud_client *client, const char *metric,
                                       const struct virtrigaud_label *labels, size_t n, double value,
                                       const struct virtrigaud_label *exemplar, size_t n_exemplar);
@@ -148,7 +148,8 @@ void virtrigaud_event_with_exemplar(struct virtrigaud_client *client, const char
 
 /* Something is gone for good, such as a provider: what waits is sent, and then the daemon removes the series of this client
  * with all these labels, at most 16. Gauges with them begin at 0 again and are not sent before they are set. What is recorded
- * for other series with them before that is removed, too. */
+ * for other series with them before that is removed, too. A label that only config.labels gives is matched by the daemon, but
+ * gauges without it in their calls are sent again on the next connection. */
 void virtrigaud_forget(struct virtrigaud_client *client, const struct virtrigaud_label *labels,
                        size_t n);
 

@@ -64,6 +64,27 @@ START_TEST(observations_are_in_their_order)
 }
 END_TEST
 
+START_TEST(an_exemplar_with_too_many_labels_is_left_out)
+{
+    enum { MANY = 128 };
+    struct virtrigaud_client *c = virtrigaud_new();
+    struct virtrigaud_label many[MANY];
+    char names[MANY][4];
+    double values[4] = {-1, -1, -1, -1};
+    for (int i = 0; i < MANY; i++) {
+        snprintf(names[i], sizeof names[i], "%c%c", 'a' + i % 26, 'a' + i / 26);
+        many[i] = (struct virtrigaud_label){names[i], ""};
+    }
+    virtrigaud_observe_with_exemplar(c, "h", labels, 2, 1, many, 64);
+    virtrigaud_observe_with_exemplar(c, "h", labels, 2, 2, many, 65);
+    virtrigaud_observe_with_exemplar(c, "h", labels, 2, 3, many, MANY);
+    // One with an exemplar would be last.
+    ck_assert_uint_eq(virtrigaud_recorded_values(c, "h", labels, 2, values, 4), 3);
+    ck_assert(values[0] == 2 && values[1] == 3 && values[2] == 1);
+    virtrigaud_free(c);
+}
+END_TEST
+
 START_TEST(a_reset_leaves_nothing)
 {
     struct virtrigaud_client *c = virtrigaud_new();
@@ -109,5 +130,5 @@ START_TEST(a_client_that_is_started_is_no_recorder)
 END_TEST
 
 UNIT_MAIN("recorder", what_was_recorded_is_found_by_name_and_labels,
-          observations_are_in_their_order, a_reset_leaves_nothing,
-          a_client_that_is_started_is_no_recorder)
+          observations_are_in_their_order, an_exemplar_with_too_many_labels_is_left_out,
+          a_reset_leaves_nothing, a_client_that_is_started_is_no_recorder)

@@ -127,6 +127,8 @@ START_TEST(an_exemplar_is_one_that_the_daemon_takes)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         ck_assert_int_eq(wire_exemplar(out, sizeof out, &bad[i], 1, 0), -EINVAL);
     }
+    labels[1].name = "trace_id";
+    ck_assert_int_eq(wire_exemplar(out, sizeof out, labels, 2, 0), -EINVAL);
     ck_assert_int_eq(wire_exemplar(out, sizeof out, labels, 0, 0), -EINVAL);
     ck_assert_int_eq(wire_exemplar(out, sizeof out, NULL, 1, 0), -EINVAL);
 }

@@ -148,7 +148,8 @@ void virtrigaud_series_observe_with_exemplar(struct virtrigaud_series *x, double
 {
     struct wire_label copies[RECORD_LABELS_MAX];
     if (x != NULL) {
-        const struct wire_label *labels = record_labels(copies, exemplar, n);
+        bool too_many = n > RECORD_LABELS_MAX; // left out, as one without labels
+        const struct wire_label *labels = too_many ? NULL : record_labels(copies, exemplar, n);
         store_observe_with_exemplar(x, value, labels, n);
     }
 }

@@ -239,6 +239,14 @@ static size_t characters(const char *s)
     return n;
 }
 
+static bool has_name(const struct wire_label *labels, size_t n, const char *name)
+{
+    while (n > 0 && strcmp(labels[n - 1].name, name) != 0) {
+        n--;
+    }
+    return n > 0;
+}
+
 int wire_exemplar(char *out, size_t size, const struct wire_label *labels, size_t n, uint64_t ms)
 {
     struct out t = {.p = out, .size = size};
@@ -248,7 +256,8 @@ int wire_exemplar(char *out, size_t size, const struct wire_label *labels, size_
         return -EINVAL;
     }
     for (size_t i = 0; i < n; i++) {
-        if (labels[i].name == NULL || labels[i].value == NULL || !is_label_name(labels[i].name)) {
+        if (labels[i].name == NULL || labels[i].value == NULL || !is_label_name(labels[i].name) ||
+            has_name(labels, i, labels[i].name)) {
             return -EINVAL;
         }
         length += characters(labels[i].name) + characters(labels[i].value);
