@@ -81,11 +81,11 @@ type refusal struct {
 	reason, detail, line string
 }
 
-// add keeps a call whose value can be none until the client tells it.
-func (r *refusals) add(reason string, s *series) {
+// add keeps a call of which something was left out until the client tells it.
+func (r *refusals) add(reason, detail string, s *series) {
 	r.mu.Lock()
 	if len(r.wait) < keptRefusals {
-		r.wait = append(r.wait, refusal{"invalid", reason, "the call was left out", string(s.prefix) + "}"})
+		r.wait = append(r.wait, refusal{"invalid", reason, detail, string(s.prefix) + "}"})
 	} else {
 		r.silent++
 	}

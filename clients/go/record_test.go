@@ -102,6 +102,22 @@ func TestExemplarsGoWithTheNewestValue(t *testing.T) {
 	}
 }
 
+func TestExemplarsThatWouldBeRejectedAreLeftOut(t *testing.T) {
+	set := virtrigaud.NewSet()
+	durations := set.Histogram("h")
+	for i, bad := range []map[string]string{nil, {}, {"trace_id": strings.Repeat("x", 121)}, {"trace-id": "x"}, {"": "x"}, {"0": "x"},
+		{"x": "\xff"}, {"x": "\x00"}, {"é": "x"}} {
+		durations.ObserveWithExemplar(float64(i), bad)
+	}
+	if found := lines(set); len(found) != 1 || found[0] != `{"metric":"h","values":[0,1,2,3,4,5,6,7,8]}` {
+		t.Errorf("there is %s", found)
+	}
+	durations.ObserveWithExemplar(1, map[string]string{"trace_id": strings.Repeat("é", 112), "_0": "", "B": "12345"})
+	if found := lines(set); len(found) != 1 || !strings.Contains(found[0], `"exemplar":{"labels":{"B":"12345","_0":"","trace_id":"é`) {
+		t.Errorf("there is %s", found)
+	}
+}
+
 func TestTimersTakeTheOutcomeAtTheEnd(t *testing.T) {
 	set := virtrigaud.NewSet()
 	operations := set.Event("vm_operation", "a", "b", "c", "d", "e", "f")

@@ -184,6 +184,14 @@ func (s *series) observeExemplar(v float64, labels map[string]string) {
 		s.refuse(v)
 		return
 	}
+	if !isExemplar(labels) {
+		if len(labels) > 0 {
+			s.set.refusals.add("bad_exemplar", "the exemplar was left out", s)
+			s.set.queue.wake()
+		}
+		s.observe(v)
+		return
+	}
 	text := spellExemplar(labels, time.Now())
 	set := s.set
 	if s = s.lock(); s == nil {
@@ -223,7 +231,7 @@ func (s *series) refuse(v float64) {
 	if isFinite(v) {
 		reason = "negative_counter"
 	}
-	s.set.refusals.add(reason, s)
+	s.set.refusals.add(reason, "the call was left out", s)
 	s.set.queue.wake()
 }
 

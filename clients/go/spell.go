@@ -6,10 +6,15 @@ import (
 	"math"
 	"sort"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
-const hexDigits = "0123456789abcdef"
+const (
+	hexDigits          = "0123456789abcdef"
+	exemplarCharacters = 128 // of its names and values
+)
 
 // appendText spells a JSON string. Bytes that are no UTF-8 stay as they are: the daemon refuses them by their reason.
 func appendText(text []byte, s string) []byte {
@@ -86,6 +91,29 @@ func (v *vec) spell(values []string) []byte {
 		text = append(text, '}')
 	}
 	return text
+}
+
+// isExemplar says whether the daemon takes an exemplar with these labels.
+func isExemplar(labels map[string]string) bool {
+	characters := 0
+	for name, value := range labels {
+		if !isLabelName(name) || !utf8.ValidString(value) || strings.IndexByte(value, 0) >= 0 {
+			return false
+		}
+		characters += len(name) + utf8.RuneCountInString(value)
+	}
+	return len(labels) > 0 && characters <= exemplarCharacters
+}
+
+func isLabelName(name string) bool {
+	for i := 0; i < len(name); i++ {
+		c := name[i]
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z' || c == '_'
+		if !letter && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return name != ""
 }
 
 func spellExemplar(labels map[string]string, now time.Time) []byte {
