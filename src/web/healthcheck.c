@@ -169,15 +169,18 @@ int healthcheck_ask(const char *const *addresses, size_t n, const struct webconf
             return rc;
         }
     }
+    uint64_t end_ms = clock_mono_ms() + wait_ms;
     struct asking a = {.certificate_required =
                            tls != NULL && (conf->tls.client_auth == WEBCONF_CLIENT_REQUIRE ||
                                            conf->tls.client_auth == WEBCONF_CLIENT_VERIFY),
-                       .until_ms = clock_mono_ms() + wait_ms,
                        .said = said};
     int rc = -EDESTADDRREQ;
     for (size_t i = 0; i < n && rc != 0 && rc != -EAGAIN; i++) {
         buf_str(said, i > 0 ? "; " : "");
         a.address = addresses[i];
+        // One that does not answer leaves its share of the time to the others.
+        uint64_t now_ms = clock_mono_ms();
+        a.until_ms = now_ms < end_ms ? now_ms + (end_ms - now_ms) / (n - i) : end_ms;
         rc = ask(&a, tls);
     }
     tls_unref(tls);
