@@ -96,6 +96,8 @@ static void add_sources_sentence(struct buf *out, const json_t *status)
     double all = (double)n + view_number(status, "sources_left_out");
     if (n == 0) {
         buf_str(out, "No source is known");
+    } else if (all > (double)n) {
+        buf_addf(out, "At least %zu of %.0f sources are down", down, all);
     } else if (down == 0) {
         buf_addf(out, "%s %.0f %s up", n == 1 ? "The" : "All", all,
                  n == 1 ? "source is" : "sources are");
