@@ -432,7 +432,7 @@ static int put_defaults(struct config *c)
 // systemd names a directory for what shall last (StateDirectory=) and one for sockets (RuntimeDirectory=), or several, of
 // which the first counts.
 static int put_default(struct config *c, enum config_setting setting, const char *variable,
-                       const char *file)
+                       const char *file, struct errs *errs)
 {
     const char *dirs = getenv(variable);
     if (c->origins[setting].set_by != CONFIG_BY_DEFAULT || dirs == NULL || dirs[0] != '/') {
@@ -444,6 +444,13 @@ static int put_default(struct config *c, enum config_setting setting, const char
     const char *text = buf_string(&path);
     int r = text == NULL ? -ENOMEM : setting_put(&settings_table[setting], c, text);
     buf_free(&path);
+    if (r == -EINVAL) {
+        char what[128];
+        snprintf(what, sizeof what, "its default, $%s%s, is not a path that can be used; set it",
+                 variable, file);
+        complain(c, setting, errs, what);
+        r = 0;
+    }
     return r;
 }
 
@@ -480,8 +487,8 @@ static int fill(struct config *c, struct errs *errs)
     }
     // A file whose name was rejected is not looked for.
     r = c->config_file != NULL ? config_read(c, errs) : 0;
-    r = r == 0 ? put_default(c, SETTING_state_file, "STATE_DIRECTORY", "/series.state") : r;
-    r = r == 0 ? put_default(c, SETTING_admin_socket, "RUNTIME_DIRECTORY", "/admin.sock") : r;
+    r = r == 0 ? put_default(c, SETTING_state_file, "STATE_DIRECTORY", "/series.state", errs) : r;
+    r = r == 0 ? put_default(c, SETTING_admin_socket, "RUNTIME_DIRECTORY", "/admin.sock", errs) : r;
     if (r == 0) {
         check_telemetry_path(c, errs);
         check_sockets(c, errs);
