@@ -3,8 +3,8 @@
 // Calls measures what a call of clients/go takes beside client_golang, in one process:
 //
 //	calls                            each kind of call, one JSON object a line: name, ns, allocations
-//	calls pace SOCKET SECONDS RATE   CPU nanoseconds of this process for an event of an RPC, at RATE events a second that a client
-//	                                 sends to SOCKET; with "" as SOCKET those of the loop alone
+//	calls pace WHAT SECONDS RATE     CPU nanoseconds of this process for an event of an RPC, at RATE events a second that a client
+//	                                 sends to the socket WHAT, or that client_golang counts, or, with "loop", of the loop alone
 package main
 
 import (
@@ -90,10 +90,14 @@ func ours() {
 	})
 }
 
+func theirRPC() (*prometheus.CounterVec, *prometheus.HistogramVec) {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "c"}, []string{"provider_type", "method", "code"}),
+		prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "h",
+			Buckets: []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300}}, []string{"provider_type", "method"})
+}
+
 func theirs() {
-	requests := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "c"}, []string{"provider_type", "method", "code"})
-	latency := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "h",
-		Buckets: []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300}}, []string{"provider_type", "method"})
+	requests, latency := theirRPC()
 	failures := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "e"}, []string{"reason", "component"})
 	measure("client_golang: rpc, label values", func(n int) {
 		for i := 0; i < n; i++ {
@@ -121,15 +125,23 @@ func cpu() time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// pace has ten methods and four providers' types, so that there are forty series.
-func pace(socket string, seconds, rate int) {
+// pace has ten methods and four providers' types, of which twenty pairs come up. Each event comes with others, every 20 ms.
+func pace(what string, seconds, rate int) {
 	set := virtrigaud.NewSet()
 	rpc := set.Event("rpc", "provider_type", "method", "code")
+	record := func(seconds float64, provider, method string) { rpc.Observe(seconds, provider, method, "OK") }
 	var client *virtrigaud.Client
-	if socket == "" {
+	switch what {
+	case "loop":
 		set.Disable()
-	} else {
-		client = virtrigaud.New(set, virtrigaud.Config{Component: "manager", Instance: "bench", Path: socket})
+	case "client_golang":
+		requests, latency := theirRPC()
+		record = func(seconds float64, provider, method string) {
+			requests.WithLabelValues(provider, method, "OK").Inc()
+			latency.WithLabelValues(provider, method).Observe(seconds)
+		}
+	default:
+		client = virtrigaud.New(set, virtrigaud.Config{Component: "manager", Instance: "bench", Path: what})
 		_ = client.Flush(context.Background())
 	}
 	types := []string{"vsphere", "libvirt", "proxmox", "mock"}
@@ -137,7 +149,7 @@ func pace(socket string, seconds, rate int) {
 	begin, before, n := time.Now(), cpu(), 0
 	for time.Since(begin) < time.Duration(seconds)*time.Second {
 		for due := int(time.Since(begin).Seconds() * float64(rate)); n < due; n++ {
-			rpc.Observe(time.Duration(n%1000*137123).Seconds(), types[n%4], methods[n%10], "OK")
+			record(time.Duration(n%1000*137123).Seconds(), types[n%4], methods[n%10])
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
