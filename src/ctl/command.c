@@ -4,6 +4,7 @@
 #include "base/json_writer.h"
 #include "base/num.h"
 #include "base/text.h"
+#include "ctl/show.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -97,9 +98,14 @@ __attribute__((format(printf, 2, 3))) static int usage(FILE *err, const char *fm
 
 static int usage_word(FILE *err, const char *what, const char *word)
 {
-    char shown[TEXT_SHOWN];
-    text_show(shown, word);
-    return usage(err, "%s: %s", what, shown);
+    char cut[TEXT_SHOWN];
+    struct buf shown = BUF_INIT;
+    text_show(cut, word);
+    show_string(&shown, cut);
+    const char *text = buf_string(&shown);
+    int r = usage(err, "%s: %s", what, text != NULL ? text : "");
+    buf_free(&shown);
+    return r;
 }
 
 static int set_ms(unsigned *ret, const char *text, FILE *err)

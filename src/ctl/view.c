@@ -352,6 +352,8 @@ void view_series(struct buf *out, const char *metric, const json_t *series)
 
 // ---- Rejected lines
 
+enum { TEXT_KEPT = 256 }; // bytes of a line that the exporter keeps; as JSON they may be more
+
 void view_rejected(struct buf *out, const json_t *line)
 {
     show_time(out, view_number(line, "time"));
@@ -374,7 +376,7 @@ void view_rejected(struct buf *out, const json_t *line)
     if (json_is_string(text)) {
         buf_str(out, "  ");
         show_text(out, json_string_value(text), json_string_length(text));
-        if (view_number(line, "bytes") > (double)json_string_length(text)) {
+        if (view_number(line, "bytes") > TEXT_KEPT) {
             buf_addf(out, "... (%.0f bytes)", view_number(line, "bytes"));
         }
         buf_char(out, '\n');
