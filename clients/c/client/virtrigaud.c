@@ -238,13 +238,16 @@ static bool fill(struct virtrigaud_client *c, uint64_t now)
 {
     const struct forget *forget = forgets_first(&c->store);
     bool waits = store_has_waiting(&c->store);
-    c->flush_marked = c->flush_wanted;
-    c->batch->drained = c->batch->drained || !waits;
+    if (!waits) {
+        c->flush_marked = c->flush_wanted;
+        c->batch->drained = true;
+    }
     if (forget != NULL && c->batch->drained && (c->forget_marked || !waits)) {
         link_forget(c->link, forget->line, forget->len);
         return true;
     }
     if (fill_due(c, now) <= now) {
+        c->flush_marked = c->flush_wanted;
         c->forget_marked = forget != NULL;
         batch_fill(c->batch);
         c->next_fill = c->batch->drained ? now + FLUSH_EVERY_MS : now;
