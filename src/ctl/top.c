@@ -122,16 +122,26 @@ static int take(struct answer *a, struct top *t)
 
 // ---- The parts of the view
 
-static const json_t *find_before(const json_t *sources, const json_t *row, size_t at)
+// Of a source in an index. Only an instance may have slashes.
+static const char *source_key(struct buf *key, const json_t *row)
 {
-    for (size_t k = 0, n = json_array_size(sources); k < n; k++) {
-        const json_t *other = json_array_get(sources, (at + k) % n); // it mostly keeps its place
-        if (strcmp(view_string(other, "component"), view_string(row, "component")) == 0 &&
-            strcmp(view_string(other, "instance"), view_string(row, "instance")) == 0) {
-            return other;
-        }
+    buf_clear(key);
+    buf_addf(key, "%s/%s", view_string(row, "component"), view_string(row, "instance"));
+    const char *text = buf_string(key);
+    return text != NULL ? text : "";
+}
+
+// The rows by source, so that thousands of sources are found at once. NULL: no memory.
+static json_t *index_sources(const json_t *sources)
+{
+    json_t *index = json_object();
+    struct buf key = BUF_INIT;
+    for (size_t i = 0, n = json_array_size(sources); index != NULL && i < n; i++) {
+        json_object_set(index, source_key(&key, json_array_get(sources, i)),
+                        json_array_get(sources, i));
     }
-    return NULL;
+    buf_free(&key);
+    return index;
 }
 
 static double rate(const struct top *t, const json_t *row, const json_t *before, const char *key)
@@ -176,11 +186,13 @@ static void add_sources(struct buf *out, const struct top *t, size_t most)
                                         ">APPLIED", ">REJECTED", NULL};
     size_t n = json_array_size(t->now.sources);
     struct mover *movers = calloc(n + 1, sizeof *movers);
+    json_t *last = index_sources(t->last.sources);
+    struct buf key = BUF_INIT;
     struct show_table table;
     show_table_begin(&table, heads);
     for (size_t i = 0; movers != NULL && i < n; i++) {
         const json_t *row = json_array_get(t->now.sources, i);
-        const json_t *before = find_before(t->last.sources, row, i);
+        const json_t *before = json_object_get(last, source_key(&key, row));
         movers[i] =
             (struct mover){row, rate(t, row, before, "applied"), rate(t, row, before, "refused")};
     }
@@ -197,6 +209,8 @@ static void add_sources(struct buf *out, const struct top *t, size_t most)
     }
     show_table_end(&table, out);
     add_left_out(out, n > most ? n - most : 0);
+    buf_free(&key);
+    json_decref(last);
     free(movers);
 }
 
