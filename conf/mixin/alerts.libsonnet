@@ -250,6 +250,12 @@ local fill = import 'fill.libsonnet';
             summary:: 'The exporter on {{ $labels.instance }} has lost {{ $value }} of its sockets: no new client reaches it there',
             description:: 'The exporter {{ $labels.instance }} has {{ $value }} Unix sockets whose file was removed or replaced. Connected clients go on; no new one can connect until the exporter is restarted.',
           },
+          alert('VirtrigaudClockWrong') {
+            expr: q('last_over_time(virtrigaud_exporter_clock_difference_seconds{$of}[$gap]) != 0'),
+            'for': '15m',
+            summary:: 'The clock on {{ $labels.instance }} differs by {{ $value | humanizeDuration }} from what its {{ $labels.evidence }} shows',
+            description:: 'The clock on {{ $labels.instance }} is {{ if lt $value 0.0 }}behind{{ else }}ahead of{{ end }} the time that {{ $labels.evidence }} shows, or that time is wrong. Times that the exporter shows are then wrong, such as those of starts and of last events.',
+          },
           alert('VirtrigaudStateNotSaved') {
             expr: q('last_over_time(virtrigaud_exporter_state_ok{$of}[$gap]) == 0'),
             'for': '5m',

@@ -68,6 +68,7 @@
       VirtrigaudBreakerOpen: 'critical',
       VirtrigaudExporterDown: 'critical',
       VirtrigaudSocketLost: 'critical',
+      VirtrigaudClockWrong: 'warning',
       VirtrigaudStateNotSaved: 'warning',
       VirtrigaudStateSetAside: 'warning',
       VirtrigaudSeriesLimitNear: 'warning',

@@ -292,6 +292,9 @@ local grafana = import 'grafana.libsonnet';
         graph('Sockets lost', 'none', 6, [
           ['{{instance}}', chosen(self_ + 'sockets_lost')],
         ], 'No new client can connect to a lost socket.', fewIsGood + runbook('SocketLost')),
+        graph('Clock, ahead of evidence', 's', 6, [
+          ['{{instance}} {{evidence}}', chosen(self_ + 'clock_difference_seconds')],
+        ], 'How far the clock differs from what a state file, a certificate or exemplars show. Below 0 it is behind.', { steps: [[null, 'red'], [-1, 'green'], [1, 'red']] } + runbook('ClockWrong')),
         graph('HTTP requests rejected', 'ops', 6, [
           ['{{instance}} passwords', rate(self_ + 'http_auth_failures_total', 'instance')],
           ['{{instance}} TLS handshakes, {{reason}}', rate(self_ + 'tls_handshake_errors_total', 'instance, reason')],

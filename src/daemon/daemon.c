@@ -8,6 +8,7 @@
 #include "daemon/backend.h"
 #include "daemon/config.h"
 #include "daemon/limits.h"
+#include "daemon/log_clock.h"
 #include "daemon/reload.h"
 #include "daemon/service.h"
 #include "daemon/signals.h"
@@ -61,6 +62,7 @@ struct daemon {
     struct status status;
     struct log_rejects log_rejects;
     struct tls_log tls_log;
+    struct log_clock log_clock;
     struct backend backend;
     struct admin admin;
     struct signals signals;
@@ -572,6 +574,7 @@ static void tick(struct daemon *d)
     state_tick(&d->state, d->ingest, now_ms);
     log_rejects_tick(&d->log_rejects, d->ingest, schema_current(d->store)->catalog, now_ms);
     log_faults(&d->tls_log, d->web, now_ms);
+    log_clock_tick(&d->log_clock, now_ms);
     admin_tick(&d->admin, now_ms);
     backend_tick(&d->backend, now_ms);
     reload_web_tick(&d->reload_web, d->web, &d->self, d->config->web_config_file);

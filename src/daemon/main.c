@@ -4,6 +4,7 @@
  *
  * base/buf               a growing run of bytes
  * base/clock             the two clocks
+ * base/clock_evidence    what shows that the real one is wrong
  * base/count             counters of the process' own work
  * base/err               a list of located problems
  * base/invariant         what must hold inside the program
@@ -123,6 +124,7 @@
  * daemon/watchdog        notifies systemd's watchdog while all threads make progress
  * daemon/signals         signals, and how the process ends when a thread is stuck
  * daemon/state           series that survive the process
+ * daemon/log_clock       a wrong clock in the log
  * daemon/log_rejects     rejected lines in the log, at a bounded rate, and the last ones for the page
  * daemon/limits          how much memory this process may use; it gives up executing programs and making network sockets
  * daemon/daemon          starts and stops the parts of the process in order

@@ -2,6 +2,7 @@
 #include "daemon/state.h"
 
 #include "base/clock.h"
+#include "base/clock_evidence.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -9,6 +10,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct arena *arena_of(const struct state *st)
@@ -243,6 +245,16 @@ static int load(struct state *st, struct ingest *ingest)
     return 0;
 }
 
+// What was written before this start was written in the past, by a clock that is right.
+static void find_clock_evidence(const struct state *st)
+{
+    struct stat found;
+    if (st->file.held >= 0 && fstat(st->file.held, &found) == 0 && found.st_mtim.tv_sec > 0) {
+        clock_evidence_set(CLOCK_EVIDENCE_state_file, (uint64_t)found.st_mtim.tv_sec * 1000,
+                           clock_mono_ms());
+    }
+}
+
 int state_open(struct state *st, const char *path, struct series_store *store,
                struct sources *sources)
 {
@@ -263,6 +275,7 @@ int state_open(struct state *st, const char *path, struct series_store *store,
         return rc;
     }
     atomic_store(&st->place, st->file.path);
+    find_clock_evidence(st);
     st->begin_error = keep_reason(st, rc);
     arena_guard(arena_of(st));
     return 0;

@@ -2,6 +2,7 @@
 #include "event/plan.h"
 
 #include "base/clock.h"
+#include "base/clock_evidence.h"
 #include "series/key.h"
 
 #include <math.h>
@@ -83,8 +84,11 @@ static struct slice labels_value(const struct label_def *def, struct slice value
  */
 static bool is_good_timestamp(double seconds)
 {
-    return seconds >= EXEMPLAR_FROM_S &&
-           seconds <= (double)clock_real_ms() / 1000 + EXEMPLAR_AHEAD_S;
+    uint64_t now_ms = clock_real_ms();
+    if (seconds >= EXEMPLAR_FROM_S && seconds < UINT32_MAX) {
+        clock_evidence_add_exemplar((uint64_t)(seconds * 1000), now_ms, clock_coarse_ms());
+    }
+    return seconds >= EXEMPLAR_FROM_S && seconds <= (double)now_ms / 1000 + EXEMPLAR_AHEAD_S;
 }
 
 enum reject_reason plan_check_exemplar(const struct sample_exemplar *e, struct rejection *why)

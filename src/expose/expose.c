@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "expose/expose.h"
 
+#include "base/clock.h"
+#include "base/clock_evidence.h"
 #include "base/count.h"
 #include "base/process.h"
 #include "base/text.h"
@@ -255,6 +257,17 @@ static void write_refused(struct self_writer *p, const struct self_scrapes *web)
     single(p, SELF_sockets_lost, atomic_load(&p->self->sockets_lost));
 }
 
+static void write_clock(struct self_writer *p)
+{
+    bool wanted = begin(p, SELF_clock_difference);
+    for (enum clock_evidence kind = 0; wanted && kind < CLOCK_EVIDENCE_KINDS; kind++) {
+        const char *name = clock_evidence_name(kind);
+        label(p, "evidence", name, strlen(name));
+        sample(p, SELF_clock_difference,
+               (double)clock_evidence_read(kind, clock_real_ms(), clock_mono_ms()) / 1000);
+    }
+}
+
 static void label_source(struct self_writer *p, const struct source *src)
 {
     const char *component = p->schema->catalog->components[src->component];
@@ -390,6 +403,7 @@ static int write_self(struct buf *out, const struct format *format, const struct
     single(&p, SELF_cache_hits, SUM(&p, cache_hits));
     single(&p, SELF_cache_misses, SUM(&p, cache_misses));
     write_refused(&p, web);
+    write_clock(&p);
     write_by_metric(&p, SELF_precreate_skipped, true,
                     offsetof(struct table_stats, precreate_skipped));
     write_busy(&p);

@@ -39,8 +39,9 @@ struct tls {
     gnutls_certificate_credentials_t credentials;
     gnutls_priority_t priority;
     enum webconf_client_auth client_auth;
-    uint64_t expiry; // as tls_expiry returns it
-    char **sans;     // copies
+    uint64_t expiry;     // as tls_expiry returns it
+    uint64_t valid_from; // as tls_valid_from does
+    char **sans;         // copies
     size_t n_sans;
 };
 
@@ -186,26 +187,35 @@ static int load_ca(struct tls *t, const struct webconf *c, struct errs *errs)
     return 0;
 }
 
-static uint64_t read_expiry(gnutls_certificate_credentials_t credentials)
+static void read_validity(struct tls *t)
 {
     gnutls_x509_crt_t *chain;
     unsigned n;
     time_t first = 0;
-    if (gnutls_certificate_get_x509_crt(credentials, 0, &chain, &n) < 0) {
-        return 0;
+    time_t last = 0;
+    if (gnutls_certificate_get_x509_crt(t->credentials, 0, &chain, &n) < 0) {
+        return;
     }
     for (unsigned i = 0; i < n; i++) {
         time_t ends = gnutls_x509_crt_get_expiration_time(chain[i]);
+        time_t begins = gnutls_x509_crt_get_activation_time(chain[i]);
         first = ends > 0 && (first == 0 || ends < first) ? ends : first;
+        last = begins > last ? begins : last;
         gnutls_x509_crt_deinit(chain[i]);
     }
     gnutls_free(chain);
-    return (uint64_t)first;
+    t->expiry = (uint64_t)first;
+    t->valid_from = (uint64_t)last;
 }
 
 uint64_t tls_expiry(const struct tls *t)
 {
     return t->expiry;
+}
+
+uint64_t tls_valid_from(const struct tls *t)
+{
+    return t->valid_from;
 }
 
 static int load(struct tls *t, const struct webconf *c, struct errs *errs)
@@ -220,7 +230,7 @@ static int load(struct tls *t, const struct webconf *c, struct errs *errs)
     if (r < 0) {
         return fail(c, &c->tls.cert, errs, r, "cannot use the certificate with its key");
     }
-    t->expiry = read_expiry(t->credentials);
+    read_validity(t);
     if (c->tls.client_auth >= WEBCONF_CLIENT_VERIFY_GIVEN) {
         gnutls_certificate_set_verify_function(t->credentials, verify);
     }
@@ -530,6 +540,12 @@ int tls_new_client(struct tls **ret, const struct webconf *c, struct errs *errs)
 }
 
 uint64_t tls_expiry(const struct tls *t)
+{
+    (void)t;
+    return 0;
+}
+
+uint64_t tls_valid_from(const struct tls *t)
 {
     (void)t;
     return 0;

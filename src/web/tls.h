@@ -35,6 +35,8 @@ void tls_unref(struct tls *t); // NULL is fine
 
 // When the first of its certificates ends, in seconds since 1970; 0: not known, or a client's.
 uint64_t tls_expiry(const struct tls *t);
+// From when on all of them are valid, likewise.
+uint64_t tls_valid_from(const struct tls *t);
 
 enum tls_fault {
 #define FAULT(name, ...) TLS_FAULT_##name,

@@ -7,6 +7,7 @@
 #include "web/web.h"
 
 #include "base/clock.h"
+#include "base/clock_evidence.h"
 #include "web/channel.h"
 #include "web/listen.h"
 #include "web/routes.h"
@@ -645,8 +646,9 @@ int web_change(struct web *w, const struct web_settings *settings, struct buf *w
 
 void web_set_config(struct web *w, struct web_config *web_config)
 {
-    atomic_store(&w->certificate_expiry,
-                 web_config != NULL && web_config->tls != NULL ? tls_expiry(web_config->tls) : 0);
+    const struct tls *tls = web_config != NULL ? web_config->tls : NULL;
+    atomic_store(&w->certificate_expiry, tls != NULL ? tls_expiry(tls) : 0);
+    clock_evidence_set(CLOCK_EVIDENCE_certificate, tls != NULL ? tls_valid_from(tls) * 1000 : 0, 0);
     web_config_free(atomic_exchange(&w->next_web_config, web_config));
     wake_loop(w);
 }

@@ -27,6 +27,7 @@ static const char *const NAMES[][2] = {
     {"virtrigaud_exporter_http_auth_failures_total", "counter"},
     {"virtrigaud_exporter_accept_errors_total", "counter"},
     {"virtrigaud_exporter_sockets_lost", "gauge"},
+    {"virtrigaud_exporter_clock_difference_seconds", "gauge"},
     {"virtrigaud_exporter_precreate_skipped_total", "counter"},
     {"virtrigaud_exporter_worker_busy_seconds_total", "counter"},
     {"virtrigaud_exporter_scrapes_total", "counter"},
@@ -287,6 +288,10 @@ START_TEST(single_figures_read_as_given)
          "virtrigaud_exporter_http_auth_failures_total 6\n"},
         {"virtrigaud_exporter_accept_errors_total", "virtrigaud_exporter_accept_errors_total 7\n"},
         {"virtrigaud_exporter_sockets_lost", "virtrigaud_exporter_sockets_lost 0\n"},
+        {"virtrigaud_exporter_clock_difference_seconds",
+         "virtrigaud_exporter_clock_difference_seconds{evidence=\"state_file\"} 0\n"
+         "virtrigaud_exporter_clock_difference_seconds{evidence=\"certificate\"} 0\n"
+         "virtrigaud_exporter_clock_difference_seconds{evidence=\"exemplar\"} 0\n"},
         {"virtrigaud_exporter_worker_busy_seconds_total",
          "virtrigaud_exporter_worker_busy_seconds_total{worker=\"0\"} 1.5\n"},
         {"virtrigaud_exporter_scrapes_total",
