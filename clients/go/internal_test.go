@@ -188,3 +188,19 @@ func TestSeriesThatAreIdleMakeRoom(t *testing.T) {
 		t.Errorf("%d calls are lost where there is room for 9 more", n)
 	}
 }
+
+// In a steady stream the sender has a time at which it looks again, and a record wakes nobody.
+func TestRecordsWakeASenderThatSleeps(t *testing.T) {
+	set := NewSet()
+	one, other := set.Counter("a"), set.Counter("b")
+	one.Inc()
+	if len(set.queue.signal) != 0 {
+		t.Error("a sender is woken that looks by itself")
+	}
+	set.queue.take()
+	set.queue.asleep.Store(true)
+	other.Inc()
+	if len(set.queue.signal) != 1 {
+		t.Error("a sender that sleeps is not woken")
+	}
+}

@@ -233,14 +233,24 @@ func (c *Client) work() error {
 			heard = now
 			continue
 		}
+		// In a steady stream records come before the next batch is due, and none of them wakes this goroutine.
+		asleep := !has && !now.Before(next)
+		if asleep {
+			c.set.queue.asleep.Store(true)
+			has = c.hasWork() // what came before that wakes nobody
+		}
 		wait := silence - now.Sub(heard)
-		if has && next.Sub(now) < wait {
+		if asleep && has {
+			wait = 0
+		} else if !asleep && next.Sub(now) < wait {
 			wait = next.Sub(now)
 		}
-		if err := c.wait(timer, wait); err != nil {
+		err := c.wait(timer, wait)
+		c.set.queue.asleep.Store(false)
+		if err != nil {
 			return err
 		}
-		if first := time.Now().Add(mergeTime); !has && next.Before(first) {
+		if first := time.Now().Add(mergeTime); asleep && next.Before(first) {
 			next = first
 		}
 	}

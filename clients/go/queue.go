@@ -26,6 +26,7 @@ type chunk struct {
 // queue is what waits, of all series: those that have something, and full chunks in the order in which they became full.
 type queue struct {
 	signal chan struct{}  // something waits
+	asleep atomic.Bool    // the sender does not look before it is woken
 	bytes  atomic.Int64   // of text that wait, about
 	lost   *atomic.Uint64 // calls that were dropped
 
@@ -75,7 +76,7 @@ func (q *queue) add(s *series) {
 	q.dirty = append(q.dirty, s)
 	first := len(q.dirty) == 1
 	q.mu.Unlock()
-	if first {
+	if first && q.asleep.Load() {
 		q.wake()
 	}
 }
