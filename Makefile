@@ -370,7 +370,7 @@ install: all install-client
 	$(INSTALL) -d $(D)$(docdir)/docs
 	$(INSTALL) -m 644 $(call in_src,$(filter-out %.md,$(MANUALS))) $(D)$(docdir)/docs
 	$(foreach m,$(filter %.md,$(MANUALS)),$(call put,$(fit_docs),$(m),$(D)$(docdir)/$(m))$(newline)	)
-	$(foreach e,$(EXAMPLES),$(INSTALL) -D -m 644 $(srcdir)/$(e) $(call example_path,$(e))$(newline)	)
+	$(foreach e,$(EXAMPLES),$(call put,$(if $(filter conf/kubernetes/%,$(e)),cat,$(fit)),$(e),$(call example_path,$(e)))$(newline)	)
 	$(foreach c,$(CLIENTS),$(INSTALL) -D -m 644 $(srcdir)/$(c) $(D)$(docdir)/$(c)$(newline)	)
 	@if [ -e $(D)$(confdir)/config.yaml ]; then echo "$(D)$(confdir)/config.yaml exists and is kept"; \
 	else $(call put,$(fit),conf/config.yaml,$(D)$(confdir)/config.yaml); fi
