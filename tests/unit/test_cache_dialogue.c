@@ -50,8 +50,8 @@ static const char *const PIECES[] = {
     "{\"values\":[N],\"event\":\"done\",\"labels\":{\"x\":\"X\",\"outcome\":\"success\"}}",
     "{\"metric\":\"c_seconds\",\"labels\":{\"x\":\"X\"},\"values\":[N,N,N]}",
     "{\"metric\":\"a_total\",\"labels\":{\"x\":\"X\",\"outcome\":\"ok\"},\"values\":[N,N]}",
-    "[{\"event\":\"done\",\"labels\":{\"x\":\"X\",\"outcome\":\"ok\"},\"values\":[N,N]},"
-    "{\"event\":\"done\",\"labels\":{\"x\":\"X\",\"outcome\":\"ok\"},\"count\":C}]",
+    ("[{\"event\":\"done\",\"labels\":{\"x\":\"X\",\"outcome\":\"ok\"},\"values\":[N,N]},"
+     "{\"event\":\"done\",\"labels\":{\"x\":\"X\",\"outcome\":\"ok\"},\"count\":C}]"),
     "[{\"metric\":\"b_total\",\"labels\":{\"x\":\"X\"},\"value\":N}]",
     "{\"metric\":\"nope\",\"labels\":{\"x\":\"X\"},\"value\":N}",
     "{\"sync\":N}",
