@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/text.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 static const char hex_lower[] = "0123456789abcdef";
@@ -429,4 +430,22 @@ const char *text_nearest(const char *word, const char *const *words, size_t n)
         }
     }
     return best;
+}
+
+void text_span(struct buf *out, uint64_t seconds)
+{
+    static const struct {
+        const char *unit;
+        uint64_t seconds;
+    } units[] = {{"d", 86400}, {"h", 3600}, {"min", 60}, {"s", 1}};
+    uint64_t rest = seconds;
+    size_t i = 0;
+    while (i < 3 && rest < units[i].seconds) {
+        i++;
+    }
+    buf_addf(out, "%" PRIu64 " %s", rest / units[i].seconds, units[i].unit);
+    rest %= units[i].seconds;
+    if (i < 3 && rest >= units[i + 1].seconds) {
+        buf_addf(out, " %" PRIu64 " %s", rest / units[i + 1].seconds, units[i + 1].unit);
+    }
 }

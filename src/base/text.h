@@ -56,6 +56,9 @@ void text_label_value(struct buf *out, const char *s, size_t len);
 // Appends a HELP text escaped for text 0.0.4: \ and LF.
 void text_help(struct buf *out, const char *s, size_t len);
 
+// Appends a span of time by its two largest units: "3 h 12 min".
+void text_span(struct buf *out, uint64_t seconds);
+
 // Whether `s` matches `pattern`, in which `*` matches any run of characters and nothing else is
 // special.
 bool text_glob(const char *pattern, const char *s);

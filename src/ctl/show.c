@@ -5,7 +5,6 @@
 #include "base/num.h"
 #include "base/text.h"
 
-#include <inttypes.h>
 #include <time.h>
 
 void show_text(struct buf *out, const char *s, size_t len)
@@ -37,21 +36,8 @@ void show_number(struct buf *out, double n)
 
 void show_span(struct buf *out, double seconds)
 {
-    static const struct {
-        const char *unit;
-        uint64_t seconds;
-    } units[] = {{"d", 86400}, {"h", 3600}, {"min", 60}, {"s", 1}};
     // Clocks may differ, and what is shown may come from anywhere.
-    uint64_t rest = seconds > 0 && seconds < 1e15 ? (uint64_t)seconds : 0;
-    size_t i = 0;
-    while (i < 3 && rest < units[i].seconds) {
-        i++;
-    }
-    buf_addf(out, "%" PRIu64 " %s", rest / units[i].seconds, units[i].unit);
-    rest %= units[i].seconds;
-    if (i < 3 && rest >= units[i + 1].seconds) {
-        buf_addf(out, " %" PRIu64 " %s", rest / units[i + 1].seconds, units[i + 1].unit);
-    }
+    text_span(out, seconds > 0 && seconds < 1e15 ? (uint64_t)seconds : 0);
 }
 
 void show_time(struct buf *out, double seconds)

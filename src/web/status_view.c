@@ -340,25 +340,6 @@ static void html_path(struct buf *out, const char *path)
     }
 }
 
-// "3 h 12 min": the two largest units.
-static void write_span(struct buf *out, uint64_t ms)
-{
-    static const struct {
-        const char *unit;
-        uint64_t seconds;
-    } units[] = {{"d", 86400}, {"h", 3600}, {"min", 60}, {"s", 1}};
-    uint64_t rest = ms / 1000;
-    size_t i = 0;
-    while (i < 3 && rest < units[i].seconds) {
-        i++;
-    }
-    buf_addf(out, "%" PRIu64 " %s", rest / units[i].seconds, units[i].unit);
-    rest %= units[i].seconds;
-    if (i < 3 && rest >= units[i + 1].seconds) {
-        buf_addf(out, " %" PRIu64 " %s", rest / units[i + 1].seconds, units[i + 1].unit);
-    }
-}
-
 // "3 h 12 min ago" with the time itself in its `datetime`.
 static void write_ago(struct buf *out, uint64_t now_ms, uint64_t at_ms)
 {
@@ -369,7 +350,7 @@ static void write_ago(struct buf *out, uint64_t now_ms, uint64_t at_ms)
         strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
     }
     buf_addf(out, "<time datetime=\"%s\" title=\"%s\">", text, text);
-    write_span(out, now_ms > at_ms ? now_ms - at_ms : 0);
+    text_span(out, now_ms > at_ms ? (now_ms - at_ms) / 1000 : 0);
     buf_str(out, " ago</time>");
 }
 
@@ -412,7 +393,7 @@ static void write_summary(struct buf *out, const struct status_view_summary *f)
     html_str(out, f->revision);
     fact_end(out);
     fact(out, "Uptime");
-    write_span(out, f->uptime_ms);
+    text_span(out, f->uptime_ms / 1000);
     buf_str(out, f->ready ? "" : ", <b class=\"bad\">not ready</b>");
     fact_end(out);
     write_state(out, f);

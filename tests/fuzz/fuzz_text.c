@@ -187,6 +187,30 @@ static void nearest(const char *s)
     }
 }
 
+// The first bytes as a number of seconds: what is told is of it, and leaves out less than the smaller unit.
+static void span(const uint8_t *data, size_t size)
+{
+    static const uint64_t units[] = {86400, 3600, 60, 1};
+    static const char *const short_names[] = {"d", "h", "min", "s"};
+    struct buf out = BUF_INIT;
+    uint64_t seconds = 0;
+    memcpy(&seconds, data, size < sizeof seconds ? size : sizeof seconds);
+    text_span(&out, seconds);
+    uint64_t told = 0;
+    uint64_t least = 1;
+    for (char *at = buf_string(&out) != NULL ? out.p : NULL, *word; at != NULL && *at != '\0';) {
+        uint64_t n = strtoull(at, &at, 10);
+        at += *at == ' ';
+        word = strsep(&at, " ");
+        for (size_t i = 0; i < 4; i++) {
+            least = strcmp(word, short_names[i]) == 0 ? units[i] : least;
+        }
+        told += n * least;
+    }
+    must(told <= seconds && seconds - told < least, "another span");
+    buf_free(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const value[] = {"\\\\", "\\\"", "\\n"};
@@ -203,6 +227,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     shown(text, size);
     nearest(text);
     glob(text);
+    span(data, size);
     free(text);
     return 0;
 }

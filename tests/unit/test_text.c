@@ -426,6 +426,27 @@ START_TEST(label_values_are_escaped_wherever_it_is_needed)
 }
 END_TEST
 
+START_TEST(a_span_has_its_two_largest_units)
+{
+    static const struct {
+        uint64_t seconds;
+        const char *expected;
+    } table[] = {
+        {0, "0 s"},     {59, "59 s"},
+        {60, "1 min"},  {61, "1 min 1 s"},
+        {3600, "1 h"},  {3661, "1 h 1 min"},
+        {86400, "1 d"}, {90061, "1 d 1 h"},
+        {86460, "1 d"}, {UINT64_MAX, "213503982334601 d 7 h"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct buf out = BUF_INIT;
+        text_span(&out, table[i].seconds);
+        ck_assert_str_eq(buf_string(&out), table[i].expected);
+        buf_free(&out);
+    }
+}
+END_TEST
+
 UNIT_MAIN("text", utf8_is_told_at_every_place_of_a_text,
           utf8_is_each_character_in_its_shortest_form, a_cut_is_between_characters,
           the_nearest_word_is_a_likely_slip,
@@ -436,4 +457,4 @@ UNIT_MAIN("text", utf8_is_told_at_every_place_of_a_text,
           path_segments_are_percent_encoded, label_values_and_help_escape_no_more_than_needed,
           a_star_stands_for_any_run, many_stars_take_no_endless_time, names_are_those_of_prometheus,
           plain_is_what_holds_neither_nul_nor_more_than_ascii,
-          label_values_are_escaped_wherever_it_is_needed)
+          label_values_are_escaped_wherever_it_is_needed, a_span_has_its_two_largest_units)
