@@ -8,14 +8,31 @@
  * Cost:    none for an update. A round through all tables takes RATE_ROUND_MS at least; each tick looks at RATE_SLOTS slots
  *          at most, so that with many series a round takes longer and a tick does not.
  * Threads: rates_tick on one thread, which has joined RCU and is outside a section; rate_read on any.
- * Memory:  a rate is part of its table, and continues after a reload if that does.
+ * History: of each metric that has or had series, the last RATE_STEPS times of RATE_STEP_MS at least: its rate, its number of
+ *          series, and what fell into each bucket. Of a gauge there is the number of series only. Not of each series.
+ * Memory:  a rate is part of its table, and continues after a reload if that does. A history takes 2.5 KiB, and of a
+ *          histogram 0.5 KiB more for each bucket.
  */
 #ifndef VE_SERIES_RATE_H
 #define VE_SERIES_RATE_H
 
 #include "series/schema.h"
 
-enum { RATE_ROUND_MS = 10 * 1000, RATE_SLOTS = 20000 };
+enum {
+    RATE_ROUND_MS = 10 * 1000,
+    RATE_SLOTS = 20000,
+    RATE_STEP_MS = 60 * 1000 - RATE_ROUND_MS / 2, // rounds begin late by up to a tick each
+    RATE_STEPS = 60
+};
+
+// One step of a metric's history.
+struct rate_step {
+    uint64_t from_ms; // CLOCK_MONOTONIC
+    uint64_t to_ms;
+    double per_second;              // NAN: not known
+    uint64_t series;                // in the end
+    const _Atomic uint64_t *counts; // what fell into each bucket; NULL: not known, or no histogram
+};
 
 // Where a round is. Zero it before its first use.
 struct rates {
@@ -27,6 +44,7 @@ struct rates {
     uint64_t at_ms; // when the table's reading began
     double sum;     // of the slots before
     uint64_t family;
+    uint64_t counts[CATALOG_MAX_BOUNDS + 1]; // of a histogram, likewise
 };
 
 void rates_tick(struct rates *r, struct series_store *store, uint64_t now_ms);
@@ -37,5 +55,9 @@ static inline bool rate_read(const struct table_rate *rate, double *ret)
     *ret = atomic_load_explicit(&rate->per_second, memory_order_relaxed);
     return atomic_load_explicit(&rate->known, memory_order_relaxed);
 }
+
+// Copies the steps of the table's history, the oldest first. Returns how many there are. Their counts are borrowed, and
+// stay as they are for another step at least.
+size_t rate_history_read(const struct table_rate *rate, struct rate_step ret[static RATE_STEPS]);
 
 #endif

@@ -574,6 +574,7 @@ void table_close(struct table *t)
         exemplars_free(table_exemplars(t, slab_at(&t->slab, i)));
     }
     slab_close(&t->slab);
+    free(atomic_load(&t->rate.history));
     free(t);
 }
 
@@ -597,6 +598,7 @@ void table_free(struct table *t)
     quota_release(&t->share->quota, atomic_load(&t->quota.used));
     slab_close(&t->slab);
     record_free(t->share->arena, t->stats_handle, 0);
+    free(atomic_load(&t->rate.history));
     free(t);
 }
 

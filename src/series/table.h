@@ -77,6 +77,7 @@ struct table_rate {
     double sum;        // the latest reading; this and all below of the ticking thread
     uint64_t at_ms;    // its time, CLOCK_MONOTONIC; 0: there was none
     uint64_t removals; // of the table, when it began
+    _Atomic(struct rate_history *) history; // NULL: nothing was read yet, or there was no memory
 };
 
 struct table {

@@ -2,6 +2,8 @@
 #include "series/rate.h"
 #include "series_unit.h"
 
+#include <math.h>
+
 static const char catalog[] =
     "metrics:\n"
     "  - {name: g, type: gauge, help: h, component: any, labels: [a]}\n"
@@ -130,5 +132,93 @@ START_TEST(a_table_that_outlives_a_reload_goes_on)
 }
 END_TEST
 
+static size_t history_of(const char *metric, struct rate_step ret[static RATE_STEPS])
+{
+    return rate_history_read(&unit_table(store, metric)->rate, ret);
+}
+
+START_TEST(a_history_has_a_step_for_each_minute)
+{
+    static struct rate_step steps[RATE_STEPS];
+    begin();
+    struct table *h = unit_table(store, "h_seconds");
+    rates_tick(&rates, store, 50000);
+    ck_assert_uint_eq(history_of("c_total", steps), 0);
+    struct cell_counter *a = counter("a=\"1\"");
+    struct cell_histogram *c = table_cell(h, &unit_writer, unit_add(h, "a=\"1\""));
+    unit_add(unit_table(store, "g"), "a=\"1\"");
+    cell_observe(c, 1, 1.5);
+    uint64_t now = 60000;
+    rates_tick(&rates, store, now);
+    for (int minute = 0; minute < 2; minute++) {
+        cell_count(a, 120);
+        cell_observe(c, 0, 1);
+        cell_observe(c, 2, 9);
+        cell_observe(c, 2, 9);
+        for (int i = 0; i < 6; i++) {
+            ck_assert_uint_eq(history_of("c_total", steps), (size_t)minute);
+            rates_tick(&rates, store, now += RATE_ROUND_MS);
+        }
+    }
+    ck_assert_uint_eq(history_of("c_total", steps), 2);
+    ck_assert_uint_eq(steps[1].from_ms, 120000);
+    ck_assert_uint_eq(steps[1].to_ms, 180000);
+    ck_assert_double_eq(steps[0].per_second, 2);
+    ck_assert_uint_eq(steps[0].series, 1);
+    ck_assert_ptr_null(steps[0].counts);
+    ck_assert_uint_eq(history_of("h_seconds", steps), 2);
+    ck_assert_double_eq(steps[1].per_second, 0.05);
+    ck_assert_uint_eq(steps[1].counts[0], 1);
+    ck_assert_uint_eq(steps[1].counts[1], 0);
+    ck_assert_uint_eq(steps[1].counts[2], 2);
+    ck_assert_uint_eq(history_of("g", steps), 2);
+    ck_assert(isnan(steps[0].per_second));
+    ck_assert_uint_eq(steps[0].series, 1);
+    end();
+}
+END_TEST
+
+START_TEST(a_step_in_which_series_went_has_no_rate)
+{
+    static struct rate_step steps[RATE_STEPS];
+    begin();
+    struct table *h = unit_table(store, "h_seconds");
+    cell_observe(table_cell(h, &unit_writer, unit_add(h, "a=\"1\"")), 0, 1);
+    rates_tick(&rates, store, 60000);
+    rcu_enter();
+    ck_assert(table_remove(h, unit_find(h, "a=\"1\"")));
+    rcu_leave();
+    rates_tick(&rates, store, 120000);
+    rates_tick(&rates, store, 180000);
+    ck_assert_uint_eq(history_of("h_seconds", steps), 2);
+    ck_assert(isnan(steps[0].per_second));
+    ck_assert_ptr_null(steps[0].counts);
+    ck_assert_double_eq(steps[1].per_second, 0);
+    ck_assert_ptr_nonnull(steps[1].counts);
+    ck_assert_uint_eq(steps[1].series, 0);
+    end();
+}
+END_TEST
+
+START_TEST(a_history_keeps_its_last_steps)
+{
+    static struct rate_step steps[RATE_STEPS];
+    begin();
+    struct cell_counter *a = counter("a=\"1\"");
+    for (uint64_t i = 1; i <= 3 * RATE_STEPS; i++) {
+        cell_count(a, 60 * i);
+        rates_tick(&rates, store, i * 60000);
+    }
+    ck_assert_uint_eq(history_of("c_total", steps), RATE_STEPS);
+    for (size_t i = 0; i < RATE_STEPS; i++) {
+        ck_assert_uint_eq(steps[i].to_ms, (2 * RATE_STEPS + i + 1) * 60000);
+        ck_assert_double_eq(steps[i].per_second, (double)(2 * RATE_STEPS + i + 1));
+    }
+    end();
+}
+END_TEST
+
 UNIT_MAIN("rate", a_rate_is_that_between_two_readings, a_rate_is_not_known_where_series_went,
-          many_series_take_several_ticks, a_table_that_outlives_a_reload_goes_on)
+          many_series_take_several_ticks, a_table_that_outlives_a_reload_goes_on,
+          a_history_has_a_step_for_each_minute, a_step_in_which_series_went_has_no_rate,
+          a_history_keeps_its_last_steps)
