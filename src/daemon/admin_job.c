@@ -93,7 +93,9 @@ static void log_acted(const struct admin_job *j, const char *what, const char *k
 static bool step_status(struct backend *b, struct admin_job *j)
 {
     struct buf view = BUF_INIT;
-    int rc = backend_view(b, &status_view_json_form, j->telemetry_path, true, &view);
+    const struct status_view_request request = {.form = &status_view_json_form,
+                                                .telemetry_path = j->telemetry_path};
+    int rc = backend_view(b, &request, true, &view);
     if (rc < 0) {
         buf_free(&view);
         return fail_with(j, "busy", strerror(-rc));

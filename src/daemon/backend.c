@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/backend.h"
 
+#include "base/process.h"
 #include "daemon/config.h"
 #include "daemon/service.h"
 #include "series/rcu.h"
@@ -210,6 +211,20 @@ static void collect_summary(struct backend *b, struct status_view_summary *ret)
         .certificate_expiry_ms = web_certificate_expiry(b->web) * 1000,
         .rejections_unlisted = backend_unlisted(b),
     };
+    struct process process;
+    process_read(&process);
+    ret->resident_bytes = process.resident_bytes;
+    ret->open_fds = process.open_fds;
+    ret->max_fds = process.max_fds;
+    struct stats_last_scrape last;
+    web_last_scrape(b->web, &last);
+    ret->scraped = last.at_ms > 0;
+    if (ret->scraped) {
+        ret->scrape_ms = last.at_ms;
+        ret->scrape_ns = last.ns;
+        ret->scrape_status = last.status;
+        stats_name_peer(&last.peer, ret->scrape_peer);
+    }
 }
 
 static void collect_components(struct backend *b, struct status_view *v, const struct catalog *c)
@@ -260,16 +275,22 @@ struct status_view_rejection backend_rejection(const struct catalog *c,
         .at_ms = e->at_ms, .component = component_name(c, e->line.component), .line = e->line};
 }
 
-static void collect_sources(struct backend *b, struct status_view *v, const struct catalog *c)
+// Those that are up, or those that are not. Whether one is may change meanwhile; then it is twice there, or not at all.
+static void collect_sources(struct backend *b, struct status_view *v, const struct catalog *c,
+                            bool up)
 {
     const struct source *src;
     uint32_t at = 0;
     while ((src = sources_next(b->sources, &at)) != NULL) {
-        int i = status_view_row(&v->n_sources, STATUS_VIEW_SOURCES);
-        if (i < 0) {
+        if (source_is_up(src) != up) {
             continue;
         }
-        v->sources[i] = backend_source(c, src);
+        v->summary.sources++;
+        v->summary.sources_down += !up;
+        int i = status_view_row(&v->n_sources, STATUS_VIEW_SOURCES);
+        if (i >= 0) {
+            v->sources[i] = backend_source(c, src);
+        }
     }
 }
 
@@ -309,35 +330,60 @@ static void collect_metrics(struct status_view *v, const struct schema *schema)
     }
 }
 
+static void read_now(struct backend *b, struct history_sample *ret)
+{
+    const struct stats *stats = web_stats(b->web);
+    *ret = (struct history_sample){
+        .at_ms = clock_mono_ms(),
+        .scrape_ns = count_read(&stats->duration_sum_ns),
+        .unauthorized = count_read(&stats->auth_failures),
+        .unavailable = count_read(&stats->scrapes_refused),
+        .series = count_read(&b->store->share.quota.used),
+    };
+    sum(b->ingest, &ret->applied, &ret->rejected);
+    for (size_t i = 0; i < FORMAT_KINDS; i++) {
+        ret->scrapes += count_read(&stats->scrapes[i]);
+    }
+    for (size_t i = 0; i < TLS_FAULTS; i++) {
+        struct stats_handshake failed;
+        web_handshake_failure(b->web, (enum tls_fault)i, &failed);
+        ret->tls_failures += failed.n;
+    }
+}
+
 // Names and texts are borrowed of the catalogue and of sources, which stay for as long as the section.
-int backend_view(struct backend *b, const struct status_view_form *form, const char *telemetry_path,
-                 bool shows_texts, struct buf *out)
+int backend_view(struct backend *b, const struct status_view_request *request, bool shows_texts,
+                 struct buf *out)
 {
     struct status_view *v = malloc(sizeof *v);
     if (v == NULL) {
         return -ENOMEM;
     }
+    struct history_sample now;
+    read_now(b, &now);
+    history_read(&b->history, &now, &v->history);
     v->n_components = v->n_sources = v->n_rejections = v->n_metrics = (struct status_view_rows){0};
     collect_summary(b, &v->summary);
-    v->summary.telemetry_path = telemetry_path;
+    v->summary.telemetry_path = request->telemetry_path;
+    v->summary.refresh_s = request->refresh_s;
     v->summary.shows_texts = shows_texts;
     rcu_enter();
     const struct schema *schema = schema_current(b->store);
     collect_components(b, v, schema->catalog);
-    collect_sources(b, v, schema->catalog);
+    collect_sources(b, v, schema->catalog, false);
+    collect_sources(b, v, schema->catalog, true);
     collect_rejections(b, v, schema->catalog);
     collect_metrics(v, schema);
-    form->write(out, v);
+    request->form->write(out, v);
     rcu_leave();
     free(v);
     return out->failed ? -ENOMEM : 0;
 }
 
-static int view(void *backend, const struct status_view_form *form, const char *telemetry_path,
-                struct buf *out)
+static int view(void *backend, const struct status_view_request *request, struct buf *out)
 {
     struct backend *b = backend;
-    return backend_view(b, form, telemetry_path, atomic_load(&b->show_rejected), out);
+    return backend_view(b, request, atomic_load(&b->show_rejected), out);
 }
 
 // ---- The rest
@@ -375,8 +421,33 @@ void backend_set(struct backend *b, const struct config *config)
     ingest_keep_texts(b->ingest, config->web_show_rejected || b->keep_rejected);
 }
 
+int backend_open(struct backend *b)
+{
+    int rc = history_open(&b->history);
+    if (rc == 0) {
+        struct history_sample first;
+        read_now(b, &first);
+        history_add(&b->history, &first);
+        b->opened = true;
+    }
+    return rc;
+}
+
+void backend_close(struct backend *b)
+{
+    if (b->opened) {
+        history_close(&b->history);
+        b->opened = false;
+    }
+}
+
 void backend_tick(struct backend *b, uint64_t now_ms)
 {
+    if (history_is_due(&b->history, now_ms)) {
+        struct history_sample s;
+        read_now(b, &s);
+        history_add(&b->history, &s);
+    }
     rates_tick(&b->rates, b->store, now_ms);
     backend_rates_tick(&b->line_rates, b->ingest, now_ms);
 }

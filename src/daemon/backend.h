@@ -75,6 +75,8 @@ struct backend {
     uint64_t opened_ms;   // CLOCK_MONOTONIC, when the process began
     struct rates rates;
     struct status_rates line_rates;
+    struct history history;
+    bool opened; // backend_open
     _Atomic bool ready;
     _Atomic bool created;       // web.openmetrics_created
     _Atomic bool show_rejected; // web.show_rejected
@@ -88,10 +90,14 @@ struct status_view_rejection backend_rejection(const struct catalog *c,
 // How many rejected lines are in no row, since the start.
 uint64_t backend_unlisted(const struct backend *b);
 // The status view in this form, with the texts of rejected lines or without. Returns 0 or -ENOMEM.
-int backend_view(struct backend *b, const struct status_view_form *form, const char *telemetry_path,
-                 bool shows_texts, struct buf *out);
+int backend_view(struct backend *b, const struct status_view_request *request, bool shows_texts,
+                 struct buf *out);
 
 struct web_backend backend_web(struct backend *b);
+
+// Before threads begin: takes the first reading of the history. 0 or -errno.
+int backend_open(struct backend *b);
+void backend_close(struct backend *b);
 
 // Puts the settings in force that concern only what is shown.
 void backend_set(struct backend *b, const struct config *config);

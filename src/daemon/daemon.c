@@ -503,6 +503,9 @@ static int open_all(struct daemon *d, struct config *config, struct catalog *cat
         return rc;
     }
     open_self(d);
+    if ((rc = backend_open(&d->backend)) < 0) {
+        return fail(rc, "cannot create the history", NULL);
+    }
     backend_set(&d->backend, config);
     rc = start(d);
     if (rc == 0) {
@@ -533,6 +536,7 @@ static void close_all(struct daemon *d)
         log_faults(&d->tls_log, d->web, UINT64_MAX);
     }
     web_free(d->web);
+    backend_close(&d->backend);
     reload_web_close(&d->reload_web);
     ingest_free(d->ingest);
     // Series are not freed: the kernel is faster, and a service manager waits.

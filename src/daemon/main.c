@@ -38,7 +38,7 @@
  * series/table           the series of one metric: find, make, remove; all exposed ones, fetched ahead of their use
  * series/slab            the memory of a table's series, slot after slot
  * series/exemplar        the last exemplar of each series and bucket
- * series/rate            how fast each metric's series grow
+ * series/rate            how fast each metric's series grow, and did in the last hour
  * series/schema          a catalogue and its tables, swapped as one
  *
  * state/redo             several words changed as one, also under a kill
@@ -99,7 +99,11 @@
  * web/request            the head of a request and what it asks for
  * web/channel            a connection as its peer sees it
  * web/tls_fault          the reasons for which a handshake fails
- * web/status_view        what page and /status show, as HTML and as JSON
+ * web/history            readings of the last hour, for page and /status
+ * web/status_view        what page and /status show, and that as JSON
+ * web/html               the parts of pages for people
+ * web/plot               small pictures of the last hour, as SVG
+ * web/page               what page and /status show, as HTML
  * web/backend            what the HTTP side needs of the daemon
  * web/credentials        user and password of a request, and hashes
  * web/webconf            the file of --web.config.file; Go's names of ciphers to a priority string of GnuTLS

@@ -34,9 +34,8 @@ struct web_backend {
     // when it is not known, -ENOMEM.
     int (*source)(void *ctx, const char *component, const char *instance, struct buf *out);
 
-    // Writes the status view in this form. Returns 0 or -ENOMEM.
-    int (*view)(void *ctx, const struct status_view_form *form, const char *telemetry_path,
-                struct buf *out);
+    // Writes the status view. Returns 0 or -ENOMEM.
+    int (*view)(void *ctx, const struct status_view_request *request, struct buf *out);
 
     // Whether /readyz says 200.
     bool (*ready)(void *ctx);

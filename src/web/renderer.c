@@ -110,7 +110,9 @@ void renderer_destroy(struct renderer *r)
 
 static int write_view(struct renderer *r, const struct renderer_job *job, struct buf *out)
 {
-    int rc = r->backend->view(r->backend->ctx, job->view, job->telemetry_path, out);
+    const struct status_view_request request = {
+        .form = job->view, .telemetry_path = job->telemetry_path, .refresh_s = job->refresh_s};
+    int rc = r->backend->view(r->backend->ctx, &request, out);
     return rc < 0 || !out->failed ? rc : -ENOMEM;
 }
 

@@ -2,9 +2,11 @@
 #include "web/routes.h"
 
 #include "base/clock.h"
+#include "base/num.h"
 #include "web/conn.h"
+#include "web/html.h"
+#include "web/page.h"
 #include "web/request.h"
-#include "web/status_view.h"
 
 #include <errno.h>
 #include <microhttpd.h>
@@ -167,7 +169,7 @@ static bool is_readiness(const char *path)
 // What is shown under a path, or NULL.
 static const struct status_view_form *view_of(const char *path)
 {
-    return is_text(path, "/")         ? &status_view_page
+    return is_text(path, "/")         ? &page_form
            : is_text(path, "/status") ? &status_view_json_form
                                       : NULL;
 }
@@ -257,6 +259,37 @@ static bool handle_metrics(struct routes *r, struct conn *c)
     return err == 0;
 }
 
+// refresh=SECONDS; what is below or above the bounds is taken as the bound, so that no page asks for itself all the time.
+// Returns false when that is no number, or the query is malformed.
+static bool read_refresh(struct conn *c)
+{
+    int more;
+    char *name;
+    char *value;
+    while ((more = request_next_param(&c->query, &name, &value)) > 0) {
+        uint64_t n;
+        if (!is_text(name, "refresh")) {
+            continue;
+        }
+        if (num_parse_u64(value, &n) != 0) {
+            return false;
+        }
+        c->view_refresh_s = n < HTML_REFRESH_MIN   ? HTML_REFRESH_MIN
+                            : n > HTML_REFRESH_MAX ? HTML_REFRESH_MAX
+                                                   : (unsigned)n;
+    }
+    return more == 0;
+}
+
+static bool handle_view(struct routes *r, struct conn *c, const struct status_view_form *form)
+{
+    if (c->query != NULL && form != &status_view_json_form && !read_refresh(c)) {
+        return answer(r, c, &bad_query);
+    }
+    scrape_add_view(r->scrape, c, form);
+    return true;
+}
+
 static bool answer_list(struct routes *r, struct conn *c)
 {
     const char *component = NULL;
@@ -317,8 +350,7 @@ static bool handle_path(struct routes *r, struct conn *c, const char *method)
         return handle_metrics(r, c);
     }
     if (view_of(c->path) != NULL) {
-        scrape_add_view(r->scrape, c, view_of(c->path));
-        return true;
+        return handle_view(r, c, view_of(c->path));
     }
     if (is_health(c->path)) {
         return answer(r, c, &healthy);

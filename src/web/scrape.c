@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <stdio.h>
+#include <string.h>
 
 // ---- A fair queue: serves peers in turn, however often each of them asks
 
@@ -248,7 +249,15 @@ static bool is_same_form(const struct conn *a, const struct conn *b)
 {
     return a->view == b->view && a->form.kind == b->form.kind && a->form.gzip == b->form.gzip &&
            a->form.escaping == b->form.escaping && request_filter_is_same(a->filter, b->filter) &&
-           sd_request_is_same(a->targets, b->targets);
+           sd_request_is_same(a->targets, b->targets) && a->view_refresh_s == b->view_refresh_s;
+}
+
+// The page shows the last one.
+static void keep_scrape(struct scrape *s, const struct conn *c, unsigned status)
+{
+    if (c->view == NULL) {
+        stats_keep_scrape(s->stats, status, clock_mono_ns() - c->arrived_ns, &c->address);
+    }
 }
 
 static void answer_failed(struct scrape *s, struct conn *c, int err)
@@ -257,6 +266,7 @@ static void answer_failed(struct scrape *s, struct conn *c, int err)
     snprintf(text, sizeof text, "cannot render: %s\n", strerror(-err));
     const struct reply failed = {.status = MHD_HTTP_INTERNAL_SERVER_ERROR, .text = text};
     count_add(&s->stats->scrapes_failed, 1);
+    keep_scrape(s, c, failed.status);
     conn_reply(s->conns, c, &failed);
 }
 
@@ -272,6 +282,7 @@ static void refuse(struct scrape *s, struct conn *c, const struct reply *why)
 {
     scheduler_cancel(&s->scheduler, c);
     count_add(&s->stats->scrapes_refused, 1);
+    keep_scrape(s, c, why->status);
     conn_reply(s->conns, c, why);
 }
 
@@ -288,6 +299,7 @@ static void answer(struct scrape *s, struct conn_answer *shared, struct conn *c)
     }
     if (c->view == NULL) {
         stats_scrape(s->stats, negotiate_format(&c->form), clock_mono_ns() - c->arrived_ns);
+        keep_scrape(s, c, MHD_HTTP_OK);
     }
     conn_reply_shared(s->conns, c, shared);
 }
@@ -318,6 +330,7 @@ static int job_of(struct scrape *s, struct conn *c, struct renderer_job *ret)
     c->filter = NULL;
     job.list = c->targets;
     c->targets = NULL;
+    job.refresh_s = c->view_refresh_s;
     *ret = job;
     return 0;
 }

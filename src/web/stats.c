@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "web/stats.h"
 
+#include "base/clock.h"
+
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,8 +32,7 @@ void stats_close(struct stats *s)
     pthread_mutex_destroy(&s->lock);
 }
 
-// Address and port as numbers.
-static void name_peer(const struct sockaddr_storage *a, char ret[static STATS_PEER])
+void stats_name_peer(const struct sockaddr_storage *a, char ret[static STATS_PEER])
 {
     char host[64];
     char port[16];
@@ -45,12 +46,28 @@ static void name_peer(const struct sockaddr_storage *a, char ret[static STATS_PE
     }
 }
 
+void stats_keep_scrape(struct stats *s, unsigned status, uint64_t ns,
+                       const struct sockaddr_storage *peer)
+{
+    pthread_mutex_lock(&s->lock);
+    s->last = (struct stats_last_scrape){
+        .at_ms = clock_real_ms(), .ns = ns, .status = status, .peer = *peer};
+    pthread_mutex_unlock(&s->lock);
+}
+
+void stats_read_scrape(struct stats *s, struct stats_last_scrape *ret)
+{
+    pthread_mutex_lock(&s->lock);
+    *ret = s->last;
+    pthread_mutex_unlock(&s->lock);
+}
+
 void stats_count_handshake(struct stats *s, enum tls_fault fault,
                            const struct sockaddr_storage *address, const char *detail)
 {
     struct stats_handshake *f = &s->failed[fault];
     char peer[STATS_PEER];
-    name_peer(address, peer);
+    stats_name_peer(address, peer);
     pthread_mutex_lock(&s->lock);
     f->n++;
     strcpy(f->peer, peer);

@@ -3,7 +3,7 @@
  * stats: what the HTTP side counts about itself, and the last failed handshake of each reason for the log.
  *
  * Threads: one writer (the web thread), any readers. Each number is whole by itself; numbers
- *          read together may be of slightly different moments. A mutex guards the failed handshakes.
+ *          read together may be of slightly different moments. A mutex guards the failed handshakes and the last scrape.
  */
 #ifndef VE_WEB_STATS_H
 #define VE_WEB_STATS_H
@@ -31,6 +31,14 @@ struct stats_handshake {
     char detail[STATS_DETAIL];
 };
 
+// The last scrape that was answered.
+struct stats_last_scrape {
+    uint64_t at_ms; // CLOCK_REALTIME, of its answer; 0: there was none
+    uint64_t ns;    // from its arrival to its answer
+    unsigned status;
+    struct sockaddr_storage peer;
+};
+
 // Readers take the numbers by count_read.
 struct stats {
     _Atomic uint64_t scrapes[FORMAT_KINDS]; // renderings handed to a request, by format
@@ -45,8 +53,9 @@ struct stats {
     _Atomic uint64_t accept_errors;   // accept(2) failed: out of descriptors or memory
     _Atomic uint64_t cut;             // connections cut off: late, silent or stalled
     _Atomic uint64_t connections;     // now
-    pthread_mutex_t lock;             // of `failed`
+    pthread_mutex_t lock;             // of what follows
     struct stats_handshake failed[TLS_FAULTS];
+    struct stats_last_scrape last;
 };
 
 int stats_init(struct stats *s);
@@ -54,6 +63,15 @@ void stats_close(struct stats *s);
 
 // Counts one finished scrape of this duration.
 void stats_scrape(struct stats *s, enum format_kind format, uint64_t ns);
+
+// Keeps the answer to a scrape as the last one. On the web thread.
+void stats_keep_scrape(struct stats *s, unsigned status, uint64_t ns,
+                       const struct sockaddr_storage *peer);
+// On any thread.
+void stats_read_scrape(struct stats *s, struct stats_last_scrape *ret);
+
+// Address and port as numbers, or "unix".
+void stats_name_peer(const struct sockaddr_storage *a, char ret[static STATS_PEER]);
 
 // Counts a handshake of TLS that failed; `address` is the peer's, `detail` may be NULL. On the web thread.
 void stats_count_handshake(struct stats *s, enum tls_fault fault,

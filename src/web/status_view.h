@@ -3,7 +3,7 @@
  * status_view: what is shown of the daemon, on the page for people and as JSON.
  *
  * Shape:   the code that fills it does not depend on forms, and a form not on where the figures come from: the
- *          summary first, then any number of rows of each kind.
+ *          summary first, then any number of rows of each kind. Sources that are down come first.
  * Bounds:  STATUS_VIEW_METRICS, STATUS_VIEW_SOURCES and STATUS_VIEW_REJECTIONS rows are kept, how many more there
  *          were is counted; a form cuts texts at STATUS_VIEW_TEXT_MAX bytes.
  * Threads: one owner.
@@ -15,6 +15,8 @@
 #include "base/buf.h"
 #include "catalog/catalog.h"
 #include "ingest/rejected.h"
+#include "web/history.h"
+#include "web/stats.h"
 
 enum {
     STATUS_VIEW_METRICS = 1000,
@@ -45,6 +47,17 @@ struct status_view_summary {
     uint64_t certificate_expiry_ms; // 0: no certificate
     uint64_t rejections_unlisted;   // that are in no row, since the start
     bool shows_texts;               // of refused lines
+    uint64_t sources;               // that are known
+    uint64_t sources_down;          // of them
+    bool scraped;                   // there was a scrape, and what follows is of the last one
+    uint64_t scrape_ms;             // when it was answered
+    uint64_t scrape_ns;             // how long it took
+    unsigned scrape_status;
+    char scrape_peer[STATS_PEER];
+    double resident_bytes; // of the process, as the next two; NAN: not known
+    double open_fds;
+    double max_fds;     // infinite: there is no limit
+    unsigned refresh_s; // the page is loaded again after that; 0: not
 };
 
 // What became of a component's lines.
@@ -100,6 +113,7 @@ struct status_view {
     struct status_view_rows n_sources;
     struct status_view_rows n_rejections;
     struct status_view_rows n_metrics;
+    struct history_view history;
     struct status_view_component components[CATALOG_MAX_COMPONENTS];
     struct status_view_source sources[STATUS_VIEW_SOURCES];
     struct status_view_rejection rejections[STATUS_VIEW_REJECTIONS];
@@ -123,6 +137,20 @@ struct status_view_form {
     void (*write)(struct buf *out, const struct status_view *v);
 };
 
+// What is asked for.
+struct status_view_request {
+    const struct status_view_form *form;
+    const char *telemetry_path; // decoded
+    unsigned refresh_s;         // the page is loaded again after that; 0: not
+};
+
+// Lines that were rejected lately, in HISTORY_RECENT_MS or since the start.
+static inline uint64_t status_view_rejected_lately(const struct status_view *v)
+{
+    return v->history.samples[v->history.n - 1].rejected -
+           history_since(&v->history, HISTORY_RECENT_MS)->rejected;
+}
+
 // One source, and one rejected line, as the members of a JSON object; whoever sees its text also sees whose it was.
 void status_view_json_source(struct buf *out, const struct status_view_source *row);
 void status_view_json_rejection(struct buf *out, const struct status_view_rejection *row,
@@ -130,6 +158,5 @@ void status_view_json_rejection(struct buf *out, const struct status_view_reject
 
 extern const struct status_view_form
     status_view_json_form; // JSON; virtrigaud-exporter(8) documents the keys
-extern const struct status_view_form status_view_page; // the page for people
 
 #endif

@@ -674,6 +674,11 @@ const struct stats *web_stats(const struct web *w)
     return &w->stats;
 }
 
+void web_last_scrape(struct web *w, struct stats_last_scrape *ret)
+{
+    stats_read_scrape(&w->stats, ret);
+}
+
 void web_handshake_failure(struct web *w, enum tls_fault fault, struct stats_handshake *ret)
 {
     stats_read_handshake(&w->stats, fault, ret);

@@ -96,6 +96,8 @@ uint64_t web_beats(const struct web *w);
 
 // Counters so far; see web/stats.h.
 const struct stats *web_stats(const struct web *w);
+// The last scrape that was answered.
+void web_last_scrape(struct web *w, struct stats_last_scrape *ret);
 // The last handshake of TLS that failed for this reason, and how many did.
 void web_handshake_failure(struct web *w, enum tls_fault fault, struct stats_handshake *ret);
 

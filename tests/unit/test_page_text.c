@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "web/status_view.c"
+#include "web/html.h"
 
 #include "base/text.h"
 #include "unit.h"

@@ -3,6 +3,8 @@
 
 #include "unit.h"
 
+#include <math.h>
+
 static struct buf out;
 static struct status_view view;
 
@@ -29,6 +31,7 @@ static void write_view(const struct status_view_summary *f)
 {
     out = BUF_INIT;
     view.summary = *f;
+    view.history.n = view.history.n > 0 ? view.history.n : 1;
     status_view_json_form.write(&out, &view);
 }
 
@@ -36,7 +39,28 @@ START_TEST(all_that_is_known_is_told_with_stable_keys)
 {
     struct status_view_summary f = facts;
     f.shows_texts = true;
+    f.sources = 4;
+    f.sources_down = 3;
+    f.scraped = true;
+    f.scrape_ms = 1700000089000;
+    f.scrape_ns = 12345678;
+    f.scrape_status = 503;
+    strcpy(f.scrape_peer, "unix");
+    f.resident_bytes = 4096;
+    f.open_fds = 7;
+    f.max_fds = INFINITY;
     view = (struct status_view){
+        .history = {.n = 2,
+                    .samples = {{.at_ms = 500, .applied = 1, .rejected = 1, .scrapes = 1},
+                                {.at_ms = 11000,
+                                 .applied = 9,
+                                 .rejected = 3,
+                                 .scrapes = 3,
+                                 .scrape_ns = 500000000,
+                                 .unavailable = 4,
+                                 .unauthorized = 5,
+                                 .tls_failures = 6,
+                                 .series = 7}}},
         .n_components = {1, 0},
         .n_sources = {2, 0},
         .n_rejections = {2, 0},
@@ -77,7 +101,15 @@ START_TEST(all_that_is_known_is_told_with_stable_keys)
         buf_string(&out), BEGINNING
         "\"state\":{\"kept\":false,\"ok\":false,\"trouble\":null,\"bytes\":0,\"set_aside\":0},"
         "\"series\":7,\"series_limit\":100,\"connections\":3,\"refusals_untold\":9,"
-        "\"certificate_expires\":null,\n"
+        "\"certificate_expires\":null,"
+        "\"sources_known\":4,\"sources_down\":3,\"refused_last_10_minutes\":2,"
+        "\"last_scrape\":{\"time\":1700000089.000,\"peer\":\"unix\","
+        "\"duration_seconds\":0.012,\"status\":503},"
+        "\"http\":{\"scrapes\":3,\"unavailable\":4,\"unauthorized\":5,\"tls_failures\":6},"
+        "\"process\":{\"resident_bytes\":4096,\"open_fds\":7,\"max_fds\":null},\n"
+        "\"last_hour\":{\"time\":[1700000090.007],\"seconds\":[10.500],\"applied\":[8],"
+        "\"refused\":[2],\"scrapes\":[2],\"scrape_seconds\":[0.5],\"unavailable\":[4],"
+        "\"unauthorized\":[5],\"tls_failures\":[6],\"series\":[7]},\n"
         "\"components\":[\n"
         "{\"component\":\"manager\",\"applied\":1,\"refused\":2,\"lost\":3,"
         "\"applied_per_second\":4.500}],\"components_left_out\":0,\n"

@@ -276,6 +276,53 @@ START_TEST(the_landing_page_is_html)
 }
 END_TEST
 
+// The body of the answer to GET of a target.
+static const char *body_of(const struct fake *f, const char *target)
+{
+    static char out[65536];
+    char head[256];
+    snprintf(head, sizeof head, "GET %s HTTP/1.1\r\n" CLOSE, target);
+    client_ask(f, head, out, sizeof out);
+    ck_assert_ptr_nonnull(strstr(out, "\r\n\r\n"));
+    return strstr(out, "\r\n\r\n") + 4;
+}
+
+START_TEST(a_page_is_loaded_again_as_often_as_was_asked_for)
+{
+    struct fake f = {.is_ready = true};
+    fake_start(&f, 40);
+    ck_assert_ptr_nonnull(strstr(body_of(&f, "/?refresh=7"), "content=\"7\""));
+    ck_assert_ptr_nonnull(strstr(body_of(&f, "/?refresh=0"), "content=\"5\""));
+    ck_assert_ptr_nonnull(strstr(body_of(&f, "/?refresh=3601"), "content=\"3600\""));
+    ck_assert_str_eq(body_of(&f, "/?refresh=1s"), "bad request: the query is malformed\n");
+    web_free(f.web);
+}
+END_TEST
+
+START_TEST(the_last_scrape_is_kept_with_its_peer_and_status)
+{
+    struct stats_last_scrape last;
+    char peer[STATS_PEER];
+    struct fake f = {.is_ready = true};
+    fake_start(&f, 40);
+    body_of(&f, "/");
+    web_last_scrape(f.web, &last);
+    ck_assert_uint_eq(last.at_ms, 0);
+    body_of(&f, "/metrics");
+    web_last_scrape(f.web, &last);
+    ck_assert_uint_eq(last.status, 200);
+    ck_assert_uint_gt(last.at_ms, 0);
+    ck_assert_uint_gt(last.ns, 0);
+    stats_name_peer(&last.peer, peer);
+    ck_assert_int_eq(strncmp(peer, "127.0.0.1:", 10), 0);
+    f.render_result = -ENOMEM;
+    body_of(&f, "/metrics");
+    web_last_scrape(f.web, &last);
+    ck_assert_uint_eq(last.status, 500);
+    web_free(f.web);
+}
+END_TEST
+
 START_TEST(a_failed_rendering_says_why)
 {
     char out[4096];
@@ -326,5 +373,6 @@ UNIT_MAIN("web", each_path_has_its_answer, openmetrics_is_for_whom_it_is_named_b
           a_rendering_that_comes_too_late_is_not_sent, other_paths_are_not_found,
           bad_heads_are_refused_and_end_the_connection, an_endless_head_is_refused,
           a_connection_is_kept_and_pipelined_requests_are_answered_in_order,
-          the_landing_page_is_html, a_failed_rendering_says_why,
+          the_landing_page_is_html, a_page_is_loaded_again_as_often_as_was_asked_for,
+          the_last_scrape_is_kept_with_its_peer_and_status, a_failed_rendering_says_why,
           an_idle_loop_sleeps_and_a_poke_makes_it_go_round)

@@ -70,17 +70,19 @@ static inline int fake_render(void *ctx, const struct request_filter *filter,
     return f->render_result;
 }
 
-static inline int fake_view(void *ctx, const struct status_view_form *form,
-                            const char *telemetry_path, struct buf *out)
+static inline int fake_view(void *ctx, const struct status_view_request *request, struct buf *out)
 {
     (void)ctx;
     static struct status_view v; // of one thread
-    v.summary = (struct status_view_summary){
-        .version = "1.2.3", .revision = "r", .telemetry_path = telemetry_path};
+    v.summary = (struct status_view_summary){.version = "1.2.3",
+                                             .revision = "r",
+                                             .telemetry_path = request->telemetry_path,
+                                             .refresh_s = request->refresh_s};
     v.metrics[0] =
         (struct status_view_metric){.name = "a_total", .type = "counter", .help = "help <x>"};
     v.n_metrics.n = 1;
-    form->write(out, &v);
+    v.history.n = 1;
+    request->form->write(out, &v);
     return out->failed ? -ENOMEM : 0;
 }
 

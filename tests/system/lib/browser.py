@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Chromium without a window: what becomes of a page in it, and how it looks."""
+"""Chromium without a window: what becomes of a page in it, and how it looks. What is in a box of class "wide" may be moved sideways."""
+import contextlib
 import html
 import os
 import re
@@ -18,13 +19,19 @@ FRAME = """<!DOCTYPE html>
 <script>
 onload = () => {{
   const d = frame.contentDocument, wide = frame.contentWindow.innerWidth;
-  const out = [...d.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > wide + 0.5);
+  const inside = e => e.parentElement.closest(".wide");
+  const out = [...d.querySelectorAll("body *")].filter(e => !inside(e) && e.getBoundingClientRect().right > wide + 0.5);
+  const shows = (what, how) => [...d.querySelectorAll(what)].every(e => frame.contentWindow.getComputedStyle(e).display == how);
   const style = frame.contentWindow.getComputedStyle(d.body);
   const shown = e => e.getBoundingClientRect().width > 0;
   result.textContent = JSON.stringify({{
     wide, scroll: d.documentElement.scrollWidth, out: out.map(e => e.outerHTML.slice(0, 200)),
     background: style.backgroundColor, color: style.color,
     cells: [...d.querySelectorAll("td")].filter(shown).length, rows: d.querySelectorAll("tbody tr").length,
+    tables: shows("table", "table") && shows("tr", "table-row") && shows("td, th", "table-cell"),
+    moved: [...d.querySelectorAll(".wide")].every(e => e.scrollWidth <= e.clientWidth || frame.contentWindow.getComputedStyle(e).overflowX == "auto"),
+    plots: [...d.querySelectorAll("svg")].map(e => [e.getBoundingClientRect().width > 100, e.getBoundingClientRect().height > 40,
+      [...e.querySelectorAll("path, rect")].every(p => p.getBBox().width <= 600 && p.getBBox().height <= 80)].every(Boolean)),
     heads: [...d.querySelectorAll("thead")].filter(shown).length,
     elements: [...new Set([...d.querySelectorAll("body *")].map(e => e.localName))].sort(),
     attributes: [...new Set([...d.querySelectorAll("body *")].flatMap(e => e.getAttributeNames()))].sort()}});
@@ -33,17 +40,32 @@ onload = () => {{
 """
 
 
-def chromium(*arguments):
-    """Runs it to its end. Returns what it wrote to standard output, and what the console of the page says."""
+def command(*arguments):
+    """What runs it, and the environment for that."""
     home = os.path.join(TMP, "chromium")
     os.makedirs(home, exist_ok=True)
-    end = subprocess.run(
-        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
-         "--no-first-run", "--hide-scrollbars", "--enable-logging=stderr", f"--user-data-dir={home}", *arguments],
-        capture_output=True, check=False, timeout=120, stdin=subprocess.DEVNULL,
-        env={**os.environ, "HOME": home, "XDG_CONFIG_HOME": home, "XDG_CACHE_HOME": home})
+    return ([CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
+             "--no-first-run", "--hide-scrollbars", "--enable-logging=stderr", f"--user-data-dir={home}", *arguments],
+            {**os.environ, "HOME": home, "XDG_CONFIG_HOME": home, "XDG_CACHE_HOME": home})
+
+
+def chromium(*arguments):
+    """Runs it to its end. Returns what it wrote to standard output, and what the console of the page says."""
+    what, environment = command(*arguments)
+    end = subprocess.run(what, capture_output=True, check=False, timeout=120, stdin=subprocess.DEVNULL, env=environment)
     check.equal("exit status of chromium: " + end.stderr.decode(errors="replace"), end.returncode, 0)
     return end.stdout.decode(), re.findall(r"CONSOLE.*", end.stderr.decode(errors="replace"))
+
+
+@contextlib.contextmanager
+def stays(url):
+    """With the page open, for as long as the context lasts."""
+    what, environment = command("--remote-debugging-port=0", url)
+    with subprocess.Popen(what, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment) as browser:
+        try:
+            yield
+        finally:
+            browser.terminate()
 
 
 def dom(url, *arguments):
