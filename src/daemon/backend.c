@@ -5,6 +5,7 @@
 #include "daemon/config.h"
 #include "daemon/service.h"
 #include "series/rcu.h"
+#include "web/metric_page.h"
 #include "web/sd.h"
 
 #include <assert.h>
@@ -380,10 +381,31 @@ int backend_view(struct backend *b, const struct status_view_request *request, b
     return out->failed ? -ENOMEM : 0;
 }
 
+static int view_metric(struct backend *b, const struct status_view_request *request,
+                       struct buf *out)
+{
+    int rc = -ENOENT;
+    rcu_enter();
+    const struct schema *schema = schema_current(b->store);
+    int number = catalog_find_metric(schema->catalog, request->metric, strlen(request->metric));
+    if (number >= 0) {
+        const struct metric_page page = {.family = &schema->families[number],
+                                         .telemetry_path = request->telemetry_path,
+                                         .refresh_s = request->refresh_s,
+                                         .now_ms = clock_real_ms(),
+                                         .mono_ms = clock_mono_ms()};
+        metric_page_write(out, &page);
+        rc = out->failed ? -ENOMEM : 0;
+    }
+    rcu_leave();
+    return rc;
+}
+
 static int view(void *backend, const struct status_view_request *request, struct buf *out)
 {
     struct backend *b = backend;
-    return backend_view(b, request, atomic_load(&b->show_rejected), out);
+    return request->metric != NULL ? view_metric(b, request, out)
+                                   : backend_view(b, request, atomic_load(&b->show_rejected), out);
 }
 
 // ---- The rest

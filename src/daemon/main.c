@@ -104,6 +104,7 @@
  * web/html               the parts of pages for people
  * web/plot               small pictures of the last hour, as SVG
  * web/page               what page and /status show, as HTML
+ * web/metric_page        the page of one metric
  * web/backend            what the HTTP side needs of the daemon
  * web/credentials        user and password of a request, and hashes
  * web/webconf            the file of --web.config.file; Go's names of ciphers to a priority string of GnuTLS

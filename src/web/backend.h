@@ -34,7 +34,7 @@ struct web_backend {
     // when it is not known, -ENOMEM.
     int (*source)(void *ctx, const char *component, const char *instance, struct buf *out);
 
-    // Writes the status view. Returns 0 or -ENOMEM.
+    // Writes the status view, or the page of a metric. Returns 0; -ENOENT when there is no such metric; -ENOMEM.
     int (*view)(void *ctx, const struct status_view_request *request, struct buf *out);
 
     // Whether /readyz says 200.

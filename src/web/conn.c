@@ -293,6 +293,8 @@ void conn_clear(struct conn *c)
     c->admitted = false;
     c->user = 0;
     c->view = NULL;
+    free(c->view_metric);
+    c->view_metric = NULL;
     c->view_refresh_s = 0;
     sd_request_free(c->targets);
     c->targets = NULL;

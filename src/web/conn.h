@@ -136,16 +136,17 @@ struct conn {
     uint64_t discarded;                  // bytes of the request's body so far
     struct request_filter *filter;       // of a scrape that waits; NULL: all
     const struct status_view_form *view; // waits for a view in this form; NULL: for the exposition
-    unsigned view_refresh_s;    // and it is a page, after which the page is loaded again; 0: not
-    struct sd_request *targets; // and it is a list of targets; owned
-    struct negotiate_form form; // of what a scrape is answered with
-    uint64_t timeout_ns;        // how long a scrape is waited for; UINT64_MAX: not said
-    uint64_t arrived_ns;        // when the scrape came
-    uint64_t deadline_ns;       // when its client stops waiting; UINT64_MAX: not known
-    uint64_t denied_ms;         // since when there is no place, or no memory, for it; 0: there is
-    uint64_t start_tag;         // its number in the fair queue; the lowest is next
-    bool extra;                 // its body was begun although the memory of bodies was taken
-    uint64_t progress;          // of it: a number that moves when bytes do
+    char *view_metric;                   // and it is the page of this metric; owned
+    unsigned view_refresh_s;             // after which the page is loaded again; 0: not
+    struct sd_request *targets;          // and it is a list of targets; owned
+    struct negotiate_form form;          // of what a scrape is answered with
+    uint64_t timeout_ns;                 // how long a scrape is waited for; UINT64_MAX: not said
+    uint64_t arrived_ns;                 // when the scrape came
+    uint64_t deadline_ns;                // when its client stops waiting; UINT64_MAX: not known
+    uint64_t denied_ms; // since when there is no place, or no memory, for it; 0: there is
+    uint64_t start_tag; // its number in the fair queue; the lowest is next
+    bool extra;         // its body was begun although the memory of bodies was taken
+    uint64_t progress;  // of it: a number that moves when bytes do
     int64_t credit;     // bytes by which it is ahead of CONN_SLOW_BYTES; below 0: it is slow
     uint64_t credit_ms; // when that was so
 };

@@ -34,7 +34,7 @@ static const char style[] =
     "i{font-style:normal;color:var(--soft);border:1px solid var(--line);border-radius:.2rem;"
     "padding:0 .15rem;font-size:.8em}\n"
     "b{font-weight:600}.good{color:var(--good)}.bad{color:var(--bad)}\n"
-    ".plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(13rem,100%),1fr));"
+    ".plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(13rem,100%),1fr));"
     "gap:.6rem 1.5rem}figure{margin:0;min-width:0}svg{display:block;width:100%;height:5rem;"
     "background:var(--band)}svg.heat{height:12rem}figcaption{font-size:.85rem}\n"
     ".line{fill:none;stroke:var(--link);stroke-width:1.5;stroke-linecap:round;vector-effect:non-"

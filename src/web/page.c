@@ -350,9 +350,11 @@ static void write_rejection(struct buf *out, const struct status_view_summary *f
 static void write_metric(struct buf *out, const struct status_view_metric *row)
 {
     html_row(out);
-    buf_str(out, "<code>");
+    buf_str(out, "<code><a href=\"./metric/");
+    html_path(out, row->name);
+    buf_str(out, "\">");
     html_str(out, row->name);
-    buf_str(out, "</code>");
+    buf_str(out, "</a></code>");
     html_row_cells(out);
     html_cell_str(out, row->type);
     html_cell_number(out, row->series);

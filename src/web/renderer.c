@@ -90,6 +90,7 @@ void renderer_job_free(struct renderer_job *job)
 {
     request_filter_free(job->filter);
     free(job->telemetry_path);
+    free(job->metric);
     sd_request_free(job->list);
     if (job->body != NULL) {
         renderer_body_free(job->body);
@@ -110,8 +111,10 @@ void renderer_destroy(struct renderer *r)
 
 static int write_view(struct renderer *r, const struct renderer_job *job, struct buf *out)
 {
-    const struct status_view_request request = {
-        .form = job->view, .telemetry_path = job->telemetry_path, .refresh_s = job->refresh_s};
+    const struct status_view_request request = {.form = job->view,
+                                                .telemetry_path = job->telemetry_path,
+                                                .metric = job->metric,
+                                                .refresh_s = job->refresh_s};
     int rc = r->backend->view(r->backend->ctx, &request, out);
     return rc < 0 || !out->failed ? rc : -ENOMEM;
 }

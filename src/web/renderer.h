@@ -65,6 +65,7 @@ struct renderer_job {
     bool compressed;                     // through gzip
     const char *type;                    // what it then is; lives forever
     char *telemetry_path;                // of a view; owned
+    char *metric;                        // of a metric's page; owned
     unsigned refresh_s;                  // of a page; 0: it is not loaded again
     struct sd_request *list;             // it is such a list of targets, and no view; owned
     struct renderer_body *body;          // where to; owned

@@ -5,6 +5,7 @@
 #include "base/num.h"
 #include "web/conn.h"
 #include "web/html.h"
+#include "web/metric_page.h"
 #include "web/page.h"
 #include "web/request.h"
 
@@ -130,6 +131,7 @@ void routes_reload_serve(struct reload *r, bool stopping)
 }
 
 #define PATH_RELOAD "/-/reload"
+#define PATH_METRIC "/metric/" // and a name
 
 static const struct reply not_found = {.status = MHD_HTTP_NOT_FOUND, .text = "not found\n"};
 static const struct reply healthy = {.status = MHD_HTTP_OK, .text = "ok\n"};
@@ -169,9 +171,10 @@ static bool is_readiness(const char *path)
 // What is shown under a path, or NULL.
 static const struct status_view_form *view_of(const char *path)
 {
-    return is_text(path, "/")         ? &page_form
-           : is_text(path, "/status") ? &status_view_json_form
-                                      : NULL;
+    return is_text(path, "/")                                     ? &page_form
+           : is_text(path, "/status")                             ? &status_view_json_form
+           : strncmp(path, PATH_METRIC, strlen(PATH_METRIC)) == 0 ? &metric_page_form
+                                                                  : NULL;
 }
 
 bool routes_is_taken(const char *path)
@@ -285,6 +288,10 @@ static bool handle_view(struct routes *r, struct conn *c, const struct status_vi
 {
     if (c->query != NULL && form != &status_view_json_form && !read_refresh(c)) {
         return answer(r, c, &bad_query);
+    }
+    if (form == &metric_page_form &&
+        (c->view_metric = strdup(c->path + strlen(PATH_METRIC))) == NULL) {
+        return answer(r, c, &no_memory);
     }
     scrape_add_view(r->scrape, c, form);
     return true;

@@ -245,11 +245,18 @@ void scrape_add_list(struct scrape *s, struct conn *c, struct sd_request *reques
     scrape_add_view(s, c, &form);
 }
 
+// Each may be NULL.
+static bool is_same_name(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
 static bool is_same_form(const struct conn *a, const struct conn *b)
 {
     return a->view == b->view && a->form.kind == b->form.kind && a->form.gzip == b->form.gzip &&
            a->form.escaping == b->form.escaping && request_filter_is_same(a->filter, b->filter) &&
-           sd_request_is_same(a->targets, b->targets) && a->view_refresh_s == b->view_refresh_s;
+           sd_request_is_same(a->targets, b->targets) && a->view_refresh_s == b->view_refresh_s &&
+           is_same_name(a->view_metric, b->view_metric);
 }
 
 // The page shows the last one.
@@ -270,11 +277,17 @@ static void answer_failed(struct scrape *s, struct conn *c, int err)
     conn_reply(s->conns, c, &failed);
 }
 
-// Those whose rendering has failed.
+// Those whose rendering has failed, or showed that there is no such metric.
 static void answer_all_failed(struct scrape *s, int err)
 {
-    while (s->conns->list[CONN_RENDER].head != NULL) {
-        answer_failed(s, s->conns->list[CONN_RENDER].head, err);
+    static const struct reply unknown = {.status = MHD_HTTP_NOT_FOUND, .text = "no such metric\n"};
+    struct conn *c;
+    while ((c = s->conns->list[CONN_RENDER].head) != NULL) {
+        if (err == -ENOENT && c->view != NULL) {
+            conn_reply(s->conns, c, &unknown);
+        } else {
+            answer_failed(s, c, err);
+        }
     }
 }
 
@@ -330,6 +343,8 @@ static int job_of(struct scrape *s, struct conn *c, struct renderer_job *ret)
     c->filter = NULL;
     job.list = c->targets;
     c->targets = NULL;
+    job.metric = c->view_metric;
+    c->view_metric = NULL;
     job.refresh_s = c->view_refresh_s;
     *ret = job;
     return 0;

@@ -75,7 +75,7 @@ struct scrape {
 // `filter` (NULL: all). Its form and its deadline are set before.
 void scrape_add(struct scrape *s, struct conn *c, struct request_filter *filter);
 
-// The same for a view.
+// The same for a view, or, with the connection's `view_metric`, for the page of a metric.
 void scrape_add_view(struct scrape *s, struct conn *c, const struct status_view_form *form);
 
 // The same for a list of targets; takes the request.

@@ -132,15 +132,16 @@ static inline int status_view_row(struct status_view_rows *rows, size_t most)
 
 // A form in which it is written.
 struct status_view_form {
-    const char *type;   // Content-Type
-    const char *policy; // Content-Security-Policy
-    void (*write)(struct buf *out, const struct status_view *v);
+    const char *type;                                            // Content-Type
+    const char *policy;                                          // Content-Security-Policy
+    void (*write)(struct buf *out, const struct status_view *v); // NULL: it is of one metric
 };
 
 // What is asked for.
 struct status_view_request {
     const struct status_view_form *form;
     const char *telemetry_path; // decoded
+    const char *metric;         // the name of that metric, any text; NULL: the whole view
     unsigned refresh_s;         // the page is loaded again after that; 0: not
 };
 

@@ -175,7 +175,7 @@ START_TEST(a_row_escapes_all_text)
                                               .folded = 3,
                                               .expired = 4};
     write_metric(&out, &metric);
-    check_text("<tr><th scope=\"row\"><code>a_total</code></th>"
+    check_text("<tr><th scope=\"row\"><code><a href=\"./metric/a_total\">a_total</a></code></th>"
                "<td><bdi>counter</bdi></td>"
                "<td class=\"n\">12</td><td class=\"n\">100</td>"
                "<td class=\"n\">2.50</td><td class=\"n\">3</td><td class=\"n\">4</td>"
@@ -395,7 +395,7 @@ START_TEST(what_finds_no_room_is_counted)
     ck_assert_ptr_nonnull(
         strstr(text, "<p class=\"bad\">9000 more are not shown.</p>\n</section>\n"));
     size_t rows = 0;
-    for (const char *at = text; (at = strstr(at, "<code>m</code>")) != NULL; at++) {
+    for (const char *at = text; (at = strstr(at, ">m</a></code>")) != NULL; at++) {
         rows++;
     }
     ck_assert_uint_eq(rows, STATUS_VIEW_METRICS);

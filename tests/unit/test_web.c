@@ -287,14 +287,24 @@ static const char *body_of(const struct fake *f, const char *target)
     return strstr(out, "\r\n\r\n") + 4;
 }
 
-START_TEST(a_page_is_loaded_again_as_often_as_was_asked_for)
+START_TEST(the_page_of_a_metric_is_that_of_its_name)
 {
     struct fake f = {.is_ready = true};
     fake_start(&f, 40);
+    ck_assert_str_eq(body_of(&f, "/metric/a_total"), "a_total 0");
+    ck_assert_str_eq(body_of(&f, "/metric/a%3Ctotal%3E/b?refresh=15&x=1"), "a<total>/b 15");
+    ck_assert_str_eq(body_of(&f, "/metric/a?refresh=0"), "a 5");
+    ck_assert_str_eq(body_of(&f, "/metric/a?refresh=3601"), "a 3600");
+    ck_assert_str_eq(body_of(&f, "/metric/a?refresh=18446744073709551615"), "a 3600");
+    ck_assert_str_eq(body_of(&f, "/metric/no"), "no such metric\n");
+    static const char *const bad[] = {"/?refresh=1s", "/?refresh=-1", "/metric/a?refresh=",
+                                      "/metric/a?refresh=18446744073709551616", "/?%zz"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        ck_assert_str_eq(body_of(&f, bad[i]), "bad request: the query is malformed\n");
+    }
     ck_assert_ptr_nonnull(strstr(body_of(&f, "/?refresh=7"), "content=\"7\""));
-    ck_assert_ptr_nonnull(strstr(body_of(&f, "/?refresh=0"), "content=\"5\""));
-    ck_assert_ptr_nonnull(strstr(body_of(&f, "/?refresh=3601"), "content=\"3600\""));
-    ck_assert_str_eq(body_of(&f, "/?refresh=1s"), "bad request: the query is malformed\n");
+    const struct stats *stats = web_stats(f.web);
+    ck_assert_uint_eq(stats->scrapes_failed, 0);
     web_free(f.web);
 }
 END_TEST
@@ -373,6 +383,6 @@ UNIT_MAIN("web", each_path_has_its_answer, openmetrics_is_for_whom_it_is_named_b
           a_rendering_that_comes_too_late_is_not_sent, other_paths_are_not_found,
           bad_heads_are_refused_and_end_the_connection, an_endless_head_is_refused,
           a_connection_is_kept_and_pipelined_requests_are_answered_in_order,
-          the_landing_page_is_html, a_page_is_loaded_again_as_often_as_was_asked_for,
+          the_landing_page_is_html, the_page_of_a_metric_is_that_of_its_name,
           the_last_scrape_is_kept_with_its_peer_and_status, a_failed_rendering_says_why,
           an_idle_loop_sleeps_and_a_poke_makes_it_go_round)

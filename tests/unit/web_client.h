@@ -73,6 +73,10 @@ static inline int fake_render(void *ctx, const struct request_filter *filter,
 static inline int fake_view(void *ctx, const struct status_view_request *request, struct buf *out)
 {
     (void)ctx;
+    if (request->metric != NULL) {
+        buf_addf(out, "%s %u", request->metric, request->refresh_s);
+        return strcmp(request->metric, "no") == 0 ? -ENOENT : 0;
+    }
     static struct status_view v; // of one thread
     v.summary = (struct status_view_summary){.version = "1.2.3",
                                              .revision = "r",
