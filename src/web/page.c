@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "web/page.h"
 
+#include "base/text.h"
 #include "web/html.h"
 #include "web/plot.h"
-
-#include "base/text.h"
 
 #include <inttypes.h>
 #include <math.h>
