@@ -20,11 +20,12 @@
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
 enum {
-    CATALOG_MAX_LABELS = 16,     // labels of one metric or event
-    CATALOG_MAX_METRICS = 1000,  //
-    CATALOG_MAX_EVENTS = 1000,   //
-    CATALOG_MAX_UPDATES = 16,    // updates of one event
-    CATALOG_MAX_BOUNDS = 128,    // bounds of one histogram, +Inf aside
+    CATALOG_MAX_LABELS = 16,           // labels of one metric or event
+    CATALOG_MAX_METRICS = 1000,        //
+    CATALOG_MAX_EVENTS = 1000,         //
+    CATALOG_MAX_UPDATES = 16,          // updates of one event
+    CATALOG_MAX_NATIVE_BUCKETS = 1000, // that a series has at most
+    CATALOG_MAX_BOUNDS = 128,          // bounds of one histogram, +Inf aside
     CATALOG_OPENING = 32,        // bytes that are there of a label's opening, if it has not more
     CATALOG_BOUNDS_PAD = 16,     // more +Inf behind them, so that as many can be looked at together
     CATALOG_MAX_VALUES = 1000,   // known values of one label, and aliases of one label
@@ -75,6 +76,22 @@ struct bounds {
     double *values; // ascending, finite
 };
 
+// How the native form of a histogram is kept, and shown in protobuf.
+struct metric_native {
+    enum {
+        METRIC_NATIVE_DEFAULT,
+        METRIC_NATIVE_OFF,
+        METRIC_NATIVE_ON
+    } wanted;             // default: as the flag says
+    double factor;        // by which a bucket is larger than the one before it, at most
+    uint64_t max_buckets; // that a series has at most
+    bool classic;         // protobuf has the classic form too
+    bool enabled;         // wanted, by itself or by the flag
+};
+
+#define CATALOG_NATIVE_FACTOR 1.1
+#define CATALOG_NATIVE_BUCKETS 160
+
 struct metric {
     char *name;
     char *help;
@@ -92,6 +109,7 @@ struct metric {
     uint64_t ttl_ms;       // 0: none
     bool precreate;        // a group exists once the values that it has one of are known
     bool owned;            // `owner: source`; gauges only
+    struct metric_native native; // histograms
 };
 
 enum update_op { UPDATE_ADD, UPDATE_SET, UPDATE_OBSERVE };

@@ -225,6 +225,7 @@ struct metric_draft {
     const struct yaml_node *ignored_labels;
     const struct yaml_node *precreate;
     const struct yaml_node *buckets;
+    const struct yaml_node *native;
     const struct yaml_node *unit;
 };
 
@@ -418,6 +419,7 @@ static void read_by_type(struct yaml_reader *r, const struct yaml_place *place,
 {
     struct yaml_place owner = yaml_place_key(place, "owner");
     read_metric_buckets(r, place, e, d);
+    read_native(r, place, d->native, &d->metric);
     read_unit(r, place, e, d);
     read_precreate(r, place, e, d);
     d->metric.owned = d->owner >= 0;
@@ -443,6 +445,7 @@ static void read_metric(struct yaml_reader *r, const struct yaml_place *place,
          FIELD(metric.series_limit)},
         {"ttl", .type = YAML_TEXT, .read = read_ttl, FIELD(metric.ttl_ms)},
         {"buckets", .type = YAML_ANY, FIELD(buckets)},
+        {"native", .type = YAML_ANY, FIELD(native)},
         {"unit", .type = YAML_TEXT, FIELD(unit)},
         {"precreate", .type = YAML_ANY, FIELD(precreate)},
         {"owner", .type = YAML_WORD, YAML_WORDS(owners), FIELD(owner)},
@@ -707,6 +710,16 @@ static int finish(struct loader *l, struct catalog **ret)
     return err;
 }
 
+static void enable_native(struct catalog *c, bool by_default)
+{
+    for (size_t i = 0; i < c->n_metrics; i++) {
+        struct metric *m = &c->metrics[i];
+        m->native.enabled = m->type == METRIC_HISTOGRAM &&
+                            (m->native.wanted == METRIC_NATIVE_ON ||
+                             (m->native.wanted == METRIC_NATIVE_DEFAULT && by_default));
+    }
+}
+
 int catalog_load(struct catalog **ret, const struct catalog_input *in, struct errs *errs)
 {
     struct loader l = {.errs = errs};
@@ -729,6 +742,7 @@ int catalog_load(struct catalog **ret, const struct catalog_input *in, struct er
         return -EINVAL;
     }
     if (err == 0) {
+        enable_native(c, in->native);
         *ret = c;
     }
     return err;
@@ -739,5 +753,9 @@ int catalog_load_bytes(struct catalog **ret, const char *file, const char *bytes
 {
     struct loader l = {.errs = errs};
     take_bytes(&l, file, bytes, len);
-    return finish(&l, ret);
+    int err = finish(&l, ret);
+    if (err == 0) {
+        enable_native(*ret, false);
+    }
+    return err;
 }

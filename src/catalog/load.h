@@ -22,6 +22,7 @@ struct catalog_input {
     const char *const *files; // read in order, later ones add to earlier ones
     const char *dir;          // *.yaml of it are added in name order; NULL: none
     bool dir_must_exist;      // else a missing one is the same as an empty one
+    bool native;              // histograms that do not say so themselves have a native form too
     struct errs *warnings;    // gets what is valid but likely a mistake; NULL: none
 };
 

@@ -223,6 +223,19 @@ static void yaml_precreate(struct buf *out, const struct metric *m)
     }
 }
 
+static void yaml_native(struct buf *out, const struct metric_native *native)
+{
+    char factor[NUM_MAX];
+    if (native->wanted == METRIC_NATIVE_OFF) {
+        buf_str(out, "    native: false\n");
+    } else if (native->wanted == METRIC_NATIVE_ON) {
+        buf_str(out, "    native: {factor: ");
+        buf_add(out, factor, num_double(factor, native->factor));
+        buf_addf(out, ", max_buckets: %llu%s}\n", (unsigned long long)native->max_buckets,
+                 native->classic ? "" : ", classic: false");
+    }
+}
+
 static void yaml_metric(struct buf *out, const struct catalog *c, const struct metric *m)
 {
     yaml_key_scalar(out, "  - name", m->name);
@@ -240,6 +253,7 @@ static void yaml_metric(struct buf *out, const struct catalog *c, const struct m
         add_list(out, m->bounds, m->n_bounds, ", ");
         buf_char(out, '\n');
     }
+    yaml_native(out, &m->native);
     if (m->unit[0] != '\0') {
         yaml_key_scalar(out, "    unit", m->unit);
     }
@@ -400,6 +414,12 @@ static void markdown_metric(struct buf *out, const struct metric *m)
             add_numbers(out, m->bounds, m->n_bounds, ", ");
         }
         buf_char(out, '.');
+        if (m->native.wanted == METRIC_NATIVE_ON) {
+            char factor[NUM_MAX];
+            buf_str(out, " Native: factor ");
+            buf_add(out, factor, num_double(factor, m->native.factor));
+            buf_addf(out, ", at most %llu buckets.", (unsigned long long)m->native.max_buckets);
+        }
     }
     buf_str(out, " |\n");
 }
@@ -614,6 +634,24 @@ static void json_precreated(struct buf *out, const struct metric *m)
     }
 }
 
+static void json_native(struct buf *out, const struct metric_native *native)
+{
+    if (native->wanted == METRIC_NATIVE_OFF) {
+        json_key(out, "native");
+        json_bool(out, false);
+    } else if (native->wanted == METRIC_NATIVE_ON) {
+        json_key(out, "native");
+        json_begin(out, '{');
+        json_key(out, "factor");
+        json_double(out, native->factor);
+        json_key(out, "max_buckets");
+        json_u64(out, native->max_buckets);
+        json_key(out, "classic");
+        json_bool(out, native->classic);
+        json_end(out, '}');
+    }
+}
+
 static void json_metric(struct buf *out, const struct catalog *c, const struct metric *m)
 {
     json_pair(out, "name", m->name);
@@ -626,6 +664,7 @@ static void json_metric(struct buf *out, const struct catalog *c, const struct m
     if (m->type == METRIC_HISTOGRAM) {
         json_numbers(out, "buckets", m->bounds, m->n_bounds);
     }
+    json_native(out, &m->native);
     if (m->unit[0] != '\0') {
         json_pair(out, "unit", m->unit);
     }

@@ -611,3 +611,51 @@ void read_event(struct yaml_reader *r, const struct yaml_place *place,
     }
     draft_catalog(r)->events[i] = d.event;
 }
+
+// ---- Native histograms
+
+static void read_factor(struct yaml_reader *r, const struct yaml_place *place,
+                        const struct yaml_node *n, void *field)
+{
+    double factor;
+    if (!yaml_number(r, place, n, &factor)) {
+        return;
+    }
+    if (!(factor > 1)) {
+        yaml_problem(r, place, n, "must be above 1, since buckets grow by it");
+        return;
+    }
+    *(double *)field = factor;
+}
+
+void read_native(struct yaml_reader *r, const struct yaml_place *up, const struct yaml_node *n,
+                 struct metric *m)
+{
+    static const char *const words[] = {"false", "true"};
+    static const struct yaml_key keys[] = {
+        {"factor", .type = YAML_ANY, .read = read_factor,
+         .offset = offsetof(struct metric_native, factor)},
+        {"max_buckets", .type = YAML_COUNT, .min = 1, .max = CATALOG_MAX_NATIVE_BUCKETS,
+         .offset = offsetof(struct metric_native, max_buckets)},
+        {"classic", .type = YAML_BOOL, .offset = offsetof(struct metric_native, classic)},
+    };
+    struct yaml_place place = yaml_place_key(up, "native");
+    if (m->type != METRIC_HISTOGRAM) {
+        if (n != NULL) {
+            yaml_problem(r, &place, n, "only a histogram has a native form");
+        }
+        return;
+    }
+    struct metric_native *native = &m->native;
+    *native = (struct metric_native){
+        .factor = CATALOG_NATIVE_FACTOR, .max_buckets = CATALOG_NATIVE_BUCKETS, .classic = true};
+    if (n == NULL) {
+        return;
+    }
+    native->wanted = METRIC_NATIVE_ON;
+    if (n->kind == YAML_MAPPING_KIND) {
+        yaml_read_keys(r, &place, n, YAML_KEYS(keys), native);
+    } else if (yaml_word(r, &place, n, words, sizeof words / sizeof words[0]) == 0) {
+        native->wanted = METRIC_NATIVE_OFF;
+    }
+}

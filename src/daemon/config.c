@@ -547,6 +547,7 @@ struct catalog_input config_catalog_input(const struct config *c, struct errs *w
         .files = (const char *const *)c->catalog_files.items,
         .dir = c->catalog_dir,
         .dir_must_exist = c->origins[SETTING_catalog_dir].set_by != CONFIG_BY_DEFAULT,
+        .native = c->web_enable_native_histograms,
         .warnings = warnings,
     };
 }

@@ -83,6 +83,7 @@ struct config {
     char *web_external_address; // NULL: the request's Host
     bool web_enable_lifecycle;
     bool web_openmetrics_created;
+    bool web_enable_native_histograms;
     uint64_t web_max_requests;
     bool web_show_rejected;
     char *admin_socket; // NULL: none

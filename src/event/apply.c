@@ -36,10 +36,30 @@ static void show_made(const struct plan *p, struct series_writer *writer, struct
     }
 }
 
+// Counts an update's observations in their native buckets (event/place): at once, or through the redo record.
+static void count_native(const struct plan *p, const struct plan_update *u, struct redo *redo)
+{
+    const struct table *t = u->family->table;
+    struct native_block *b = native_lane_block(t->share->base, u->series->record, p->lane);
+    const double *values = u->n_values > 0 ? plan_values(p, u) : &u->value;
+    size_t n = u->n_values > 0 ? u->n_values : 1;
+    for (size_t i = 0; b != NULL && i < n; i++) {
+        _Atomic uint64_t *count = native_find(b, values[i]);
+        if (count != NULL && redo != NULL) {
+            redo_count(redo, count, 1);
+        } else if (count != NULL) { // else its page was lost meanwhile
+            apply_native(count);
+        }
+    }
+}
+
 static void apply_updates(const struct plan *p)
 {
     for (size_t i = 0; i < p->n; i++) {
         const struct plan_update *u = &p->updates[i];
+        if (u->family->has_native) {
+            count_native(p, u, NULL);
+        }
         if (u->n_values > 0) {
             apply_list(u->family, u->cell, plan_values(p, u), u->n_values);
         } else {
@@ -54,14 +74,13 @@ bool apply_reserve(const struct plan *p, struct series_writer *writer)
 {
     const struct transaction *transaction = p->origin->transaction;
     size_t words = APPLY_OWN_WORDS;
-    bool lists = false;
     for (size_t i = 0; transaction != NULL && i < p->n; i++) {
         const struct plan_update *u = &p->updates[i];
-        words += apply_words(u->family->metric, u->n_values);
-        lists |= u->n_values > 0;
+        words += apply_words(u->family, u->n_values);
     }
-    return !lists || redo_reserve(transaction->redo, p->updates[0].family->table->share->arena,
-                                  &writer->arena, words) == 0;
+    return transaction == NULL || redo_has_room(transaction->redo, words) ||
+           redo_reserve(transaction->redo, p->updates[0].family->table->share->arena,
+                        &writer->arena, words) == 0;
 }
 
 /*
@@ -73,6 +92,9 @@ static void apply_in_session(const struct plan *p, struct transaction *transacti
     for (size_t i = 0; i < p->n; i++) {
         const struct plan_update *u = &p->updates[i];
         enum apply_step step = apply_step(u->family->metric, u->op);
+        if (u->family->has_native) {
+            count_native(p, u, transaction->redo);
+        }
         if (u->n_values > 0) {
             apply_note_list(transaction->redo, u->family, u->cell, plan_values(p, u), u->n_values);
         } else {

@@ -123,11 +123,21 @@ static inline void apply_put_list(struct redo *redo, const struct family *f, voi
 }
 
 // How many words of a redo record an update changes at most: of a list the sum and a bucket for each value, of which there are
-// n; 0: it is no list.
-static inline size_t apply_words(const struct metric *m, size_t n)
+// n; 0: it is no list. A native histogram has buckets of two kinds.
+static inline size_t apply_words(const struct family *f, size_t n)
 {
-    size_t buckets = m->n_bounds + 1;
-    return 1 + (n == 0 ? 1 : n < buckets ? n : buckets);
+    size_t buckets = f->metric->n_bounds + 1;
+    size_t values = n == 0 ? 1 : n;
+    size_t native = !f->has_native ? 0 : values < f->native_words ? values : f->native_words;
+    return 1 + (values < buckets ? values : buckets) + native;
+}
+
+// A native histogram has an observation's bucket (series/native) as well, which is there before the update is applied. It counts
+// first, so that who reads the classic buckets first finds no more in them.
+static inline void apply_native(_Atomic uint64_t *count)
+{
+    uint64_t before = atomic_load_explicit(count, memory_order_relaxed);
+    atomic_store_explicit(count, before + 1, memory_order_release);
 }
 
 // A line of the session has been dealt with and counts there: in the transaction's account when it was applied, which applying

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "event/cache.h"
 
+#include "base/invariant.h"
 #include "event/bytes.h"
 #include "event/cache_store.h"
 #include "event/recipe.h"
@@ -13,6 +14,7 @@
 
 enum {
     FEW = 4096,         // entries that stand in the CPU's caches anyway, with all that they lead to
+    FEW_NATIVE = 256,   // the same where native buckets are among that
     PATIENCE = 1 << 20, // lines that are learned before recipes may be forgotten
     // The cache may have so many bytes for each series that there is, and these besides.
     PER_SERIES = 192,
@@ -22,7 +24,8 @@ enum {
     BESIDES = 1 << 20,
 };
 
-// In the ring. Behind the series: the handle of the record whose key shows all values, or the line's values.
+// In the ring. Behind the series: the handles of the lane's blocks of native buckets, one for each native step; then the
+// handle of the record whose key shows all values, or the line's values.
 struct entry {
     struct cache_head head;
     uint32_t context;
@@ -48,6 +51,7 @@ struct cache {
     bool limited;     // cache_is_limited
     uint64_t learned; // lines since there was no recipe
     struct recipes recipes;
+    struct recipe_natives natives; // of the present line
 };
 
 int cache_new(struct cache **ret, struct series_store *store, struct series_writer *writer,
@@ -88,6 +92,7 @@ static void keep_up(struct cache *m, uint64_t context)
         m->generation = m->schema->generation;
         m->epoch = epoch;
         m->recipes.n = 0;
+        m->recipes.native = false;
         cache_store_clear(&m->kept);
     }
 }
@@ -122,11 +127,22 @@ BYTES_INLINED bool has_values(const struct entry *e, const char *values, const s
     return e->values_len == line->values_len && same(values, line->values, e->values_len);
 }
 
+static uint32_t *natives_of(struct entry *e, const struct recipe *r)
+{
+    return (uint32_t *)(void *)&e->series[r->n];
+}
+
+// What is behind these.
+static const char *behind(const struct entry *e, const struct recipe *r)
+{
+    return (const char *)&e->series[r->n] + r->n_native * sizeof(uint32_t);
+}
+
 // The record of the entry's key.
-static uint32_t record_of(const struct entry *e, unsigned n)
+static uint32_t record_of(const struct entry *e, const struct recipe *r)
 {
     uint32_t handle;
-    memcpy(&handle, &e->series[n], sizeof handle);
+    memcpy(&handle, behind(e, r), sizeof handle);
     return handle;
 }
 
@@ -162,8 +178,8 @@ BYTES_INLINED bool matches(const struct cache *m, const struct entry *e, const s
         e->context != (uint32_t)m->context) {
         return false;
     }
-    return e->by_key != 0 ? key_has_values(m, &r->steps[e->by_key - 1], record_of(e, r->n), line)
-                          : has_values(e, (const char *)&e->series[r->n], line, same);
+    return e->by_key != 0 ? key_has_values(m, &r->steps[e->by_key - 1], record_of(e, r), line)
+                          : has_values(e, behind(e, r), line, same);
 }
 
 // Looks at all places where the line's entry may be.
@@ -218,9 +234,30 @@ static inline __attribute__((always_inline)) void fetch_series(const struct cach
         }
     }
     if (e->by_key != 0) {
-        const char *record = base + (size_t)record_of(e, r->n) * ARENA_GRANULE;
+        const char *record = base + (size_t)record_of(e, r) * ARENA_GRANULE;
         __builtin_prefetch(record);
         __builtin_prefetch(record + 64);
+    }
+    const uint32_t *natives = (const void *)&e->series[r->n];
+    for (unsigned i = 0; i < r->n_native; i++) {
+        __builtin_prefetch(base + (size_t)natives[i] * ARENA_GRANULE);
+    }
+}
+
+// Asks for the native buckets of the line's number, whose blocks are there.
+static void fetch_natives(const struct cache *m, const struct line *line)
+{
+    const struct entry *e = cache_store_at(&m->kept, line->entry);
+    const struct recipe *r = &m->recipes.list[e->recipe];
+    const uint32_t *natives = (const void *)&e->series[r->n];
+    bool live = e->removals == (uint32_t)removals_of(m); // else the blocks may be those of others
+    for (unsigned i = 0; live && i < r->n_native; i++) {
+        const struct native_block *b = arena_at(m->store->share.base, natives[i]);
+        if (line->template->has_list) {
+            native_fetch_all(b);
+        } else {
+            native_fetch(b, line->number);
+        }
     }
 }
 
@@ -240,6 +277,12 @@ static __attribute__((noinline)) void find_many(const struct cache *m, struct li
             fetch_series(m, cache_store_at(&m->kept, lines[i].entry));
         }
     }
+    for (size_t i = 0; m->recipes.native && i < n; i++) {
+        if (lines[i].entry != 0 && lines[i].template != NULL &&
+            (lines[i].template->has_number || lines[i].template->has_list)) {
+            fetch_natives(m, &lines[i]);
+        }
+    }
 }
 
 /*
@@ -250,7 +293,7 @@ void cache_prefetch(struct cache *m, const struct origin *origin, struct line *l
 {
     keep_up(m, origin->context);
     m->context = origin->context;
-    if (m->kept.n <= FEW) {
+    if (m->kept.n <= (m->recipes.native ? FEW_NATIVE : FEW)) {
         find_few(m, lines, n);
     } else {
         find_many(m, lines, n);
@@ -301,16 +344,52 @@ static __attribute__((noinline)) bool own(const struct cache *m, const struct or
     return true;
 }
 
+// The block in which the worker counts the observations of a native step, or NULL: a plan has to make it. `handle` is that of
+// the block of an earlier line, which may have been rebuilt.
+static struct native_block *block_of(const struct cache *m, const struct recipe *r,
+                                     const struct entry *e, unsigned step, uint32_t *handle)
+{
+    char *base = m->store->share.base;
+    struct native_block *b = arena_at(base, *handle);
+    if (__builtin_expect(*handle != 0 && native_block_is_current(b), 1)) {
+        return b;
+    }
+    const struct series *s = series_of(r, e, step);
+    if (s == NULL) {
+        return NULL;
+    }
+    *handle = native_lane_piece(s->record, m->writer->lane);
+    return native_lane_block(base, s->record, m->writer->lane);
+}
+
+// Finds where the line's observations are counted in native buckets, of series that live. Returns false if one has no bucket.
+static __attribute__((noinline)) bool find_natives(struct cache *m, const struct recipe *r,
+                                                   struct entry *e, const struct line *line)
+{
+    uint32_t *handle = natives_of(e, r);
+    recipe_natives_begin(&m->natives);
+    for (unsigned i = 0; m->natives.n_blocks < r->n_native; i++) {
+        if (r->steps[i].native) {
+            struct native_block *b = block_of(m, r, e, i, handle++);
+            if (b == NULL || !recipe_natives_add(&m->natives, &r->steps[i], line, b)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 // Whether what the recipe's entry says may be done now.
 BYTES_INLINED bool is_usable(struct cache *m, const struct origin *origin, const struct recipe *r,
-                             struct entry *e)
+                             struct entry *e, const struct line *line)
 {
     if (origin->permission != NULL &&
         !permission_take_events(origin->permission, origin->now_ms, 1)) {
         m->limited = true;
         return false;
     }
-    if (r->owned ? !own(m, origin, r, e) : !lives(m, r, e)) {
+    if ((r->owned ? !own(m, origin, r, e) : !lives(m, r, e)) ||
+        (r->n_native > 0 && !find_natives(m, r, e, line))) {
         permission_return_events(origin->permission, 1);
         return false;
     }
@@ -337,13 +416,13 @@ BYTES_INLINED size_t apply_lines(struct cache *m, const struct origin *origin, s
             return i;
         }
         const struct recipe *r = &m->recipes.list[e->recipe];
-        if (!recipe_fits(r, line, origin->transaction) || !is_usable(m, origin, r, e)) {
+        if (!recipe_fits(r, line, origin->transaction) || !is_usable(m, origin, r, e, line)) {
             return i;
         }
         if (origin->transaction != NULL) {
-            recipe_apply_in_session(r, e->series, base, line, origin->transaction);
+            recipe_apply_in_session(r, e->series, base, line, &m->natives, origin->transaction);
         } else {
-            recipe_apply(r, e->series, base, line);
+            recipe_apply(r, e->series, base, line, &m->natives);
         }
         mark_used(e);
     }
@@ -381,6 +460,14 @@ size_t cache_apply(struct cache *m, const struct origin *origin, struct line *li
     return m->wide ? apply_lines_wide(m, origin, lines, n) : apply_lines_plain(m, origin, lines, n);
 }
 
+// find_natives for an element of a batch, whose series may have owners.
+static __attribute__((noinline)) bool has_natives(struct cache *m, const struct recipe *r,
+                                                  struct entry *e, const struct line *line)
+{
+    return (!r->owned || still_lives(r, e, (uint32_t)removals_of(m))) &&
+           find_natives(m, r, e, line);
+}
+
 // The line's entry if it may be applied and removes nothing, or NULL.
 BYTES_INLINED struct entry *find_for_batch(struct cache *m, const struct line *line,
                                            same_values_fn *same)
@@ -390,7 +477,8 @@ BYTES_INLINED struct entry *find_for_batch(struct cache *m, const struct line *l
         return NULL;
     }
     const struct recipe *r = &m->recipes.list[e->recipe];
-    return recipe_fits(r, line, NULL) && !r->drops && (r->owned || lives(m, r, e)) ? e : NULL;
+    bool fits = recipe_fits(r, line, NULL) && !r->drops && (r->owned || lives(m, r, e));
+    return fits && (r->n_native == 0 || has_natives(m, r, e, line)) ? e : NULL;
 }
 
 // Finds the entries of all lines, or returns false.
@@ -443,8 +531,12 @@ bool cache_apply_batch(struct cache *m, const struct origin *origin, struct line
         }
     }
     for (size_t i = 0; i < n; i++) {
-        recipe_apply(&m->recipes.list[entries[i]->recipe], entries[i]->series, m->store->share.base,
-                     &lines[i]);
+        const struct recipe *r = &m->recipes.list[entries[i]->recipe];
+        if (r->n_native > 0) {
+            bool there = find_natives(m, r, entries[i], &lines[i]);
+            invariant(there, "a bucket that was found is there");
+        }
+        recipe_apply(r, entries[i]->series, m->store->share.base, &lines[i], &m->natives);
         mark_used(entries[i]);
     }
     return true;
@@ -461,7 +553,7 @@ bool cache_plan_exemplar(struct cache *m, struct line *line, struct plan *p)
     struct entry *e = find(m, line, has_same_values);
     const struct recipe *r = e != NULL ? &m->recipes.list[e->recipe] : NULL;
     if (e == NULL || !r->exemplars || r->several || !recipe_fits(r, line, p->origin->transaction) ||
-        !is_usable(m, p->origin, r, e)) {
+        !is_usable(m, p->origin, r, e, line)) {
         return false;
     }
     for (unsigned i = 0; i < r->n; i++) {
@@ -504,6 +596,7 @@ static bool make_room_for_recipe(struct cache *m)
     }
     m->learned = 0;
     m->recipes.n = 0;
+    m->recipes.native = false;
     cache_store_clear(&m->kept);
     return true;
 }
@@ -528,6 +621,7 @@ static uint8_t shown_by(const struct cache *m, const struct recipe *r,
 static void fill(const struct cache *m, struct entry *e, const struct plan_update *updates,
                  const struct recipe *r)
 {
+    uint32_t *native = natives_of(e, r);
     for (unsigned i = 0; i < r->n; i++) {
         const struct plan_update *u = &updates[i];
         const void *cell = u->cell != NULL ? u->cell : (const void *)u->series->record;
@@ -536,6 +630,9 @@ static void fill(const struct cache *m, struct entry *e, const struct plan_updat
             .uses = atomic_load_explicit(&u->series->uses, memory_order_relaxed),
             .cell = arena_handle(m->store->share.base, cell),
         };
+        if (r->steps[i].native) {
+            *native++ = native_lane_piece(u->series->record, m->writer->lane);
+        }
     }
     e->context = (uint32_t)m->context;
     e->recipe = (uint8_t)(r - m->recipes.list);
@@ -569,6 +666,7 @@ void cache_learn(struct cache *m, const struct plan *p, size_t from, size_t n,
     bool small = m->kept.n >= MANY || m->bytes < LITTLE;
     uint8_t by_key = small ? shown_by(m, r, updates, line) : 0;
     size_t size = sizeof(struct entry) + n * sizeof(struct recipe_series) +
+                  r->n_native * sizeof(uint32_t) +
                   (by_key != 0 ? sizeof(uint32_t) : line->values_len);
     if (!cache_store_reserve(&m->kept, size, most(m))) {
         return;
@@ -583,13 +681,13 @@ void cache_learn(struct cache *m, const struct plan *p, size_t from, size_t n,
     }
     fill(m, e, updates, r);
     e->by_key = by_key;
-    char *behind = (char *)&e->series[n];
+    char *end = (char *)natives_of(e, r) + r->n_native * sizeof(uint32_t);
     if (by_key != 0) {
         const struct plan_update *u = &updates[by_key - 1];
         uint32_t handle = atomic_load_explicit(&u->series->handle, memory_order_relaxed);
-        memcpy(behind, &handle, sizeof handle);
+        memcpy(end, &handle, sizeof handle);
     } else {
         e->values_len = (uint16_t)line->values_len;
-        memcpy(behind, line->values, line->values_len);
+        memcpy(end, line->values, line->values_len);
     }
 }

@@ -13,10 +13,12 @@
  *     cease to be finite;
  *   - an entry does not outlive its series: each removal raises a count, and an entry that has not seen the present count
  *     looks at its series first. Owned series, and those with a ttl, get their owner or time at every hit;
+ *   - an observation in a native histogram is a miss where its bucket does not fit the lane's block (series/native), which a plan
+ *     then rebuilds; who finds a block that was replaced asks the series for the present one;
  *   - folded updates are not cached, since they end when there is room again.
  *
- * Shape:   entries of 36 bytes for a counter whose key shows its labels (cache_store). The cache grows with the series that
- *          there are, up to its limit; then what was not used lately is replaced.
+ * Shape:   entries of 36 bytes for a counter whose key shows its labels, and four more for a native histogram (cache_store).
+ *          The cache grows with the series that there are, up to its limit; then what was not used lately is replaced.
  * Threads: one owner, inside an RCU section.
  */
 #ifndef VE_EVENT_CACHE_H

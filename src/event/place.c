@@ -198,6 +198,34 @@ static bool add_owners(struct placer *placer, struct plan *p, bool single, struc
     return true;
 }
 
+// Makes the native bucket of each value, so that to apply the update only changes words.
+static int make_buckets(struct placer *placer, const struct plan *p, const struct plan_update *u)
+{
+    const double *values = u->n_values > 0 ? plan_values(p, u) : &u->value;
+    size_t n = u->n_values > 0 ? u->n_values : 1;
+    const struct family *f = u->family;
+    int rc = 0;
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        rc = table_reserve_native(f->table, placer->writer, u->series, f->metric->bounds,
+                                  &f->native, values[i]);
+    }
+    return rc;
+}
+
+// They stay when the line is rejected after all, and lower the resolution where there are too many. So they come late.
+static bool make_all_buckets(struct placer *placer, const struct plan *p, struct rejection *why)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        const struct plan_update *u = &p->updates[i];
+        int rc = u->family->has_native ? make_buckets(placer, p, u) : 0;
+        if (rc < 0) {
+            reject(p, u, rc, why);
+            return false;
+        }
+    }
+    return true;
+}
+
 static void undo(struct plan *p)
 {
     for (size_t i = 0; i < p->n; i++) {
@@ -213,7 +241,7 @@ bool place_plan(struct placer *placer, struct plan *p, struct rejection *why)
     // No owner is added before all has its place, since it cannot be taken out again: another line of the source may rely on
     // it already. To own an info series removes the older one, so these come last.
     bool placed = place_all(placer, p, why) && add_owners(placer, p, false, why) &&
-                  add_owners(placer, p, true, why);
+                  make_all_buckets(placer, p, why) && add_owners(placer, p, true, why);
     if (!placed) {
         undo(p);
     }

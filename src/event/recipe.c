@@ -39,6 +39,7 @@ static struct recipe_step step_of(const struct schema *schema, const struct plan
         s.constant = is_several(t) ? u->each : u->value;
         s.whole = step == APPLY_COUNT && cell_is_whole(s.constant);
     }
+    s.native = u->family->has_native;
     return s;
 }
 
@@ -78,7 +79,8 @@ unsigned recipe_find(struct recipes *all, const struct schema *schema,
 {
     invariant(all->n < RECIPE_MOST && n <= RECIPE_UPDATES, "there is room for a recipe");
     struct recipe *fresh = &all->list[all->n];
-    *fresh = (struct recipe){.target = t->target, .n = (uint8_t)n, .several = is_several(t)};
+    *fresh = (struct recipe){
+        .target = t->target, .n = (uint8_t)n, .several = is_several(t), .words = APPLY_OWN_WORDS};
     for (size_t i = 0; i < n; i++) {
         const struct table *table = updates[i].family->table;
         struct recipe_step *s = &fresh->steps[i];
@@ -87,6 +89,8 @@ unsigned recipe_find(struct recipes *all, const struct schema *schema,
         fresh->drops |= table->single;
         fresh->exemplars |= table->type != METRIC_GAUGE;
         fresh->not_negative |= s->takes_number && s->step == APPLY_COUNT;
+        fresh->words = (uint16_t)(fresh->words + apply_words(s->family, 0));
+        fresh->n_native = (uint8_t)(fresh->n_native + s->native);
     }
     fresh->distinct = is_distinct(fresh);
     unsigned place = 0;
@@ -94,12 +98,13 @@ unsigned recipe_find(struct recipes *all, const struct schema *schema,
         place++;
     }
     all->n += place == all->n;
+    all->native |= fresh->n_native > 0;
     return place;
 }
 
 // ---- Applying
 
-// A count always fits. In a session there is room for the words of the redo record.
+// A count always fits. In a session there must be room for the words of the redo record.
 bool recipe_fits_several(const struct recipe *r, const struct line *line,
                          const struct transaction *transaction)
 {
@@ -111,9 +116,28 @@ bool recipe_fits_several(const struct recipe *r, const struct line *line,
         }
     }
     for (unsigned i = 0; i < r->n; i++) {
-        words += apply_words(r->steps[i].family->metric, r->steps[i].takes_list ? n : 0);
+        words += apply_words(r->steps[i].family, r->steps[i].takes_list ? n : 0);
     }
-    return transaction == NULL || words <= REDO_WORDS;
+    return transaction == NULL || redo_has_room(transaction->redo, words);
+}
+
+bool recipe_natives_add(struct recipe_natives *natives, const struct recipe_step *step,
+                        const struct line *line, struct native_block *b)
+{
+    const double value = recipe_value(step, line->number);
+    const double *values = step->takes_list ? line->list : &value;
+    uint32_t n = step->takes_list ? line->n : 1;
+    uint32_t most = step->family->native.max_buckets;
+    if (n > RECIPE_NATIVES - natives->n) {
+        return false;
+    }
+    if (native_reserve_list(b, most, values, n, natives->slots + natives->n) < n) {
+        return false;
+    }
+    natives->n += n;
+    natives->blocks[natives->n_blocks] = b;
+    natives->ends[natives->n_blocks++] = natives->n;
+    return true;
 }
 
 // What an update adds or sets.
@@ -122,6 +146,32 @@ static double value_of(const struct recipe *r, const struct recipe_step *step,
 {
     double times = r->several ? line->n : 1;
     return step->takes_number ? line->number : step->constant * times;
+}
+
+void recipe_apply_natives(const struct recipe_natives *natives)
+{
+    const uint16_t *slot = natives->slots;
+    for (uint32_t i = 0; i < natives->n_blocks; i++) {
+        struct native_block *b = natives->blocks[i];
+        for (const uint16_t *end = natives->slots + natives->ends[i]; slot < end; slot++) {
+            apply_native(&b->slot[*slot].count);
+        }
+    }
+}
+
+static void note_natives(const struct recipe *r, const struct recipe_natives *natives,
+                         struct redo *redo)
+{
+    const uint16_t *slot = natives->slots;
+    for (uint32_t i = 0; i < r->n_native; i++) {
+        const uint16_t *end = natives->slots + natives->ends[i];
+        if (r->distinct) {
+            redo_put_native(redo, natives->blocks[i], slot, (size_t)(end - slot));
+        } else {
+            redo_native(redo, natives->blocks[i], slot, (size_t)(end - slot));
+        }
+        slot = end;
+    }
 }
 
 void recipe_apply_several(const struct recipe *r, const struct recipe_series *series, char *base,
@@ -168,8 +218,10 @@ static inline void put(const struct recipe *r, const struct recipe_series *serie
 }
 
 void recipe_apply_in_session(const struct recipe *r, const struct recipe_series *series, char *base,
-                             const struct line *line, struct transaction *transaction)
+                             const struct line *line, const struct recipe_natives *natives,
+                             struct transaction *transaction)
 {
+    note_natives(r, natives, transaction->redo);
     if (r->distinct) {
         put(r, series, base, line, transaction->redo);
     } else {

@@ -14,7 +14,11 @@
 
 #include <math.h>
 
-enum { RECIPE_UPDATES = 16, RECIPE_MOST = 256 };
+enum {
+    RECIPE_UPDATES = 16,
+    RECIPE_MOST = 256,
+    RECIPE_NATIVES = 2 * SAMPLE_MAX_VALUES, // a line with more goes by way of a plan
+};
 
 // Above this a number goes by way of a plan: that keeps sums finite. Below it no sum can overflow.
 #define RECIPE_MAX_NUMBER 1e15
@@ -29,17 +33,20 @@ struct recipe_step {
     uint8_t op;               // enum update_op
     bool takes_number;
     bool takes_list;
-    bool whole; // the constant, which is added to a counter
+    bool whole;  // the constant, which is added to a counter
+    bool native; // its observations are counted in native buckets too
 };
 
 struct recipe {
     struct template_target target;
     uint8_t n;         // steps
+    uint8_t n_native;  // of these
     bool owned;        // a series of it gets its owner or time whenever it is updated
     bool drops;        // it may remove another series (owner_add)
     bool exemplars;    // it takes some
     bool not_negative; // a counter takes the number
     bool several;      // the line says of how many happenings it is
+    uint16_t words;    // of a redo record that a line with one happening changes at most
     bool distinct;     // each update is of another metric
     struct recipe_step steps[RECIPE_UPDATES];
 };
@@ -51,8 +58,18 @@ struct recipe_series {
     uint32_t cell; // of the lane, or the record that has the gauge: handle in the arena
 };
 
+// Where the observations of one line are counted in native buckets, by the recipe's steps and the line's values.
+struct recipe_natives {
+    uint32_t n;
+    uint32_t n_blocks;
+    uint16_t slots[RECIPE_NATIVES];              // of the blocks
+    struct native_block *blocks[RECIPE_UPDATES]; // of each native step
+    uint32_t ends[RECIPE_UPDATES];               // of these among the slots
+};
+
 struct recipes {
     unsigned n;
+    bool native; // some have native steps
     struct recipe list[RECIPE_MOST];
 };
 
@@ -63,11 +80,23 @@ unsigned recipe_find(struct recipes *all, const struct schema *schema,
 // recipe_fits where the line says of how many happenings it is.
 bool recipe_fits_several(const struct recipe *r, const struct line *line,
                          const struct transaction *transaction);
+// Empties it for another line.
+static inline void recipe_natives_begin(struct recipe_natives *natives)
+{
+    natives->n = 0;
+    natives->n_blocks = 0;
+}
+// Adds the buckets of the next native step's observations, all in one block. Returns whether they are there.
+bool recipe_natives_add(struct recipe_natives *natives, const struct recipe_step *step,
+                        const struct line *line, struct native_block *b);
 void recipe_apply_several(const struct recipe *r, const struct recipe_series *series, char *base,
                           const struct line *line);
+// Counts in the native buckets.
+void recipe_apply_natives(const struct recipe_natives *natives);
 // recipe_apply in a session, whose redo record changes the series.
 void recipe_apply_in_session(const struct recipe *r, const struct recipe_series *series, char *base,
-                             const struct line *line, struct transaction *transaction);
+                             const struct line *line, const struct recipe_natives *natives,
+                             struct transaction *transaction);
 
 // Whether the line's numbers may be applied without a plan.
 static inline bool recipe_fits(const struct recipe *r, const struct line *line,
@@ -77,7 +106,9 @@ static inline bool recipe_fits(const struct recipe *r, const struct line *line,
         return recipe_fits_several(r, line, transaction);
     }
     double number = line->template->has_number ? line->number : 0;
-    return fabs(number) <= RECIPE_MAX_NUMBER && !(r->not_negative && number < 0);
+    return fabs(number) <= RECIPE_MAX_NUMBER && !(r->not_negative && number < 0) &&
+           (r->words <= REDO_WORDS || transaction == NULL ||
+            redo_has_room(transaction->redo, r->words));
 }
 
 static inline double recipe_value(const struct recipe_step *step, double number)
@@ -85,11 +116,15 @@ static inline double recipe_value(const struct recipe_step *step, double number)
     return step->takes_number ? number : step->constant;
 }
 
-// Here a cached line changes its series, in the arena that begins at `base`.
+// Here a cached line changes its series, in the arena that begins at `base`. `natives` are those of a recipe with native steps.
 static inline __attribute__((always_inline)) void recipe_apply(const struct recipe *r,
                                                                const struct recipe_series *series,
-                                                               char *base, const struct line *line)
+                                                               char *base, const struct line *line,
+                                                               const struct recipe_natives *natives)
 {
+    if (r->n_native > 0) {
+        recipe_apply_natives(natives);
+    }
     if (r->several) {
         recipe_apply_several(r, series, base, line);
         return;

@@ -322,19 +322,28 @@ static void write_protobuf(struct format_sink *sink, const struct format *format
                            struct table_walk *walk, const struct series *s)
 {
     uint64_t counts[CATALOG_MAX_BOUNDS + 1];
+    struct native_sum native = {.n = 0};
     struct buf *out = sink->text;
     struct protobuf_family family;
     protobuf_family_init(&family, f->metric);
+    family.is_native_alone = f->has_native && !f->metric->native.classic;
     while (s != NULL && !out->failed) {
         size_t begun = protobuf_begin(out, head);
         for (; s != NULL && !out->failed && out->len - begun < FORMAT_SINK_PIECE;
              s = table_walk_next(walk)) {
-            const struct format_series series = read_series(format, f->table, s, counts);
+            struct format_series series = read_series(format, f->table, s, counts);
+            if (f->has_native) {
+                series.native_count =
+                    table_read_native(f->table, s, f->metric->bounds, &f->native, &native);
+                series.native = &native;
+                out->failed |= native.failed;
+            }
             protobuf_series(out, &family, &series);
         }
         protobuf_end(out, begun);
         format_sink_flush_full(sink);
     }
+    native_sum_free(&native);
     protobuf_family_close(&family);
 }
 

@@ -38,6 +38,7 @@ struct format_head {
 };
 
 struct exemplars;
+struct native_sum;
 
 // What differs from series to series.
 struct format_series {
@@ -49,6 +50,8 @@ struct format_series {
     const uint64_t *counts; // of a histogram: one more than it has bounds, not cumulative
     double sum;
     const struct exemplars *exemplars; // NULL: none are shown
+    const struct native_sum *native;   // of a histogram in protobuf; NULL: it has no native form
+    uint64_t native_count;             // of all its observations
 };
 
 // A sum as it is shown: additions that each were finite may add up to what is not.

@@ -3,6 +3,7 @@
 
 #include "series/exemplar.h"
 #include "series/key.h"
+#include "series/native.h"
 
 #include <endian.h>
 #include <math.h>
@@ -52,6 +53,16 @@ enum {
     HISTOGRAM_COUNT = 0x08,
     HISTOGRAM_SUM = 0x11,
     HISTOGRAM_BUCKET = 0x1a,
+    HISTOGRAM_SCHEMA = 0x28,
+    HISTOGRAM_ZERO_THRESHOLD = 0x31,
+    HISTOGRAM_ZERO_COUNT = 0x38,
+    HISTOGRAM_NEGATIVE_SPAN = 0x4a,
+    HISTOGRAM_NEGATIVE_DELTAS = 0x52, // packed
+    HISTOGRAM_POSITIVE_SPAN = 0x62,
+    HISTOGRAM_POSITIVE_DELTAS = 0x6a,
+    HISTOGRAM_EXEMPLARS = 0x0182,
+    SPAN_OFFSET = 0x08,
+    SPAN_LENGTH = 0x10,
     HISTOGRAM_CREATED = 0x7a,
     BUCKET_COUNT = 0x08,
     BUCKET_BOUND = 0x11,
@@ -441,20 +452,111 @@ static char *put_bucket(const struct protobuf_family *f, const struct format_ser
     return i == f->n_bounds && end == p ? from : end_message(from + 1, bytes, end);
 }
 
+// ---- Native histograms
+
+static uint64_t zigzag(int64_t n)
+{
+    return (uint64_t)n << 1 ^ (uint64_t)(n >> 63);
+}
+
+// Empty buckets that do not end a span.
+enum { GAP = 2 };
+
+// How many of the buckets from the first one on are in its span.
+static size_t in_span(const struct native_bucket *b, size_t n)
+{
+    size_t i = 1;
+    while (i < n && b[i].index - b[i - 1].index <= GAP + 1) {
+        i++;
+    }
+    return i;
+}
+
+static char *put_spans(char *p, int field, const struct native_bucket *b, size_t n)
+{
+    int32_t next = 0;
+    for (size_t i = 0; i < n;) {
+        size_t len = in_span(b + i, n - i);
+        int32_t last = b[i + len - 1].index;
+        *p++ = (char)field;
+        char *message = p;
+        p = put_number(p + 1, SPAN_OFFSET, zigzag(b[i].index - next) & UINT32_MAX);
+        p = end_message(message, 1, put_number(p, SPAN_LENGTH, (uint64_t)(last - b[i].index + 1)));
+        next = last + 1;
+        i += len;
+    }
+    return p;
+}
+
+static char *put_deltas(char *p, int field, const struct native_bucket *b, size_t n)
+{
+    *p++ = (char)field;
+    char *message = p;
+    uint64_t before = 0;
+    p += LENGTH;
+    for (size_t i = 0; i < n; i++) {
+        bool follows = i > 0 && b[i].index - b[i - 1].index <= GAP + 1;
+        for (int32_t k = b[i].index - 1; follows && k > b[i - 1].index; k--) {
+            p = put_varint(p, zigzag(-(int64_t)before));
+            before = 0;
+        }
+        p = put_varint(p, zigzag((int64_t)(b[i].count - before)));
+        before = b[i].count;
+    }
+    return end_message(message, LENGTH, p);
+}
+
+// Bytes of a bucket at most: with a span of its own, or behind empty ones.
+enum { NATIVE_BUCKET = 2 + 2 * (1 + VARINT) + (GAP + 1) * VARINT };
+
+static char *put_native(const struct native_sum *s, char *p)
+{
+    size_t negative = 0;
+    while (negative < s->n && s->buckets[negative].negative) {
+        negative++;
+    }
+    p = put_number(p, HISTOGRAM_SCHEMA, zigzag(s->schema) & UINT32_MAX);
+    p = put_double(p, HISTOGRAM_ZERO_THRESHOLD, s->zero_threshold);
+    p = put_number(p, HISTOGRAM_ZERO_COUNT, s->zero_count);
+    if (negative > 0) {
+        p = put_spans(p, HISTOGRAM_NEGATIVE_SPAN, s->buckets, negative);
+        p = put_deltas(p, HISTOGRAM_NEGATIVE_DELTAS, s->buckets, negative);
+    }
+    if (negative < s->n) {
+        p = put_spans(p, HISTOGRAM_POSITIVE_SPAN, s->buckets + negative, s->n - negative);
+        p = put_deltas(p, HISTOGRAM_POSITIVE_DELTAS, s->buckets + negative, s->n - negative);
+    }
+    return p;
+}
+
+// The tag takes two bytes.
+static char *put_native_exemplar(const struct format_series *s, size_t place, char *p)
+{
+    *p = (char)HISTOGRAM_EXEMPLARS;
+    char *end = put_exemplar_at(s, place, p + 1, HISTOGRAM_EXEMPLARS >> 8);
+    return end == p + 1 ? p : end;
+}
+
 static char *put_histogram(const struct protobuf_family *f, const struct format_series *s, char *p)
 {
     uint64_t count = 0;
     for (size_t i = 0; i <= f->n_bounds; i++) {
         count += s->counts[i];
     }
+    // Those of the native buckets were counted first.
+    count = s->native != NULL ? s->native_count : count;
     *p++ = METRIC_HISTOGRAM_VALUE;
     char *message = p;
     p = put_number(p + LENGTH, HISTOGRAM_COUNT, count);
     p = put_double(p, HISTOGRAM_SUM, format_finite(s->sum));
     uint64_t total = 0;
-    for (size_t i = 0; i <= f->n_bounds; i++) {
+    for (size_t i = 0; i <= f->n_bounds && !f->is_native_alone; i++) {
         total += s->counts[i];
         p = put_bucket(f, s, p, i, total);
+    }
+    p = s->native != NULL ? put_native(s->native, p) : p;
+    for (size_t i = 0; i <= f->n_bounds && f->is_native_alone; i++) {
+        p = put_native_exemplar(s, i, p);
     }
     p = s->created_ms > 0 ? put_timestamp(p, HISTOGRAM_CREATED, s->created_ms) : p;
     return end_message(message, LENGTH, p);
@@ -467,6 +569,9 @@ void protobuf_series(struct buf *out, const struct protobuf_family *f,
     size_t each = BUCKET + (s->exemplars != NULL ? EXEMPLAR : 0);
     size_t room = 2 * (1 + LENGTH) + f->text.len + s->labels.len + 1 + VARINT + 1 + FIXED +
                   TIMESTAMP + PIECE + places * each;
+    if (s->native != NULL) {
+        room += 8 * (1 + VARINT) + s->native->n * NATIVE_BUCKET;
+    }
     if (f->text.failed || !buf_reserve(out, room)) {
         out->failed = true;
         return;

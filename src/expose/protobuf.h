@@ -39,7 +39,8 @@ struct protobuf_label {
 // What all series of a family have.
 struct protobuf_family {
     enum metric_type type;
-    size_t n_bounds; // of a histogram
+    bool is_native_alone; // a histogram without classic buckets
+    size_t n_bounds;      // of a histogram
     const double *bounds;
     size_t n_labels;
     struct protobuf_label labels[CATALOG_MAX_LABELS];

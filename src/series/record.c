@@ -50,6 +50,11 @@ static uint64_t tag_of(const struct record *r, uint32_t handle, unsigned lane, u
     return key_hash_with(words, sizeof words, seed);
 }
 
+uint64_t record_tag(char *base, uint32_t handle, unsigned lane)
+{
+    return tag_of(record_at(base, handle), handle, lane, layout_of(base)->seed);
+}
+
 uint32_t record_new(struct arena *a, struct arena_writer *writer, const struct record_spec *spec)
 {
     assert(spec->lanes <= RECORD_MAX_LANES && spec->payload <= RECORD_MAX_PAYLOAD &&
@@ -114,7 +119,7 @@ void *record_cell(struct arena *a, struct arena_writer *writer, uint32_t handle,
     if (cell == 0) {
         return NULL;
     }
-    uint64_t tag = tag_of(r, handle, lane, layout_of(base)->seed);
+    uint64_t tag = record_tag(base, handle, lane);
     memcpy(arena_at(base, cell), &tag, sizeof tag);
     atomic_store_explicit(&record_lanes(r)[lane], cell, memory_order_release);
     return arena_at(base, cell);
@@ -263,10 +268,17 @@ const void *record_image_cell(struct record_image *image, uint32_t handle, unsig
 {
     const struct record *r = record_at(image->base, handle);
     uint32_t cell = atomic_load_explicit(&record_lanes(r)[lane], memory_order_relaxed);
-    if (cell == 0) {
+    return record_image_piece(image, handle, lane, cell, size);
+}
+
+const void *record_image_piece(struct record_image *image, uint32_t handle, unsigned lane,
+                               uint32_t piece, size_t size)
+{
+    const struct record *r = record_at(image->base, handle);
+    if (piece == 0) {
         return NULL;
     }
-    uint64_t at = (uint64_t)cell * ARENA_GRANULE;
+    uint64_t at = (uint64_t)piece * ARENA_GRANULE;
     uint64_t tag = 0;
     if (is_well_placed(at, size, image->size)) {
         memcpy(&tag, image->base + at, sizeof tag);

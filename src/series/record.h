@@ -104,6 +104,8 @@ static inline size_t record_size(const struct record *r)
 // The lane's cell of `size` bytes, its tag among them, made when it is not there. NULL: no memory.
 void *record_cell(struct arena *a, struct arena_writer *writer, uint32_t handle, unsigned lane,
                   size_t size);
+// What begins what belongs to the record and a lane, a cell or another piece of the arena: 8 bytes that the lane has there.
+uint64_t record_tag(char *base, uint32_t handle, unsigned lane);
 // The lane's cell if it was made, or NULL.
 static inline void *record_cell_made(char *base, const struct record *r, unsigned lane)
 {
@@ -143,6 +145,9 @@ bool record_image_is_intact(const struct record_image *image, uint64_t at, uint6
 // Finds the records. Reads base, size and seed. Returns 0, -ENOMEM.
 int record_scan(struct record_image *image);
 void record_scan_free(struct record_image *image);
+// What else belongs to the record and a lane (record_tag), `size` bytes from the handle `piece` on, or NULL likewise.
+const void *record_image_piece(struct record_image *image, uint32_t handle, unsigned lane,
+                               uint32_t piece, size_t size);
 // The record's cell of `size` bytes for a lane, or NULL: none, or it does not check out (counted).
 const void *record_image_cell(struct record_image *image, uint32_t handle, unsigned lane,
                               size_t size);

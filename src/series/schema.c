@@ -5,8 +5,11 @@
 #include "series/key.h"
 #include "series/rcu.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+
+static_assert((int)CATALOG_MAX_NATIVE_BUCKETS == (int)NATIVE_BUCKETS_MOST, "blocks have room");
 
 static const uint64_t ARENA_MOST = (uint64_t)64 << 30; // addresses, not memory
 
@@ -33,8 +36,19 @@ static bool has_info_suffix(const char *name)
     return len > 5 && strcmp(name + len - 5, "_info") == 0;
 }
 
-// What of a table follows the catalogue without touching its series.
-static void adapt(struct family *f)
+// Blocks of an earlier time lack what was observed since. Nobody has read them since the native form was turned off.
+static void forget_native(struct table *t)
+{
+    for (uint32_t i = 0; i < table_slots(t); i++) {
+        const struct series *s = table_at(t, i);
+        if (s != NULL) {
+            native_lane_free(t->share->arena, s->record);
+        }
+    }
+}
+
+// What a reload, after `before` (NULL: there was none), may have changed without touching the series.
+static void adapt(struct family *f, const struct family *before)
 {
     const struct metric *m = f->metric;
     struct table *t = f->table;
@@ -50,6 +64,18 @@ static void adapt(struct family *f)
         }
     }
     atomic_store(&t->timed, timed);
+    f->has_native = m->native.enabled;
+    if (f->has_native) {
+        f->native = (struct native_form){native_schema(m->native.factor),
+                                         (uint32_t)m->native.max_buckets, NATIVE_ZERO_THRESHOLD};
+        f->native_words = f->native.max_buckets + 1;
+        bool kept = before != NULL && before->table == t;
+        if (kept && !before->has_native) {
+            forget_native(t);
+        } else if (kept && before->native_words > f->native_words) {
+            f->native_words = before->native_words; // its blocks may have as many
+        }
+    }
     t->owned = m->owned;
     t->single = m->owned && has_info_suffix(m->name);
 }
@@ -86,7 +112,7 @@ int schema_open(struct series_store **ret, struct catalog *c,
             free(store);
             return rc;
         }
-        adapt(f);
+        adapt(f, NULL);
     }
     atomic_store_explicit(&store->current, schema, memory_order_release);
     *ret = store;
@@ -250,7 +276,7 @@ int schema_reload(struct series_store *store, struct catalog *c,
     atomic_store(&store->share.quota.limit, settings->limit);
     for (size_t i = 0; i < c->n_metrics; i++) {
         struct family *f = &schema->families[i];
-        adapt(f);
+        adapt(f, family_named(old, f->metric->name));
         atomic_store(&f->table->quota.limit, limit_of(f->metric, settings));
         change.series += drop_outside(f);
     }

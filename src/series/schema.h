@@ -18,6 +18,9 @@
 struct family {
     const struct metric *metric;
     struct table *table;
+    bool has_native; // a histogram with a native form, which is
+    struct native_form native;
+    uint32_t native_words; // counts of a series' native buckets that one line changes at most
 };
 
 struct schema {

@@ -164,7 +164,9 @@ static struct series *prepare(struct table *t, struct series_writer *writer,
         .kind = RECORD_SERIES,
         .flags = what->folded ? SERIES_FOLDED : 0,
         .lanes = t->type == METRIC_GAUGE ? 0 : (uint8_t)t->share->lanes,
-        .payload = sizeof(struct series_saved),
+        .payload =
+            (uint16_t)(sizeof(struct series_saved) +
+                       (t->type == METRIC_HISTOGRAM ? native_lane_payload(t->share->lanes) : 0)),
         .signature = t->signature,
         .created_ms = what->created_ms,
         .text = what->text,
@@ -374,6 +376,7 @@ static void free_series(struct table *t, struct series *s)
     uint32_t slot = slab_slot(&t->slab, s);
     if (!s->lost) {
         idset_free(t->share->arena, series_ids(s));
+        native_lane_free(t->share->arena, s->record);
         record_free(t->share->arena, atomic_load_explicit(&s->handle, memory_order_relaxed),
                     t->cell_size);
     }
@@ -458,6 +461,32 @@ void table_read_histogram(const struct table *t, const struct series *s, uint64_
         sum += atomic_load_explicit(&c->sum, memory_order_relaxed);
     }
     *ret_sum = sum;
+}
+
+int table_reserve_native(struct table *t, struct series_writer *writer, struct series *s,
+                         const double *bounds, const struct native_form *form, double v)
+{
+    const struct cell_histogram *c = record_cell_made(t->share->base, s->record, writer->lane);
+    const struct native_classic classic = {bounds, t->n_bounds, c->counts};
+    return native_lane_reserve(t->share->arena, &writer->arena,
+                               atomic_load_explicit(&s->handle, memory_order_relaxed), writer->lane,
+                               form, &classic, v);
+}
+
+uint64_t table_read_native(const struct table *t, const struct series *s, const double *bounds,
+                           const struct native_form *form, struct native_sum *ret)
+{
+    native_sum_begin(ret, form);
+    for (unsigned i = 0; i < t->share->lanes; i++) {
+        const struct native_block *b = native_lane_block(t->share->base, s->record, i);
+        const struct cell_histogram *c = record_cell_made(t->share->base, s->record, i);
+        if (b != NULL) {
+            native_sum_add(ret, b);
+        } else if (c != NULL) {
+            native_sum_add_classic(ret, bounds, t->n_bounds, c->counts);
+        }
+    }
+    return native_sum_end(ret, form->max_buckets);
 }
 
 double table_magnitude(const struct table *t, const struct series *s, unsigned lane,
@@ -547,6 +576,7 @@ static bool repair_one(struct table *t, struct series *s)
     s->lost = removed || !record_is_whole(base, handle);
     if (!s->lost) {
         record_repair_cells(base, handle);
+        native_lane_repair(base, handle);
         idset_repair(base, series_ids(s));
     }
     return !removed && s->lost && table_remove(t, s);

@@ -31,6 +31,7 @@
 #include "series/cell.h"
 #include "series/idset.h"
 #include "series/index.h"
+#include "series/native_lane.h"
 #include "series/quota.h"
 #include "series/slab.h"
 
@@ -229,6 +230,14 @@ double table_magnitude(const struct table *t, const struct series *s, unsigned l
 // `counts` has n_bounds + 1 places.
 void table_read_histogram(const struct table *t, const struct series *s, uint64_t *ret_counts,
                           double *ret_sum);
+
+// Of a histogram with the bounds and the native form of the catalogue at hand:
+// Makes sure that the writer's lane, whose cell is there, has a native bucket for a value. Returns 0 or -ENOMEM.
+int table_reserve_native(struct table *t, struct series_writer *writer, struct series *s,
+                         const double *bounds, const struct native_form *form, double v);
+// Adds up the native buckets of all lanes. Returns how many observations they have.
+uint64_t table_read_native(const struct table *t, const struct series *s, const double *bounds,
+                           const struct native_form *form, struct native_sum *ret);
 
 /*
  * table_walk: the exposed series of a table, in the order of their slots: those that a scrape shows, or all.

@@ -53,6 +53,11 @@ static unsigned capacity(const struct redo *r)
     return REDO_WORDS + (load(&r->area->more) != 0 ? (unsigned)REDO_MORE_WORDS : 0);
 }
 
+bool redo_has_room(const struct redo *r, size_t words)
+{
+    return words <= capacity(r);
+}
+
 int redo_reserve(struct redo *r, struct arena *arena, struct arena_writer *writer, size_t words)
 {
     if (words > REDO_WORDS + REDO_MORE_WORDS) {
@@ -177,6 +182,32 @@ void redo_put_list(struct redo *r, const struct cell_histogram *c, const double 
         }
         redo_put_count(r, &c->counts[bucket], 1);
         noted[bucket] = word_at(r->area, r->base, r->n - 1);
+    }
+}
+
+void redo_native(struct redo *r, struct native_block *b, const uint16_t *slots, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        redo_count(r, &b->slot[slots[i]].count, 1);
+    }
+}
+
+void redo_put_native(struct redo *r, struct native_block *b, const uint16_t *slots, size_t n)
+{
+    struct redo_word *noted[NATIVE_SLOTS_MOST + 1];
+    if (n == 1) {
+        redo_put_count(r, &b->slot[slots[0]].count, 1);
+        return;
+    }
+    memset(noted, 0, (native_slots(b) + (size_t)1) * sizeof noted[0]);
+    for (size_t i = 0; i < n; i++) {
+        struct redo_word *w = noted[slots[i]];
+        if (w != NULL) {
+            store(&w->value, load(&w->value) + 1);
+            continue;
+        }
+        redo_put_count(r, &b->slot[slots[i]].count, 1);
+        noted[slots[i]] = word_at(r->area, r->base, r->n - 1);
     }
 }
 

@@ -16,6 +16,7 @@
 
 #include "series/arena.h"
 #include "series/cell.h"
+#include "series/native.h"
 
 enum {
     REDO_WORDS =
@@ -45,6 +46,9 @@ struct redo {
 // Makes sure that so many words can be noted, when they may be more than REDO_WORDS. Returns 0; -ENOMEM; -E2BIG.
 int redo_reserve(struct redo *r, struct arena *arena, struct arena_writer *writer, size_t words);
 
+// Whether so many words can be noted now.
+bool redo_has_room(const struct redo *r, size_t words);
+
 // Notes what a word becomes. At most REDO_WORDS of them between two redo_commit, or what was reserved.
 void redo_write(struct redo *r, _Atomic uint64_t *word, uint64_t value);
 // What a word is going to be, or is.
@@ -58,6 +62,9 @@ void redo_counter(struct redo *r, struct cell_counter *c, double v);
 void redo_histogram(struct redo *r, struct cell_histogram *c, size_t bucket, double v);
 void redo_set(struct redo *r, _Atomic double *gauge, double v);
 void redo_add(struct redo *r, _Atomic double *gauge, double v);
+
+// Adds one to the count of each of these slots of a block.
+void redo_native(struct redo *r, struct native_block *b, const uint16_t *slots, size_t n);
 
 // The same for words that the line has not noted yet, which are not looked for. That is so where each update is of another
 // series, as in nearly all lines.
@@ -106,6 +113,9 @@ static inline void redo_put_histogram(struct redo *r, const struct cell_histogra
 // Several observations.
 void redo_put_list(struct redo *r, const struct cell_histogram *c, const double *bounds,
                    size_t n_bounds, const double *values, size_t n);
+
+// The counts of native buckets, none of which the line has noted yet; a slot may be there several times.
+void redo_put_native(struct redo *r, struct native_block *b, const uint16_t *slots, size_t n);
 
 // Makes all that was noted true, and forgets it.
 void redo_commit(struct redo *r);

@@ -242,13 +242,63 @@ static bool read_histogram(struct work *w, struct table *t, struct series *s, ui
     return true;
 }
 
-static bool read_values(struct work *w, struct table *t, struct series *s, uint32_t handle)
+// The block of a lane of the file, or NULL: none, or it is not whole (counted).
+static const struct native_block *native_of(struct work *w, uint32_t handle, unsigned lane)
 {
+    const struct record *r = record_at(w->image->base, handle);
+    uint32_t piece = native_lane_piece(r, lane);
+    const struct native_block *b = record_image_piece(w->image, handle, RECORD_MAX_LANES + lane,
+                                                      piece, native_block_size(NATIVE_SLOTS_FIRST));
+    if (b == NULL) {
+        return NULL;
+    }
+    uint32_t slots = b->slots;
+    bool is_good = slots <= native_slots_for(NATIVE_BUCKETS_MOST) &&
+                   record_image_piece(w->image, handle, RECORD_MAX_LANES + lane, piece,
+                                      native_block_size(slots)) != NULL &&
+                   native_block_is_good(b, native_block_size(slots));
+    w->image->damaged += !is_good;
+    return is_good ? b : NULL;
+}
+
+// The native buckets of all lanes become those of the first one. What the file has of them is dropped where the metric has no
+// native form any more.
+static bool read_native(struct work *w, const struct family *f, struct series *s, uint32_t handle)
+{
+    struct table *t = f->table;
+    const struct record *r = record_at(w->image->base, handle);
+    struct native_sum sum = {.n = 0};
+    bool any = false;
+    native_sum_begin(&sum, &f->native);
+    for (unsigned i = 0; f->has_native && i < r->lanes; i++) {
+        const struct native_block *b = native_of(w, handle, i);
+        const struct cell_histogram *c = record_image_cell(w->image, handle, i, t->cell_size);
+        if (b != NULL) {
+            native_sum_add(&sum, b);
+            any = true;
+        } else if (c != NULL) {
+            native_sum_add_classic(&sum, f->metric->bounds, t->n_bounds, c->counts);
+        }
+    }
+    bool good = true;
+    if (any) {
+        native_sum_end(&sum, f->native.max_buckets);
+        good =
+            !sum.failed && native_lane_restore(t->share->arena, &w->writer.arena,
+                                               atomic_load(&s->handle), w->writer.lane, &sum) == 0;
+    }
+    native_sum_free(&sum);
+    return good;
+}
+
+static bool read_values(struct work *w, const struct family *f, struct series *s, uint32_t handle)
+{
+    struct table *t = f->table;
     switch (t->type) {
     case METRIC_COUNTER:
         return read_counter(w, t, s, handle);
     case METRIC_HISTOGRAM:
-        return read_histogram(w, t, s, handle);
+        return read_histogram(w, t, s, handle) && read_native(w, f, s, handle);
     default:
         return read_gauge(w, s, record_at(w->image->base, handle));
     }
@@ -291,7 +341,9 @@ static bool read_ids(struct work *w, struct table *t, struct series *s, uint64_t
 static bool is_of_family(const struct family *f, const struct record *r, struct slice *ret_values)
 {
     return (r->lanes == 0) == (f->table->type == METRIC_GAUGE) &&
-           r->payload == sizeof(struct series_saved) &&
+           (r->payload == sizeof(struct series_saved) ||
+            (f->table->type == METRIC_HISTOGRAM &&
+             r->payload == sizeof(struct series_saved) + native_lane_payload(r->lanes))) &&
            key_read(f->metric, record_text(r), r->text_len, ret_values);
 }
 
@@ -319,7 +371,7 @@ static int take_series(struct work *w, struct family *f, uint32_t handle)
     if (s == NULL) {
         return -ENOMEM;
     }
-    bool good = read_values(w, t, s, handle);
+    bool good = read_values(w, f, s, handle);
     if (!good || !read_ids(w, t, s, payload_word(r, offsetof(struct series_saved, ids)))) {
         table_discard(t, s);
         atomic_fetch_add(&t->stats->expired, good);
@@ -341,6 +393,7 @@ static void renew_family(const struct family *f, uint64_t created_ms)
             s->record->created_ms = created_ms;
             table_persist(f->table, s);
             record_repair_cells(f->table->share->base, atomic_load(&s->handle)); // tagged with it
+            native_lane_repair(f->table->share->base, atomic_load(&s->handle));
         }
     }
     rcu_leave();

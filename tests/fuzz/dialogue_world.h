@@ -45,12 +45,15 @@ static const char WORLD_CATALOG[] =
     "- {name: e, type: gauge, help: E., labels: [x], ttl: 3s}\n"
     "- {name: f_info, type: gauge, help: F., labels: [x], owner: source}\n"
     "- {name: g, type: gauge, help: G., series_limit: 2, labels: [x]}\n"
+    "- {name: n_seconds, type: histogram, help: N., labels: [x], buckets: [1], native: {factor: "
+    "1.2, max_buckets: 12}}\n"
     "- {name: h_total, type: counter, help: H., labels: [x, k], precreate: true, ttl: 20s}\n"
     "events:\n"
     "- {name: done, labels: [x, outcome], value: {unit: seconds, optional: true}, updates: [{add: "
     "a_total},\n"
     "   {observe: c_seconds}, {add: d, by: -1, when: {outcome: error}}]}\n"
-    "- {name: pair, labels: [x], value: seconds, updates: [{add: b_total}, {set: g}]}\n";
+    "- {name: pair, labels: [x], value: seconds, updates: [{add: b_total}, {set: g}, {observe: "
+    "n_seconds}]}\n";
 
 // Makes of one catalogue another one.
 static inline struct catalog *world_catalog(unsigned variant)

@@ -23,6 +23,7 @@
 #include "dialogue_owners.h"
 #include "dialogue_words.h"
 #include "exposition.h"
+#include "native_text.h"
 
 #include <signal.h>
 #include <sys/time.h>
@@ -75,7 +76,8 @@ static void look(struct world *w)
         fprintf(stderr, "%s: %.300s\n", wrong, line);
         abort();
     }
-    buf_str(&w->seen, text);
+    native_text(w->h.store, &w->h.text);
+    buf_str(&w->seen, buf_string(&w->h.text));
     for (char *at = w->h.text.p, *end; *at != '\0'; at = end + 1) {
         end = strchr(at, '\n');
         *end = '\0';

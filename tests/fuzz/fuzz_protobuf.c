@@ -3,7 +3,7 @@
  * fuzz_protobuf: what a reader of its own finds in a family's messages is what was written. The input's parts between NULs
  * are: letters of options, the help, a number, milliseconds, the values of three labels, and names and values of an
  * exemplar's labels. The options: `c`, `g`, `h`: a counter, a gauge, a histogram, else a sample without a known type; `e`: with
- * exemplars; `u`: with a unit.
+ * exemplars; `u`: with a unit; `n`: a histogram has a native form, too; `a`: the native one alone.
  */
 #include "base/num.h"
 #include "base/text.h"
@@ -12,6 +12,7 @@
 #include "fuzz.h"
 #include "series/exemplar.h"
 #include "series/key.h"
+#include "series/native.h"
 
 #include <math.h>
 
@@ -26,7 +27,7 @@ static const char CATALOG[] =
     "- {name: c, type: histogram, help: h, labels: [a, " LONG
     ", provider_type], buckets: [0.5, 2]}\n";
 
-enum { LABELS = 3, BOUNDS = 2, PAIRS = 8, SERIES = 2 };
+enum { LABELS = 3, BOUNDS = 2, PAIRS = 8, SERIES = 2, BUCKETS = 60 };
 
 static const char *const NAMES[LABELS] = {"a", LONG, "provider_type"};
 static const double LE[BOUNDS + 1] = {0.5, 2, INFINITY};
@@ -48,6 +49,10 @@ struct content {
     size_t n_pairs;
     struct pair pairs[PAIRS];
     bool has_exemplars;
+    bool is_native_alone;
+    struct native_sum native; // of a native histogram
+    uint64_t native_count;    // 0: it is none
+    struct native_bucket buckets[BUCKETS];
 };
 
 // ---- Reading
@@ -148,12 +153,67 @@ static void expect_exemplar(struct slice exemplar, const struct content *c)
     must(exemplar.len == 0, "an exemplar has more");
 }
 
+static int64_t from_zigzag(uint64_t n)
+{
+    return (int64_t)(n >> 1) ^ -(int64_t)(n & 1);
+}
+
+// The next message's spans and the deltas behind them, if there are any of this sign: they are the buckets from *at on.
+static void expect_buckets(struct slice *h, const struct content *c, bool negative, size_t *at)
+{
+    const struct native_sum *s = &c->native;
+    unsigned span_field = negative ? 9 : 12;
+    int64_t starts[BUCKETS];
+    uint64_t lengths[BUCKETS];
+    size_t n = 0;
+    int64_t index = 0;
+    if (*at == s->n || s->buckets[*at].negative != negative) {
+        return;
+    }
+    struct field f = take(h);
+    for (; f.number == span_field; f = take(h)) {
+        int64_t offset = from_zigzag(take_known(&f.bytes, 1).varint);
+        must(n < BUCKETS && (n == 0 || offset >= 0), "a span goes back");
+        starts[n] = index + offset;
+        lengths[n] = take_known(&f.bytes, 2).varint;
+        must(f.bytes.len == 0 && lengths[n] > 0, "a span has more, or nothing");
+        index = starts[n] + (int64_t)lengths[n];
+        n++;
+    }
+    must(f.number == span_field + 1, "spans without deltas");
+    int64_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        for (uint64_t k = 0; k < lengths[i]; k++) {
+            count += from_zigzag(take_varint(&f.bytes, 10));
+            const struct native_bucket *b = &s->buckets[*at];
+            bool is_it =
+                *at < s->n && b->negative == negative && b->index == starts[i] + (int64_t)k;
+            must((uint64_t)count == (is_it ? b->count : 0), "another count of a native bucket");
+            *at += is_it;
+        }
+    }
+    must(f.bytes.len == 0, "more deltas than buckets");
+}
+
+static void expect_native(struct slice *h, const struct content *c)
+{
+    size_t at = 0;
+    must((int32_t)from_zigzag(take_known(h, 5).varint) == c->native.schema, "another schema");
+    expect_double(take_known(h, 6), c->native.zero_threshold);
+    must(take_known(h, 7).varint == c->native.zero_count, "another zero bucket");
+    expect_buckets(h, c, true, &at);
+    expect_buckets(h, c, false, &at);
+    must(at == c->native.n, "a native bucket is missing");
+}
+
 static void expect_histogram(struct slice h, const struct content *c, bool has_exemplars)
 {
     uint64_t total = 0;
-    must(take_known(&h, 1).varint == c->counts[0] + c->counts[1] + c->counts[2], "another count");
+    uint64_t classic = c->counts[0] + c->counts[1] + c->counts[2];
+    must(take_known(&h, 1).varint == (c->native_count > 0 ? c->native_count : classic),
+         "another count");
     expect_double(take_known(&h, 2), format_finite(c->number));
-    for (size_t i = 0; i < (size_t)BOUNDS + has_exemplars; i++) {
+    for (size_t i = 0; i < (size_t)BOUNDS + has_exemplars && !c->is_native_alone; i++) {
         struct slice bucket = take_known(&h, 3).bytes;
         total += c->counts[i];
         must(take_known(&bucket, 1).varint == total, "another count of a bucket");
@@ -162,6 +222,12 @@ static void expect_histogram(struct slice h, const struct content *c, bool has_e
             expect_exemplar(take_known(&bucket, 3).bytes, c);
         }
         must(bucket.len == 0, "a bucket has more");
+    }
+    if (c->native_count > 0) {
+        expect_native(&h, c);
+    }
+    for (size_t i = 0; i <= BOUNDS && c->is_native_alone && has_exemplars; i++) {
+        expect_exemplar(take_known(&h, 16).bytes, c);
     }
     if (c->ms > 0) {
         expect_time(take_known(&h, 15).bytes, c->ms);
@@ -257,13 +323,16 @@ static void write_series(struct buf *out, struct content *c)
     }
     key_build(&key, c->metric, c->values);
     protobuf_family_init(&family, c->metric);
+    family.is_native_alone = c->is_native_alone;
     struct format_series s = {.labels = {key.p, key.len},
                               .created_ms = c->ms,
                               .whole = c->counts[0],
                               .rest = c->number,
                               .value = c->number,
                               .counts = c->counts,
-                              .sum = c->number};
+                              .sum = c->number,
+                              .native = c->native_count > 0 ? &c->native : NULL,
+                              .native_count = c->native_count};
     protobuf_series(out, &family, &s);
     s.exemplars = c->has_exemplars ? kept : NULL;
     protobuf_series(out, &family, &s);
@@ -352,6 +421,29 @@ static const struct metric *metric_of(struct slice options)
     return NULL;
 }
 
+// Buckets that follow from the number and the time: some side by side, some with gaps, of both signs.
+static void make_native(struct content *c)
+{
+    uint64_t random = c->ms | 1;
+    size_t n = (size_t)fmin(fabs(c->number), BUCKETS);
+    size_t negative = n / 3;
+    c->native = (struct native_sum){.schema = (int)(c->ms % 13) + NATIVE_SCHEMA_LEAST,
+                                    .zero_threshold = NATIVE_ZERO_THRESHOLD,
+                                    .zero_count = c->ms % 1000 + 1,
+                                    .buckets = c->buckets,
+                                    .n = n};
+    c->native_count = c->native.zero_count;
+    int32_t index = -(int32_t)(c->ms % 300000);
+    for (size_t i = 0; i < n; i++) {
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        index = i == negative ? -(int32_t)(random >> 50) : index;
+        index += 1 + (int32_t)(random >> 60) % 6 * (int32_t)(random >> 40 & 1);
+        c->buckets[i] =
+            (struct native_bucket){i < negative, index, 1 + (random >> (1 + random % 63))};
+        c->native_count += c->buckets[i].count;
+    }
+}
+
 // A label that an event may give an exemplar: events with others are rejected.
 static bool is_good_pair(struct slice name)
 {
@@ -377,6 +469,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     c.ms = (uint64_t)fmin(fmax(number_of(part(&at, end)), 0), 3e13);
     for (size_t i = 0; i <= BOUNDS; i++) {
         c.counts[i] = (uint64_t)c.ms % (uint64_t)(100 + 1000 * i);
+    }
+    if (c.metric != NULL && c.metric->type == METRIC_HISTOGRAM && has_option(options, 'n')) {
+        make_native(&c);
+        c.is_native_alone = has_option(options, 'a');
     }
     for (size_t i = 0; i < LABELS; i++) {
         c.values[i] = part(&at, end);

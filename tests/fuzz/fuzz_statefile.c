@@ -40,6 +40,9 @@ static const char lines[] =
     "{\"metric\":\"virtrigaud_errors_total\",\"labels\":{\"reason\":\"a\\\"\\\\b\",\"component\":"
     "\"provider\"},\"value\":1.5}\n"
     "{\"event\":\"task_started\",\"labels\":{\"provider_type\":\"a\",\"provider\":\"c\"}}\n"
+    "{\"event\":\"rpc\",\"labels\":{\"provider_type\":\"vsphere\",\"method\":\"Clone\",\"code\":"
+    "\"OK\"},"
+    "\"values\":[0.1,2,30,-4,500,0]}\n"
     "{\"metric\":\"nothing\"}\n";
 
 static struct record_image base; // a good one, scanned
@@ -59,6 +62,23 @@ static void talk(struct fixture *h)
     close(fds[1]);
 }
 
+// The built-in one, of which one histogram has few native buckets.
+static const char *catalog(void)
+{
+    static const char metric[] = "  - name: virtrigaud_provider_rpc_latency_seconds\n";
+    static const char native[] = "    native: {max_buckets: 4}\n";
+    static char *text;
+    if (text == NULL) {
+        const char *at = strstr(catalog_builtin, metric);
+        fixture_must(at != NULL, "the built-in catalogue has no such histogram");
+        size_t before = (size_t)(at - catalog_builtin) + strlen(metric);
+        fixture_must(asprintf(&text, "%.*s%s%s", (int)before, catalog_builtin, native,
+                              catalog_builtin + before) > 0,
+                     "no memory");
+    }
+    return text;
+}
+
 static int compare(const void *a, const void *b)
 {
     const uint32_t *x = a;
@@ -70,7 +90,7 @@ static void make_base(void)
 {
     struct fixture h;
     struct arena_writer writer = {0};
-    fixture_open(&h, NULL, LIMIT, LIMIT_PER_METRIC);
+    fixture_open(&h, catalog(), LIMIT, LIMIT_PER_METRIC);
     sources_bind(h.sources, h.store, &writer);
     talk(&h);
     sources_save(h.sources);
@@ -163,7 +183,7 @@ static void restore(struct record_image *image, uint64_t lost, bool whole)
     struct arena_writer writer = {0};
     struct restore_owners owners;
     struct restored done = {0};
-    fixture_open(&h, NULL, LIMIT, LIMIT_PER_METRIC);
+    fixture_open(&h, catalog(), LIMIT, LIMIT_PER_METRIC);
     sources_bind(h.sources, h.store, &writer);
     const struct catalog *c = schema_current(h.store)->catalog;
     fixture_must(sources_restore(h.sources, image, c, &writer, h.p->now_ms, &owners) == 0,

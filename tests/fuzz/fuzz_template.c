@@ -12,6 +12,7 @@
 #include "event/event.h"
 #include "expose/family.h"
 #include "fuzz.h"
+#include "native_text.h"
 #include "series/rcu.h"
 
 #include <stdio.h>
@@ -32,12 +33,14 @@ static const char CATALOG[] =
     "- {name: b_total, type: counter, help: B., labels: [x, e], series_limit: 6}\n"
     "- {name: c_seconds, type: histogram, help: C., labels: [x], buckets: [0.5, 1]}\n"
     "- {name: d, type: gauge, help: D., labels: [x], owner: source}\n"
+    "- {name: n_seconds, type: histogram, help: N., labels: [x], buckets: [1], native: {factor: "
+    "1.2, max_buckets: 12}}\n"
     "- {name: g, type: gauge, help: G., labels: []}\n"
     "- {name: i_info, type: gauge, help: I., labels: [x], owner: source}\n"
     "events:\n"
     "- {name: done, labels: [x, o], value: {unit: seconds, optional: true}, updates: [{add: "
     "a_total},\n"
-    "   {observe: c_seconds}, {add: d, by: -1, when: {o: bad}}]}\n"
+    "   {observe: c_seconds}, {observe: n_seconds}, {add: d, by: -1, when: {o: bad}}]}\n"
     "- {name: seen, labels: [x, e], updates: [{add: b_total}]}\n";
 
 struct side {
@@ -79,6 +82,7 @@ static void expose(struct side *s, struct buf *out)
                           TABLE_WALK_ALL) == 0,
              "no memory");
     }
+    native_text(s->store, out);
 }
 
 // ---- The origin of the next lines, and the pages that they are in

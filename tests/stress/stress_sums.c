@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Many writers on many series of two metrics, and walkers beside them. Every sum is exact at the end; a
- * walker sees whole histograms that only grow, in an order that stays.
+ * walker sees whole histograms that only grow, in an order that stays, and whose native buckets, of which there are so few
+ * that they are rebuilt, are never behind the classic ones.
  */
 #include "stress.h"
 
 enum { WRITERS = 4, WALKERS = 2, KEYS = 2000 };
+
+static const struct native_form NATIVE = {4, 12, NATIVE_ZERO_THRESHOLD};
 
 struct work {
     struct table *counters;
@@ -37,7 +40,14 @@ static void update(struct work *w, struct series_writer *writer, unsigned key, u
     STRESS_CHECK(made >= 0, "error %d", made);
     double v = (double)(r >> 20 & 63) / 4;
     size_t bucket = cell_bucket(stress_bounds, 4, v);
-    cell_observe(table_cell(w->histograms, writer, s), bucket, v);
+    struct cell_histogram *c = table_cell(w->histograms, writer, s);
+    STRESS_CHECK(table_reserve_native(w->histograms, writer, s, stress_bounds, &NATIVE, v) == 0,
+                 "memory");
+    struct native_block *b = native_lane_block(w->histograms->share->base, s->record, i);
+    _Atomic uint64_t *count = native_find(b, v);
+    uint64_t before = atomic_load_explicit(count, memory_order_relaxed);
+    atomic_store_explicit(count, before + 1, memory_order_release);
+    cell_observe(c, bucket, v);
     table_publish(w->histograms, s);
     w->buckets[i][key][bucket]++;
     w->sum[i][key] += v;
@@ -60,12 +70,14 @@ static void write_series(struct work *w, unsigned lane)
 
 struct seen {
     uint64_t count[KEYS];
+    uint64_t natives[KEYS];
     uint32_t slot[KEYS]; // + 1
     uint64_t round[KEYS];
 };
 
 static void walk(struct work *w, struct seen *seen, uint64_t round)
 {
+    struct native_sum native = {.n = 0};
     for (uint32_t i = 0; i < table_slots(w->histograms); i++) {
         struct series *s = table_at(w->histograms, i);
         if (s == NULL) {
@@ -81,10 +93,15 @@ static void walk(struct work *w, struct seen *seen, uint64_t round)
         STRESS_CHECK(count >= seen->count[key], "key %u has shrunk", key);
         STRESS_CHECK(sum >= (double)(counts[1] + counts[2] * 2 + counts[3] * 4 + counts[4] * 8),
                      "the sum of key %u is behind its buckets", key);
+        uint64_t natives = table_read_native(w->histograms, s, stress_bounds, &NATIVE, &native);
+        STRESS_CHECK(natives >= count && natives >= seen->natives[key] && !native.failed,
+                     "the native buckets of key %u are behind", key);
+        seen->natives[key] = natives;
         seen->count[key] = count;
         seen->slot[key] = i + 1;
         seen->round[key] = round;
     }
+    native_sum_free(&native);
 }
 
 static void run(void *arg, unsigned i)
@@ -137,6 +154,10 @@ static void compare(struct work *w, unsigned key)
     double got_sum;
     table_read_histogram(w->histograms, s, got, &got_sum);
     STRESS_CHECK(memcmp(got, buckets, sizeof got) == 0 && got_sum == sum, "key %u", key);
+    struct native_sum native = {.n = 0};
+    uint64_t natives = table_read_native(w->histograms, s, stress_bounds, &NATIVE, &native);
+    STRESS_CHECK(natives == got[0] + got[1] + got[2] + got[3] + got[4], "key %u", key);
+    native_sum_free(&native);
 }
 
 int main(void)

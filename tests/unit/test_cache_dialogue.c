@@ -5,6 +5,7 @@
  * now and then; between the words series expire, sources leave, catalogues are loaded anew.
  */
 #include "dialogue.h"
+#include "native_text.h"
 #include "unit.h"
 
 static const char CATALOG[] =
@@ -15,13 +16,15 @@ static const char CATALOG[] =
     "- {name: b_total, type: counter, help: B., labels: [x], series_limit: 4}\n"
     "- {name: c_seconds, type: histogram, help: C., labels: [x], buckets: [0.5, 1, 2.5]}\n"
     "- {name: d, type: gauge, help: D., labels: [x], owner: source}\n"
+    "- {name: n_seconds, type: histogram, help: N., labels: [x], buckets: [1], native: {factor: "
+    "1.2, max_buckets: 12}, ttl: 9s}\n"
     "- {name: e, type: gauge, help: E., labels: [x], ttl: 3s}\n"
     "- {name: f_info, type: gauge, help: F., labels: [x], owner: source}\n"
     "- {name: g, type: gauge, help: G., series_limit: 2, labels: [x]}\n"
     "events:\n"
     "- {name: done, labels: [x, outcome], value: {unit: seconds, optional: true}, updates: [{add: "
     "a_total},\n"
-    "   {observe: c_seconds}, {add: d, by: -1, when: {outcome: error}}]}\n";
+    "   {observe: c_seconds}, {observe: n_seconds}, {add: d, by: -1, when: {outcome: error}}]}\n";
 
 enum { CLIENTS = 3, TURNS = 250, LIMIT = 60, LIMIT_PER_METRIC = 20 };
 
@@ -32,6 +35,10 @@ static const char *const PIECES[] = {
     "{\"metric\":\"b_total\",\"labels\":{\"x\":\"X\"},\"value\":N }\r",
     "{\"metric\":\"c_seconds\",\"labels\":{\"x\":\"X\"},\"value\":N}",
     "{\"metric\":\"c_seconds\",\"value\":N}",
+    "{\"metric\":\"n_seconds\",\"labels\":{\"x\":\"X\"},\"value\":N}",
+    "{\"metric\":\"n_seconds\",\"labels\":{\"x\":\"X\"},\"values\":[N,N,N,N,N,N]}",
+    "[{\"metric\":\"n_seconds\",\"labels\":{\"x\":\"X\"},\"value\":N},"
+    "{\"metric\":\"n_seconds\",\"labels\":{\"x\":\"X\"},\"value\":N}]",
     "{\"metric\":\"d\",\"labels\":{\"x\":\"X\"},\"value\":N}",
     "{\"metric\":\"d\",\"op\":\"add\",\"value\":N}",
     "{\"metric\":\"e\",\"labels\":{\"x\":\"X\"},\"value\":N}",
@@ -138,6 +145,7 @@ static struct catalog *load(bool changed)
         *strstr(text, "2.5") = '3'; // c_seconds starts anew
         *strchr(strstr(text, "limit: 4"), '4') = '6';
         *strchr(strstr(text, "ttl: 3s"), '3') = '9';
+        *strchr(strstr(text, "max_buckets: 12"), '2') = '0';
     }
     fixture_must(catalog_load_bytes(&c, "c", text, strlen(text), &errs) == 0, "the catalogue");
     return c;
@@ -206,9 +214,11 @@ static char *converse(uint64_t random, uint64_t cache, uint64_t *ret_hits)
         if (unit_random(&random) % 8 == 0) {
             disturb(&h, &random);
             buf_str(&seen, fixture_text_all(&h));
+            native_text(h.store, &seen);
         }
     }
     buf_str(&seen, fixture_text_all(&h));
+    native_text(h.store, &seen);
     *ret_hits = count_read(&h.p->stats->cache_hits);
     for (int i = 0; i < CLIENTS; i++) {
         if (clients[i].h != NULL) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/clock.h"
 #include "image.h"
+#include "native_text.h"
 #include "source/source.c"
 #include "unit.h"
 
@@ -13,7 +14,9 @@ static const char catalog[] =
     "  - {name: owned, type: gauge, help: h, component: any, labels: [x], owner: source}\n"
     "  - {name: aged, type: gauge, help: h, component: any, labels: [x], ttl: 1h}\n"
     "  - {name: pre_total, type: counter, help: h, component: any, labels: [x, o], precreate: "
-    "true, ttl: 1h}\n";
+    "true, ttl: 1h}\n"
+    "  - {name: n, type: histogram, help: h, component: any, labels: [x], buckets: [1, 2],\n"
+    "     native: {max_buckets: 5}}\n";
 
 static struct fixture old;
 static struct fixture h;
@@ -498,6 +501,49 @@ START_TEST(counters_of_a_file_that_went_back_are_created_now)
 }
 END_TEST
 
+START_TEST(native_buckets_are_there_again)
+{
+    for (int back = 0; back < 3; back++) {
+        struct buf before = BUF_INIT;
+        struct buf after = BUF_INIT;
+        open_both();
+        for (int i = 0; i < 40; i++) {
+            say(&old, "n", "one", i / 4.0 - 2);
+            say(&old, "n", i < 20 ? "two" : "three", 1);
+        }
+        native_text(old.store, &before);
+        image = image_of(&old);
+        image.power_cut = back == 1;
+        image.behind = back == 2;
+        image_restore(&h, &image);
+        ck_assert_uint_eq(image.damaged, 0);
+        native_text(h.store, &after);
+        ck_assert_str_eq(buf_string(&after), buf_string(&before));
+        // It is in the file like that, also where the series are created now, and goes on.
+        struct record_image again = image_of(&h);
+        ck_assert_int_eq(record_scan(&again), 0);
+        unsigned blocks = 0;
+        size_t at = 0;
+        for (uint32_t handle; (handle = record_next(&again, RECORD_SERIES, &at)) != 0;) {
+            const struct record *r = record_at(again.base, handle);
+            uint32_t piece = r->lanes > 0 ? native_lane_piece(r, 0) : 0;
+            blocks += record_image_piece(&again, handle, RECORD_MAX_LANES, piece,
+                                         native_block_size(NATIVE_SLOTS_FIRST)) != NULL;
+        }
+        ck_assert_uint_eq(blocks, 3);
+        ck_assert_uint_eq(again.damaged, 0);
+        image_free(&again);
+        say(&h, "n", "two", 1);
+        buf_clear(&after);
+        native_text(h.store, &after);
+        ck_assert_ptr_nonnull(strstr(buf_string(&after), "+0=21\n"));
+        buf_free(&before);
+        buf_free(&after);
+        end();
+    }
+}
+END_TEST
+
 UNIT_MAIN("restore", what_was_there_is_there_again_in_the_same_order,
           a_series_that_was_never_published_is_not_there,
           of_two_series_with_one_key_the_younger_stays,
@@ -508,4 +554,4 @@ UNIT_MAIN("restore", what_was_there_is_there_again_in_the_same_order,
           zero_series_wait_for_the_source_that_named_them,
           a_forget_finds_what_its_source_set_before_the_restart,
           pages_of_different_ages_make_no_other_numbers,
-          counters_of_a_file_that_went_back_are_created_now)
+          counters_of_a_file_that_went_back_are_created_now, native_buckets_are_there_again)

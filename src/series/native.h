@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * native: the buckets of a native histogram: where a value goes, one lane's buckets, and those of all lanes together.
+ *
+ * Shape:   buckets of schema n end at powers of 2^(2^-n); bucket i holds what is above the bound of i-1, up to that of i. Values
+ *          whose magnitude is at most the zero threshold are counted in one bucket of their own.
+ *          A lane's block is an open-addressed table of the buckets that have a count, at most three quarters full. It never
+ *          moves: a block that has no room for a bucket is rebuilt as another one, larger or with a lower schema, and the
+ *          owner then changes which one is the lane's in one store, so that neither a reader nor a kill finds half of it.
+ *          Where a series has more buckets than it may, its schema is lowered until it has not, down to -4, and then the
+ *          zero bucket is widened, smallest buckets first.
+ * Threads: a block is its lane's: one writer, plain relaxed stores, and any number of readers. A sum has one owner.
+ * Memory:  blocks are the caller's, zeroed, of native_block_size bytes. A sum owns its list.
+ * Source:  OpenMetrics' and Prometheus' "Native histograms"; which bucket a value is in as in client_golang.
+ */
+#ifndef VE_SERIES_NATIVE_H
+#define VE_SERIES_NATIVE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    NATIVE_SCHEMA_LEAST = -4,
+    NATIVE_SCHEMA_MOST = 8,
+    NATIVE_SLOTS_FIRST = 16, // of a lane's first block
+    NATIVE_BUCKETS_MOST = 1000,
+    NATIVE_SLOTS_MOST = 2048, // of so many buckets
+};
+
+#define NATIVE_REPLACED UINT32_MAX // of a block that counts no more: its owner has another one
+
+#define NATIVE_ZERO_THRESHOLD 0x1p-128
+
+// What a metric's series have.
+struct native_form {
+    int schema;            // where they begin
+    uint32_t max_buckets;  // 1 to NATIVE_BUCKETS_MOST, the zero bucket aside
+    double zero_threshold; // where they begin
+};
+
+// The highest schema whose buckets grow by the factor (above 1) at most, from NATIVE_SCHEMA_LEAST to NATIVE_SCHEMA_MOST.
+int native_schema(double factor);
+// The bucket of a finite magnitude above 0.
+int32_t native_index(int schema, double magnitude);
+// The upper bound of a bucket; INFINITY where no double is as large.
+double native_bound(int schema, int32_t index);
+// The bucket of the next lower schema that holds this one.
+static inline int32_t native_halve(int32_t index)
+{
+    return (index > 0 ? index + 1 : index) / 2;
+}
+
+struct native_slot {
+    _Atomic uint64_t key; // 0: empty
+    _Atomic uint64_t count;
+};
+
+struct native_block {
+    uint64_t tag; // the owner's
+    double zero_threshold;
+    int32_t schema;
+    _Atomic uint32_t slots; // a power of two; 0 in a page that was lost
+    _Atomic uint32_t used;  // of these; NATIVE_REPLACED
+    uint32_t previous;      // handle of the one that this one was rebuilt from; the owner's
+    struct native_slot
+        slot[]; // `slots` and one: the first one counts the zero bucket, and has no key
+};
+
+static inline size_t native_block_size(uint32_t slots)
+{
+    return sizeof(struct native_block) + (slots + (size_t)1) * sizeof(struct native_slot);
+}
+
+// How many slots the block has; 0: it is none, its page was lost.
+static inline uint32_t native_slots(const struct native_block *b)
+{
+    uint32_t slots = atomic_load_explicit(&b->slots, memory_order_relaxed);
+    return slots >= NATIVE_SLOTS_FIRST && slots <= NATIVE_SLOTS_MOST ? slots : 0;
+}
+
+// Whether its owner counts in this block.
+static inline bool native_block_is_current(const struct native_block *b)
+{
+    return native_slots(b) != 0 &&
+           atomic_load_explicit(&b->used, memory_order_relaxed) != NATIVE_REPLACED;
+}
+
+// Slots that a block with so many buckets needs.
+uint32_t native_slots_for(uint32_t buckets);
+
+void native_block_init(struct native_block *b, uint32_t slots, int schema, double zero_threshold);
+// The owner has another block from now on.
+void native_block_replace(struct native_block *b);
+// Whether what was found in a file can be a block of so many bytes.
+bool native_block_is_good(const struct native_block *b, size_t bytes);
+
+// The count of the value's bucket, or NULL when the block has no such bucket.
+_Atomic uint64_t *native_find(struct native_block *b, double v);
+// The same, with an empty bucket made if there is room. NULL: the block has to be rebuilt.
+_Atomic uint64_t *native_reserve(struct native_block *b, uint32_t max_buckets, double v);
+// The same for each of several values, of whose buckets it sets the slots' numbers. Returns how many have a bucket: all, or
+// those before the first one that has none.
+uint32_t native_reserve_list(struct native_block *b, uint32_t max_buckets, const double *values,
+                             uint32_t n, uint16_t *ret);
+
+// Asks for the memory that native_reserve is going to look at. The block may be anything.
+void native_fetch(const struct native_block *b, double v);
+// The same for a list of values.
+void native_fetch_all(const struct native_block *b);
+
+// How a block has to be rebuilt so that the value has a bucket.
+struct native_plan {
+    uint32_t slots;
+    int schema;
+    double zero_threshold;
+};
+
+struct native_plan native_plan(const struct native_block *b, uint32_t max_buckets, double v);
+// Fills a new block (native_block_init) with what another one has.
+void native_rebuild(struct native_block *to, const struct native_block *from);
+
+struct native_sum;
+// Fills a new block with a sum, which has the block's schema and zero threshold.
+void native_block_fill(struct native_block *b, const struct native_sum *sum);
+
+// ---- All lanes
+
+struct native_bucket {
+    bool negative;
+    int32_t index;
+    uint64_t count;
+};
+
+// The buckets of a series, those below 0 first; each in the order of its magnitude.
+struct native_sum {
+    int schema;
+    double zero_threshold;
+    uint64_t zero_count;
+    struct native_bucket *buckets;
+    size_t n;
+    size_t room;
+    bool failed; // no memory
+};
+
+// Empties a sum for another series, and keeps its memory.
+void native_sum_begin(struct native_sum *s, const struct native_form *form);
+void native_sum_add(struct native_sum *s, const struct native_block *b);
+// Adds classic buckets, which say less: what one of them has counts at its upper bound, and what is above all bounds in the
+// bucket above the last one.
+void native_sum_add_classic(struct native_sum *s, const double *bounds, size_t n_bounds,
+                            const _Atomic uint64_t *counts);
+// After the last one: as few buckets as there may be, in order. Returns the count of all observations.
+uint64_t native_sum_end(struct native_sum *s, uint32_t max_buckets);
+void native_sum_free(struct native_sum *s);
+
+#endif

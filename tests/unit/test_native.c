@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "series/native.h"
+
+#include "unit.h"
+
+#include <float.h>
+#include <math.h>
+
+START_TEST(a_factor_has_the_schema_that_client_golang_gives_it)
+{
+    static const struct {
+        double factor;
+        int schema;
+    } cases[] = {{65536, -4}, {1e300, -4}, {256, -3}, {16, -2},   {4, -1},
+                 {2, 0},      {1.5, 1},    {1.2, 2},  {1.1, 3},   {1.05, 4},
+                 {1.03, 5},   {1.02, 6},   {1.01, 7}, {1.005, 8}, {1.001, 8}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ck_assert_int_eq(native_schema(cases[i].factor), cases[i].schema);
+    }
+}
+END_TEST
+
+START_TEST(a_value_is_in_the_bucket_that_ends_at_or_above_it)
+{
+    static const struct {
+        int schema;
+        double v;
+        int32_t index;
+    } cases[] = {{3, 0.1, -26},
+                 {3, 0.3, -13},
+                 {3, 1, 0},
+                 {3, 4, 16},
+                 {3, 300, 66},
+                 {3, 1e-9, -239},
+                 {0, 0.3, -1},
+                 {0, 0.5, -1},
+                 {0, 1, 0},
+                 {0, 1.5, 1},
+                 {0, 2, 1},
+                 {0, 4, 2},
+                 {-1, 0.25, -1},
+                 {-1, 0.26, 0},
+                 {-4, 0x1p-128, -8},
+                 {-4, DBL_MAX, 64},
+                 {8, DBL_MAX, 262144},
+                 {8, 0x1p-1074, -274944}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ck_assert_int_eq(native_index(cases[i].schema, cases[i].v), cases[i].index);
+    }
+}
+END_TEST
+
+START_TEST(every_bucket_has_its_bounds)
+{
+    uint64_t random = unit_seed() | 1;
+    for (int round = 0; round < 20000; round++) {
+        double v = ldexp((double)(unit_random(&random) % 1000003 + 1),
+                         (int)(unit_random(&random) % 400) - 200);
+        for (int schema = NATIVE_SCHEMA_LEAST; schema <= NATIVE_SCHEMA_MOST; schema++) {
+            int32_t index = native_index(schema, v);
+            ck_assert(native_bound(schema, index) >= v);
+            ck_assert(native_bound(schema, index - 1) < v);
+            if (schema > NATIVE_SCHEMA_LEAST) {
+                ck_assert_int_eq(native_index(schema - 1, v), native_halve(index));
+            }
+        }
+        // A bound is in the bucket that it ends.
+        int32_t index = (int32_t)(unit_random(&random) % 4000) - 2000;
+        ck_assert_int_eq(native_index(3, native_bound(3, index)), index);
+    }
+}
+END_TEST
+
+static struct native_block *block_new(struct native_plan p)
+{
+    struct native_block *b = calloc(1, native_block_size(p.slots));
+    native_block_init(b, p.slots, p.schema, p.zero_threshold);
+    return b;
+}
+
+static const struct native_form FORM = {3, 20, NATIVE_ZERO_THRESHOLD};
+
+static void observe(struct native_block **b, double v)
+{
+    _Atomic uint64_t *count = native_reserve(*b, FORM.max_buckets, v);
+    if (count == NULL) {
+        struct native_block *larger = block_new(native_plan(*b, FORM.max_buckets, v));
+        native_rebuild(larger, *b);
+        free(*b);
+        *b = larger;
+        count = native_reserve(*b, FORM.max_buckets, v);
+    }
+    ck_assert_ptr_nonnull(count);
+    ck_assert_ptr_eq(count, native_find(*b, v));
+    atomic_store(count, atomic_load(count) + 1);
+    ck_assert(native_block_is_good(*b, native_block_size((*b)->slots)));
+}
+
+static const struct native_plan FIRST = {NATIVE_SLOTS_FIRST, 3, NATIVE_ZERO_THRESHOLD};
+
+START_TEST(what_was_observed_is_in_its_bucket_whatever_was_rebuilt)
+{
+    uint64_t random = unit_seed() | 1;
+    for (int round = 0; round < 60; round++) {
+        static double values[2][300];
+        struct native_sum sum = {.n = 0};
+        struct native_block *lanes[2] = {block_new(FIRST), block_new(FIRST)};
+        int powers = 1 + (int)(unit_random(&random) % 1000);
+        for (int lane = 0; lane < 2; lane++) {
+            for (int i = 0; i < 300; i++) {
+                double v = ldexp(1 + (double)(unit_random(&random) % 1000) / 1000,
+                                 (int)(unit_random(&random) % (unsigned)(2 * powers)) - powers);
+                values[lane][i] = unit_random(&random) % 10 == 0  ? 0
+                                  : round % 2 == 0                ? v
+                                  : unit_random(&random) % 2 == 0 ? v
+                                                                  : -v;
+                observe(&lanes[lane], values[lane][i]);
+            }
+        }
+        native_sum_begin(&sum, &FORM);
+        native_sum_add(&sum, lanes[0]);
+        native_sum_add(&sum, lanes[1]);
+        ck_assert_uint_eq(native_sum_end(&sum, FORM.max_buckets), 600);
+        ck_assert_uint_le(sum.n, FORM.max_buckets);
+        uint64_t found = 0;
+        for (size_t b = 0; b < sum.n; b++) {
+            uint64_t count = 0;
+            for (int i = 0; i < 600; i++) {
+                double v = values[i / 300][i % 300];
+                count += fabs(v) > sum.zero_threshold && (v < 0) == sum.buckets[b].negative &&
+                         native_index(sum.schema, fabs(v)) == sum.buckets[b].index;
+            }
+            ck_assert_uint_eq(sum.buckets[b].count, count);
+            found += count;
+            ck_assert(b == 0 || sum.buckets[b - 1].negative > sum.buckets[b].negative ||
+                      sum.buckets[b - 1].index < sum.buckets[b].index);
+        }
+        ck_assert_uint_eq(found + sum.zero_count, 600);
+        native_sum_free(&sum);
+        free(lanes[0]);
+        free(lanes[1]);
+    }
+}
+END_TEST
+
+START_TEST(a_block_of_somebody_else_is_not_taken)
+{
+    struct native_block *b = block_new(FIRST);
+    size_t bytes = native_block_size(b->slots);
+    observe(&b, 1);
+    ck_assert(native_block_is_good(b, bytes));
+    ck_assert(!native_block_is_good(b, bytes - 1));
+    b->schema = 9;
+    ck_assert(!native_block_is_good(b, bytes));
+    b->schema = 3;
+    b->slots = 17;
+    ck_assert(!native_block_is_good(b, SIZE_MAX));
+    b->slots = 1u << 30;
+    ck_assert(!native_block_is_good(b, SIZE_MAX));
+    b->slots = NATIVE_SLOTS_FIRST;
+    b->zero_threshold = NAN;
+    ck_assert(!native_block_is_good(b, bytes));
+    b->zero_threshold = 0;
+    atomic_store(&b->used, 2);
+    ck_assert(!native_block_is_good(b, bytes));
+    atomic_store(&b->slot[1].key, 2);
+    ck_assert(!native_block_is_good(b, bytes));
+    free(b);
+}
+END_TEST
+
+UNIT_MAIN("native", a_factor_has_the_schema_that_client_golang_gives_it,
+          a_value_is_in_the_bucket_that_ends_at_or_above_it, every_bucket_has_its_bounds,
+          what_was_observed_is_in_its_bucket_whatever_was_rebuilt,
+          a_block_of_somebody_else_is_not_taken)
