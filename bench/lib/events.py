@@ -322,3 +322,44 @@ def values_session(bench):
     as_lines(bench, row, (load, ["--passes=3", "--session"]), (load, ["--passes=3"]))
     row.at_most(1.4, "the same as lines")
     yield row
+
+
+def native(bench, name, title, series, values=1, session=False):
+    """A row of observations into native histograms, beside those into classic ones; the native ones are classic, too."""
+    n = (20_000 if bench.quick else 100_000) // values + 1
+    load = bench.loads.observations(series, n, values)
+    flags = ["--passes=3", "--chunk=65536", *(["--session"] if session else [])]
+    row = Row(name, title, "ns")
+    with Daemon(bench, "--web.enable-native-histograms", series=series, many=series) as ours, \
+            Daemon(bench, series=series, many=series) as classic:
+        for daemon in ours, classic:
+            daemon.send(bench.loads.histograms(series), f"--passes={TIMES_SEEN}")
+            daemon.send(load, *flags)
+        compare(bench, row, ("native", lambda: ours.send(load, *flags)), ("classic", lambda: classic.send(load, *flags)), times=2)
+    row.at_most(1.5, "classic")
+    return state_note(bench, row)
+
+
+@measures("native")
+def native_1k(bench):
+    yield native(bench, "native", "an observation into one of 1 k native histograms", 1000)
+
+
+@measures("native-100k")
+def native_100k(bench):
+    yield native(bench, "native-100k", "the same, 100 k of them", 100_000)
+
+
+@measures("native-values")
+def native_values(bench):
+    yield native(bench, "native-values", "a list of 20 values into one of 1 k native histograms", 1000, values=20)
+
+
+@measures("native-session")
+def native_session(bench):
+    yield native(bench, "native-session", "the lines of native in a session", 1000, session=True)
+
+
+@measures("native-values-session")
+def native_values_session(bench):
+    yield native(bench, "native-values-session", "the lines of native-values in a session", 1000, values=20, session=True)

@@ -277,6 +277,18 @@ class Loads:
                            10 ** rng.randrange(6) + rng.randrange(1000))
         return self.file(f"counters-{n}-{step}", make)
 
+    def observations(self, series, n, values=1):
+        """n lines that each observe so many values in one of as many histograms, each as likely as any other."""
+        def make():
+            rng = random.Random(SEED + 11)
+            for i in rng.choices(range(series), k=n):
+                text = line("metric", "virtrigaud_vm_operations_duration_seconds",
+                            {"operation": OPERATIONS[i % 5], "provider_type": TYPES[i // 5 % 4],
+                             "provider": f"provider-{i // 20:06}"}, value("time", rng))
+                more = ",".join(value("time", rng) for _ in range(values))
+                yield text if values == 1 else text[:text.rindex('"value"')] + f'"values":[{more}]}}\n'
+        return self.file(f"observations-{series}-{n}-{values}", make)
+
     def histograms(self, n, step=0):
         """One observation for each of n histograms with three labels and 15 buckets."""
         def make():
