@@ -46,7 +46,8 @@ local grafana = import 'grafana.libsonnet';
     local rate(metric, by, more='') = 'sum by (%s) (rate(%s[%s]))' % [by, chosen(metric, more), rateWindow],
     local increase(metric, by, more='') = 'sum by (%s) (increase(%s[1h]))' % [by, chosen(metric, more)],
     local total(metric, by) = 'sum by (%s) (%s)' % [by, chosen(metric)],
-    local quantile(q, metric, by) = 'histogram_quantile(%g, %s)' % [q, rate(metric + '_bucket', 'le, ' + by)],
+    // Of classic histograms, or of native ones, of which Prometheus stores no buckets.
+    local quantile(q, metric, by) = 'histogram_quantile(%g, %s) or histogram_quantile(%g, %s)' % [q, rate(metric + '_bucket', 'le, ' + by), q, rate(metric, by)],
     local ops = 'virtrigaud_vm_operations_total',
     local rpc = 'virtrigaud_provider_rpc_requests_total',
     local create = 'operation="Create"',

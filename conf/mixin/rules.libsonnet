@@ -18,7 +18,20 @@ local fill = import 'fill.libsonnet';
       ]),
     local sum(without, what, per='') =
       'sum without (%s) (\n  %s\n)%s' % [without, std.strReplace(what, '\n', '\n  '), per],
-    local calls(le, window) = rise('virtrigaud_provider_rpc_latency_seconds_bucket{$of,method=~"Validate|DescribeVM|TaskStatus|GetCapabilities",le%s}' % le, window),
+    local reading = 'method=~"Validate|DescribeVM|TaskStatus|GetCapabilities"',
+    local calls(le, window) = rise('virtrigaud_provider_rpc_latency_seconds_bucket{$of,%s,le%s}' % [reading, le], window),
+    // Where Prometheus stores native histograms there are no buckets to ask for, and elsewhere nothing has the histogram's own
+    // name: each query asks for the one and, behind `or`, for the other. What went back is not looked at there, since there
+    // is no difference of two native histograms that were stored.
+    local native(without, series, window) = 'sum without (%s) (increase(%s[%s]))' % [without, series, window],
+    local nativeCalls(window) = native('method', 'virtrigaud_provider_rpc_latency_seconds{$of,%s}' % reading, window),
+    local nativeCreations = native('operation', 'virtrigaud_vm_operations_duration_seconds{$of,operation="Create"}', '1h'),
+    // How many observations are above a bound: 0, not absent, where there is none.
+    local above(histogram, bound) = std.join('\n', [
+      '(histogram_count(%s) > 0) * (1 - histogram_fraction(-Inf, %s, %s))' % [histogram, bound, histogram],
+      '  or 0 * histogram_count(%s)' % histogram,
+    ]),
+    local indent(text, by) = std.strReplace(text, '\n', '\n' + by),
     local operations(more, window) = rise('virtrigaud_vm_operations_total{$of%s}' % more, window),
     local wrong = ',outcome=~"failure|error"',
     local all = '="+Inf"',
@@ -116,14 +129,17 @@ local fill = import 'fill.libsonnet';
           },
           {
             record: 'instance_provider:virtrigaud_vm_creations_duration_seconds:p95_1h',
-            expr: q('histogram_quantile(0.95, instance_provider_le:virtrigaud_vm_creations_duration_seconds_bucket:increase1h)'),
+            expr: q(|||
+              histogram_quantile(0.95, instance_provider_le:virtrigaud_vm_creations_duration_seconds_bucket:increase1h)
+                or histogram_quantile(0.95, %s)
+            ||| % nativeCreations),
           },
           {
             record: 'instance_provider:virtrigaud_vm_creations_slow:increase1h',
             expr: q(|||
               sum without (le) (instance_provider_le:virtrigaud_vm_creations_duration_seconds_bucket:increase1h{le="+Inf"})
                 - sum without (le) (instance_provider_le:virtrigaud_vm_creations_duration_seconds_bucket:increase1h{le=~"%(slowCreation)g([.]0)?"})
-            |||),
+            ||| + '  or ' + above(nativeCreations, '%(slowCreation)g') + '\n'),
           },
           {
             why:: |||
@@ -142,11 +158,15 @@ local fill = import 'fill.libsonnet';
             record: 'instance_method:virtrigaud_provider_rpc_latency_seconds:p95_5m',
             expr: q(|||
               histogram_quantile(0.95, sum without (provider_type) (rate(virtrigaud_provider_rpc_latency_seconds_bucket{$of}[5m])))
+                or histogram_quantile(0.95, sum without (provider_type) (rate(virtrigaud_provider_rpc_latency_seconds{$of}[5m])))
             |||),
           },
           {
             record: 'instance_kind:virtrigaud_manager_reconcile_duration_seconds:p95_5m',
-            expr: q('histogram_quantile(0.95, rate(virtrigaud_manager_reconcile_duration_seconds_bucket{$of}[5m]))'),
+            expr: q(|||
+              histogram_quantile(0.95, rate(virtrigaud_manager_reconcile_duration_seconds_bucket{$of}[5m]))
+                or histogram_quantile(0.95, rate(virtrigaud_manager_reconcile_duration_seconds{$of}[5m]))
+            |||),
           },
           {
             why:: |||
@@ -235,18 +255,21 @@ local fill = import 'fill.libsonnet';
           [
             {
               record: '%s:rate%s' % [slow, window.name],
-              expr: q('(\n  %s\n    - %s\n) / %d' % [
-                std.strReplace(sum('method, le', calls(all, window.name)), '\n', '\n  '),
-                std.strReplace(sum('method, le', calls(fast, window.name)), '\n', '\n    '),
+              expr: q('(\n  %s\n    - %s\n  or %s\n) / %d' % [
+                indent(sum('method, le', calls(all, window.name)), '  '),
+                indent(sum('method, le', calls(fast, window.name)), '    '),
+                indent(above(nativeCalls(window.name), '%(slowCall)g'), '  '),
                 window.seconds,
               ]),
             },
             {
               record: '%s_per_provider_rpc_requests:ratio_rate%s' % [slow, window.name],
-              expr: q('%s:rate%s\n  / (%s > 0)' % [
+              expr: q('%s:rate%s\n  / ((\n    %s\n      or histogram_count(%s)\n  ) / %d > 0)' % [
                 slow,
                 window.name,
-                std.strReplace(sum('method, le', calls(all, window.name), ' / %d' % window.seconds), '\n', '\n  '),
+                indent(sum('method, le', calls(all, window.name)), '    '),
+                nativeCalls(window.name),
+                window.seconds,
               ]),
             },
           ]
