@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real Prometheus, started with a configuration of the test's own; with its log when the test fails."""
+"""A real Prometheus, VE_PROMETHEUS or Debian's, started with a configuration of the test's own; with its log when the test fails."""
 import json
 import os
 import subprocess
@@ -9,6 +9,8 @@ import urllib.request
 import check
 from daemon import TMP, write
 
+PROGRAM = os.environ.get("VE_PROMETHEUS", "/usr/bin/prometheus")
+
 
 class Prometheus:
     def __init__(self, config, *flags, port=int(os.environ["VE_PORT"]) + 10, name="prometheus"):
@@ -17,7 +19,7 @@ class Prometheus:
         path = write(name + ".yml", config)
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                ["/usr/bin/prometheus", f"--config.file={path}", f"--storage.tsdb.path={TMP}/{name}", "--log.level=warn",
+                [PROGRAM, f"--config.file={path}", f"--storage.tsdb.path={TMP}/{name}", "--log.level=warn",
                  f"--web.listen-address=127.0.0.1:{port}", *flags], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def __enter__(self):
