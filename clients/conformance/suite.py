@@ -181,7 +181,7 @@ class Suite:
                     and seen.value("virtrigaud_provider_tasks_inflight", provider_type="vsphere", provider="vc1") == 7
                     and seen.value("virtrigaud_build_info", **BUILD_INFO) == 1)
 
-        taken = []
+        taken, started = [], set()
         with self.program() as p:
             for way in "new", "clean", "kill", "kill and lose the state":
                 with Daemon(f"--state.file={STATE}", name="live", socket=SOCKET) as d:
@@ -197,11 +197,13 @@ class Suite:
                     check.equal(f"{way}: it stays", source_up(d, "live"), 1)
                     check.equal(f"{way}: nothing is rejected, of which there is an alert",
                                 d.scrape().total("virtrigaud_exporter_events_rejected_total"), 0)
+                    started.add(d.value("virtrigaud_source_process_start_time_seconds", component="provider", source="live"))
                     if way.startswith("kill"):
                         kill(d)
                 if way == "kill":
                     lose_state()
             p.close(1)
+        check.holds(f"its process has one start, or an alert fires: {started}", len(started) == 1 and None not in started)
         check.holds(f"it takes at most 2 s when nothing else runs: {taken}", min(taken) < 2)
 
     # ---- Never in the way

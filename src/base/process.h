@@ -32,7 +32,8 @@ struct process_other {
 // Returns 0; -ESRCH when there is no such process, or the kernel shows nothing of it.
 int process_read_other(pid_t pid, struct process_other *ret);
 
-// CLOCK_REALTIME of a start, in milliseconds. It moves with the clock, so whoever shows it keeps it.
+// CLOCK_REALTIME of a start, in milliseconds: the same for whoever asks, until the clock is set. The boot is known to the
+// second only, so it may be up to one second early.
 uint64_t process_start_real_ms(uint64_t start_ticks);
 
 // CLOCK_REALTIME of this process' start, in milliseconds; 0 when it cannot be read.
