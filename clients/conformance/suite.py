@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is asserted of every client: README.md. Runs as a system test does: BUILD, SRC and TMP are set, and tests/system/lib is
 in PYTHONPATH."""
-import json
 import os
-import queue
 import resource
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -17,109 +14,11 @@ from client import Client
 from daemon import BUILD, EXPORTER, SRC, TMP, Daemon
 
 import drivers
+from program import (BUILD_INFO, KILLS, OPERATION, SOCKET, STATE, WORDS, Program, agree, clear, kill, lose_state, operations,
+                     source_up, takes)
 
 sys.path.insert(0, os.path.join(SRC, "clients/python"))
 from virtrigaud.testing import Catalog, FakeDaemon  # noqa: E402  pylint: disable=wrong-import-position
-
-SOCKET = os.path.join(TMP, "events.sock")
-STATE = os.path.join(TMP, "state")
-KILLS = 20 if os.environ.get("VE_LONG") else 6
-OPERATION = {"operation": "Describe", "provider_type": "vsphere", "provider": "vc1", "outcome": "success"}
-WORDS = " ".join(f"{k}={v}" for k, v in OPERATION.items())
-HELLO = "provider_type=vsphere provider=vc1"
-BUILD_INFO = {"version": "1.2", "git_sha": "abc", "go_version": "none"}
-
-
-class Program:
-    """A driver that runs."""
-
-    def __init__(self, command, before=()):
-        environment = {**os.environ, "PATH": BUILD + ":" + os.environ["PATH"], "TMPDIR": TMP}
-        self.process = subprocess.Popen([*before, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment,
-                                        cwd=TMP)
-        self.answers = queue.Queue()
-        threading.Thread(target=self.read, args=(self.process.stdout,), daemon=True).start()
-
-    def read(self, stdout):
-        for line in stdout:
-            self.answers.put(line)
-        self.answers.put(b"")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        if kind is not None:
-            self.process.kill()
-        self.end()
-
-    def end(self, seconds=check.PATIENCE):
-        """Ends its input. Returns its exit status."""
-        if not self.process.stdin.closed:
-            self.process.stdin.close()
-        return self.process.wait(seconds)
-
-    def send(self, text):
-        self.process.stdin.write(text.encode() + b"\n")
-        self.process.stdin.flush()
-
-    def answer(self, seconds=2 * check.PATIENCE):
-        try:
-            line = self.answers.get(timeout=seconds)
-        except queue.Empty:
-            raise AssertionError(f"the driver does not answer within {seconds} s") from None
-        check.holds("the driver goes on", line)
-        return json.loads(line)
-
-    def ask(self, text, seconds=2 * check.PATIENCE):
-        self.send(text)
-        answer = self.answer(seconds)
-        check.holds(f"{text[:200]}: {answer}", not isinstance(answer, dict) or "error" not in answer)
-        check.holds(f"{text[:200]}: {answer}", answer != "unsupported")
-        return answer
-
-    def start(self, instance, more=""):
-        check.equal("start", self.ask(f"start provider {instance} {SOCKET} {more} {HELLO}".replace("  ", " ")), True)
-
-    def settled(self, seconds=check.PATIENCE):
-        check.equal("all is acknowledged in time", self.ask(f"flush {seconds}", seconds + 10), True)
-        return self.ask("stats")
-
-    def close(self, seconds=check.PATIENCE):
-        return self.ask(f"close {seconds}", seconds + 10)
-
-
-def clear():
-    for path in STATE, SOCKET:
-        if os.path.exists(path):
-            os.remove(path)
-
-
-def agree(what, stats):
-    check.equal(f"{what}: each call is in one place: {stats}",
-                stats["applied"] + stats["refused"] + stats["lost"] + stats["waiting"], stats["sent"])
-
-
-def operations(d):
-    return d.value("virtrigaud_vm_operations_total", **OPERATION) or 0
-
-
-def source_up(d, instance):
-    return d.value("virtrigaud_source_up", component="provider", source=instance)
-
-
-def kill(d):
-    """Kills it once its state file has its name: until then the next daemon finds an older one."""
-    check.until("the state file has its name", lambda: not os.path.exists(STATE + ".new"))
-    d.kill()
-
-
-def lose_state():
-    """What a killed daemon had no time to name as well."""
-    for path in STATE, STATE + ".new":
-        if os.path.exists(path):
-            os.remove(path)
-
 
 class Versions(FakeDaemon):
     """A daemon that becomes another version of itself."""
@@ -181,9 +80,10 @@ class Suite:
                     and seen.value("virtrigaud_provider_tasks_inflight", provider_type="vsphere", provider="vc1") == 7
                     and seen.value("virtrigaud_build_info", **BUILD_INFO) == 1)
 
-        taken, started = [], set()
+        started = set()  # while the daemon is away for longer a client tries less and less often, up to its longest pause
         with self.program() as p:
-            for way in "new", "clean", "kill", "kill and lose the state":
+            for way, away in ("new", 0), ("clean", 0), ("kill", 2), ("kill and lose the state", 7):
+                time.sleep(away)
                 with Daemon(f"--state.file={STATE}", name="live", socket=SOCKET) as d:
                     if way == "new":
                         p.start("live")
@@ -192,7 +92,7 @@ class Suite:
                         p.ask("set virtrigaud_provider_tasks_inflight 7")
                     begin = time.monotonic()
                     check.until(f"{way}: the client is back", lambda d=d: is_back(d))
-                    taken.append(time.monotonic() - begin)
+                    takes(f"{way}: the client is back", begin, 2)
                     time.sleep(0.5)
                     check.equal(f"{way}: it stays", source_up(d, "live"), 1)
                     check.equal(f"{way}: nothing is rejected, of which there is an alert",
@@ -204,7 +104,6 @@ class Suite:
                     lose_state()
             p.close(1)
         check.holds(f"its process has one start, or an alert fires: {started}", len(started) == 1 and None not in started)
-        check.holds(f"it takes at most 2 s when nothing else runs: {taken}", min(taken) < 2)
 
     # ---- Never in the way
 
@@ -220,8 +119,9 @@ class Suite:
                             (operations(d), d.value("virtrigaud_queue_depth", kind="VMSet")), (1, 4))
                 d.pause()
                 for words in f"event vm_operation {WORDS} 0.5", "inc virtrigaud_errors_total reason=x component=provider":
-                    longest = min(p.ask(f"repeat 7000 0 {words}")["longest"] for _ in range(3))
-                    check.holds(f"a call took {longest:.3f} s", longest < 1)
+                    for _ in range(3):
+                        longest = p.ask(f"repeat 7000 0 {words}")["longest"]
+                        takes("a call", time.monotonic() - longest, 1)
                 d.signal(signal.SIGCONT)
                 stats = p.settled()
                 check.equal("all is applied", (operations(d), stats["sent"], stats["applied"]), (21001, 42002, 42002))
@@ -279,13 +179,11 @@ class Suite:
             check.equal("all is applied", (stats["sent"], stats["applied"]), (12000, 12000))
             lines = seen.total("virtrigaud_exporter_events_total") - before
             check.holds(f"{lines} lines for 12000 calls", lines < (500 if knows_sums else 7000))
-            taken = []
             for value in range(6, 10):
                 begin = time.monotonic()
                 p.ask(f"set virtrigaud_queue_depth kind=VMSet {value}")
                 check.until("it is sent by itself", lambda v=value: d.value("virtrigaud_queue_depth", kind="VMSet") == v)
-                taken.append(time.monotonic() - begin)
-            check.holds(f"within a second when nothing else runs: {taken}", min(taken) < 1.3)
+                takes("it is sent by itself", begin, 1)
             p.close()
 
     def moves_its_own_value(self):
@@ -470,17 +368,16 @@ class Suite:
                     check.equal("each call counts once", operations(d), calls)
 
     def ends_without_a_daemon(self):
-        taken = []
         for _ in range(3):
             with self.program() as p:
                 p.start("ends")
                 p.ask(f"repeat 3 0 event vm_operation {WORDS} 0.25")
                 begin = time.monotonic()
                 check.holds("something is lost", p.ask("close 1")["status"] != 0)
-                taken.append(time.monotonic() - begin)
+                takes("close keeps its time", begin, 2)
+                check.holds("and uses it", time.monotonic() - begin > 0.5)
                 p.ask(f"event vm_operation {WORDS} 0.25")
                 check.equal("a call without a client", p.ask("close 1"), {"status": 3, "lost": 1})
-        check.holds(f"close keeps its time: {taken}", 0.5 < min(taken) < 3)
 
     def leaves_nothing_when_killed(self):
         with Daemon(name="killed", socket=SOCKET) as d:
@@ -510,7 +407,9 @@ class Suite:
                 d = Daemon(f"--state.file={STATE}", name=f"upgrade{n}", socket=SOCKET + ".unused", before=before)
                 d.pass_fds = (listener.fileno(),)
                 with d:
+                    begin = time.monotonic()
                     check.until("the client is back", lambda d=d: source_up(d, "upgrade") == 1)
+                    takes(f"upgrade {n}: the client is back", begin, 2)
                     if n == 3:
                         p.answer()
                         stats = p.settled()
@@ -609,20 +508,18 @@ class Suite:
     # ---- Ends
 
     def ends(self):
-        taken = []
         for _ in range(3):
             with self.program() as p:
                 before = p.ask("resources")
                 p.start("ends")
                 p.ask(f"event vm_operation {WORDS} 0.25")
-                time.sleep(1)  # it has failed a few times, and waits before it tries again
+                time.sleep(0.85)  # it has failed a few times, and is about to wait for longer than close may
                 begin = time.monotonic()
                 stats = p.close(0.3)
-                taken.append(time.monotonic() - begin)
+                takes("close keeps its time", begin, 0.5)
                 agree("closed without a daemon", stats)
                 check.equal("what waited is lost", (stats["lost"], stats["waiting"]), (1, 0))
                 check.until("nothing is left", lambda p=p, before=before: p.ask("resources") == before)
-        check.holds(f"close keeps its time: {taken}", min(taken) < 1)
 
     def has_no_descriptors(self):
         with self.program() as p, Daemon(name="fds", socket=SOCKET) as d:
