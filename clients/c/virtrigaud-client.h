@@ -67,7 +67,8 @@ struct virtrigaud_config {
     int event_loop;    /* not 0: no thread; see virtrigaud_fd */
     unsigned interval; /* seconds in which the daemon hears of this client, 1 to 3600; 0: 10 */
     size_t max_bytes;  /* of observations that wait; 0: 16 MiB */
-    size_t max_series; /* combinations of name and labels; 0: 20000; calls for more are lost */
+    size_t
+        max_series; /* combinations of name and labels; 0: 20000; other calls are lost, and told */
     /* Called with one line of text without its end: no connection and why, rejected lines and calls, the connection is
      * back. Limited in number. Called by the client's thread, or by virtrigaud_process, virtrigaud_flush and
      * virtrigaud_close; may record, and must make no other call of the client. NULL: not needed. */

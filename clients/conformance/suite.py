@@ -13,6 +13,7 @@ import check
 from client import Client
 from daemon import BUILD, EXPORTER, SRC, TMP, Daemon
 
+import bounds
 import drivers
 from program import (BUILD_INFO, KILLS, OPERATION, SOCKET, STATE, WORDS, Program, agree, clear, kill, lose_state, operations,
                      source_up, takes)
@@ -607,6 +608,7 @@ PARTS = [
     ({"forget"}, Suite.forgets),
     ({"recorded"}, Suite.records),
     ({"max_bytes"}, Suite.is_bounded),
+    ({"max_bytes"}, bounds.keeps_its_gauges),
     ({"stats"}, Suite.counts_once),
     ({"max_bytes"}, Suite.counts_once_with_a_full_queue),
     ({"stats"}, Suite.survives_an_upgrade),

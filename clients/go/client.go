@@ -31,7 +31,7 @@ type Config struct {
 	CloseTimeout  time.Duration // how long Close waits at most for the daemon; 0: 2 s
 	Transient     bool          // comes and goes, as a batch job does: no source that is missed when it has gone
 	MaxBytes      int           // of observations that may wait; 0: 16 MiB
-	MaxSeries     int           // that are kept track of; 0: 20,000
+	MaxSeries     int           // that are kept track of, of 2 KiB on average; 0: 20,000
 }
 
 // Stats says what became of the calls that recorded something, gauges' Set and Add included. A call is in one of Waiting,

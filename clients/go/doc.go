@@ -38,7 +38,7 @@
 // One goroutine sends what waits every half second, and at once when about 64 KiB wait. While the daemon is away it tries
 // again at least every second; then the gauges, and the counters of Init, are sent again. What waits is bounded: of
 // observations at most Config.MaxBytes, beyond which the oldest are lost, and of series Config.MaxSeries, beyond which idle
-// ones are left out and then new ones are lost. The daemon is told how many calls were lost, and shows it in
+// ones are left out and then calls for new ones are lost and told; a gauge that is there keeps its newest value. The daemon is told how many calls were lost, and shows it in
 // virtrigaud_exporter_client_lost_events_total.
 //
 // Each call counts once, also over restarts and kills of the daemon, as far as the daemon keeps its state. A daemon that

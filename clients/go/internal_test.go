@@ -187,6 +187,29 @@ func TestSeriesThatAreIdleMakeRoom(t *testing.T) {
 	if n := set.lost.Load(); n != 11 {
 		t.Errorf("%d calls are lost where there is room for 9 more", n)
 	}
+	if told, _ := set.refusals.take(nil); len(told) == 0 || told[0].what != "lost" || told[0].reason != "no_room" {
+		t.Errorf("of these calls is told %v", told)
+	}
+}
+
+func TestLongSeriesAreFewer(t *testing.T) {
+	set := NewSet()
+	set.limit(0, 10) // 20 KiB
+	labels := make([]string, 10)
+	for i := range labels {
+		labels[i] = "l" + strconv.Itoa(i)
+	}
+	depth := set.Gauge("g", labels...)
+	for i := 0; i < 10; i++ {
+		values := make([]string, len(labels))
+		for k := range values {
+			values[k] = strings.Repeat(string(rune('a'+i)), 300)
+		}
+		depth.Set(1, values...)
+	}
+	if n := set.lost.Load(); n != 7 {
+		t.Errorf("%d calls are lost where 3 series of 6 KiB have room", n)
+	}
 }
 
 // In a steady stream the sender has a time at which it looks again, and a record wakes nobody.

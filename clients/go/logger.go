@@ -77,19 +77,22 @@ type refusals struct {
 }
 
 type refusal struct {
-	what                 string // refused (by the daemon) or invalid
+	what                 string // refused (by the daemon), invalid or lost
 	reason, detail, line string
 }
 
-// add keeps a call of which something was left out until the client tells it.
-func (r *refusals) add(reason, detail string, s *series) {
+// add keeps a call of which something was left out until the client tells it, and wakes it for the first one.
+func (r *refusals) add(what, reason, detail string, s *series) {
 	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.wait) == 0 {
+		s.set.queue.wake()
+	}
 	if len(r.wait) < keptRefusals {
-		r.wait = append(r.wait, refusal{"invalid", reason, detail, string(s.prefix) + "}"})
+		r.wait = append(r.wait, refusal{what, reason, detail, string(s.prefix) + "}"})
 	} else {
 		r.silent++
 	}
-	r.mu.Unlock()
 }
 
 // take returns what is to be told now, and how many others were not.
@@ -117,7 +120,7 @@ func (r *refusals) take(more []refusal) ([]refusal, uint64) {
 func (c *Client) tellRefused(more []refusal) {
 	told, silent := c.set.refusals.take(more)
 	if silent > 0 {
-		c.logger.Warn(fmt.Sprintf("%d more were refused", silent))
+		c.logger.Warn(fmt.Sprintf("%d more were refused, invalid or lost", silent))
 	}
 	for _, r := range told {
 		c.logger.Warn(r.what+": "+r.reason, "detail", r.detail, "line", r.line)

@@ -186,8 +186,7 @@ func (s *series) observeExemplar(v float64, labels map[string]string) {
 	}
 	if !isExemplar(labels) {
 		if len(labels) > 0 {
-			s.set.refusals.add("bad_exemplar", "the exemplar was left out", s)
-			s.set.queue.wake()
+			s.set.refusals.add("invalid", "bad_exemplar", "the exemplar was left out", s)
 		}
 		s.observe(v)
 		return
@@ -231,8 +230,7 @@ func (s *series) refuse(v float64) {
 	if isFinite(v) {
 		reason = "negative_counter"
 	}
-	s.set.refusals.add(reason, "the call was left out", s)
-	s.set.queue.wake()
+	s.set.refusals.add("invalid", reason, "the call was left out", s)
 }
 
 // waiting counts calls. Called with the series locked.
@@ -246,6 +244,9 @@ func (s *series) waiting() uint64 {
 	}
 	return n
 }
+
+// size is about the memory that a series takes.
+func (s *series) size() int { return 320 + 2*len(s.prefix) }
 
 // isIdle tells whether nothing would be lost without it. Called with the series locked.
 func (s *series) isIdle() bool {

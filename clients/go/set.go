@@ -12,6 +12,7 @@ import (
 const (
 	defaultMaxBytes  = 16 << 20
 	defaultMaxSeries = 20000
+	seriesBytes      = 2 << 10 // that a series may take on average
 )
 
 // Set holds handles and what was recorded through them until a client has sent it. Handles of a set may be made and used
@@ -29,6 +30,7 @@ type Set struct {
 	forgets   []*forget
 	maxSeries int
 	number    int // of series
+	bytes     int // that they take, about
 	swept     time.Time
 
 	lost     atomic.Uint64 // calls that were dropped
@@ -108,7 +110,7 @@ func (s *Set) forgetOf(v *vec, record *forget) {
 		return
 	}
 	v.table.Store(v.table.Load().without(gone))
-	s.number -= len(gone)
+	s.leave(gone)
 	for one := range gone {
 		one.mu.Lock()
 		one.detached, one.record = true, record
@@ -189,9 +191,21 @@ func (s *Set) waiting() uint64 {
 	return n + s.queue.waiting()
 }
 
+func (s *Set) fits(one *series) bool {
+	return s.number < s.maxSeries && s.bytes+one.size() <= s.maxSeries*seriesBytes
+}
+
+// leave counts series that are in no table any more. Called with the mutex held.
+func (s *Set) leave(gone map[*series]bool) {
+	s.number -= len(gone)
+	for one := range gone {
+		s.bytes -= one.size()
+	}
+}
+
 // room makes room for another series, and says whether there is any. Called with the mutex held.
-func (s *Set) room() bool {
-	if s.number < s.maxSeries {
+func (s *Set) room(wanted *series) bool {
+	if s.fits(wanted) {
 		return true
 	}
 	if time.Since(s.swept) < time.Second {
@@ -210,8 +224,8 @@ func (s *Set) room() bool {
 		})
 		if len(gone) > 0 {
 			v.table.Store(v.table.Load().without(gone))
-			s.number -= len(gone)
+			s.leave(gone)
 		}
 	}
-	return s.number < s.maxSeries
+	return s.fits(wanted)
 }

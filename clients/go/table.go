@@ -88,10 +88,11 @@ func (v *vec) add(hash uint64, values []string) *series {
 	if s := v.table.Load().find(hash, values); s != nil {
 		return s
 	}
-	if !v.set.room() {
+	s := v.newSeries(hash, values)
+	if !v.set.room(s) {
+		v.set.refusals.add("lost", "no_room", "there is no room for another series", s)
 		return nil
 	}
-	s := v.newSeries(hash, values)
 	t := v.table.Load()
 	if 2*(t.used+1) > len(t.slots) {
 		t = t.copy(2*len(t.slots), nil)
@@ -101,6 +102,7 @@ func (v *vec) add(hash uint64, values []string) *series {
 		t.put(s)
 	}
 	v.set.number++
+	v.set.bytes += s.size()
 	return s
 }
 

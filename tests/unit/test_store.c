@@ -78,6 +78,32 @@ START_TEST(what_is_invalid_is_counted_and_noted)
 }
 END_TEST
 
+START_TEST(series_have_a_limit_in_bytes_too)
+{
+    struct store s;
+    open_store(&s);
+    char text[5001] = {0};
+    memset(text, 'x', 5000);
+    struct wire_label labels[] = {{"i", text}};
+    store_limit(&s, 0, 20);
+    size_t n = 0;
+    for (; n < 20; n++) {
+        text[0] = (char)('a' + n);
+        if (store_find(&s, STORE_GAUGE, "g", labels, 1, true) == NULL) {
+            break;
+        }
+    }
+    ck_assert_uint_eq(n, 4); // of 10 KiB each, of 20 times 2 KiB
+    ck_assert_uint_eq(woken, 1);
+    ck_assert_uint_eq(s.dropped, 1);
+    ck_assert_uint_eq(s.sent, 1);
+    ck_assert_uint_eq(s.n_invalids, 1);
+    ck_assert(s.invalids[0].lost);
+    ck_assert_str_eq(s.invalids[0].what, "g");
+    store_free(&s);
+}
+END_TEST
+
 START_TEST(calls_add_up_and_the_first_one_wakes)
 {
     struct store s;
@@ -207,6 +233,7 @@ END_TEST
 
 UNIT_MAIN("store", a_series_is_its_kind_name_and_labels_in_any_order,
           what_is_invalid_is_counted_and_noted, calls_add_up_and_the_first_one_wakes,
-          the_oldest_observations_are_dropped, a_sum_that_is_not_finite_leaves_a_gauge_as_it_is,
+          series_have_a_limit_in_bytes_too, the_oldest_observations_are_dropped,
+          a_sum_that_is_not_finite_leaves_a_gauge_as_it_is,
           the_newest_exemplar_is_kept_and_no_observation_lost,
           calls_for_more_series_than_allowed_are_lost)

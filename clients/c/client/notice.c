@@ -28,7 +28,7 @@ static bool is_allowed(struct notice *n, uint64_t now, const char *what, const c
     char name[sizeof n->reasons->name];
     if (n->window == 0 || now - n->window >= NOTICE_WINDOW_MS) {
         if (n->suppressed > 0) {
-            notice_write(n, LOG_WARNING, "%llu more were refused or invalid",
+            notice_write(n, LOG_WARNING, "%llu more were refused, invalid or lost",
                          (unsigned long long)n->suppressed);
         }
         n->window = now;

@@ -16,7 +16,8 @@ enum {
     KEY_MAX = 4096,                    // bytes of a key that is made without memory of its own
     LABELS_MAX = 64,                   // of a call
     MAX_BYTES = 16 << 20,              // default
-    MAX_SERIES = 20000                 // default
+    MAX_SERIES = 20000,                // default
+    SERIES_BYTES = 2048                // that a series may take on average
 };
 
 int store_init(struct store *s, void (*wake)(void *arg), void *arg)
@@ -170,10 +171,11 @@ static void grow_buckets(struct store *s)
 }
 
 // Notes a call for a message. Called with the mutex held.
-static void note(struct store *s, const char *why, const char *what)
+static void note(struct store *s, bool lost, const char *why, const char *what)
 {
     if (s->n_invalids < STORE_INVALIDS) {
         struct store_invalid *i = &s->invalids[s->n_invalids++];
+        i->lost = lost;
         i->why = why;
         size_t n = strlen(what) < sizeof i->what ? strlen(what) : sizeof i->what - 1;
         for (size_t at = 0; at < n; at++) { // of text that may be no UTF-8, what can be shown
@@ -187,7 +189,7 @@ static void note(struct store *s, const char *why, const char *what)
 void store_note_invalid(struct store *s, const char *why, const char *what)
 {
     s->invalid++;
-    note(s, why, what);
+    note(s, false, why, what);
 }
 
 static struct virtrigaud_series *look_up(const struct store *s, const struct key *k, uint64_t hash)
@@ -239,12 +241,15 @@ static int add_series(struct store *s, struct virtrigaud_series **ret, const str
     if (error < 0) {
         return error;
     }
-    x->key = malloc(k->len);
+    size_t bytes = s->series_bytes + sizeof *x + k->len + x->prefix_len;
+    bool fits = bytes <= s->max_series * SERIES_BYTES;
+    x->key = fits ? malloc(k->len) : NULL;
     if (x->key == NULL) {
         free(x->prefix);
         free(x);
-        return -ENOMEM;
+        return fits ? -ENOMEM : -ENOSPC;
     }
+    s->series_bytes = bytes;
     memcpy(x->key, k->p, k->len);
     x->key_len = k->len;
     x->hash = hash;
@@ -264,6 +269,7 @@ static void count_failed(struct store *s, int error, const char *name, bool call
     if (error == -ENOSPC || error == -ENOMEM) {
         s->sent += calls;
         s->dropped += calls;
+        note(s, true, error == -ENOSPC ? "no_room for another series" : "no memory", name);
     } else if (calls || error == -EINVAL || error == -EMSGSIZE || error == -ENOBUFS) {
         store_note_invalid(
             s, error == -EINVAL ? "the name or a label is no UTF-8, or missing" : "too_long", name);
@@ -318,8 +324,12 @@ struct virtrigaud_series *store_find(struct store *s, enum store_kind kind, cons
         count_failed(s, error, name == NULL ? "" : name, calls);
         x = NULL;
     }
+    bool news = error < 0 && s->n_invalids == 1;
     pthread_mutex_unlock(&s->mutex);
     key_free(&k);
+    if (news) {
+        s->wake(s->arg);
+    }
     return x;
 }
 
@@ -595,7 +605,7 @@ void store_observe_with_exemplar(struct virtrigaud_series *x, double value,
         return;
     }
     if (e == NULL) {
-        note(x->store, "bad_exemplar, left out", x->prefix);
+        note(x->store, false, "bad_exemplar, left out", x->prefix);
         end(x, keep(x, value));
         return;
     }

@@ -76,6 +76,7 @@ struct virtrigaud_series {
 
 // A call that was not recorded.
 struct store_invalid {
+    bool lost; // there was no room for its series
     const char *why;
     char what[160]; // the begin of its line, or of its name
 };
@@ -87,6 +88,7 @@ struct store {
     struct virtrigaud_series **buckets;
     size_t n_buckets; // a power of two
     size_t n_series;
+    size_t series_bytes; // that they take, at most SERIES_BYTES for each of max_series
     struct virtrigaud_series *first_waiting;
     struct virtrigaud_series *last_waiting;
     struct chunk *oldest; // the queue

@@ -171,7 +171,9 @@ static void report_invalid(struct virtrigaud_client *c)
     c->store.n_invalids = 0;
     pthread_mutex_unlock(&c->store.mutex);
     for (size_t i = 0; i < n; i++) {
-        notice_line(&c->notice, now_ms(), "invalid", invalids[i].why, "", invalids[i].what);
+        const struct store_invalid *call = &invalids[i];
+        notice_line(&c->notice, now_ms(), call->lost ? "lost" : "invalid", call->why, "",
+                    call->what);
     }
 }
 

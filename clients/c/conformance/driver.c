@@ -165,8 +165,10 @@ static void start(struct command *c)
     struct virtrigaud_config config = VIRTRIGAUD_CONFIG_INIT;
     split_labels(c, 4);
     for (size_t i = 0; i < c->n_labels; i++) {
-        if (strcmp(c->labels[i].name, "max_bytes") == 0) {
-            config.max_bytes = strtoul(c->labels[i].value, NULL, 10);
+        bool series = strcmp(c->labels[i].name, "max_series") == 0;
+        if (series || strcmp(c->labels[i].name, "max_bytes") == 0) {
+            size_t *limit = series ? &config.max_series : &config.max_bytes;
+            *limit = strtoul(c->labels[i].value, NULL, 10);
             c->labels[i--] = c->labels[--c->n_labels];
         }
     }

@@ -60,8 +60,9 @@ class Driver:
 
     def start(self, component, instance, socket, *words):
         more, labels = {}, dict(word.split("=", 1) for word in words)
-        if "max_bytes" in labels:
-            more["max_bytes"] = int(labels.pop("max_bytes"))
+        for limit in "max_bytes", "max_series":
+            if limit in labels:
+                more[limit] = int(labels.pop(limit))
         self.client = virtrigaud.Client(component, instance, labels, path=socket,
                                         hook=lambda kind, text: self.messages.append(text), **more)
         return True

@@ -139,9 +139,12 @@ func (d *driver) start(words []string) (any, error) {
 		Logger: virtrigaud.LogFunc(d.log), CloseTimeout: time.Hour, Labels: map[string]string{}}
 	names, values, _ := split(words[4:])
 	for i, name := range names {
-		if name == "max_bytes" {
+		switch name {
+		case "max_bytes":
 			config.MaxBytes, _ = strconv.Atoi(values[i])
-		} else {
+		case "max_series":
+			config.MaxSeries, _ = strconv.Atoi(values[i])
+		default:
 			config.Labels[name] = values[i]
 		}
 	}

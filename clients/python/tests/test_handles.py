@@ -262,8 +262,8 @@ class HandlesTest(unittest.TestCase):
 
 
 class MemoryTest(unittest.TestCase):
-    def full(self, max_bytes=65536):
-        return virtrigaud.Metrics(max_bytes)
+    def full(self, max_bytes=65536, max_series=1000):
+        return virtrigaud.Metrics(max_bytes, max_series)
 
     def merged(self, metrics):
         with metrics.lock:
@@ -288,7 +288,7 @@ class MemoryTest(unittest.TestCase):
         self.assertEqual([line_of(piece).text for piece in metrics.take()][0], b'{"metric":"g","op":"set","value":2}\n')
 
     def test_series_without_end(self):
-        metrics = self.full(200000)
+        metrics = self.full(200000, 300)
         counter, gauge = metrics.counter("c_total"), metrics.gauge("g")
         for i in range(10000):
             gauge.set(i, k="kept")
@@ -306,18 +306,26 @@ class MemoryTest(unittest.TestCase):
         self.assertIn(b'{"metric":"c_total","labels":{"k":"9998"},"value":1}\n', lines)
 
     def test_gauges_without_end(self):
-        metrics = self.full(100000)
+        metrics = self.full(100000, 100)
         gauge = metrics.gauge("g")
         for i in range(5000):
             gauge.set(1, k=str(i))
         gauge.set(2, k="0")
         self.merged(metrics)
-        self.assertLessEqual(metrics.bytes, 100000)
-        self.assertEqual(metrics.waiting() + metrics.lost, 5001)
+        self.assertEqual((metrics.n_series, metrics.waiting(), metrics.lost), (100, 101, 4900))
+        self.assertIn(("lost", 'lost: no_room for another series: g k=100'), metrics.notices)
         self.assertIn(b'{"metric":"g","labels":{"k":"0"},"op":"set","value":2}\n', [line_of(p).text for p in metrics.take()])
 
+    def test_long_series_are_fewer(self):
+        metrics = self.full(100000, 100)
+        for i in range(100):
+            metrics.gauge("g").set(1, k=str(i) + 5000 * "x")
+        self.merged(metrics)
+        self.assertLessEqual(metrics.series_bytes, 100 * 2048)
+        self.assertEqual((metrics.n_series, metrics.lost), (12, 88))
+
     def test_few_idle_series_give_way_too(self):
-        metrics = self.full(100000)
+        metrics = self.full(100000, 60)
         gauge, counter = metrics.gauge("g"), metrics.counter("c_total")
         for i in range(55):
             gauge.set(1, k=str(i))
@@ -344,7 +352,7 @@ class MemoryTest(unittest.TestCase):
                 for part in metrics.split(piece, 700):
                     metrics.settle(part, "applied")
         self.assertEqual((metrics.waiting(), metrics.applied), (0, 6000))
-        self.assertEqual(metrics.bytes, metrics.series_bytes)
+        self.assertEqual(metrics.bytes, 0)
 
 
 class TextTest(unittest.TestCase):

@@ -49,17 +49,18 @@ class Client:
     metrics               which ones; else `default`
     interval              seconds in which the daemon hears of us at least once, else the source counts as down; None for no promise
     transient             comes and goes, as a batch job does: no source that could be down
-    max_bytes             what may wait takes at most so much memory
+    max_bytes             what may wait takes at most so much memory; beyond it the oldest is lost
+    max_series            so many series may there be; calls for others are lost
     logger                of the module logging; else "virtrigaud"
     hook                  is called as hook(kind, text) in the client's thread, for what the logger is told: kind is "connect",
-                          "connected", "refused", "invalid" or "error"
+                          "connected", "refused", "invalid", "lost" or "error"
     enabled               False: calls do nothing
     """
 
     def __init__(self, component: str, instance: Optional[str] = None, labels: Optional[Dict[str, Any]] = None, *,
                  path: Optional[str] = None, metrics: Optional[Metrics] = None, interval: Optional[int] = INTERVAL,
-                 transient: bool = False, max_bytes: Optional[int] = None, logger: Optional[logging.Logger] = None,
-                 hook: Optional[Hook] = None, enabled: bool = True) -> None:
+                 transient: bool = False, max_bytes: Optional[int] = None, max_series: Optional[int] = None,
+                 logger: Optional[logging.Logger] = None, hook: Optional[Hook] = None, enabled: bool = True) -> None:
         self.metrics: Metrics = default if metrics is None else metrics
         self._path = str(path or os.environ.get("VIRTRIGAUD_EVENTS_SOCKET") or SOCKET)
         self._logger = logger or logging.getLogger("virtrigaud")
@@ -87,6 +88,8 @@ class Client:
             return
         if max_bytes is not None:
             self.metrics.max_bytes = max(1, int(max_bytes))
+        if max_series is not None:
+            self.metrics.max_series = max(1, int(max_series))
         if not enabled:
             self._is_closed = True
             self.metrics.put = None

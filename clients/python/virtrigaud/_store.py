@@ -4,8 +4,9 @@
 A call looks its series up, appends one entry to a queue and returns: it takes no lock, so that it may be made from signal
 handlers and finalizers too. Entries are merged, under `lock`, by the thread that sends, or by a caller when many wait:
 additions into one `Sum` of a series, observations into `Chunk`s, gauges into their newest value. Sums and chunks wait in the
-order in which they were begun. All memory that this takes is counted; past the limit the oldest observations go first, then
-the oldest sums; a gauge keeps its newest value.
+order in which they were begun. The memory of what waits is counted; past the limit the oldest observations go first, then
+the oldest sums; a gauge keeps its newest value. Series have a limit of their own: one for which there is no room, though what
+waits longest was dropped, is not made, and its calls are lost.
 
 `sent` counts calls; each is in one of `applied`, `refused`, `lost`, and what waits.
 """
@@ -23,6 +24,8 @@ COUNTER, GAUGE, HISTOGRAM, EVENT, INFO = "counter", "gauge", "histogram", "event
 GAUGE_CALLS = "set", "add", "replace"  # what the third part of an entry says
 LARGEST = 1.7976931348623157e308
 DEFAULT_BYTES = 16 << 20
+DEFAULT_SERIES = 20000
+MEAN_SERIES_BYTES = 2048  # that a series may take
 MERGE_AT = 512  # entries of the queue, merged by the caller that adds one
 QUEUE_LIMIT = 200000  # entries; only reached while the thread that merges cannot run
 WIRE_BYTES = 65536  # sent at once when about so much waits
@@ -118,8 +121,8 @@ class Gauged:
 class Store:
     """The series of one set of metrics, and what of them waits."""
 
-    def __init__(self, max_bytes: int = DEFAULT_BYTES) -> None:
-        self.max_bytes = max_bytes
+    def __init__(self, max_bytes: int = DEFAULT_BYTES, max_series: int = DEFAULT_SERIES) -> None:
+        self.max_bytes, self.max_series = max_bytes, max_series
         self.series: Dict[Tuple[str, bytes], Series] = {}
         self.handles: Dict[int, Any] = {}  # weak references, to empty their caches
         self.client: Any = None  # the one that sends
@@ -143,8 +146,9 @@ class Store:
         self.chunks: Deque[Chunk] = collections.deque()
         self.gauges: Dict[Series, None] = {}  # dirty ones, in order
         self.forgets: Deque[Dict[str, str]] = collections.deque()
-        self.bytes = sum(s.size() for s in list(self.series.values()) if s.is_counted)
-        self.series_bytes = self.bytes
+        counted = [s.size() for s in list(self.series.values()) if s.is_counted]
+        self.bytes = 0  # of sums and chunks
+        self.n_series, self.series_bytes = len(counted), sum(counted)
         self.evict_after = 0.0
         self.wire = 0  # bytes that wait, about
         self.seq = 0
@@ -198,6 +202,8 @@ class Store:
             if not series.is_counted and not self._admit(series):
                 self.sent += 1
                 self.lost += 1
+                if len(self.notices) < NOTICES // 4:
+                    self.notice("lost", f"lost: no_room for another series: {_text.shown(series.name, dict(series.labels))}")
             elif value is None:
                 self._merge_happening(series, extra)
             elif not -LARGEST <= value <= LARGEST:
@@ -309,21 +315,24 @@ class Store:
     # ---- Memory, with the lock held
 
     def _admit(self, series: Series) -> bool:
-        """Counts a series' memory. Half of all is for series; returns whether there is room."""
-        limit = self.max_bytes // 2
-        if self.series_bytes + series.size() > limit:
+        """Counts a series and its memory. Returns whether there is room."""
+        if not self._fits(series):
             if not self._evict() and (self.chunks or self.sums):
                 self._drop_pending(len(self.chunks) // 8 + 1, len(self.sums) // 8 + 1)
                 self.evict_after = 0.0
                 self._evict()
-            if self.series_bytes + series.size() > limit:
+            if not self._fits(series):
                 return False
         if self.series.setdefault((series.kind, series.head), series) is not series:
             return True  # one that was removed while a call held it; the next call finds the other
         series.is_counted = True
-        self.bytes += series.size()
+        self.n_series += 1
         self.series_bytes += series.size()
         return True
+
+    def _fits(self, series: Series) -> bool:
+        return (self.n_series < self.max_series
+                and self.series_bytes + series.size() <= self.max_series * MEAN_SERIES_BYTES)
 
     def _evict(self) -> bool:
         """Removes the series of which nothing waits. Returns whether there were any. It looks at all series, so when the last
@@ -337,7 +346,7 @@ class Store:
             self.series.pop(key, None)
             if series.is_counted:
                 series.is_counted = False
-                self.bytes -= series.size()
+                self.n_series -= 1
                 self.series_bytes -= series.size()
         for reference in list(self.handles.values()):
             handle = reference()
@@ -357,7 +366,7 @@ class Store:
                 self._drop_chunk((self.bytes - limit) // 8 + 64)
             elif self.sums:
                 self._drop_sum()
-            elif not self._evict():
+            else:
                 break
 
     def _drop_chunk(self, n: int) -> None:

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parts of the suite: more series and calls than there is room for."""
+import check
+from daemon import Daemon
+from program import SOCKET, agree
+
+
+def keeps_its_gauges(suite):
+    """More gauges than there is room for: those that were there first keep their newest values, whatever else is called, and what
+    finds no room is lost, and told."""
+    with suite.program() as p:
+        p.start("series", "max_series=20")
+        for value in 1, 2:
+            for kind in range(30):
+                p.ask(f"set virtrigaud_queue_depth kind=k{kind} {value}")
+        p.ask("repeat 100 0 inc virtrigaud_errors_total reason=x component=provider")
+        with Daemon(name="series", socket=SOCKET) as d:
+            stats = p.settled()
+            agree("more gauges than there is room for", stats)
+            seen = {dict(k)["kind"]: v for k, v in d.scrape().samples("virtrigaud_queue_depth").items()}
+            check.equal("values", seen, {f"k{kind}": 2 for kind in range(20)})
+            check.equal("calls", (stats["sent"], stats["applied"], stats["lost"]), (160, 40, 120))
+            told = p.ask("messages")
+            check.holds(f"it is told: {told}", any("lost: no_room" in t for t in told))
+            check.holds(f"not too often: {told}", len(told) < 20)
+            p.ask("set virtrigaud_queue_depth kind=k7 3")
+            p.settled()
+            check.equal("it goes on", d.value("virtrigaud_queue_depth", kind="k7"), 3)
+            p.close()
+            check.equal("the daemon knows", d.scrape().total("virtrigaud_exporter_client_lost_events_total"), 120)
