@@ -211,10 +211,11 @@ static void write_columns(struct buf *out, const struct metric *m)
     html_table_rows(out);
 }
 
-static void write_labels(struct buf *out, const struct metric *m, const char *key)
+// `scratch` holds a value's own text in between.
+static void write_labels(struct buf *out, struct buf *scratch, const struct metric *m,
+                         const char *key)
 {
     struct slice values[CATALOG_MAX_LABELS];
-    struct buf plain = BUF_INIT;
     key_split(m, key, values);
     html_row(out);
     if (m->n_labels == 0) {
@@ -222,19 +223,18 @@ static void write_labels(struct buf *out, const struct metric *m, const char *ke
         html_row_cells(out);
     }
     for (size_t i = 0; i < m->n_labels; i++) {
-        buf_clear(&plain);
-        key_unescape(&plain, values[i]);
+        buf_clear(scratch);
+        key_unescape(scratch, values[i]);
         if (i == 0) {
             buf_str(out, "<bdi>");
-            html_text(out, plain.p, plain.len, HTML_TEXT_MAX, plain.len);
+            html_text(out, scratch->p, scratch->len, HTML_TEXT_MAX, scratch->len);
             buf_str(out, "</bdi>");
             html_row_cells(out);
         } else {
-            html_cell_text(out, plain.p, plain.len);
+            html_cell_text(out, scratch->p, scratch->len);
         }
     }
-    out->failed |= plain.failed;
-    buf_free(&plain);
+    out->failed |= scratch->failed;
 }
 
 static void write_histogram(struct buf *out, const struct family *f, const struct series *s)
@@ -256,11 +256,12 @@ static void write_histogram(struct buf *out, const struct family *f, const struc
     }
 }
 
-static void write_series(struct buf *out, const struct metric_page *p, const struct series *s)
+static void write_series(struct buf *out, struct buf *scratch, const struct metric_page *p,
+                         const struct series *s)
 {
     const struct family *f = p->family;
     size_t len;
-    write_labels(out, f->metric, series_text(s, &len));
+    write_labels(out, scratch, f->metric, series_text(s, &len));
     if (f->table->type == METRIC_HISTOGRAM) {
         write_histogram(out, f, s);
     } else if (f->table->type == METRIC_GAUGE) {
@@ -281,6 +282,7 @@ static void write_series(struct buf *out, const struct metric_page *p, const str
 static void write_all_series(struct buf *out, const struct metric_page *p)
 {
     struct table_walk w = table_walk_begin(p->family->table, TABLE_WALK_ALL);
+    struct buf scratch = BUF_INIT;
     const struct series *s;
     uint64_t shown = 0;
     bool more = false;
@@ -288,10 +290,11 @@ static void write_all_series(struct buf *out, const struct metric_page *p)
     while (!more && (s = table_walk_next(&w)) != NULL) {
         more = shown == METRIC_PAGE_SERIES || out->len > METRIC_PAGE_BYTES;
         if (!more) {
-            write_series(out, p, s);
+            write_series(out, &scratch, p, s);
             shown++;
         }
     }
+    buf_free(&scratch);
     // Those of the quota without folded ones; while some come and go it may be behind.
     uint64_t all = count_read(&p->family->table->quota.used);
     html_table_end(out, &series_table, shown,

@@ -3,6 +3,9 @@
 
 #include "unit.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 static struct history history;
 static struct history_view view;
 
@@ -75,5 +78,38 @@ START_TEST(what_was_lately_begins_with_the_oldest_reading_of_that_time)
 }
 END_TEST
 
+static atomic_bool over;
+
+static void *add_hours(void *arg)
+{
+    (void)arg;
+    for (uint64_t i = 1; i <= 20 * HISTORY_SAMPLES; i++) {
+        add(i, i);
+    }
+    atomic_store(&over, true);
+    return NULL;
+}
+
+START_TEST(readings_are_whole_while_others_are_added)
+{
+    pthread_t thread;
+    ck_assert_int_eq(history_open(&history), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, add_hours, NULL), 0);
+    for (bool last = false; !last;) {
+        last = atomic_load(&over);
+        read_at(20 * HISTORY_SAMPLES + 1);
+        for (size_t i = 0; i < view.n; i++) {
+            ck_assert_uint_eq(view.samples[i].at_ms, view.samples[i].applied);
+            ck_assert(i == 0 || i == view.n - 1 ||
+                      view.samples[i].at_ms == view.samples[i - 1].at_ms + 1);
+        }
+    }
+    ck_assert_uint_eq(view.n, HISTORY_SAMPLES + 1);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    history_close(&history);
+}
+END_TEST
+
 UNIT_MAIN("history", a_reading_is_due_every_ten_seconds, the_present_is_the_last_reading,
-          an_hour_is_kept_and_no_more, what_was_lately_begins_with_the_oldest_reading_of_that_time)
+          an_hour_is_kept_and_no_more, what_was_lately_begins_with_the_oldest_reading_of_that_time,
+          readings_are_whole_while_others_are_added)

@@ -5,6 +5,8 @@
 #include "series_unit.h"
 
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 static const char catalog[] =
     "metrics:\n"
@@ -169,7 +171,52 @@ START_TEST(a_page_of_long_labels_is_cut_earlier)
 }
 END_TEST
 
+static atomic_bool over;
+
+// Hours of a metric that is observed in all the time.
+static void *pass_hours(void *arg)
+{
+    struct table *t = unit_table(store, "h_seconds");
+    struct cell_histogram *c = arg;
+    rcu_join();
+    for (uint64_t minute = 1; minute <= 5 * RATE_STEPS; minute++) {
+        cell_observe(c, minute % 3, 1);
+        rates_tick(&rates, store, minute * 60000);
+        if (minute % 10 == 0) {
+            char key[32];
+            snprintf(key, sizeof key, "a=\"%u\"", (unsigned)minute);
+            rcu_enter();
+            unit_add(t, key);
+            rcu_leave();
+        }
+    }
+    atomic_store(&over, true);
+    rcu_part();
+    return NULL;
+}
+
+START_TEST(a_page_is_written_while_its_history_goes_on)
+{
+    pthread_t thread;
+    setup();
+    struct table *t = unit_table(store, "h_seconds");
+    struct cell_histogram *c = table_cell(t, &unit_writer, unit_add(t, "a=\"1\""));
+    ck_assert_int_eq(pthread_create(&thread, NULL, pass_hours, c), 0);
+    for (bool last = false; !last;) {
+        last = atomic_load(&over);
+        const char *text = page_of("h_seconds", 0);
+        ck_assert_ptr_nonnull(text);
+        ck_assert_uint_eq(count(text, "</html>"), 1);
+    }
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    check_has("Per second: 0.0167, at most 0.0167");
+    ck_assert_uint_eq(count(buf_string(&out), "<tr><th scope=\"row\">"), 1 + 5 * RATE_STEPS / 10);
+    teardown();
+}
+END_TEST
+
 UNIT_MAIN("metric_page", a_quantile_is_interpolated_as_prometheus_does,
           series_are_shown_with_their_values_whatever_their_labels,
           a_histogram_is_shown_as_a_heatmap_of_its_last_hour,
-          many_series_are_cut_and_it_is_said_how_many, a_page_of_long_labels_is_cut_earlier)
+          many_series_are_cut_and_it_is_said_how_many, a_page_of_long_labels_is_cut_earlier,
+          a_page_is_written_while_its_history_goes_on)

@@ -1,8 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "series/rate.h"
-#include "series_unit.h"
+#include <stdbool.h>
+#include <stdlib.h>
 
-#include <math.h>
+static bool is_short;
+
+static void *some_calloc(size_t n, size_t size)
+{
+    return is_short ? NULL : calloc(n, size);
+}
+
+#define calloc some_calloc
+#include "series/rate.c"
+#undef calloc
+
+#include "series_unit.h"
 
 static const char catalog[] =
     "metrics:\n"
@@ -132,7 +143,7 @@ START_TEST(a_table_that_outlives_a_reload_goes_on)
 }
 END_TEST
 
-static size_t history_of(const char *metric, struct rate_step ret[static RATE_STEPS])
+static size_t steps_of(const char *metric, struct rate_step ret[static RATE_STEPS])
 {
     return rate_history_read(&unit_table(store, metric)->rate, ret);
 }
@@ -143,7 +154,7 @@ START_TEST(a_history_has_a_step_for_each_minute)
     begin();
     struct table *h = unit_table(store, "h_seconds");
     rates_tick(&rates, store, 50000);
-    ck_assert_uint_eq(history_of("c_total", steps), 0);
+    ck_assert_uint_eq(steps_of("c_total", steps), 0);
     struct cell_counter *a = counter("a=\"1\"");
     struct cell_histogram *c = table_cell(h, &unit_writer, unit_add(h, "a=\"1\""));
     unit_add(unit_table(store, "g"), "a=\"1\"");
@@ -156,22 +167,22 @@ START_TEST(a_history_has_a_step_for_each_minute)
         cell_observe(c, 2, 9);
         cell_observe(c, 2, 9);
         for (int i = 0; i < 6; i++) {
-            ck_assert_uint_eq(history_of("c_total", steps), (size_t)minute);
+            ck_assert_uint_eq(steps_of("c_total", steps), (size_t)minute);
             rates_tick(&rates, store, now += RATE_ROUND_MS);
         }
     }
-    ck_assert_uint_eq(history_of("c_total", steps), 2);
+    ck_assert_uint_eq(steps_of("c_total", steps), 2);
     ck_assert_uint_eq(steps[1].from_ms, 120000);
     ck_assert_uint_eq(steps[1].to_ms, 180000);
     ck_assert_double_eq(steps[0].per_second, 2);
     ck_assert_uint_eq(steps[0].series, 1);
     ck_assert_ptr_null(steps[0].counts);
-    ck_assert_uint_eq(history_of("h_seconds", steps), 2);
+    ck_assert_uint_eq(steps_of("h_seconds", steps), 2);
     ck_assert_double_eq(steps[1].per_second, 0.05);
     ck_assert_uint_eq(steps[1].counts[0], 1);
     ck_assert_uint_eq(steps[1].counts[1], 0);
     ck_assert_uint_eq(steps[1].counts[2], 2);
-    ck_assert_uint_eq(history_of("g", steps), 2);
+    ck_assert_uint_eq(steps_of("g", steps), 2);
     ck_assert(isnan(steps[0].per_second));
     ck_assert_uint_eq(steps[0].series, 1);
     end();
@@ -190,7 +201,7 @@ START_TEST(a_step_in_which_series_went_has_no_rate)
     rcu_leave();
     rates_tick(&rates, store, 120000);
     rates_tick(&rates, store, 180000);
-    ck_assert_uint_eq(history_of("h_seconds", steps), 2);
+    ck_assert_uint_eq(steps_of("h_seconds", steps), 2);
     ck_assert(isnan(steps[0].per_second));
     ck_assert_ptr_null(steps[0].counts);
     ck_assert_double_eq(steps[1].per_second, 0);
@@ -209,7 +220,7 @@ START_TEST(a_history_keeps_its_last_steps)
         cell_count(a, 60 * i);
         rates_tick(&rates, store, i * 60000);
     }
-    ck_assert_uint_eq(history_of("c_total", steps), RATE_STEPS);
+    ck_assert_uint_eq(steps_of("c_total", steps), RATE_STEPS);
     for (size_t i = 0; i < RATE_STEPS; i++) {
         ck_assert_uint_eq(steps[i].to_ms, (2 * RATE_STEPS + i + 1) * 60000);
         ck_assert_double_eq(steps[i].per_second, (double)(2 * RATE_STEPS + i + 1));
@@ -218,7 +229,28 @@ START_TEST(a_history_keeps_its_last_steps)
 }
 END_TEST
 
+START_TEST(a_history_for_which_there_is_no_memory_begins_later)
+{
+    static struct rate_step steps[RATE_STEPS];
+    begin();
+    struct cell_counter *a = counter("a=\"1\"");
+    is_short = true;
+    rates_tick(&rates, store, 60000);
+    cell_count(a, 60);
+    rates_tick(&rates, store, 120000);
+    is_short = false;
+    ck_assert_uint_eq(steps_of("c_total", steps), 0);
+    check_rate("c_total", 1);
+    rates_tick(&rates, store, 180000);
+    cell_count(a, 120);
+    rates_tick(&rates, store, 240000);
+    ck_assert_uint_eq(steps_of("c_total", steps), 1);
+    ck_assert_double_eq(steps[0].per_second, 2);
+    end();
+}
+END_TEST
+
 UNIT_MAIN("rate", a_rate_is_that_between_two_readings, a_rate_is_not_known_where_series_went,
           many_series_take_several_ticks, a_table_that_outlives_a_reload_goes_on,
           a_history_has_a_step_for_each_minute, a_step_in_which_series_went_has_no_rate,
-          a_history_keeps_its_last_steps)
+          a_history_keeps_its_last_steps, a_history_for_which_there_is_no_memory_begins_later)

@@ -266,6 +266,15 @@ static bool answers(const char *head)
     return good;
 }
 
+static bool all_answer(const char *const *heads, size_t n)
+{
+    bool good = true;
+    for (size_t i = 0; i < n; i++) {
+        good = answers(heads[i]) && good;
+    }
+    return good;
+}
+
 static bool scrape(long i)
 {
     static const char *const heads[] = {
@@ -274,12 +283,22 @@ static bool scrape(long i)
         "GET /metrics HTTP/1.1\r\nAccept: application/openmetrics-text;version=1.0.0",
         "GET /metrics?name[]=g&name[]=a_total HTTP/1.1",
     };
-    bool good = true;
     (void)i;
-    for (size_t h = 0; h < sizeof heads / sizeof heads[0]; h++) {
-        good = answers(heads[h]) && good;
-    }
-    return good;
+    return all_answer(heads, sizeof heads / sizeof heads[0]);
+}
+
+static bool look(long i)
+{
+    static const char *const heads[] = {
+        "GET / HTTP/1.1",
+        "GET /status HTTP/1.1",
+        "GET /sd HTTP/1.1",
+        "GET /metric/a_total HTTP/1.1",
+        "GET /metric/g?refresh=15 HTTP/1.1",
+        "GET /metric/h_seconds HTTP/1.1",
+    };
+    (void)i;
+    return all_answer(heads, sizeof heads / sizeof heads[0]);
 }
 
 static bool reload(long i)
@@ -319,6 +338,8 @@ START_TEST(a_running_daemon_without_memory_refuses_and_recovers)
     while (!answers("GET /readyz HTTP/1.1")) {
         usleep(10000);
     }
+    ck_assert(push(1));
+    starve("look", look, pid);
     starve("push", push, pid);
     starve("scrape", scrape, pid);
     starve("reload", reload, pid);
