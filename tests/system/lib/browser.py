@@ -2,6 +2,7 @@
 """Chromium without a window: what becomes of a page in it, and how it looks. What is in a box of class "wide" may be moved sideways."""
 import contextlib
 import html
+import json
 import os
 import re
 import shutil
@@ -13,18 +14,18 @@ from daemon import TMP, write
 CHROMIUM = shutil.which("chromium")
 LIGHT, DARK = "--blink-settings=preferredColorScheme=1", "--blink-settings=preferredColorScheme=0"
 
-# Frames a page at a width and writes what came of it as text: colours, widths, and what stands out of its box.
-FRAME = """<!DOCTYPE html>
-<iframe id="frame" width="{width}" height="800" srcdoc="{page}"></iframe><pre id="result"></pre>
+# Frames a page at several widths and writes what came of each as text: colours, widths, and what stands out of its box.
+FRAMES = """<!DOCTYPE html>
+{frames}<pre id="result"></pre>
 <script>
-onload = () => {{
+const look = frame => {{
   const d = frame.contentDocument, wide = frame.contentWindow.innerWidth;
   const inside = e => e.parentElement.closest(".wide");
   const out = [...d.querySelectorAll("body *")].filter(e => !inside(e) && e.getBoundingClientRect().right > wide + 0.5);
   const shows = (what, how) => [...d.querySelectorAll(what)].every(e => frame.contentWindow.getComputedStyle(e).display == how);
   const style = frame.contentWindow.getComputedStyle(d.body);
   const shown = e => e.getBoundingClientRect().width > 0;
-  result.textContent = JSON.stringify({{
+  return {{
     wide, scroll: d.documentElement.scrollWidth, out: out.map(e => e.outerHTML.slice(0, 200)),
     background: style.backgroundColor, color: style.color,
     cells: [...d.querySelectorAll("td")].filter(shown).length, rows: d.querySelectorAll("tbody tr").length,
@@ -34,7 +35,10 @@ onload = () => {{
       [...e.querySelectorAll("path, rect")].every(p => p.getBBox().width <= 600 && p.getBBox().height <= 80)].every(Boolean)),
     heads: [...d.querySelectorAll("thead")].filter(shown).length,
     elements: [...new Set([...d.querySelectorAll("body *")].map(e => e.localName))].sort(),
-    attributes: [...new Set([...d.querySelectorAll("body *")].flatMap(e => e.getAttributeNames()))].sort()}});
+    attributes: [...new Set([...d.querySelectorAll("body *")].flatMap(e => e.getAttributeNames()))].sort()}};
+}};
+onload = () => {{
+  result.textContent = JSON.stringify([...document.querySelectorAll("iframe")].map(look));
 }};
 </script>
 """
@@ -73,11 +77,12 @@ def dom(url, *arguments):
     return chromium("--dump-dom", *arguments, url)
 
 
-def framed(page, width, *arguments):
-    """What comes of a page's text in a frame of that many pixels, as JSON text."""
-    path = write("frame.html", FRAME.format(width=width, page=html.escape(page)))
+def framed(page, widths, *arguments):
+    """What comes of a page's text in a frame of each of these widths, in pixels."""
+    frames = "".join(f'<iframe width="{width}" height="800" srcdoc="{html.escape(page)}"></iframe>' for width in widths)
+    path = write("frame.html", FRAMES.format(frames=frames))
     text, _ = dom("file://" + path, *arguments)
-    return html.unescape(re.search(r'<pre id="result">(.*?)</pre>', text, re.S).group(1))
+    return json.loads(html.unescape(re.search(r'<pre id="result">(.*?)</pre>', text, re.S).group(1)))
 
 
 def picture(url, path, width, height, *arguments):

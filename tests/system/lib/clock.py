@@ -21,5 +21,5 @@ class Clock:
         self.before = "env", f"LD_PRELOAD={library}", f"VE_CLOCK={path}"
 
     def move(self, real=0, monotonic=0):
-        """Sets what is added, in seconds. The monotonic one is for a process that is about to start."""
+        """Sets what is added, in seconds. Timers of the kernel know nothing of it."""
         self.page[:] = struct.pack("=qq", real, monotonic)
