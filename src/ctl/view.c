@@ -84,64 +84,6 @@ void view_source_name(struct buf *out, const json_t *source)
 
 // ---- The status
 
-// How many sources there are, and how many of those that are listed are not up.
-static void add_sources_sentence(struct buf *out, const json_t *status)
-{
-    const json_t *sources = json_object_get(status, "sources");
-    size_t n = json_array_size(sources);
-    size_t down = 0;
-    for (size_t i = 0; i < n; i++) {
-        down += !view_is_true(json_array_get(sources, i), "up");
-    }
-    double all = (double)n + view_number(status, "sources_left_out");
-    if (n == 0) {
-        buf_str(out, "No source is known");
-    } else if (all > (double)n) {
-        buf_addf(out, "At least %zu of %.0f sources are down", down, all);
-    } else if (down == 0) {
-        buf_addf(out, "%s %.0f %s up", n == 1 ? "The" : "All", all,
-                 n == 1 ? "source is" : "sources are");
-    } else {
-        buf_addf(out, "%zu of %.0f %s %s down", down, all, all == 1 ? "source" : "sources",
-                 down == 1 ? "is" : "are");
-    }
-}
-
-static void add_rejects_sentence(struct buf *out, const json_t *status)
-{
-    double rejected = 0;
-    const json_t *components = json_object_get(status, "components");
-    const json_t *last = json_array_get(json_object_get(status, "refusals"), 0);
-    for (size_t i = 0; i < json_array_size(components); i++) {
-        rejected += view_number(json_array_get(components, i), "refused");
-    }
-    if (rejected == 0) {
-        buf_str(out, "; no line was rejected");
-        return;
-    }
-    buf_addf(out, "; %.0f %s rejected", rejected, rejected == 1 ? "line was" : "lines were");
-    if (last != NULL) {
-        buf_str(out, ", the last one ");
-        show_span(out, view_number(status, "time") - view_number(last, "time"));
-        buf_str(out, " ago");
-    }
-}
-
-static void add_troubles(struct buf *out, const json_t *status)
-{
-    const json_t *state = json_object_get(status, "state");
-    if (view_is_true(state, "kept") && !view_is_true(state, "ok")) {
-        buf_str(out, "; series are in memory only");
-    }
-    if (!view_is_true(status, "last_reload_successful")) {
-        buf_str(out, "; the last reload was refused");
-    }
-    if (!view_is_true(status, "ready")) {
-        buf_str(out, "; the exporter is not ready");
-    }
-    buf_str(out, ".\n");
-}
-
 void view_summary(struct buf *out, const json_t *status)
 {
     buf_str(out, "virtrigaud-exporter ");
@@ -157,9 +99,8 @@ void view_summary(struct buf *out, const json_t *status)
     buf_str(out, " series, ");
     add_number(out, status, "connections");
     buf_str(out, " connections\n");
-    add_sources_sentence(out, status);
-    add_rejects_sentence(out, status);
-    add_troubles(out, status);
+    view_text(out, status, "summary");
+    buf_char(out, '\n');
 }
 
 static void add_state(struct buf *out, const json_t *status)

@@ -39,54 +39,11 @@ static bool has_trouble(const struct status_view *v)
            (f->scraped && f->scrape_status != 200);
 }
 
-static void write_sources_clause(struct buf *out, const struct status_view_summary *f)
-{
-    if (f->sources == 0) {
-        buf_str(out, "No source has connected yet");
-    } else if (f->sources_down == 0) {
-        buf_addf(out, f->sources == 1 ? "The only source is up" : "All %" PRIu64 " sources are up",
-                 f->sources);
-    } else {
-        buf_addf(out, "%" PRIu64 " of %" PRIu64 " source%s %s down", f->sources_down, f->sources,
-                 f->sources == 1 ? "" : "s", f->sources_down == 1 ? "is" : "are");
-    }
-}
-
-static void write_rejects_clause(struct buf *out, const struct status_view *v)
-{
-    uint64_t n = status_view_rejected_lately(v);
-    if (n == 0) {
-        buf_str(out, "; no line was rejected in the last ");
-    } else {
-        buf_addf(out, "; %" PRIu64 " line%s rejected in the last ", n, n == 1 ? " was" : "s were");
-    }
-    if (v->summary.uptime_ms < HISTORY_RECENT_MS) {
-        text_span(out, v->summary.uptime_ms / 1000);
-        buf_str(out, ", since the start");
-    } else {
-        buf_addf(out, "%d minutes", HISTORY_RECENT_MS / 60000);
-    }
-}
-
 static void write_sentence(struct buf *out, const struct status_view *v)
 {
-    const struct status_view_summary *f = &v->summary;
     buf_addf(out, "<p class=\"state%s\">", has_trouble(v) ? " bad" : "");
-    write_sources_clause(out, f);
-    write_rejects_clause(out, v);
-    if (!f->ready) {
-        buf_str(out, "; the exporter is not ready");
-    }
-    if (!f->reload_ok) {
-        buf_str(out, "; the last reload was refused");
-    }
-    if (f->state_kept && !f->state_ok) {
-        buf_str(out, "; series are in memory only");
-    }
-    if (f->scraped && f->scrape_status != 200) {
-        buf_addf(out, "; the last scrape was answered with %u", f->scrape_status);
-    }
-    buf_str(out, ".</p>\n");
+    status_view_sentence(out, v);
+    buf_str(out, "</p>\n");
 }
 
 // ---- The process

@@ -8,6 +8,59 @@
 #include <inttypes.h>
 #include <math.h>
 
+// ---- One sentence of state
+
+static void add_sources(struct buf *out, const struct status_view_summary *f)
+{
+    if (f->sources == 0) {
+        buf_str(out, "No source has connected yet");
+    } else if (f->sources_down == 0) {
+        buf_addf(out, f->sources == 1 ? "The only source is up" : "All %" PRIu64 " sources are up",
+                 f->sources);
+    } else {
+        buf_addf(out, "%" PRIu64 " of %" PRIu64 " source%s %s down", f->sources_down, f->sources,
+                 f->sources == 1 ? "" : "s", f->sources_down == 1 ? "is" : "are");
+    }
+}
+
+static void add_rejects(struct buf *out, const struct status_view *v)
+{
+    uint64_t n = status_view_rejected_lately(v);
+    if (n == 0) {
+        buf_str(out, "; no line was rejected in the last ");
+    } else {
+        buf_addf(out, "; %" PRIu64 " line%s rejected in the last ", n, n == 1 ? " was" : "s were");
+    }
+    if (v->summary.uptime_ms < HISTORY_RECENT_MS) {
+        text_span(out, v->summary.uptime_ms / 1000);
+        buf_str(out, ", since the start");
+    } else {
+        buf_addf(out, "%d minutes", HISTORY_RECENT_MS / 60000);
+    }
+}
+
+void status_view_sentence(struct buf *out, const struct status_view *v)
+{
+    const struct status_view_summary *f = &v->summary;
+    add_sources(out, f);
+    add_rejects(out, v);
+    if (!f->ready) {
+        buf_str(out, "; the exporter is not ready");
+    }
+    if (!f->reload_ok) {
+        buf_str(out, "; the last reload was refused");
+    }
+    if (f->state_kept && !f->state_ok) {
+        buf_str(out, "; series are in memory only");
+    }
+    if (f->scraped && f->scrape_status != 200) {
+        buf_addf(out, "; the last scrape was answered with %u", f->scrape_status);
+    }
+    buf_char(out, '.');
+}
+
+// ---- JSON
+
 static void text(struct buf *out, const char *key, const char *s, size_t len)
 {
     json_key(out, key);
@@ -118,6 +171,11 @@ static void json_now(struct buf *out, const struct status_view *v)
 {
     const struct status_view_summary *f = &v->summary;
     const struct history_sample *now = &v->history.samples[v->history.n - 1];
+    struct buf sentence = BUF_INIT;
+    status_view_sentence(&sentence, v);
+    text(out, "summary", sentence.p, sentence.len);
+    out->failed |= sentence.failed;
+    buf_free(&sentence);
     number(out, "sources_known", f->sources);
     number(out, "sources_down", f->sources_down);
     number(out, "refused_last_10_minutes", status_view_rejected_lately(v));

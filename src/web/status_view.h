@@ -152,6 +152,9 @@ static inline uint64_t status_view_rejected_lately(const struct status_view *v)
            history_since(&v->history, HISTORY_RECENT_MS)->rejected;
 }
 
+// The state in one sentence, plain ASCII: first what is wrong, or that nothing is.
+void status_view_sentence(struct buf *out, const struct status_view *v);
+
 // One source, and one rejected line, as the members of a JSON object; whoever sees its text also sees whose it was.
 void status_view_json_source(struct buf *out, const struct status_view_source *row);
 void status_view_json_rejection(struct buf *out, const struct status_view_rejection *row,

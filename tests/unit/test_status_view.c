@@ -102,6 +102,8 @@ START_TEST(all_that_is_known_is_told_with_stable_keys)
         "\"state\":{\"kept\":false,\"ok\":false,\"trouble\":null,\"bytes\":0,\"set_aside\":0},"
         "\"series\":7,\"series_limit\":100,\"connections\":3,\"refusals_untold\":9,"
         "\"certificate_expires\":null,"
+        "\"summary\":\"3 of 4 sources are down; 2 lines were rejected in the last 1 min 30 s, "
+        "since the start; the last reload was refused; the last scrape was answered with 503.\","
         "\"sources_known\":4,\"sources_down\":3,\"refused_last_10_minutes\":2,"
         "\"last_scrape\":{\"time\":1700000089.000,\"peer\":\"unix\","
         "\"duration_seconds\":0.012,\"status\":503},"
