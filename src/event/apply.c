@@ -5,6 +5,12 @@
 #include "event/place.h"
 #include "series/exemplar.h"
 
+#include <assert.h>
+
+static_assert((int)REDO_MOST >= APPLY_OWN_WORDS + CATALOG_MAX_UPDATES * (1 + CATALOG_MAX_BOUNDS +
+                                                                         1 + SAMPLE_MAX_VALUES),
+              "a redo record has room for an event that observes a list in native histograms");
+
 void apply_commit(struct transaction *transaction, _Atomic uint64_t *account)
 {
     redo_put_count(transaction->redo, transaction->position, 1);
@@ -36,21 +42,22 @@ static void show_made(const struct plan *p, struct series_writer *writer, struct
     }
 }
 
-// Counts an update's observations in their native buckets (event/place): at once, or through the redo record.
-static void count_native(const struct plan *p, const struct plan_update *u, struct redo *redo)
+// The native buckets of an update's observations, which event/place has made.
+struct native_counts {
+    struct native_block *block;
+    size_t n;
+    uint16_t slots[SAMPLE_MAX_VALUES];
+};
+
+// Those whose page was lost meanwhile are left out.
+static void find_native(const struct plan *p, const struct plan_update *u,
+                        struct native_counts *ret)
 {
     const struct table *t = u->family->table;
-    struct native_block *b = native_lane_block(t->share->base, u->series->record, p->lane);
     const double *values = u->n_values > 0 ? plan_values(p, u) : &u->value;
     size_t n = u->n_values > 0 ? u->n_values : 1;
-    for (size_t i = 0; b != NULL && i < n; i++) {
-        _Atomic uint64_t *count = native_find(b, values[i]);
-        if (count != NULL && redo != NULL) {
-            redo_count(redo, count, 1);
-        } else if (count != NULL) { // else its page was lost meanwhile
-            apply_native(count);
-        }
-    }
+    ret->block = native_lane_block(t->share->base, u->series->record, p->lane);
+    ret->n = ret->block != NULL ? native_find_list(ret->block, values, n, ret->slots) : 0;
 }
 
 static void apply_updates(const struct plan *p)
@@ -58,7 +65,11 @@ static void apply_updates(const struct plan *p)
     for (size_t i = 0; i < p->n; i++) {
         const struct plan_update *u = &p->updates[i];
         if (u->family->has_native) {
-            count_native(p, u, NULL);
+            struct native_counts native;
+            find_native(p, u, &native);
+            for (size_t k = 0; k < native.n; k++) {
+                apply_native(&native.block->slot[native.slots[k]].count);
+            }
         }
         if (u->n_values > 0) {
             apply_list(u->family, u->cell, plan_values(p, u), u->n_values);
@@ -83,6 +94,36 @@ bool apply_reserve(const struct plan *p, struct series_writer *writer)
                         &writer->arena, words) == 0;
 }
 
+// Whether no earlier update changes what this one does.
+static bool is_first(const struct plan *p, const struct plan_update *u)
+{
+    for (const struct plan_update *before = p->updates; before < u; before++) {
+        if (before->series == u->series) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// A list may change so many words that to look for each of them among all others takes too long.
+static void note_update(const struct plan *p, const struct plan_update *u, struct redo *redo)
+{
+    const struct family *f = u->family;
+    bool first = is_first(p, u);
+    if (f->has_native) {
+        struct native_counts native;
+        find_native(p, u, &native);
+        (first ? redo_put_native : redo_native)(redo, native.block, native.slots, native.n);
+    }
+    if (u->n_values > 0) {
+        (first ? apply_put_list : apply_note_list)(redo, f, u->cell, plan_values(p, u),
+                                                   u->n_values);
+    } else {
+        (first ? apply_put : apply_note)(redo, f, apply_step(f->metric, u->op), apply_target(u),
+                                         u->value);
+    }
+}
+
 /*
  * In a session the line counts from the mark of its record on. What it made must be there by then, since replaying
  * publishes nothing: counters and histograms with 0, gauges with their value.
@@ -91,15 +132,7 @@ static void apply_in_session(const struct plan *p, struct transaction *transacti
 {
     for (size_t i = 0; i < p->n; i++) {
         const struct plan_update *u = &p->updates[i];
-        enum apply_step step = apply_step(u->family->metric, u->op);
-        if (u->family->has_native) {
-            count_native(p, u, transaction->redo);
-        }
-        if (u->n_values > 0) {
-            apply_note_list(transaction->redo, u->family, u->cell, plan_values(p, u), u->n_values);
-        } else {
-            apply_note(transaction->redo, u->family, step, apply_target(u), u->value);
-        }
+        note_update(p, u, transaction->redo);
         if (u->made && u->op == UPDATE_SET) {
             cell_set(series_gauge(u->series), u->value);
         }

@@ -465,13 +465,19 @@ static bool is_zero(double zero_threshold, double v)
     return fabs(v) <= zero_threshold;
 }
 
-_Atomic uint64_t *native_find(struct native_block *b, double v)
+size_t native_find_list(struct native_block *b, const double *values, size_t n, uint16_t *ret)
 {
-    if (is_zero(b->zero_threshold, v)) {
-        return &b->slot[0].count;
+    size_t found = 0;
+    for (size_t i = 0; i < n; i++) {
+        bool zero = is_zero(b->zero_threshold, values[i]);
+        struct native_slot *slot =
+            zero ? b->slot
+                 : slot_of(b, key_of(values[i] < 0, native_index(schema_of(b), fabs(values[i]))));
+        if (zero || (slot != NULL && load(&slot->key) != 0)) {
+            ret[found++] = (uint16_t)(slot - b->slot);
+        }
     }
-    struct native_slot *slot = slot_of(b, key_of(v < 0, native_index(schema_of(b), fabs(v))));
-    return slot != NULL && load(&slot->key) != 0 ? &slot->count : NULL;
+    return found;
 }
 
 uint32_t native_reserve_list(struct native_block *b, uint32_t max_buckets, const double *values,

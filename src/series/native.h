@@ -96,11 +96,12 @@ void native_block_replace(struct native_block *b);
 // Whether what was found in a file can be a block of so many bytes.
 bool native_block_is_good(const struct native_block *b, size_t bytes);
 
-// The count of the value's bucket, or NULL when the block has no such bucket.
-_Atomic uint64_t *native_find(struct native_block *b, double v);
-// The same, with an empty bucket made if there is room. NULL: the block has to be rebuilt.
+// The numbers of the slots of the values' buckets, but for values whose bucket the block does not have. Returns how many there
+// are.
+size_t native_find_list(struct native_block *b, const double *values, size_t n, uint16_t *ret);
+// The count of a value's bucket, of an empty one that is made where there is none. NULL: the block has to be rebuilt.
 _Atomic uint64_t *native_reserve(struct native_block *b, uint32_t max_buckets, double v);
-// The same for each of several values, of whose buckets it sets the slots' numbers. Returns how many have a bucket: all, or
+// Makes the buckets of several values likewise, of which it sets the slots' numbers. Returns how many have a bucket: all, or
 // those before the first one that has none.
 uint32_t native_reserve_list(struct native_block *b, uint32_t max_buckets, const double *values,
                              uint32_t n, uint16_t *ret);

@@ -45,30 +45,42 @@ static struct redo_word *word_at(const struct redo_area *area, char *base, uint6
     if (i < REDO_WORDS) {
         return (struct redo_word *)(uintptr_t)&area->words[i];
     }
-    return (struct redo_word *)(void *)(base + load(&area->more)) + (i - REDO_WORDS);
+    i -= REDO_WORDS;
+    uint64_t more = load(&area->more[i / REDO_PIECE_WORDS]);
+    return (struct redo_word *)(void *)(base + more) + i % REDO_PIECE_WORDS;
 }
 
-static unsigned capacity(const struct redo *r)
+// How many pieces so many words reach into.
+static unsigned pieces_of(uint64_t n)
 {
-    return REDO_WORDS + (load(&r->area->more) != 0 ? (unsigned)REDO_MORE_WORDS : 0);
+    return n <= REDO_WORDS ? 0 : (unsigned)((n - REDO_WORDS - 1) / REDO_PIECE_WORDS + 1);
+}
+
+// How many pieces there are.
+static unsigned pieces(const struct redo_area *area)
+{
+    unsigned n = 0;
+    while (n < REDO_PIECES && load(&area->more[n]) != 0) {
+        n++;
+    }
+    return n;
 }
 
 bool redo_has_room(const struct redo *r, size_t words)
 {
-    return words <= capacity(r);
+    return words <= REDO_MOST && pieces_of(words) <= pieces(r->area);
 }
 
 int redo_reserve(struct redo *r, struct arena *arena, struct arena_writer *writer, size_t words)
 {
-    if (words > REDO_WORDS + REDO_MORE_WORDS) {
-        return -E2BIG;
-    }
-    if (words > capacity(r)) {
-        uint32_t piece = arena_alloc(arena, writer, REDO_MORE_WORDS * sizeof(struct redo_word));
+    invariant(words <= REDO_MOST, "a redo record has room for the largest line");
+    while (!redo_has_room(r, words)) {
+        uint32_t piece = arena_alloc(arena, writer, REDO_PIECE_WORDS * sizeof(struct redo_word));
         if (piece == 0) {
             return -ENOMEM;
         }
-        store(&r->area->more, (uint64_t)((char *)arena_at(r->base, piece) - r->base));
+        store(&r->area->more[pieces(r->area)],
+              (uint64_t)((char *)arena_at(r->base, piece) - r->base));
     }
     return 0;
 }
@@ -87,7 +99,8 @@ static struct redo_word *find(const struct redo *r, uint64_t at)
 
 struct redo_word *redo_next(struct redo *r)
 {
-    invariant(r->n < capacity(r), "a line changes at most the words that were reserved");
+    invariant(redo_has_room(r, r->n + (size_t)1),
+              "a line changes at most the words that were reserved");
     return word_at(r->area, r->base, r->n++);
 }
 
@@ -241,34 +254,46 @@ void redo_commit(struct redo *r)
     r->n = 0;
 }
 
-// Whether the list, whose further words lie in [more, end), can be what it says.
-static bool is_in_bounds(const struct redo_area *area, uint64_t n, uint64_t from, uint64_t size,
-                         uint64_t *ret_end)
+static const uint64_t PIECE_BYTES = REDO_PIECE_WORDS * sizeof(struct redo_word);
+
+// Whether the list's own words can be where it says.
+static bool is_in_bounds(const struct redo_area *area, uint64_t n, uint64_t from, uint64_t size)
 {
-    static const uint64_t bytes = REDO_MORE_WORDS * sizeof(struct redo_word);
-    uint64_t more = load(&area->more);
-    *ret_end = more;
-    if (size < sizeof(uint64_t) || n <= REDO_WORDS) {
-        return size >= sizeof(uint64_t);
+    if (n > REDO_MOST || size < sizeof(uint64_t)) {
+        return false;
     }
-    *ret_end = more + bytes;
-    return n <= REDO_WORDS + REDO_MORE_WORDS && more % ARENA_GRANULE == 0 && more >= from &&
-           size >= bytes && more <= size - bytes;
+    for (unsigned i = 0; i < pieces_of(n); i++) {
+        uint64_t more = load(&area->more[i]);
+        if (more % ARENA_GRANULE != 0 || more < from || size < PIECE_BYTES ||
+            more > size - PIECE_BYTES) {
+            return false;
+        }
+    }
+    return true;
 }
 
 // A word of the list itself is none that a line changes: replaying it would change what is still to be replayed.
+static bool is_own(const struct redo_area *area, uint64_t n, uint64_t at)
+{
+    for (unsigned i = 0; i < pieces_of(n); i++) {
+        uint64_t more = load(&area->more[i]);
+        if (at >= more && at < more + PIECE_BYTES) {
+            return true;
+        }
+    }
+    return false;
+}
+
 unsigned redo_replay(const struct redo_area *area, char *base, uint64_t from, uint64_t size)
 {
     uint64_t n = load(&area->committed);
-    uint64_t more = load(&area->more);
-    uint64_t end;
-    if (!is_in_bounds(area, n, from, size, &end)) {
+    if (!is_in_bounds(area, n, from, size)) {
         return 0;
     }
     for (uint64_t i = 0; i < n; i++) {
         uint64_t at = load(&word_at(area, base, i)->offset);
         if (at % sizeof(uint64_t) != 0 || at < from || at > size - sizeof(uint64_t) ||
-            (at >= more && at < end)) {
+            is_own(area, n, at)) {
             return 0;
         }
     }

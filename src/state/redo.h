@@ -9,7 +9,7 @@
  *          gauge that is set. A killed process loses no store that was executed, so the order of the
  *          instructions is all that matters: fences are for the compiler. The stores themselves are released,
  *          as those of series/cell are for threads that read meanwhile.
- * Memory:  a redo borrows its area. The piece for further words is made once, when a line first needs it.
+ * Memory:  a redo borrows its area. Each piece for further words is made once, when a line first needs it.
  */
 #ifndef VE_STATE_REDO_H
 #define VE_STATE_REDO_H
@@ -21,8 +21,10 @@
 enum {
     REDO_WORDS =
         36, // what 16 updates with one value each change at most, with the line's position and its count
-    // In a piece of the arena, for a line with many values: its observations go to many buckets.
-    REDO_MORE_WORDS = ARENA_MAX_PIECE / 16,
+    // In pieces of the arena, for a line with many values: its observations go to many buckets.
+    REDO_PIECES = 5,
+    REDO_PIECE_WORDS = ARENA_MAX_PIECE / 16,
+    REDO_MOST = REDO_WORDS + REDO_PIECES * REDO_PIECE_WORDS,
 };
 
 struct redo_word {
@@ -34,7 +36,8 @@ struct redo_word {
 struct redo_area {
     _Atomic uint64_t committed; // words to be replayed; 0: none
     struct redo_word words[REDO_WORDS];
-    _Atomic uint64_t more; // offset of REDO_MORE_WORDS further words; 0: none
+    // Offsets of REDO_PIECE_WORDS further words each; 0: none, nor behind it.
+    _Atomic uint64_t more[REDO_PIECES];
 };
 
 struct redo {
@@ -43,7 +46,7 @@ struct redo {
     unsigned n; // words noted so far
 };
 
-// Makes sure that so many words can be noted, when they may be more than REDO_WORDS. Returns 0; -ENOMEM; -E2BIG.
+// Makes sure that so many words, at most REDO_MOST, can be noted. Returns 0 or -ENOMEM.
 int redo_reserve(struct redo *r, struct arena *arena, struct arena_writer *writer, size_t words);
 
 // Whether so many words can be noted now.

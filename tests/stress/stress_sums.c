@@ -44,7 +44,7 @@ static void update(struct work *w, struct series_writer *writer, unsigned key, u
     STRESS_CHECK(table_reserve_native(w->histograms, writer, s, stress_bounds, &NATIVE, v) == 0,
                  "memory");
     struct native_block *b = native_lane_block(w->histograms->share->base, s->record, i);
-    _Atomic uint64_t *count = native_find(b, v);
+    _Atomic uint64_t *count = native_reserve(b, NATIVE.max_buckets, v);
     uint64_t before = atomic_load_explicit(count, memory_order_relaxed);
     atomic_store_explicit(count, before + 1, memory_order_release);
     cell_observe(c, bucket, v);

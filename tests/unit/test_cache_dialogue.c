@@ -265,5 +265,79 @@ START_TEST(so_they_are_when_the_memory_is_too_small)
 }
 END_TEST
 
+// A catalogue with an event that changes as many words as one can: it observes in each of its updates a histogram with as many
+// bounds and native buckets as there may be.
+static void add_largest_catalog(struct buf *out)
+{
+    buf_str(out, "buckets:\n  all: [");
+    for (int i = 1; i <= CATALOG_MAX_BOUNDS; i++) {
+        buf_addf(out, "%s%g", i > 1 ? ", " : "", i * 0.15);
+    }
+    buf_str(out, "]\nmetrics:\n");
+    for (int i = 0; i < CATALOG_MAX_UPDATES; i++) {
+        buf_addf(out,
+                 "- {name: h%d_seconds, type: histogram, help: H., buckets: all, native: "
+                 "{factor: 1.001, max_buckets: %d}}\n",
+                 i, NATIVE_BUCKETS_MOST);
+    }
+    buf_str(out, "events:\n- {name: all, value: seconds, updates: [");
+    for (int i = 0; i < CATALOG_MAX_UPDATES; i++) {
+        buf_addf(out, "%s{observe: h%d_seconds}", i > 0 ? ", " : "", i);
+    }
+    buf_str(out, "]}\n");
+}
+
+// As many values as there may be, each in a bucket of its own.
+static void add_largest_line(struct buf *out)
+{
+    double v = 1;
+    buf_str(out, "{\"event\":\"all\",\"values\":[");
+    for (int i = 0; i < SAMPLE_MAX_VALUES; i++) {
+        buf_addf(out, "%s%.6f", i > 0 ? "," : "", v);
+        v *= 1.003;
+    }
+    buf_str(out, "]}\n");
+}
+
+START_TEST(a_session_takes_the_line_that_changes_most)
+{
+    enum { LINES = 3 };
+    struct fixture h;
+    struct dialogue d;
+    struct buf catalog = BUF_INIT;
+    struct buf line = BUF_INIT;
+    struct buf native = BUF_INIT;
+    add_largest_catalog(&catalog);
+    add_largest_line(&line);
+    fixture_open(&h, buf_string(&catalog), LIMIT, LIMIT_PER_METRIC);
+    ck_assert_int_eq(event_reader_cache(h.p->reader, 1 << 20), 0);
+    dialogue_open(&d, &h);
+    dialogue_line(
+        &d, "{\"hello\":{\"component\":\"provider\",\"instance\":\"s\",\"session\":\"one\"}}\n");
+    for (int i = 0; i < LINES; i++) {
+        ck_assert_str_eq(dialogue_say(&d, line.p, line.len), "");
+    }
+    ck_assert_str_eq(dialogue_line(&d, "{\"sync\":1}\n"),
+                     "{\"sync\":1,\"applied\":3,\"rejected\":0}\n");
+    const char *text = fixture_text(&h);
+    native_text(h.store, &native);
+    const char *lowest = " schema 8, 0 up to 0x1p-128: +0=3 +2=3 +3=3 +4=3 ";
+    for (int i = 0; i < CATALOG_MAX_UPDATES; i++) {
+        char wanted[64];
+        snprintf(wanted, sizeof wanted, "\nh%d_seconds_count %d\n", i, LINES * SAMPLE_MAX_VALUES);
+        ck_assert_ptr_nonnull(strstr(text, wanted));
+        snprintf(wanted, sizeof wanted, "h%d_seconds{}%.30s", i, lowest);
+        ck_assert_msg(strstr(buf_string(&native), wanted) != NULL, "%.200s", native.p);
+    }
+    const struct redo_area *area = layout_redo(h.store->share.base, 0);
+    ck_assert_uint_ne(atomic_load(&area->more[REDO_PIECES - 1]), 0);
+    dialogue_close(&d);
+    fixture_close(&h);
+    buf_free(&native);
+    buf_free(&line);
+    buf_free(&catalog);
+}
+END_TEST
+
 UNIT_MAIN("cache_dialogue", conversations_are_the_same_with_and_without_a_memory,
-          so_they_are_when_the_memory_is_too_small)
+          so_they_are_when_the_memory_is_too_small, a_session_takes_the_line_that_changes_most)

@@ -32,7 +32,7 @@ static void observe(struct series *s, double v)
     ck_assert_int_eq(
         table_reserve_native(f->table, &unit_writer, s, f->metric->bounds, &f->native, v), 0);
     struct native_block *b = native_lane_block(store->share.base, s->record, unit_writer.lane);
-    _Atomic uint64_t *count = native_find(b, v);
+    _Atomic uint64_t *count = native_reserve(b, f->native.max_buckets, v);
     ck_assert_ptr_nonnull(count);
     atomic_store(count, atomic_load(count) + 1);
     cell_observe(c, cell_bucket(f->metric->bounds, f->metric->n_bounds, v), v);
@@ -142,7 +142,7 @@ START_TEST(without_memory_what_is_there_stays)
     struct record *r = record_at(arena_base(a), handle);
     ck_assert_int_eq(native_lane_reserve(a, &writer, handle, 0, &form, &classic, 1), 0);
     struct native_block *b = native_lane_block(arena_base(a), r, 0);
-    atomic_store(native_find(b, 1), 7);
+    atomic_store(native_reserve(b, form.max_buckets, 1), 7);
     for (size_t size = ARENA_MAX_PIECE; size >= 16; size /= 2) {
         while (arena_alloc(a, &writer, size) != 0) {
         }
@@ -157,7 +157,7 @@ START_TEST(without_memory_what_is_there_stays)
     ck_assert_int_eq(made, NATIVE_SLOTS_FIRST / 4 * 3 - 1);
     ck_assert_ptr_eq(native_lane_block(arena_base(a), r, 0), b);
     ck_assert(native_block_is_current(b));
-    ck_assert_uint_eq(atomic_load(native_find(b, 1)), 7);
+    ck_assert_uint_eq(atomic_load(native_reserve(b, form.max_buckets, 1)), 7);
     ck_assert_int_eq(native_lane_reserve(a, &writer, handle, 0, &form, &classic, 2), 0);
     // A record of an earlier layout has no place for blocks.
     spec.payload = sizeof(struct series_saved);

@@ -5,7 +5,6 @@
 
 #include "stepped.h"
 
-#include <errno.h>
 #include <float.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -244,9 +243,9 @@ START_TEST(an_addition_to_a_gauge_comes_before_the_mark)
 }
 END_TEST
 
-enum { MANY = 2000, FROM = 4096 };
+enum { MANY = REDO_MOST, FROM = 4096 };
 
-// In an arena of its own: a line that changes more words than the area has room for.
+// In an arena of its own: a line that changes as many words as there is room for, of which the area has few.
 START_TEST(a_line_of_many_values_is_replayed_whole)
 {
     struct arena *arena;
@@ -254,31 +253,109 @@ START_TEST(a_line_of_many_values_is_replayed_whole)
     ck_assert_int_eq(arena_new(&arena, 64 << 20), 0);
     char *base = arena_base(arena);
     struct redo r = {.area = layout_redo(base, 0), .base = base};
-    _Atomic uint64_t *words = arena_at(base, arena_alloc(arena, &writer, MANY * sizeof(uint64_t)));
-    ck_assert_int_eq(redo_reserve(&r, arena, &writer, REDO_WORDS), 0);
-    ck_assert_uint_eq(atomic_load(&r.area->more), 0);
-    ck_assert_int_eq(redo_reserve(&r, arena, &writer, REDO_WORDS + REDO_MORE_WORDS + 1), -E2BIG);
-    ck_assert_int_eq(redo_reserve(&r, arena, &writer, MANY), 0);
-    uint64_t more = atomic_load(&r.area->more);
-    ck_assert_uint_ne(more, 0);
-    ck_assert_int_eq(redo_reserve(&r, arena, &writer, MANY), 0);
-    ck_assert_uint_eq(atomic_load(&r.area->more), more);
+    static _Atomic uint64_t *words[MANY];
     for (unsigned i = 0; i < MANY; i++) {
-        redo_count(&r, &words[i], i + 1);
-        redo_count(&r, &words[i / 2], 1); // one that is noted
+        words[i] = arena_at(base, arena_alloc(arena, &writer, sizeof **words));
+    }
+    ck_assert_int_eq(redo_reserve(&r, arena, &writer, REDO_WORDS), 0);
+    ck_assert_uint_eq(atomic_load(&r.area->more[0]), 0);
+    ck_assert_int_eq(redo_reserve(&r, arena, &writer, REDO_WORDS + REDO_PIECE_WORDS), 0);
+    ck_assert_uint_ne(atomic_load(&r.area->more[0]), 0);
+    ck_assert_uint_eq(atomic_load(&r.area->more[1]), 0);
+    ck_assert_int_eq(redo_reserve(&r, arena, &writer, MANY), 0);
+    ck_assert(redo_has_room(&r, MANY) && !redo_has_room(&r, MANY + 1));
+    uint64_t used = arena_used(arena);
+    ck_assert_int_eq(redo_reserve(&r, arena, &writer, MANY), 0);
+    ck_assert_uint_eq(arena_used(arena), used);
+    for (unsigned i = 0; i < MANY; i++) {
+        redo_put_count(&r, words[i], i + 1);
+    }
+    for (unsigned i = 0; i < MANY / 2; i += 97) {
+        redo_count(&r, words[i], 2); // one that is noted
     }
     // A kill just after the mark: none of the words is written yet.
     atomic_store(&r.area->committed, r.n);
     uint64_t size = arena_used(arena);
     ck_assert_uint_eq(redo_replay(r.area, base, ARENA_RESERVED, size), MANY);
     for (unsigned i = 0; i < MANY; i++) {
-        ck_assert_uint_eq(atomic_load(&words[i]), i + 1 + (i < MANY / 2 ? 2 : 0));
+        ck_assert_uint_eq(atomic_load(words[i]), i + 1 + (i < MANY / 2 && i % 97 == 0 ? 2 : 0));
     }
     atomic_store(&r.area->committed, 0); // without a kill the line goes on
     redo_commit(&r);
     ck_assert_uint_eq(atomic_load(&r.area->committed), 0);
-    ck_assert_uint_eq(atomic_load(&words[MANY - 1]), MANY);
+    ck_assert_uint_eq(atomic_load(words[MANY - 1]), MANY);
     arena_free(arena);
+}
+END_TEST
+
+// A line that needs further words, with the beginning of a second piece where no sanitiser makes that slow.
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+enum { LONG = REDO_WORDS + 4 };
+#else
+enum { LONG = REDO_WORDS + REDO_PIECE_WORDS + 4 };
+#endif
+
+static struct long_shelf {
+    _Alignas(ARENA_GRANULE) struct redo_area area;
+    _Atomic uint64_t words[LONG];
+    _Alignas(ARENA_GRANULE) struct redo_word more[2][REDO_PIECE_WORDS];
+} * long_shelf, left;
+
+static struct redo long_redo;
+
+static void note_long_line(unsigned upto)
+{
+    for (unsigned i = long_redo.n; i < upto; i++) {
+        redo_put_count(&long_redo, &long_shelf->words[i], i + 1);
+    }
+}
+
+static void end_long_line(void)
+{
+    note_long_line(LONG);
+    redo_commit(&long_redo);
+}
+
+// The bytes that the next process finds, with what the record has replayed.
+static bool is_whole_after_a_kill(void)
+{
+    memcpy(&left, long_shelf, sizeof left);
+    redo_replay(&left.area, (char *)&left, sizeof left.area, sizeof left);
+    unsigned i = 0;
+    while (i < LONG && atomic_load(&left.words[i]) == i + 1) {
+        i++;
+    }
+    return i == LONG;
+}
+
+START_TEST(a_kill_between_any_two_instructions_leaves_a_long_line_whole)
+{
+    size_t size = sizeof *long_shelf;
+    unsigned stored = 0; // words
+    bool was_committed = false;
+    long_shelf = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(long_shelf, MAP_FAILED);
+    for (unsigned i = 0; i < 2; i++) {
+        atomic_init(&long_shelf->area.more[i],
+                    offsetof(struct long_shelf, more) + i * sizeof long_shelf->more[i]);
+    }
+    long_redo = (struct redo){.area = &long_shelf->area, .base = (char *)long_shelf};
+    note_long_line(LONG - 8);
+    pid_t child = stepped_start(end_long_line);
+    while (stepped_step(child)) {
+        // They are stored in their order, so the next one shows whether anything was.
+        bool committed = atomic_load(&long_shelf->area.committed) != 0;
+        bool next = stored < LONG && atomic_load(&long_shelf->words[stored]) != 0;
+        ck_assert(!next || committed);
+        stored += next;
+        if (next || committed != was_committed) {
+            was_committed = committed;
+            ck_assert(is_whole_after_a_kill());
+        }
+    }
+    ck_assert_uint_eq(stored, LONG);
+    ck_assert(!was_committed && is_whole_after_a_kill());
+    munmap(long_shelf, size);
 }
 END_TEST
 
@@ -298,7 +375,8 @@ START_TEST(further_words_that_make_no_sense_are_not_replayed)
         {REDO_WORDS + 1, FROM + 8, SIZE - 8, 0},
         {REDO_WORDS + 1, SIZE - ARENA_MAX_PIECE + 16, FROM, 0},
         {REDO_WORDS + 1, UINT64_MAX - 15, FROM, 0},
-        {REDO_WORDS + REDO_MORE_WORDS + 1, FROM, SIZE - 8, 0},
+        {REDO_WORDS + REDO_PIECE_WORDS + 1, FROM, SIZE - 8, 0}, // there is no second piece
+        {REDO_MOST + 1, FROM, SIZE - 8, 0},
         {REDO_WORDS + 1, FROM, FROM, 0}, // a word of the list itself
         {REDO_WORDS + 1, FROM, FROM + ARENA_MAX_PIECE - 8, 0},
         {REDO_WORDS + 1, FROM, SIZE, 0},
@@ -308,7 +386,7 @@ START_TEST(further_words_that_make_no_sense_are_not_replayed)
         memset(bytes, 0, sizeof bytes);
         struct redo_area area = {0};
         atomic_init(&area.committed, cases[i].n);
-        atomic_init(&area.more, cases[i].more);
+        atomic_init(&area.more[0], cases[i].more);
         for (unsigned w = 0; w < REDO_WORDS; w++) {
             uint64_t free_word = cases[i].more == FROM ? SIZE - 16 : FROM + 8;
             atomic_init(&area.words[w].offset, free_word);
@@ -366,6 +444,7 @@ UNIT_MAIN("redo", what_is_noted_comes_true_at_the_commit,
           updates_by_way_of_a_record_are_those_of_the_cells,
           words_that_are_noted_once_come_true_as_well,
           a_kill_between_any_two_instructions_leaves_a_line_whole,
+          a_kill_between_any_two_instructions_leaves_a_long_line_whole,
           an_addition_to_a_gauge_comes_before_the_mark, a_line_of_many_values_is_replayed_whole,
           further_words_that_make_no_sense_are_not_replayed,
           a_record_that_makes_no_sense_is_not_replayed)
