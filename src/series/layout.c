@@ -48,8 +48,9 @@ bool layout_is_good(const char *base)
 {
     struct layout l;
     memcpy(&l, base, sizeof l);
-    return memcmp(l.magic, MAGIC, sizeof l.magic) == 0 && l.version == LAYOUT_VERSION &&
-           l.order == ORDER && l.check == check_of(&l) && l.boot[LAYOUT_BOOT - 1] == '\0';
+    return memcmp(l.magic, MAGIC, sizeof l.magic) == 0 && l.version >= LAYOUT_OLDEST &&
+           l.version <= LAYOUT_VERSION && l.order == ORDER && l.check == check_of(&l) &&
+           l.boot[LAYOUT_BOOT - 1] == '\0';
 }
 
 bool layout_is_of_this_boot(const char *base)
