@@ -94,7 +94,7 @@ VE_CFLAGS := -std=gnu11 -pthread -fno-common $(WERROR) -Wall -Wextra -Wshadow -W
 	-Wformat=2 -Wundef -Wdate-time -Wredundant-decls
 
 # The calls that this test lets fail.
-$(foreach b,$(O) $(O)/asan $(O)/tsan,$(b)/unit/test_shortage): WRAPS = $(addprefix -Wl$(comma)--wrap=,malloc calloc \
+$(foreach b,$(O) $(O)/asan $(O)/tsan $(O)/cover,$(b)/unit/test_shortage): WRAPS = $(addprefix -Wl$(comma)--wrap=,malloc calloc \
 	realloc strdup strndup mmap mprotect posix_fallocate pthread_create)
 # Those at which this target interrupts a line, and those by which it says who a client is and how late it is.
 $(O)/fuzz/bin/fuzz_dialogue $(foreach b,$(O) $(O)/asan $(O)/tsan $(O)/cover,$(b)/replay/fuzz_dialogue): WRAPS = $(addprefix -Wl$(comma)--wrap=,\

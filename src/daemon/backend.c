@@ -6,7 +6,6 @@
 #include "daemon/service.h"
 #include "series/rcu.h"
 #include "web/metric_page.h"
-#include "web/sd.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -86,18 +85,6 @@ void backend_rates_tick(struct status_rates *p, const struct ingest *ingest, uin
     p->at_ms = now_ms;
 }
 
-static void thread_start(void *backend)
-{
-    (void)backend;
-    rcu_join();
-}
-
-static void thread_stop(void *backend)
-{
-    (void)backend;
-    rcu_part();
-}
-
 static void collect_scrapes(struct backend *b, struct self_scrapes *ret)
 {
     static_assert((int)STATS_DURATION_BOUNDS <= (int)SELF_MAX_BOUNDS, "room for the bounds");
@@ -138,47 +125,6 @@ static int render(void *backend, const struct request_filter *filter, enum forma
     collect_scrapes(b, &b->self->scrapes);
     state_facts(b->state, &b->self->state);
     return expose_write(sink, b->store, b->self, filter != NULL ? &named : NULL, &how);
-}
-
-// A reload may have taken a source's component away.
-static const char *component_of(const struct schema *schema, const struct source *src)
-{
-    const struct catalog *c = schema->catalog;
-    return src->component < c->n_components ? c->components[src->component] : NULL;
-}
-
-static void targets(void *backend, struct sd_list *list)
-{
-    struct backend *b = backend;
-    const struct source *src;
-    uint32_t at = 0;
-    rcu_enter();
-    const struct schema *schema = schema_current(b->store);
-    while ((src = sources_next(b->sources, &at)) != NULL) {
-        const char *component = component_of(schema, src);
-        if (component != NULL) {
-            sd_target(list, component, src->instance, src->instance_len);
-        }
-    }
-    rcu_leave();
-}
-
-static int source(void *backend, const char *component, const char *instance, struct buf *out)
-{
-    struct backend *b = backend;
-    int rc = -ENOENT;
-    rcu_enter();
-    const struct schema *schema = schema_current(b->store);
-    int number = catalog_find_component(schema->catalog, component, strlen(component));
-    const struct source *src = number < 0
-                                   ? NULL
-                                   : sources_find(b->sources, (unsigned)number,
-                                                  (struct slice){instance, strlen(instance)});
-    if (src != NULL) {
-        rc = source_is_up(src) ? expose_self_source(out, schema, src) : -ENOTCONN;
-    }
-    rcu_leave();
-    return rc;
 }
 
 // ---- The status view
@@ -424,13 +370,11 @@ static void reload(void *backend)
 struct web_backend backend_web(struct backend *b)
 {
     return (struct web_backend){
+        .store = b->store,
+        .sources = b->sources,
         .ctx = b,
-        .thread_start = thread_start,
-        .thread_stop = thread_stop,
         .render = render,
         .view = view,
-        .targets = targets,
-        .source = source,
         .ready = is_ready,
         .reload = reload,
     };

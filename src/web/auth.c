@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/random.h>
 
 // ---- Passwords
@@ -61,8 +62,7 @@ struct auth_verifier {
     struct last_attempt peer[AUTH_SLOTS]; // and of a peer as that user
     bool busy;                            // a try is under way
     bool ended;
-    void (*wake)(void *ctx);
-    void *ctx;
+    int wake; // eventfd
 };
 
 static void queue_init(struct queue *q)
@@ -180,7 +180,7 @@ static void destroy(struct auth_verifier *l)
     free(l);
 }
 
-int auth_verifier_new(struct auth_verifier **ret, void (*wake)(void *ctx), void *ctx)
+int auth_verifier_new(struct auth_verifier **ret, int wake)
 {
     struct auth_verifier *l = calloc(1, sizeof *l);
     if (l == NULL) {
@@ -191,7 +191,6 @@ int auth_verifier_new(struct auth_verifier **ret, void (*wake)(void *ctx), void 
         return -EIO;
     }
     l->wake = wake;
-    l->ctx = ctx;
     queue_init(&l->asked);
     queue_init(&l->done);
     pthread_mutex_init(&l->lock, NULL);
@@ -221,7 +220,7 @@ static bool work(struct auth_verifier *l)
             break;
         }
         l->busy = false;
-        l->wake(l->ctx);
+        eventfd_write(l->wake, 1);
     }
     bool joined = !l->busy;
     pthread_mutex_unlock(&l->lock);

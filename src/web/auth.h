@@ -36,8 +36,8 @@ enum auth_verification {
     AUTH_ERROR    // out of memory or of threads
 };
 
-// `wake` is called on the other thread when a try has ended, never after auth_verifier_free. Returns 0 or -errno.
-int auth_verifier_new(struct auth_verifier **ret, void (*wake)(void *ctx), void *ctx);
+// `wake` is an eventfd that is written to when a try has ended, never after auth_verifier_free. Returns 0 or -errno.
+int auth_verifier_new(struct auth_verifier **ret, int wake);
 
 // `conf` has users. When the answer is AUTH_PENDING, *ret is the try, for `who`, whose peer is this one.
 enum auth_verification auth_verify(struct auth_verifier *l, const struct webconf *conf,

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "web/renderer.h"
 
+#include "series/rcu.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 
 // ---- Bodies
 
@@ -158,7 +161,7 @@ static void work(struct renderer *r)
             wake = true;
         }
         if (wake) {
-            r->wake(r->ctx);
+            eventfd_write(r->wake, 1);
         } else {
             pthread_cond_wait(&r->more, &r->lock);
         }
@@ -169,13 +172,9 @@ static void work(struct renderer *r)
 static void *thread_main(void *arg)
 {
     struct renderer *r = arg;
-    if (r->backend->thread_start != NULL) {
-        r->backend->thread_start(r->backend->ctx);
-    }
+    rcu_join();
     work(r);
-    if (r->backend->thread_stop != NULL) {
-        r->backend->thread_stop(r->backend->ctx);
-    }
+    rcu_part();
     return NULL;
 }
 

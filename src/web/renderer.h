@@ -11,7 +11,7 @@
  * Watch:   renderer_poke and renderer_take_answer show whether the thread still makes progress. Between two jobs it
  *          answers at once, during a job when that has ended.
  * Threads: all functions, and bodies, are the web thread's, but for start and stop, before and after it. The
- *          backend's render, view and targets are called on the renderer's thread.
+ *          backend's render and view are called on the renderer's thread.
  * Memory:  a job is copied in and out; its owner also owns what it points to.
  */
 #ifndef VE_WEB_RENDERER_H
@@ -76,8 +76,7 @@ enum renderer_state { RENDERER_IDLE, RENDERER_ASKED, RENDERER_DONE };
 
 struct renderer {
     const struct web_backend *backend; // borrowed
-    void (*wake)(void *ctx);           // when a job is done, or an answer given; on the thread
-    void *ctx;
+    int wake;                          // eventfd: a job is done, or an answer given
     pthread_t thread;
     bool started;
     struct gzip *gzip; // NULL: there is none, and nothing can be compressed

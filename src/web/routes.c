@@ -365,7 +365,7 @@ static bool handle_path(struct routes *r, struct conn *c, const char *method)
     if (is_readiness(c->path)) {
         return answer(r, c, r->backend->ready(r->backend->ctx) ? &ready : &not_ready);
     }
-    if (sd_is_path(c->path) && r->backend->targets != NULL) {
+    if (sd_is_path(c->path)) {
         return is_text(c->path, SD_PATH) ? answer_list(r, c) : answer_source(r, c);
     }
     return answer(r, c, &not_found);

@@ -3,16 +3,12 @@
 
 #include "base/json_writer.h"
 #include "base/text.h"
+#include "expose/expose.h"
+#include "series/rcu.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct sd_list {
-    struct buf *out;
-    const struct sd_request *request;
-    size_t n;
-};
 
 struct sd_request *sd_request_new(const char *component, const char *address, const char *scheme)
 {
@@ -53,21 +49,14 @@ bool sd_request_is_same(const struct sd_request *a, const struct sd_request *b)
            is_same_text(a->scheme, b->scheme);
 }
 
-void sd_target(struct sd_list *list, const char *component, const char *instance, size_t len)
+static void write_target(const struct sd_request *request, const char *component,
+                         const struct source *src, struct buf *out)
 {
-    const struct sd_request *request = list->request;
-    if (request->component != NULL && strcmp(request->component, component) != 0) {
-        return;
-    }
     struct buf path = BUF_INIT;
     buf_str(&path, SD_PATH_SOURCE);
     text_percent(&path, component, strlen(component));
     buf_char(&path, '/');
-    text_percent(&path, instance, len);
-    struct buf *out = list->out;
-    if (list->n++ > 0) {
-        json_line(out);
-    }
+    text_percent(&path, src->instance, src->instance_len);
     json_begin(out, '{');
     json_key(out, "targets");
     json_begin(out, '[');
@@ -80,7 +69,7 @@ void sd_target(struct sd_list *list, const char *component, const char *instance
     json_key(out, "__scheme__");
     json_string(out, request->scheme);
     json_key(out, "instance");
-    json_text(out, instance, len);
+    json_text(out, src->instance, src->instance_len);
     json_key(out, "__meta_virtrigaud_component");
     json_string(out, component);
     buf_str(out, "}}");
@@ -91,10 +80,26 @@ void sd_target(struct sd_list *list, const char *component, const char *instance
 int sd_list_write(const struct sd_request *request, const struct web_backend *backend,
                   struct buf *out)
 {
-    struct sd_list list = {.out = out, .request = request};
+    const struct source *src;
+    uint32_t at = 0;
+    size_t n = 0;
     out->max = SD_LIST_MAX;
     json_begin(out, '[');
-    backend->targets(backend->ctx, &list);
+    rcu_enter();
+    const struct catalog *c = schema_current(backend->store)->catalog;
+    while ((src = sources_next(backend->sources, &at)) != NULL) {
+        // A reload may have taken its component away.
+        if (src->component >= c->n_components ||
+            (request->component != NULL &&
+             strcmp(request->component, c->components[src->component]) != 0)) {
+            continue;
+        }
+        if (n++ > 0) {
+            json_line(out);
+        }
+        write_target(request, c->components[src->component], src, out);
+    }
+    rcu_leave();
     buf_str(out, "]\n");
     return out->failed ? -ENOMEM : 0;
 }
@@ -143,19 +148,36 @@ static bool is_encoded(const char *text, const char *instance)
     return same;
 }
 
+static int write_source(const struct web_backend *backend, const char *component,
+                        const char *instance, struct buf *out)
+{
+    int rc = -ENOENT;
+    rcu_enter();
+    const struct schema *schema = schema_current(backend->store);
+    int number = catalog_find_component(schema->catalog, component, strlen(component));
+    const struct source *src = number < 0
+                                   ? NULL
+                                   : sources_find(backend->sources, (unsigned)number,
+                                                  (struct slice){instance, strlen(instance)});
+    if (src != NULL) {
+        rc = source_is_up(src) ? expose_self_source(out, schema, src) : -ENOTCONN;
+    }
+    rcu_leave();
+    return rc;
+}
+
 int sd_write_source(const struct web_backend *backend, const char *component, const char *instance,
                     struct buf *out)
 {
     char twice[SD_NAME_MAX];
-    int rc = strlen(instance) < sizeof twice
-                 ? backend->source(backend->ctx, component, instance, out)
-                 : -ENOENT;
+    int rc =
+        strlen(instance) < sizeof twice ? write_source(backend, component, instance, out) : -ENOENT;
     if (rc != -ENOENT || strchr(instance, '%') == NULL || strlen(instance) >= sizeof twice) {
         return rc;
     }
     strcpy(twice, instance);
     bool other = request_decode(twice, strlen(twice), false) >= 0 && is_encoded(instance, twice);
-    return other ? backend->source(backend->ctx, component, twice, out) : -ENOENT;
+    return other ? write_source(backend, component, twice, out) : -ENOENT;
 }
 
 bool sd_split_path(char *path, char **ret_component, char **ret_instance)

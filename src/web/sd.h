@@ -4,7 +4,7 @@
  * what such a target answers.
  *
  * Bounds:  a list has SD_LIST_MAX bytes at most.
- * Threads: a request belongs to who has it; sd_list_write runs on the renderer's thread; the rest on any.
+ * Threads: a request belongs to who has it; sd_list_write and sd_write_source on one that has joined RCU; the rest on any.
  * Memory:  sd_request_new returns new, from copies.
  * Source:  Prometheus' http_sd_config. It encodes __metrics_path__, which is percent-encoded, once more when it asks;
  *          so where no instance has the name that a path says, one does whose encoding that name is.
@@ -39,9 +39,6 @@ bool sd_request_is_same(const struct sd_request *a, const struct sd_request *b);
 int sd_list_write(const struct sd_request *request, const struct web_backend *backend,
                   struct buf *out);
 
-// Adds a target for a source to the list that a backend was given.
-void sd_target(struct sd_list *list, const char *component, const char *instance, size_t len);
-
 // Whether the path is one of these.
 bool sd_is_path(const char *path);
 // Whether the path of this target has to be known as it came.
@@ -54,7 +51,8 @@ bool sd_is_address(const char *text);
 bool sd_split_path(char *path, char **ret_component, char **ret_instance);
 
 // Appends the metrics of the instance, which is decoded; or else of the one that is in /sd under that text, which
-// Prometheus encodes once more. Returns as the backend's `source`.
+// Prometheus encodes once more. Returns 0; -ENOTCONN when it is known and not
+// connected, -ENOENT when it is not known, -ENOMEM.
 int sd_write_source(const struct web_backend *backend, const char *component, const char *instance,
                     struct buf *out);
 

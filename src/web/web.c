@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/clock_evidence.h"
+#include "series/rcu.h"
 #include "web/channel.h"
 #include "web/listen.h"
 #include "web/routes.h"
@@ -47,7 +48,7 @@ struct web {
     struct web_backend backend;
     struct MHD_Daemon *library;
     int epoll; // watches it, `wake`, the listeners and the connections
-    int wake;  // eventfd
+    int wake;  // eventfd; a full counter wakes just as well
     struct listener *listeners;
     size_t n_listeners;
     struct conns conns;
@@ -197,15 +198,6 @@ static int start_library(struct web *w)
     return info != NULL ? watch(w, info->epoll_fd, TAG_MHD) : -ENOTSUP;
 }
 
-// Wakes the loop. Any thread.
-static void wake_loop(void *web)
-{
-    struct web *w = web;
-    uint64_t one = 1;
-    ssize_t n = write(w->wake, &one, sizeof one);
-    (void)n; // a full counter wakes just as well
-}
-
 static void web_live_free(struct web_live *live)
 {
     if (live != NULL) {
@@ -256,8 +248,6 @@ static int init(struct web *w)
     w->scrape.renderer = &w->renderer;
     w->scrape.scheduler.conns = &w->conns;
     w->scrape.backend = w->routes.backend = w->renderer.backend = &w->backend;
-    w->renderer.wake = wake_loop;
-    w->renderer.ctx = w;
     w->channels.conns = &w->conns;
     w->epoll = w->wake = -1;
     if (getrandom(w->conns.key, sizeof w->conns.key, 0) != (ssize_t)sizeof w->conns.key) {
@@ -270,11 +260,11 @@ static int init(struct web *w)
         return r;
     }
     w->epoll = w->channels.epoll = epoll_create1(EPOLL_CLOEXEC);
-    w->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    w->wake = w->renderer.wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (w->epoll < 0 || w->wake < 0) {
         return -errno;
     }
-    r = auth_verifier_new(&w->auth.verifier, wake_loop, w);
+    r = auth_verifier_new(&w->auth.verifier, w->wake);
     r = r == 0 ? watch(w, w->wake, TAG_WAKE) : r;
     return r == 0 ? start_library(w) : r;
 }
@@ -575,13 +565,9 @@ int web_open(struct web **ret, const struct web_settings *settings,
 static void *thread_main(void *arg)
 {
     struct web *w = arg;
-    if (w->backend.thread_start != NULL) {
-        w->backend.thread_start(w->backend.ctx);
-    }
+    rcu_join();
     run_loop(w);
-    if (w->backend.thread_stop != NULL) {
-        w->backend.thread_stop(w->backend.ctx);
-    }
+    rcu_part();
     return NULL;
 }
 
@@ -628,7 +614,7 @@ const char *web_lost_socket(const struct web *w, size_t i)
 void web_reload_done(struct web *w, bool ok, const char *text)
 {
     if (routes_reload_done(&w->reload, ok, text)) {
-        wake_loop(w);
+        eventfd_write(w->wake, 1);
     }
 }
 
@@ -640,7 +626,7 @@ int web_change(struct web *w, const struct web_settings *settings, struct buf *w
         return r < 0 ? r : -ENOMEM;
     }
     web_live_free(atomic_exchange(&w->next, live));
-    wake_loop(w);
+    eventfd_write(w->wake, 1);
     return 0;
 }
 
@@ -650,7 +636,7 @@ void web_set_config(struct web *w, struct web_config *web_config)
     atomic_store(&w->certificate_expiry, tls != NULL ? tls_expiry(tls) : 0);
     clock_evidence_set(CLOCK_EVIDENCE_certificate, tls != NULL ? tls_valid_from(tls) * 1000 : 0, 0);
     web_config_free(atomic_exchange(&w->next_web_config, web_config));
-    wake_loop(w);
+    eventfd_write(w->wake, 1);
 }
 
 uint64_t web_certificate_expiry(const struct web *w)
@@ -661,7 +647,7 @@ uint64_t web_certificate_expiry(const struct web *w)
 void web_poke(struct web *w)
 {
     atomic_store(&w->poked, true);
-    wake_loop(w);
+    eventfd_write(w->wake, 1);
 }
 
 uint64_t web_beats(const struct web *w)
@@ -690,7 +676,7 @@ void web_stop(struct web *w)
         return;
     }
     atomic_store(&w->stopping, true);
-    wake_loop(w);
+    eventfd_write(w->wake, 1);
     pthread_join(w->thread, NULL);
     renderer_stop(&w->renderer);
     w->started = false;

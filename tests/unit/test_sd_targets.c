@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "web/sd.h"
 
+#include "fixture.h"
 #include "unit.h"
 
 #include <stdlib.h>
@@ -27,22 +28,22 @@ START_TEST(requests_for_other_lists_differ)
 }
 END_TEST
 
-static void two_targets(void *ctx, struct sd_list *list)
-{
-    (void)ctx;
-    sd_target(list, "provider", "a b", 3);
-    sd_target(list, "manager", "a%20b", 5);
-}
-
+// Of two sources.
 static char *write_list(const char *component)
 {
-    const struct web_backend backend = {.targets = two_targets};
+    struct fixture h;
+    uint32_t lease;
+    fixture_open(&h, "metrics: []\n", 10, 10);
+    fixture_enter(h.sources, NULL, COMPONENT_PROVIDER, "a b", false, h.p->now_ms, &lease);
+    fixture_enter(h.sources, NULL, COMPONENT_MANAGER, "a%20b", false, h.p->now_ms, &lease);
+    const struct web_backend backend = {.store = h.store, .sources = h.sources};
     struct buf out = BUF_INIT;
     struct sd_request *request = sd_request_new(component, "h:1", "http");
     ck_assert_int_eq(sd_list_write(request, &backend, &out), 0);
     sd_request_free(request);
     char *text = strdup(buf_string(&out));
     buf_free(&out);
+    fixture_close(&h);
     return text;
 }
 

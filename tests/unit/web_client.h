@@ -22,9 +22,9 @@
 // What the backend does and what it saw.
 struct fake {
     struct web *web;
-    _Atomic unsigned renderings;
+    _Atomic unsigned renderings; // begun
+    _Atomic unsigned ended;      // and ended
     _Atomic unsigned reloads;
-    _Atomic unsigned threads; // started and not stopped
     _Atomic bool is_ready;
     _Atomic int render_result;
     _Atomic unsigned render_ms; // how long a rendering takes
@@ -32,16 +32,6 @@ struct fake {
     size_t body;                // bytes of padding after its text
     bool reload_at_once;
 };
-
-static inline void fake_thread_start(void *ctx)
-{
-    ((struct fake *)ctx)->threads++;
-}
-
-static inline void fake_thread_stop(void *ctx)
-{
-    ((struct fake *)ctx)->threads--;
-}
 
 static inline int fake_render(void *ctx, const struct request_filter *filter,
                               enum format_kind format, struct format_sink *sink)
@@ -67,6 +57,7 @@ static inline int fake_render(void *ctx, const struct request_filter *filter,
     while (f->held) {
         usleep(1000);
     }
+    f->ended++;
     return f->render_result;
 }
 
@@ -107,8 +98,6 @@ static inline void fake_reload(void *ctx)
 static inline struct web_backend fake_backend(struct fake *f)
 {
     return (struct web_backend){.ctx = f,
-                                .thread_start = fake_thread_start,
-                                .thread_stop = fake_thread_stop,
                                 .render = fake_render,
                                 .view = fake_view,
                                 .ready = fake_ready,
