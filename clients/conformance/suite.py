@@ -609,6 +609,7 @@ PARTS = [
     ({"recorded"}, Suite.records),
     ({"max_bytes"}, Suite.is_bounded),
     ({"max_bytes"}, bounds.keeps_its_gauges),
+    ({"max_bytes"}, bounds.tells_how_much_is_lost),
     ({"stats"}, Suite.counts_once),
     ({"max_bytes"}, Suite.counts_once_with_a_full_queue),
     ({"stats"}, Suite.survives_an_upgrade),

@@ -130,7 +130,7 @@ func (b *batch) fill(q *queue, merge bool) {
 			return
 		}
 		if !b.chunk(c, merge) {
-			q.pushFront(c)
+			q.unpop(c)
 		}
 	}
 }
@@ -195,7 +195,7 @@ func (b *batch) series(s *series, merge bool) bool {
 		b.end(line{series: s, kind: lineExemplar, calls: 1, exemplar: e})
 	}
 	if s.held != nil && s.held.to > 0 {
-		s.set.queue.push(s.held)
+		s.set.queue.move(s.held)
 		s.held = nil
 	}
 	return s.count == 0

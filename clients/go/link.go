@@ -39,7 +39,7 @@ type link struct {
 	retry      time.Duration
 	trouble    string // why there is no connection, as it was told
 	since      time.Time
-	lost       uint64 // when the connection broke
+	lost       uint64 // of what was lost, what the logger was told
 	waiters    []chan struct{}
 
 	conn              net.Conn // of this connection, as what follows

@@ -134,9 +134,23 @@ func (q *queue) release(c *chunk) {
 	q.mu.Unlock()
 }
 
-// push appends a chunk. When there are too many, the oldest one is lost.
+// push appends a chunk that is full. When there are too many, the oldest one is lost.
 func (q *queue) push(c *chunk) {
 	q.mu.Lock()
+	q.append(c)
+	q.shrink()
+	q.mu.Unlock()
+}
+
+// move appends a chunk that is about to be sent. It takes no more memory than before: nothing is lost for it.
+func (q *queue) move(c *chunk) {
+	q.mu.Lock()
+	q.append(c)
+	q.mu.Unlock()
+}
+
+// append is called with the mutex held.
+func (q *queue) append(c *chunk) {
 	if q.tail == nil {
 		q.head = c
 	} else {
@@ -144,8 +158,6 @@ func (q *queue) push(c *chunk) {
 	}
 	q.tail = c
 	q.chunks++
-	q.shrink()
-	q.mu.Unlock()
 }
 
 // shrink is called with the mutex held.
@@ -179,16 +191,28 @@ func (q *queue) pop() *chunk {
 	return c
 }
 
-// pushFront takes back what pop returned.
+// pushFront takes back what was sent. When there are too many, it is lost.
 func (q *queue) pushFront(c *chunk) {
 	q.mu.Lock()
+	q.prepend(c)
+	q.shrink()
+	q.mu.Unlock()
+}
+
+// unpop takes back what is left of what pop has just returned.
+func (q *queue) unpop(c *chunk) {
+	q.mu.Lock()
+	q.prepend(c)
+	q.mu.Unlock()
+}
+
+// prepend is called with the mutex held.
+func (q *queue) prepend(c *chunk) {
 	c.next, q.head = q.head, c
 	if q.tail == nil {
 		q.tail = c
 	}
 	q.chunks++
-	q.shrink()
-	q.mu.Unlock()
 }
 
 // pushFrontValue takes back the one observation of a chunk, into the first chunk where that has room for it.
@@ -219,13 +243,7 @@ func (q *queue) extract(record *forget) {
 			record.chunks = append(record.chunks, c)
 			continue
 		}
-		if q.tail == nil {
-			q.head = c
-		} else {
-			q.tail.next = c
-		}
-		q.tail = c
-		q.chunks++
+		q.append(c)
 	}
 	dirty := q.dirty[:0]
 	for _, s := range q.dirty {

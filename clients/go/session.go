@@ -214,14 +214,20 @@ func (c *Client) welcome() {
 	c.mu.Unlock()
 	c.set.resend()
 	c.connected.Store(true)
-	switch {
-	case l.trouble != "" && !first:
-		c.logger.Info(fmt.Sprintf("connected again, %d lost", c.set.lost.Load()-l.lost), "socket", c.config.Path,
-			"after", time.Since(l.since).Round(time.Millisecond).String())
-	case first:
-		c.logger.Info("connected", "socket", c.config.Path)
+	lost := c.set.lost.Load()
+	args := []any{"socket", c.config.Path}
+	if l.trouble != "" {
+		args = append(args, "after", time.Since(l.since).Round(time.Millisecond).String())
 	}
-	l.trouble = ""
+	switch {
+	case !first && (l.trouble != "" || lost > l.lost):
+		c.logger.Info(fmt.Sprintf("connected again, %d lost", lost-l.lost), args...)
+	case first && lost > l.lost:
+		c.logger.Info(fmt.Sprintf("connected, %d lost before", lost-l.lost), args...)
+	case first:
+		c.logger.Info("connected", args...)
+	}
+	l.trouble, l.lost = "", lost
 }
 
 // tellTrouble tells why there is no connection, once for each reason.
@@ -229,7 +235,7 @@ func (c *Client) tellTrouble(err error, wasConnected bool) {
 	l := &c.link
 	why := explain(c.config.Path, err)
 	if l.trouble == "" {
-		l.since, l.lost = time.Now(), c.set.lost.Load()
+		l.since = time.Now()
 	}
 	switch {
 	case wasConnected:

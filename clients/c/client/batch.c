@@ -201,6 +201,7 @@ static void undo(struct batch *b, const struct batch_line *l)
     switch (l->kind) {
     case BATCH_VALUES:
         store_return_chunk(b->store, l->chunk);
+        store_drop_oldest(b->store);
         return;
     case BATCH_VALUE:
         store_return_value(x, l->value);

@@ -382,8 +382,7 @@ void store_free_chunk(struct store *s, struct chunk *c)
     s->n_spare++;
 }
 
-// The oldest chunks go where there are too many.
-static void drop_oldest(struct store *s)
+void store_drop_oldest(struct store *s)
 {
     while (s->n_chunks > s->max_chunks) {
         struct chunk *c = store_take_chunk(s);
@@ -402,7 +401,6 @@ void store_queue_chunk(struct store *s, struct chunk *c)
     }
     s->newest = c;
     s->n_chunks++;
-    drop_oldest(s);
 }
 
 void store_return_chunk(struct store *s, struct chunk *c)
@@ -413,7 +411,6 @@ void store_return_chunk(struct store *s, struct chunk *c)
     }
     s->oldest = c;
     s->n_chunks++;
-    drop_oldest(s);
 }
 
 static struct chunk *new_chunk(struct virtrigaud_series *x)
@@ -450,6 +447,7 @@ void store_return_value(struct virtrigaud_series *x, double value)
     c->end = STORE_CHUNK_VALUES;
     c->v[c->begin] = value;
     store_return_chunk(s, c);
+    store_drop_oldest(s);
 }
 
 void store_return_gauge(struct virtrigaud_series *x, uint64_t calls)
@@ -562,6 +560,7 @@ static bool keep(struct virtrigaud_series *x, double value)
     s->bytes += VALUE_BYTES;
     if (x->held->end == STORE_CHUNK_VALUES) {
         store_queue_chunk(s, x->held);
+        store_drop_oldest(s);
         x->held = NULL;
     }
     return much;

@@ -153,7 +153,9 @@ void store_mark(struct virtrigaud_series *x);
 // Takes the oldest series off the list, or the oldest chunk off the queue. NULL: none.
 struct virtrigaud_series *store_take_series(struct store *s);
 struct chunk *store_take_chunk(struct store *s);
-// Gives a chunk back, to the queue's beginning or its end, or to those that are free.
+// Drops the oldest chunks where there are too many.
+void store_drop_oldest(struct store *s);
+// Gives a chunk back, to the queue's beginning or its end, or to those that are free. None is dropped for it.
 void store_return_chunk(struct store *s, struct chunk *c);
 void store_queue_chunk(struct store *s, struct chunk *c);
 void store_free_chunk(struct store *s, struct chunk *c);

@@ -61,7 +61,7 @@ struct virtrigaud_client {
     struct notice notice;
     struct virtrigaud_stats stats; // what former links have counted
     uint64_t dropped_told;         // of store.dropped
-    uint64_t lost_before;          // when the connection broke
+    uint64_t lost_told;            // of what was lost, what was reported
     uint64_t next_fill;            // no batch before
     uint64_t heard;                // when the daemon last heard of this client
     uint64_t flush_wanted;         // calls of flush
@@ -150,14 +150,17 @@ static void on_ready(void *arg)
     store_resend(&c->store);
     c->next_fill = c->heard = now_ms();
     c->stats.connects++;
-    if (c->stats.connects == 1) {
-        notice_write(&c->notice, LOG_INFO, "connected to %s", c->path);
+    uint64_t n = lost(c);
+    unsigned long long news = n - c->lost_told;
+    if (c->stats.connects > 1) {
+        notice_write(&c->notice, LOG_INFO, "connected again, %llu lost", news);
+    } else if (news > 0) {
+        notice_write(&c->notice, LOG_INFO, "connected to %s, %llu lost before", c->path, news);
     } else {
-        notice_write(&c->notice, LOG_INFO, "connected again, %llu lost",
-                     (unsigned long long)(lost(c) - c->lost_before));
+        notice_write(&c->notice, LOG_INFO, "connected to %s", c->path);
     }
     c->notice.trouble = 0;
-    c->lost_before = lost(c);
+    c->lost_told = n;
 }
 
 // ---- Work
@@ -285,9 +288,6 @@ static void report_trouble(struct virtrigaud_client *c)
 {
     struct link_stats stats = link_stats(c->link);
     if (!stats.connected && stats.error < 0) {
-        if (c->connected) {
-            c->lost_before = lost(c);
-        }
         notice_trouble(&c->notice, c->path, stats.error, c->connected);
         c->connected = false;
     }
@@ -448,7 +448,7 @@ static void leave_parent(struct virtrigaud_client *c)
         0;
     c->batch->result = (struct batch_result){0};
     c->stats = (struct virtrigaud_stats){0};
-    c->dropped_told = c->lost_before = 0;
+    c->dropped_told = c->lost_told = 0;
     c->flush_wanted = c->flush_marked = c->flush_done = 0;
     c->urgent = false;
     pthread_mutex_unlock(&c->work);

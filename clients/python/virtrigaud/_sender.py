@@ -166,7 +166,7 @@ class Sender:
         self._refusals: Dict[int, Tuple[str, str]] = {}  # of the window, by number: reason, detail
         self._syncs = 0
         self._last_sent = 0.0
-        self._lost_before = 0  # of `lost`, when the connection broke
+        self._reported = 0  # of `lost`, what was told
         self.thread = threading.Thread(target=self._run, name="virtrigaud", daemon=True)
 
     # ---- For other threads
@@ -619,18 +619,19 @@ class Sender:
         self.connections += 1
         self.is_connected = True
         self.error = ""
-        lost = self.metrics.lost - self._lost_before
+        with self.metrics.lock:
+            self.metrics.merge()
+            lost = self.metrics.lost
+        news, self._reported = lost - self._reported, lost
         self._throttle.seen.pop("connect", None)
         if self.connections > 1:
-            self._say("connected", f"connected again, {lost} lost")
+            self._say("connected", f"connected again, {news} lost")
         else:
-            self._say("connected", f"connected to {self.path}")
-        self._lost_before = self.metrics.lost
+            self._say("connected", f"connected to {self.path}" + (f", {news} lost before" if news else ""))
 
     def _tell_break(self, error: OSError) -> None:
         self._knows_keys = True  # what comes back may be newer
         if self.is_connected:
-            self._lost_before = self.metrics.lost
             return
         why = why_not(self.path, error)
         if why != self.error:
