@@ -302,20 +302,14 @@ void cache_prefetch(struct cache *m, const struct origin *origin, struct line *l
 
 // ---- Applying
 
-static struct series *series_of(const struct recipe *r, const struct entry *e, unsigned i)
-{
-    struct series *s = table_at(r->steps[i].family->table, e->series[i].slot);
-    bool same =
-        s != NULL && atomic_load_explicit(&s->uses, memory_order_relaxed) == e->series[i].uses;
-    return same ? s : NULL;
-}
-
 // Whether the series are those that were cached, after some series were removed.
 static __attribute__((noinline)) bool still_lives(const struct recipe *r, struct entry *e,
                                                   uint32_t removals)
 {
     for (unsigned i = 0; i < r->n; i++) {
-        if (series_of(r, e, i) == NULL) {
+        const struct series *s = table_at(r->steps[i].family->table, e->series[i].slot);
+        if (s == NULL ||
+            atomic_load_explicit(&s->uses, memory_order_relaxed) != e->series[i].uses) {
             return false;
         }
     }
@@ -329,15 +323,23 @@ BYTES_INLINED bool lives(const struct cache *m, const struct recipe *r, struct e
     return e->removals == removals || still_lives(r, e, removals);
 }
 
-// Gives the series that have owners or a ttl this one. Returns false when any series is gone.
-static __attribute__((noinline)) bool own(const struct cache *m, const struct origin *origin,
-                                          const struct recipe *r, const struct entry *e)
+// One of the series, which lived when it was asked last.
+static struct series *series_of(const struct recipe *r, const struct entry *e, unsigned i)
 {
+    return slab_at(&r->steps[i].family->table->slab, e->series[i].slot);
+}
+
+// Gives the series that have owners or a ttl this one. Returns false when one of them is gone.
+static __attribute__((noinline)) bool own(const struct cache *m, const struct origin *origin,
+                                          const struct recipe *r, struct entry *e)
+{
+    if (!lives(m, r, e)) {
+        return false;
+    }
     for (unsigned i = 0; i < r->n; i++) {
         struct table *t = r->steps[i].family->table;
-        struct series *s = series_of(r, e, i);
-        if (s == NULL || (table_has_expiry(t) &&
-                          owner_add(t, m->writer, s, &origin->owner, OWNER_DROPS_OTHERS) != 0)) {
+        if (table_has_expiry(t) &&
+            owner_add(t, m->writer, series_of(r, e, i), &origin->owner, OWNER_DROPS_OTHERS) != 0) {
             return false;
         }
     }
@@ -355,9 +357,6 @@ static struct native_block *block_of(const struct cache *m, const struct recipe 
         return b;
     }
     const struct series *s = series_of(r, e, step);
-    if (s == NULL) {
-        return NULL;
-    }
     *handle = native_lane_piece(s->record, m->writer->lane);
     return native_lane_block(base, s->record, m->writer->lane);
 }
@@ -460,14 +459,6 @@ size_t cache_apply(struct cache *m, const struct origin *origin, struct line *li
     return m->wide ? apply_lines_wide(m, origin, lines, n) : apply_lines_plain(m, origin, lines, n);
 }
 
-// find_natives for an element of a batch, whose series may have owners.
-static __attribute__((noinline)) bool has_natives(struct cache *m, const struct recipe *r,
-                                                  struct entry *e, const struct line *line)
-{
-    return (!r->owned || still_lives(r, e, (uint32_t)removals_of(m))) &&
-           find_natives(m, r, e, line);
-}
-
 // The line's entry if it may be applied and removes nothing, or NULL.
 BYTES_INLINED struct entry *find_for_batch(struct cache *m, const struct line *line,
                                            same_values_fn *same)
@@ -477,8 +468,8 @@ BYTES_INLINED struct entry *find_for_batch(struct cache *m, const struct line *l
         return NULL;
     }
     const struct recipe *r = &m->recipes.list[e->recipe];
-    bool fits = recipe_fits(r, line, NULL) && !r->drops && (r->owned || lives(m, r, e));
-    return fits && (r->n_native == 0 || has_natives(m, r, e, line)) ? e : NULL;
+    bool fits = recipe_fits(r, line, NULL) && !r->drops && lives(m, r, e);
+    return fits && (r->n_native == 0 || find_natives(m, r, e, line)) ? e : NULL;
 }
 
 // Finds the entries of all lines, or returns false.
