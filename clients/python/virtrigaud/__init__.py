@@ -20,4 +20,4 @@ from ._client import Client, Stats
 from ._handles import Counter, Event, Gauge, Histogram, Info, Metrics, Timer, default
 
 __all__ = ["Client", "Counter", "Event", "Gauge", "Histogram", "Info", "Metrics", "Stats", "Timer", "default"]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
