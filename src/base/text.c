@@ -132,6 +132,22 @@ void text_show(char out[static TEXT_SHOWN], const char *s)
     snprintf(out, TEXT_SHOWN, "%.*s%s", (int)shown, s, fits ? "" : more);
 }
 
+void text_visible(struct buf *out, const char *s, size_t len)
+{
+    for (size_t i = 0; i < len;) {
+        uint32_t code = 0;
+        size_t n = text_char(s + i, len - i, &code);
+        if (n > 0 && !text_is_hidden(code)) {
+            buf_add(out, s + i, n);
+        } else if (n > 0) {
+            buf_addf(out, code > 0xFFFF ? "\\U%08x" : "\\u%04x", (unsigned)code);
+        } else {
+            buf_addf(out, "\\x%02x", (unsigned char)s[i]);
+        }
+        i += n > 0 ? n : 1;
+    }
+}
+
 // The letter of the short escape of a character, or 0.
 static char short_escape(unsigned char c)
 {

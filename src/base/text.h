@@ -33,6 +33,10 @@ size_t text_cut(const char *s, size_t len, size_t max);
 enum { TEXT_SHOWN = 128 };
 void text_show(char out[static TEXT_SHOWN], const char *s);
 
+// Appends a text of which the characters that would do something instead of being seen are shown by their numbers, as \u001b,
+// and bytes that are no UTF-8 as \xff.
+void text_visible(struct buf *out, const char *s, size_t len);
+
 // The entry of `words` nearest to `word` by edit distance, when it is near enough to be a likely
 // slip (at most a third of the word's length, at least one edit allowed); else NULL. The first of
 // several as near. Bytes are compared, not characters; words above 128 bytes are not near.

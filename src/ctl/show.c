@@ -7,25 +7,9 @@
 
 #include <time.h>
 
-void show_text(struct buf *out, const char *s, size_t len)
-{
-    for (size_t i = 0; i < len;) {
-        uint32_t code = 0;
-        size_t n = text_char(s + i, len - i, &code);
-        if (n > 0 && !text_is_hidden(code)) {
-            buf_add(out, s + i, n);
-        } else if (n > 0) {
-            buf_addf(out, code > 0xFFFF ? "\\U%08x" : "\\u%04x", (unsigned)code);
-        } else {
-            buf_addf(out, "\\x%02x", (unsigned char)s[i]);
-        }
-        i += n > 0 ? n : 1;
-    }
-}
-
 void show_string(struct buf *out, const char *s)
 {
-    show_text(out, s, strlen(s));
+    text_visible(out, s, strlen(s));
 }
 
 void show_number(struct buf *out, double n)

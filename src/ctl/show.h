@@ -11,9 +11,7 @@
 
 enum { SHOW_COLUMNS = 10 };
 
-// Appends a text of which the characters that would do something instead of being seen are shown by their numbers, as \u001b,
-// and bytes that are no UTF-8 as \xff.
-void show_text(struct buf *out, const char *s, size_t len);
+// text_visible of a whole string.
 void show_string(struct buf *out, const char *s);
 void show_number(struct buf *out, double n);
 // "3 h 12 min": the two largest units.

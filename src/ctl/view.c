@@ -29,7 +29,7 @@ void view_text(struct buf *out, const json_t *object, const char *key)
 {
     const json_t *text = json_object_get(object, key);
     if (json_is_string(text)) {
-        show_text(out, json_string_value(text), json_string_length(text));
+        text_visible(out, json_string_value(text), json_string_length(text));
     }
 }
 
@@ -38,7 +38,7 @@ void view_lines(struct buf *out, const json_t *object, const char *key)
     const char *text = view_string(object, key);
     while (text[0] != '\0') {
         const char *lf = strchrnul(text, '\n');
-        show_text(out, text, (size_t)(lf - text));
+        text_visible(out, text, (size_t)(lf - text));
         text = lf[0] == '\n' ? lf + 1 : lf;
         buf_str(out, text[0] != '\0' ? "\n" : "");
     }
@@ -271,7 +271,7 @@ void view_series(struct buf *out, const char *metric, const json_t *series)
         buf_str(out, between);
         show_string(out, json_object_iter_key(i));
         buf_str(out, "=\"");
-        show_text(out, value.p, value.len);
+        text_visible(out, value.p, value.len);
         buf_char(out, '"');
         between = ",";
     }
@@ -316,7 +316,7 @@ void view_rejected(struct buf *out, const json_t *line)
     const json_t *text = json_object_get(line, "text");
     if (json_is_string(text)) {
         buf_str(out, "  ");
-        show_text(out, json_string_value(text), json_string_length(text));
+        text_visible(out, json_string_value(text), json_string_length(text));
         if (view_number(line, "bytes") > TEXT_KEPT) {
             buf_addf(out, "... (%.0f bytes)", view_number(line, "bytes"));
         }

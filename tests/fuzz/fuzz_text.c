@@ -174,6 +174,19 @@ static void shown(const char *s, size_t size)
     must(strlen(s) != size || !text_is_utf8(s, size) || text_is_utf8(out, len), "half a character");
 }
 
+static void visible(const char *s, size_t size)
+{
+    struct buf out = BUF_INIT;
+    text_visible(&out, s, size);
+    must(text_is_utf8(out.p, out.len), "what is shown is no UTF-8");
+    uint32_t code;
+    for (size_t i = 0; i < out.len; i += text_char(out.p + i, out.len - i, &code)) {
+        must(text_char(out.p + i, out.len - i, &code) > 0 && !text_is_hidden(code),
+             "a terminal obeys it");
+    }
+    buf_free(&out);
+}
+
 static void nearest(const char *s)
 {
     static const char *const words[] = {"value", "values", "labels", "level", "a"};
@@ -225,6 +238,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     percent(text, size);
     names(text);
     shown(text, size);
+    visible(text, size);
     nearest(text);
     glob(text);
     span(data, size);

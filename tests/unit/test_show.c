@@ -35,7 +35,7 @@ START_TEST(a_terminal_obeys_nothing)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         buf_clear(&out);
-        show_text(&out, cases[i].text, cases[i].len);
+        text_visible(&out, cases[i].text, cases[i].len);
         ck_assert_str_eq(shown(), cases[i].shown);
     }
     buf_free(&out);
@@ -52,7 +52,7 @@ START_TEST(whatever_the_bytes_no_control_is_left)
             bytes[i] = (char)(seed >> 56);
         }
         buf_clear(&out);
-        show_text(&out, bytes, sizeof bytes);
+        text_visible(&out, bytes, sizeof bytes);
         for (size_t i = 0; i < out.len;) {
             uint32_t code;
             size_t n = text_char(out.p + i, out.len - i, &code);
