@@ -7,7 +7,7 @@ end
 
 # Whether no name stands yet: it comes once, before labels and value.
 function __virtrigaud_emit_needs_name
-    set -l takes --socket --op --count --exemplar --component --instance --label --timeout
+    set -l takes --socket --op --count --values --exemplar --component --instance --label --interval --timeout
     set -l tokens (commandline -opc)
     set -l skip no
     for token in $tokens[2..]
@@ -27,6 +27,7 @@ complete -c virtrigaud-emit -n __virtrigaud_emit_needs_name -a '(__virtrigaud_em
 complete -c virtrigaud-emit -l socket -r -F -d 'Path of the stream socket of the daemon'
 complete -c virtrigaud-emit -l op -x -a 'add set observe' -d 'Operation; by default that of the type'
 complete -c virtrigaud-emit -l count -x -d 'NAME is an event that occurred so many times'
+complete -c virtrigaud-emit -l values -x -d 'Numbers in the place of a value'
 complete -c virtrigaud-emit -l exemplar -x -d 'Label of the exemplar'
 complete -c virtrigaud-emit -l metric -d 'NAME is a metric'
 complete -c virtrigaud-emit -l event -d 'NAME is an event'
@@ -34,6 +35,8 @@ complete -c virtrigaud-emit -l component -x -a 'manager provider' -d 'Say hello 
 complete -c virtrigaud-emit -l instance -x -d 'Instance of the component'
 complete -c virtrigaud-emit -l label -x -d 'Label of the hello, for all lines'
 complete -c virtrigaud-emit -l session -d 'Count each line of standard input exactly once'
+complete -c virtrigaud-emit -l keep-gauges -d 'Send again what gauges were set to'
+complete -c virtrigaud-emit -l interval -x -d 'How often the daemon hears of this client, in seconds'
 complete -c virtrigaud-emit -l transient -d 'This client comes and goes'
 complete -c virtrigaud-emit -l timeout -x -d 'Longest wait for the daemon, in seconds'
 complete -c virtrigaud-emit -l dry-run -d 'Print what would be sent'

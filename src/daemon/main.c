@@ -137,7 +137,7 @@
  * daemon/daemon          starts and stops the parts of the process in order
  * daemon/main            actions and exit status
  *
- * Beside the layers: emit/main and emit/emit (virtrigaud-emit) with emit/args (its command line); ctl/main and ctl/ctl
+ * Beside the layers: emit/main, emit/emit and emit/relay (virtrigaud-emit) with emit/args and emit/report; ctl/main and ctl/ctl
  * (virtrigaud-ctl) with ctl/command (its command line), ctl/answer (the admin socket), ctl/show and ctl/view (rows as text)
  * and ctl/top (the live view); and the library in clients/c:
  *

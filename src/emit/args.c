@@ -12,6 +12,9 @@
 
 enum {
     COUNT_MAX = 1000000,
+    VALUES_MAX = 1000,
+    INTERVAL_DEFAULT_S = 10,
+    INTERVAL_MAX_S = 3600,
     TIMEOUT_DEFAULT_MS = 5000,
     TIMEOUT_SESSION_MS = 60000,
     TIMEOUT_MAX_S = 86400
@@ -33,6 +36,8 @@ const char args_help[] =
     "                     else /run/virtrigaud-exporter/events.sock)\n"
     "  --op OP            add, set or observe (default: depends on the metric's type)\n"
     "  --count N          NAME is an event that occurred N times, without VALUE\n"
+    "  --values N,N,...   instead of VALUE: what a histogram observes, or an event with a\n"
+    "                     value for each occurrence\n"
     "  --exemplar NAME=VALUE\n"
     "                     a label of the exemplar, such as a trace's ID; may be repeated\n"
     "  --metric           NAME is a metric\n"
@@ -43,6 +48,11 @@ const char args_help[] =
     "                     repeated; needs --component\n"
     "  --session          count each line of standard input exactly once, over restarts;\n"
     "                     needs --component\n"
+    "  --keep-gauges      with --session: when the connection or the daemon's state was lost,\n"
+    "                     send again what gauges were last set to with --op set\n"
+    "  --interval SECONDS for lines of standard input: the hello promises that the daemon\n"
+    "                     hears of this client so often, and a stopped one is down (default:\n"
+    "                     10; 0: no promise); needs --component\n"
     "  --transient        for lines of standard input: the hello says that this client comes\n"
     "                     and goes, as it always does with NAME; needs --component\n"
     "  --timeout SECONDS  longest wait for the daemon without progress (default: 5; with\n"
@@ -59,6 +69,7 @@ enum {
     OPT_SOCKET = 1,
     OPT_OP,
     OPT_COUNT,
+    OPT_VALUES,
     OPT_EXEMPLAR,
     OPT_LABEL,
     OPT_METRIC,
@@ -66,6 +77,8 @@ enum {
     OPT_COMPONENT,
     OPT_INSTANCE,
     OPT_SESSION,
+    OPT_KEEP_GAUGES,
+    OPT_INTERVAL,
     OPT_TRANSIENT,
     OPT_TIMEOUT,
     OPT_DRY_RUN,
@@ -77,6 +90,7 @@ static const struct option options[] = {
     {"socket", required_argument, NULL, OPT_SOCKET},
     {"op", required_argument, NULL, OPT_OP},
     {"count", required_argument, NULL, OPT_COUNT},
+    {"values", required_argument, NULL, OPT_VALUES},
     {"exemplar", required_argument, NULL, OPT_EXEMPLAR},
     {"label", required_argument, NULL, OPT_LABEL},
     {"metric", no_argument, NULL, OPT_METRIC},
@@ -84,6 +98,8 @@ static const struct option options[] = {
     {"component", required_argument, NULL, OPT_COMPONENT},
     {"instance", required_argument, NULL, OPT_INSTANCE},
     {"session", no_argument, NULL, OPT_SESSION},
+    {"keep-gauges", no_argument, NULL, OPT_KEEP_GAUGES},
+    {"interval", required_argument, NULL, OPT_INTERVAL},
     {"transient", no_argument, NULL, OPT_TRANSIENT},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
     {"dry-run", no_argument, NULL, OPT_DRY_RUN},
@@ -92,14 +108,22 @@ static const struct option options[] = {
     {0},
 };
 
+// Arguments are shown without what a terminal would obey.
 __attribute__((format(printf, 2, 3))) static int usage(FILE *err, const char *fmt, ...)
 {
     va_list ap;
+    char *raw;
+    struct buf shown = BUF_INIT;
     va_start(ap, fmt);
-    fputs("virtrigaud-emit: ", err);
-    vfprintf(err, fmt, ap);
-    fputs("; see --help\n", err);
+    int len = vasprintf(&raw, fmt, ap);
     va_end(ap);
+    if (len >= 0) {
+        text_visible(&shown, raw, (size_t)len);
+        free(raw);
+    }
+    fprintf(err, "virtrigaud-emit: %.*s; see --help\n", (int)shown.len,
+            shown.len > 0 ? shown.p : "");
+    buf_free(&shown);
     return -EINVAL;
 }
 
@@ -129,6 +153,40 @@ static int set_count(struct args *a, const char *text, FILE *err)
         return usage(err, "--count %s is not a whole number from 1 to %d", text, COUNT_MAX);
     }
     a->sample.count = n;
+    return 0;
+}
+
+// Numbers with commas between, 1 to VALUES_MAX of them.
+static int set_values(struct args *a, const char *text, FILE *err)
+{
+    char number[NUM_MAX];
+    size_t n = 1;
+    for (const char *at = text;; n++) {
+        size_t len = strcspn(at, ",");
+        snprintf(number, sizeof number, "%.*s", len < sizeof number ? (int)len : 0, at);
+        if (!wire_is_number(number)) {
+            return usage(err, "--values %s is not a list of numbers such as 0.5,2", text);
+        }
+        if (at[len] == '\0') {
+            break;
+        }
+        at += len + 1;
+    }
+    if (n > VALUES_MAX) {
+        return usage(err, "--values has %zu numbers; a line takes %d", n, VALUES_MAX);
+    }
+    a->sample.values = text;
+    return 0;
+}
+
+static int set_interval(struct args *a, const char *text, FILE *err)
+{
+    uint64_t n;
+    if (num_parse_u64(text, &n) < 0 || n > INTERVAL_MAX_S) {
+        return usage(err, "--interval %s is not a whole number from 0 to %d", text, INTERVAL_MAX_S);
+    }
+    a->hello.interval_s = (unsigned)n;
+    a->has_interval = true;
     return 0;
 }
 
@@ -179,6 +237,10 @@ static int set_option(struct args *a, int option, FILE *err)
         return 0;
     case OPT_COUNT:
         return set_count(a, optarg, err);
+    case OPT_VALUES:
+        return set_values(a, optarg, err);
+    case OPT_INTERVAL:
+        return set_interval(a, optarg, err);
     case OPT_EXEMPLAR:
     case OPT_LABEL:
         return add_other(a, option, optarg, err);
@@ -197,6 +259,9 @@ static int set_option(struct args *a, int option, FILE *err)
         return 0;
     case OPT_SESSION:
         a->session = true;
+        return 0;
+    case OPT_KEEP_GAUGES:
+        a->keep_gauges = true;
         return 0;
     case OPT_TIMEOUT:
         return set_timeout(a, optarg, err);
@@ -238,6 +303,28 @@ static int set_sample(struct args *a, int n, char **words, FILE *err)
     return r;
 }
 
+static int check_sample(const struct args *a, FILE *err)
+{
+    const struct wire_sample *s = &a->sample;
+    if (s->op != NULL && a->kind == ARGS_EVENT) {
+        return usage(err, "--op and --event cannot be combined: events have no operation");
+    }
+    if (s->count > 0 &&
+        (s->op != NULL || a->kind == ARGS_METRIC || s->value != NULL || s->values != NULL)) {
+        return usage(err, "--count is of an event without VALUE; a counter has its VALUE");
+    }
+    if (s->value != NULL && s->values != NULL) {
+        return usage(err, "--values takes the place of VALUE");
+    }
+    if (s->name == NULL && (s->count > 0 || s->n_exemplar > 0 || s->values != NULL)) {
+        return usage(err, "--count, --values and --exemplar need a NAME");
+    }
+    if (s->name == NULL && (s->op != NULL || a->kind != ARGS_EITHER)) {
+        return usage(err, "--op, --metric and --event need a NAME");
+    }
+    return 0;
+}
+
 static int check(const struct args *a, FILE *err)
 {
     if (a->hello.instance != NULL && a->hello.component == NULL) {
@@ -249,23 +336,16 @@ static int check(const struct args *a, FILE *err)
     if (a->session && (a->hello.component == NULL || a->sample.name != NULL)) {
         return usage(err, "--session needs --component, and lines on standard input");
     }
-    if (a->sample.op != NULL && a->kind == ARGS_EVENT) {
-        return usage(err, "--op and --event cannot be combined: events have no operation");
+    if (a->keep_gauges && !a->session) {
+        return usage(err, "--keep-gauges needs --session");
+    }
+    if (a->has_interval && (a->hello.component == NULL || a->sample.name != NULL)) {
+        return usage(err, "--interval needs --component, and lines on standard input");
     }
     if (a->hello.n_labels > 0 && a->hello.component == NULL) {
         return usage(err, "--label needs --component");
     }
-    if (a->sample.count > 0 &&
-        (a->sample.op != NULL || a->kind == ARGS_METRIC || a->sample.value != NULL)) {
-        return usage(err, "--count is of an event without VALUE; a counter has its VALUE");
-    }
-    if (a->sample.name == NULL && (a->sample.count > 0 || a->sample.n_exemplar > 0)) {
-        return usage(err, "--count and --exemplar need a NAME");
-    }
-    if (a->sample.name == NULL && (a->sample.op != NULL || a->kind != ARGS_EITHER)) {
-        return usage(err, "--op, --metric and --event need a NAME");
-    }
-    return 0;
+    return check_sample(a, err);
 }
 
 static int parse(struct args *a, int argc, char **argv, FILE *err)
@@ -301,6 +381,9 @@ int args_parse(struct args *ret, int argc, char **argv, FILE *err)
         return r;
     }
     a.hello.transient |= a.sample.name != NULL;
+    if (!a.has_interval && a.hello.component != NULL && !a.hello.transient) {
+        a.hello.interval_s = INTERVAL_DEFAULT_S;
+    }
     if (a.timeout_ms == 0) {
         a.timeout_ms = a.session ? TIMEOUT_SESSION_MS : TIMEOUT_DEFAULT_MS;
     }

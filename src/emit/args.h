@@ -22,6 +22,8 @@ struct args {
     const char *socket;        // NULL: environment or default
     unsigned timeout_ms;       // longest wait for the daemon without progress
     bool session;              // standard input in a session
+    bool has_interval;         // the hello's interval was given
+    bool keep_gauges;          // in it: what gauges were set to is sent again over a new connection
     bool dry_run;              // print instead of sending
     struct wire_hello hello;   // component NULL: none
     struct wire_sample sample; // name NULL: lines come from standard input

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "client/link.h"
 #include "emit/args.h"
+#include "emit/relay.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -11,50 +12,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-// Prints one rejection: "virtrigaud-emit: WHERE: reason: detail".
-static void report_rejection(FILE *err, const char *where, const struct wire_reply *rejection)
-{
-    fprintf(err, "virtrigaud-emit: %s: %s%s%s", where, rejection->reason,
-            rejection->detail[0] != '\0' ? ": " : "", rejection->detail);
-    if (rejection->in_batch) {
-        fprintf(err, " (index %llu)", (unsigned long long)rejection->index);
-    }
-    fputc('\n', err);
-}
-
-// What the user can do about -errno.
-static const char *hint(int error)
-{
-    switch (-error) {
-    case ENOENT:
-    case ECONNREFUSED:
-        return "; start virtrigaud-exporter, or name its socket with --socket";
-    case EACCES:
-        return "; the user must be a member of the socket's group";
-    default:
-        return "";
-    }
-}
-
-// Prints that the socket of the arguments cannot be connected to, why (-errno), and what to do.
-static void report_unreached(FILE *err, const struct args *a, int error)
-{
-    char path[WIRE_PATH_SIZE] = "a path that is too long";
-    wire_socket_path(path, a->socket);
-    fprintf(err, "virtrigaud-emit: cannot reach the daemon at %s: %s%s\n", path, strerror(-error),
-            hint(error));
-}
-
 /*
  * ---- Standard input without a session
  *
  * Lines are copied byte for byte, and replies back. Reading and writing happen at the same time, so that neither side waits
- * for the other's full buffer. A sync of our own follows every SYNC_EVERY lines and the last one: what was acknowledged is
- * known even when the daemon goes away, and line numbers in replies can be converted to those of the input. Memory: INPUT_MAX
+ * for the other's full buffer. A sync of our own follows every SYNC_EVERY lines and the last one, and is the sign of life that the
+ * hello promises: so what was acknowledged is known even when the daemon goes away. Replies come in the order of lines, so
+ * a rejection's line has those of our control lines before it that were answered before. Memory: INPUT_MAX
  * bytes of input and WIRE_REPLY_MAX of a reply, whatever the length of lines.
  */
 
-enum { SYNC_EVERY = 4096, INPUT_MAX = 65536 };
+enum { SYNC_EVERY = 4096, INPUT_MAX = 65536, LIFE_SHARE = 3 };
 
 struct copy {
     const struct args *args;
@@ -69,6 +37,7 @@ struct copy {
     bool any;            // the input has a byte
     bool last;           // the last sync is under way
     uint64_t progress;   // when the connection last moved, or was first needed
+    uint64_t written;    // when something was last written to it
     uint64_t lines;      // lines of the input written
     uint64_t since;      // of those, after the last sync
     uint64_t syncs;      // sent
@@ -99,8 +68,7 @@ static void copy_take_rejection(struct copy *p, const struct wire_reply *r)
 {
     char where[40] = "hello";
     if (!p->hello || r->line > 1) {
-        uint64_t line = r->line - p->hello;
-        line -= line > 0 ? (line - 1) / (SYNC_EVERY + 1) : 0; // our syncs before it
+        uint64_t line = r->line - p->hello - p->answered;
         snprintf(where, sizeof where, "line %llu", (unsigned long long)line);
     }
     p->reported++;
@@ -128,6 +96,18 @@ static void copy_take_reply(void *arg, const char *line, size_t len)
     }
 }
 
+// In how many milliseconds a sign of life is due; -1: none is, since the daemon owes an answer or a line is incomplete.
+static int copy_life_due(const struct copy *p)
+{
+    uint64_t interval_ms = (uint64_t)p->args->hello.interval_s * 1000 / LIFE_SHARE;
+    if (interval_ms == 0 || !p->hello_answered || p->partial || p->head < p->len ||
+        p->answered < p->syncs) {
+        return -1;
+    }
+    uint64_t passed = clock_mono_ms() - p->written;
+    return passed >= interval_ms ? 0 : (int)(interval_ms - passed);
+}
+
 // Queues what is due: a sync of ours, or the LF that the last line lacks.
 static void copy_queue(struct copy *p)
 {
@@ -139,7 +119,7 @@ static void copy_queue(struct copy *p)
         p->buf[0] = '\n';
         p->head = 0;
         p->len = 1;
-    } else if (ended || p->since == SYNC_EVERY) {
+    } else if (ended || p->since == SYNC_EVERY || copy_life_due(p) == 0) {
         p->control_len = (size_t)snprintf(p->control, sizeof p->control, "{\"sync\":%s%llu\"}\n",
                                           p->mark, (unsigned long long)++p->syncs);
         p->since = 0;
@@ -175,7 +155,7 @@ static int copy_write_some(struct copy *p)
     if (sent < 0) {
         return errno == EAGAIN || errno == EINTR ? 0 : -errno;
     }
-    p->progress = clock_mono_ms();
+    p->progress = p->written = clock_mono_ms();
     if (p->control_len > 0) {
         p->control_at += (size_t)sent;
         if (p->control_at == p->control_len) {
@@ -223,7 +203,7 @@ static int copy_step(struct copy *p)
         {.fd = p->fd, .events = pending > 0 ? POLLIN | POLLOUT : POLLIN},
         {.fd = p->hello_answered && p->head == p->len ? p->in : -1, .events = POLLIN},
     };
-    int wait = -1;
+    int wait = copy_life_due(p);
     if (is_waiting_for_daemon(p, pending)) {
         uint64_t passed = clock_mono_ms() - p->progress;
         if (passed >= p->args->timeout_ms) {
@@ -300,243 +280,13 @@ static int copy_run(const struct args *a, int in, FILE *out, FILE *err)
         report_unreached(err, a, p.fd);
         return EMIT_UNREACHED;
     }
-    p.progress = clock_mono_ms();
+    p.progress = p.written = clock_mono_ms();
     int error = 0;
     while (error == 0 && (!p.last || p.answered < p.syncs)) {
         error = copy_step(&p);
     }
     close(p.fd);
     return p.last && p.answered == p.syncs ? copy_finish(&p) : copy_unreached(&p, error);
-}
-
-/*
- * ---- Standard input in a session
- *
- * The client does the work; here is what it leaves to its caller: lines cut from the input, lines that no session takes, and
- * the conversion from the client's numbers of lines to the input's. When RELAY_BUFFER is full of lines that are not
- * acknowledged, the input waits.
- */
-
-enum { RELAY_GAPS = 256, RELAY_BUFFER = 1048576 };
-
-// Lines of the input that were not sent.
-struct gap {
-    uint64_t after;  // number of lines sent before them
-    uint64_t passed; // all that were not sent up to here
-};
-
-struct relay {
-    const struct args *args;
-    struct link *link;
-    FILE *err;
-    int in;
-    int input_error;         // why the input ended early, -errno
-    bool ended;              // the input
-    bool hello_answered;     // a hello was answered
-    bool hello_rejected;     // a hello was rejected
-    bool skip;               // inside of a line that is too long
-    uint64_t sent;           // lines
-    uint64_t passed;         // lines that were not sent
-    uint64_t refused;        // reported
-    uint64_t last_rejection; // the line of the last one, as sent
-    size_t n_gaps;
-    struct gap gaps[RELAY_GAPS];
-    size_t len;                        // bytes in buf
-    char buf[2 * (WIRE_LINE_MAX + 1)]; // input
-};
-
-static uint64_t input_line(const struct relay *r, uint64_t sent)
-{
-    for (size_t i = r->n_gaps; i > 0; i--) {
-        if (r->gaps[i - 1].after < sent) {
-            return sent + r->gaps[i - 1].passed;
-        }
-    }
-    return sent;
-}
-
-static void relay_report(struct relay *r, uint64_t line, const struct wire_reply *rejection)
-{
-    char where[40] = "hello";
-    if (line > 0) {
-        snprintf(where, sizeof where, "line %llu", (unsigned long long)line);
-    }
-    r->refused++;
-    report_rejection(r->err, where, rejection);
-}
-
-static void relay_take_rejection(void *arg, const struct wire_reply *rejection)
-{
-    struct relay *r = arg;
-    // A line that is processed again after a break is reported once.
-    if (rejection->line == 0 || rejection->line > r->last_rejection) {
-        r->hello_rejected |= rejection->line == 0;
-        r->last_rejection = rejection->line > 0 ? rejection->line : r->last_rejection;
-        relay_report(r, rejection->line > 0 ? input_line(r, rejection->line) : 0, rejection);
-    }
-}
-
-// Whether the daemon has acknowledged everything; waits as long as it goes on.
-static bool relay_settle(struct relay *r)
-{
-    uint64_t before;
-    int error;
-    do {
-        before = link_stats(r->link).waiting;
-        error = link_sync(r->link, r->args->timeout_ms);
-    } while (error == -ECONNRESET || (error == -ETIMEDOUT && link_stats(r->link).waiting < before));
-    return error == 0;
-}
-
-// Notes a line that is not sent. Returns 0; -ETIMEDOUT.
-static int relay_pass_over(struct relay *r)
-{
-    r->passed++;
-    if (r->n_gaps == RELAY_GAPS) {
-        // No rejection of earlier lines can follow.
-        if (!relay_settle(r)) {
-            return -ETIMEDOUT;
-        }
-        r->n_gaps = 0;
-    }
-    if (r->n_gaps == 0 || r->gaps[r->n_gaps - 1].after != r->sent) {
-        r->gaps[r->n_gaps++].after = r->sent;
-    }
-    r->gaps[r->n_gaps - 1].passed = r->passed;
-    return 0;
-}
-
-static int relay_reject(struct relay *r, const char *reason, const char *detail)
-{
-    struct wire_reply rejection = {.kind = WIRE_REPLY_ERROR};
-    strcpy(rejection.reason, reason);
-    strcpy(rejection.detail, detail);
-    relay_report(r, r->sent + r->passed + 1, &rejection);
-    return relay_pass_over(r);
-}
-
-static int relay_take_line(struct relay *r, const char *line, size_t len)
-{
-    if (wire_is_blank(line, len)) {
-        return relay_pass_over(r);
-    }
-    if (len > WIRE_LINE_MAX) {
-        return relay_reject(r, "too_long", "a line has at most 65536 bytes");
-    }
-    if (wire_is_control(line, len)) {
-        return relay_reject(r, "bad_control", "control lines are not allowed with --session");
-    }
-    int error = link_send_line(r->link, line, len);
-    r->sent += error == 0;
-    return error;
-}
-
-static int relay_take_lines(struct relay *r)
-{
-    const char *at = r->buf;
-    const char *end = r->buf + r->len;
-    int error = 0;
-    for (const char *lf; error == 0 && (lf = memchr(at, '\n', (size_t)(end - at))) != NULL;
-         at = lf + 1) {
-        error = r->skip ? relay_reject(r, "too_long", "a line has at most 65536 bytes")
-                        : relay_take_line(r, at, (size_t)(lf - at));
-        r->skip = false;
-    }
-    r->len = (size_t)(end - at);
-    memmove(r->buf, at, r->len);
-    if (r->len > WIRE_LINE_MAX) {
-        r->skip = true;
-        r->len = 0;
-    }
-    return error;
-}
-
-static int relay_read_input(struct relay *r)
-{
-    // There always is room; gcc cannot see that.
-    size_t room = r->len < sizeof r->buf ? sizeof r->buf - r->len : 0;
-    ssize_t n = read(r->in, r->buf + r->len, room);
-    if (n < 0 && (errno == EINTR || errno == EAGAIN)) {
-        return 0;
-    }
-    if (n > 0) {
-        r->len += (size_t)n;
-        return relay_take_lines(r);
-    }
-    r->input_error = n < 0 ? -errno : 0;
-    r->ended = true;
-    if (r->skip || r->len > 0) {
-        r->buf[r->len++] = '\n';
-        return relay_take_lines(r);
-    }
-    return 0;
-}
-
-// One step: input, and what the client has to do.
-static int relay_step(struct relay *r)
-{
-    struct pollfd fds[2] = {{.fd = r->in, .events = POLLIN}};
-    int wait = link_wait(r->link, &fds[1]);
-    int n = poll(fds, 2, wait);
-    if (n == 0 || (n > 0 && fds[1].revents != 0)) {
-        link_work(r->link, 0);
-        r->hello_answered |= link_stats(r->link).connected;
-    }
-    return n > 0 && fds[0].revents != 0 ? relay_read_input(r) : 0;
-}
-
-static int relay_finish(const struct relay *r, bool settled, const struct link_stats *s)
-{
-    if (s->unknown > 0 && settled) {
-        fprintf(r->err,
-                "virtrigaud-emit: %llu lines were processed once, but their results were lost\n",
-                (unsigned long long)s->unknown);
-    }
-    if (s->lost > 0) {
-        fprintf(r->err, "virtrigaud-emit: lost: %llu lines\n", (unsigned long long)s->lost);
-    }
-    if (!settled) {
-        fprintf(r->err,
-                "virtrigaud-emit: the daemon does not answer: %llu lines taken, %llu acknowledged "
-                "as applied, %llu as rejected\n",
-                (unsigned long long)s->sent, (unsigned long long)s->applied,
-                (unsigned long long)s->rejected);
-    }
-    if (!settled || s->lost > 0) {
-        return EMIT_UNREACHED;
-    }
-    if (r->input_error < 0) {
-        fprintf(r->err, "virtrigaud-emit: cannot read standard input: %s\n",
-                strerror(-r->input_error));
-        return EMIT_USAGE;
-    }
-    return r->refused > 0 || s->rejected > 0 ? EMIT_REJECTED : EMIT_APPLIED;
-}
-
-// Returns the exit status.
-static int relay_run(const struct args *a, int in, FILE *err)
-{
-    struct relay r = {.args = a, .in = in, .err = err};
-    struct link_config config = {.path = a->socket,
-                                 .hello = &a->hello,
-                                 .session = true,
-                                 .buffer = RELAY_BUFFER,
-                                 .wait_ms = a->timeout_ms,
-                                 .on_rejection = relay_take_rejection,
-                                 .arg = &r};
-    int error = link_open(&r.link, &config);
-    if (error < 0) {
-        report_unreached(err, a, error);
-        return EMIT_UNREACHED;
-    }
-    while (error == 0 && !r.ended && (r.hello_answered || !r.hello_rejected)) {
-        error = relay_step(&r);
-    }
-    bool settled = error == 0 && relay_settle(&r);
-    r.hello_answered |= link_stats(r.link).connected;
-    struct link_stats s;
-    link_close(r.link, 0, &s);
-    return r.hello_rejected && !r.hello_answered ? EMIT_REJECTED : relay_finish(&r, settled, &s);
 }
 
 // ---- The program

@@ -8,10 +8,9 @@
 #ifndef VE_EMIT_EMIT_H
 #define VE_EMIT_EMIT_H
 
-#include <stdio.h>
+#include "emit/report.h"
 
-// What virtrigaud-emit exits with.
-enum { EMIT_APPLIED = 0, EMIT_REJECTED = 1, EMIT_USAGE = 2, EMIT_UNREACHED = 3 };
+#include <stdio.h>
 
 // Does what the command line says; reads lines from the descriptor `in` (-1: there is none) when it names no metric or
 // event.

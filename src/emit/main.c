@@ -4,6 +4,8 @@
  *
  *     args      the command line
  *     emit      what it asks for: one metric or event, or lines from standard input
+ *     relay     lines from standard input in a session
+ *     report    what it says, and its exit status
  *     client/   the library for C, of which it uses the lower part: lines that are delivered
  */
 #include "emit/emit.h"

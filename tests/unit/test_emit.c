@@ -77,6 +77,8 @@ START_TEST(a_dry_run_prints_exactly_the_line)
         {{"--op=set", "m", "a=", "b=x=y", "c=\"\\\n"},
          "{\"metric\":\"m\",\"labels\":{\"a\":\"\",\"b\":\"x=y\",\"c\":\"\\\"\\\\\\u000a\"},\"op\":"
          "\"set\"}\n"},
+        {{"--values", "0.5,-2,1e3", "--event", "rpc", "method=Create"},
+         "{\"event\":\"rpc\",\"labels\":{\"method\":\"Create\"},\"values\":[0.5,-2,1e3]}\n"},
         {{"--event", "rpc", "method=Create", "0.84"},
          "{\"event\":\"rpc\",\"labels\":{\"method\":\"Create\"},\"value\":0.84}\n"},
         {{"--metric", "12", "5"}, "{\"metric\":\"12\",\"value\":5}\n"},
@@ -129,6 +131,29 @@ START_TEST(what_makes_no_sense_is_named_and_exits_with_2)
         {{"--socket"}, "--socket needs a value"},
         {{"--nonsense", "m"}, "--nonsense is not an option, or takes no value"},
         {{"--dry-run=1", "m"}, "--dry-run=1 is not an option, or takes no value"},
+        {{"--values", "", "m"}, "--values  is not a list of numbers such as 0.5,2"},
+        {{"--values", "1,,2", "m"}, "--values 1,,2 is not a list of numbers such as 0.5,2"},
+        {{"--values", "1,2,", "m"}, "--values 1,2, is not a list of numbers such as 0.5,2"},
+        {{"--values", "1,NaN", "m"}, "--values 1,NaN is not a list of numbers such as 0.5,2"},
+        {{"--values", "1", "m", "2"}, "--values takes the place of VALUE"},
+        {{"--values", "1"}, "--count, --values and --exemplar need a NAME"},
+        {{"--values", "1", "--count", "2", "m"},
+         "--count is of an event without VALUE; a counter has its VALUE"},
+        {{"--interval", "-1", "--component", "a"},
+         "--interval -1 is not a whole number from 0 to 3600"},
+        {{"--interval", "3601", "--component", "a"},
+         "--interval 3601 is not a whole number from 0 to 3600"},
+        {{"--interval", "5"}, "--interval needs --component, and lines on standard input"},
+        {{"--interval", "5", "--component", "a", "m"},
+         "--interval needs --component, and lines on standard input"},
+        {{"--keep-gauges", "--component", "a"}, "--keep-gauges needs --session"},
+        {{"m", "\033[31m\n"},
+         "\\u001b[31m\\u000a is neither LABEL=VALUE nor, as last argument, a number"},
+        {{"\033=\033", "1"}, "found \"\\u001b=\\u001b\" where NAME is expected"},
+        {{"m", "\033=b"}, "\"\\u001b\" is not a label name"},
+        {{"--\xe2\x80\xae", "m"}, "--\\u202e is not an option, or takes no value"},
+        {{"--timeout", "\xff\007", "m"},
+         "--timeout \\xff\\u0007 is not a number of seconds above 0"},
         {{"--timeout", "0", "m"}, "--timeout 0 is not a number of seconds above 0"},
         {{"--timeout", "5s", "m"}, "--timeout 5s is not a number of seconds above 0"},
     };
@@ -188,8 +213,8 @@ START_TEST(a_daemon_that_cannot_be_reached_exits_with_3)
     fake_name(&f);
     char none[256];
     snprintf(none, sizeof none,
-             "virtrigaud-emit: cannot reach the daemon at %s: No such file or directory; start "
-             "virtrigaud-exporter, or name its socket with --socket\n",
+             "virtrigaud-emit: cannot connect to %s (no socket there: the daemon does not run, or "
+             "has another path)\n",
              f.path);
     expect("", 3, "", none, "--socket", f.path, "m");
     expect("{}\n", 3, "", none, "--socket", f.path);
@@ -206,6 +231,67 @@ START_TEST(a_daemon_that_cannot_be_reached_exits_with_3)
 }
 END_TEST
 
+START_TEST(why_it_cannot_connect_is_reported)
+{
+    char path[200];
+    memset(path, 'x', sizeof path - 1);
+    path[sizeof path - 1] = '\0';
+    expect("", 3, "", "virtrigaud-emit: the path of the socket has more than 107 bytes\n",
+           "--socket", path, "m");
+    expect("{}\n", 3, "", "virtrigaud-emit: the path of the socket has more than 107 bytes\n",
+           "--socket", path, "--component", "a", "--session");
+    expect("", 3, "", "virtrigaud-emit: cannot connect to /dev/null/\\u001b (Not a directory)\n",
+           "--socket", "/dev/null/\033", "m");
+    expect(
+        "", 3, "",
+        "virtrigaud-emit: cannot connect to /dev/null (nothing listens: the daemon does not run)\n",
+        "--socket", "/dev/null", "m");
+}
+END_TEST
+
+// Two lines come with a pause between, in which signs of life are due.
+static void *pause_between_lines(void *arg)
+{
+    int fd = *(int *)arg;
+    ck_assert_int_eq(write(fd, "{}\n", 3), 3);
+    usleep(1100000);
+    ck_assert_int_eq(write(fd, "no\n", 3), 3);
+    close(fd);
+    return NULL;
+}
+
+// Returns how many syncs it wrote.
+static unsigned copy_with_pause(const char *interval, const char *more)
+{
+    struct fake f = {0};
+    fake_start(&f);
+    int fds[2];
+    ck_assert_int_eq(pipe(fds), 0);
+    pthread_t t;
+    pthread_create(&t, NULL, pause_between_lines, &fds[1]);
+    struct run r = run_fd(fds[0], (const char *const[]){"--socket", f.path, "--component", "a",
+                                                        "--interval", interval, more, NULL});
+    pthread_join(t, NULL);
+    close(fds[0]);
+    fake_stop(&f);
+    ck_assert_str_eq(r.err, "virtrigaud-emit: line 2: bad_json: a \"b\"\n");
+    run_free(&r);
+    unsigned n = 0;
+    for (const char *at = f.log; (at = strstr(at, "{\"sync\"")) != NULL; at++) {
+        n++;
+    }
+    fake_free(&f);
+    return n;
+}
+
+START_TEST(signs_of_life_are_given_in_a_pause)
+{
+    ck_assert_uint_ge(copy_with_pause("1", NULL), 3);
+    ck_assert_uint_ge(copy_with_pause("1", "--session"), 3);
+    ck_assert_uint_eq(copy_with_pause("0", NULL), 1);
+}
+END_TEST
+
 START_TEST(a_refused_hello_exits_with_1)
 {
     struct fake f = {.refuse_hello = true};
@@ -215,7 +301,7 @@ START_TEST(a_refused_hello_exits_with_1)
     expect("{}\n{}\n", 1, "", text, "--socket", f.path, "--component", "x");
     fake_stop(&f);
     ck_assert_str_eq(f.log, "{\"hello\":{\"component\":\"x\",\"transient\":true}}\n{\"hello\":{"
-                            "\"component\":\"x\"}}\n");
+                            "\"component\":\"x\",\"interval\":10}}\n");
     fake_free(&f);
 }
 END_TEST
@@ -236,7 +322,8 @@ START_TEST(lines_are_copied_as_they_are_and_refusals_name_the_inputs_line)
         "--socket", f.path, "--component", "manager");
     fake_stop(&f);
     snprintf(want, sizeof want,
-             "{\"sync\":\"virtrigaud-emit-%d-1\"}\n{\"hello\":{\"component\":\"manager\"}}\n"
+             "{\"sync\":\"virtrigaud-emit-%d-1\"}\n{\"hello\":{\"component\":\"manager\","
+             "\"interval\":10}}\n"
              "{}\n\n junk\n{\"ping\":1}\n{\"sync\":7}\nmore\n{\"sync\":\"virtrigaud-emit-%d-1\"}\n",
              (int)getpid(), (int)getpid());
     ck_assert_str_eq(f.log, want);
@@ -337,7 +424,8 @@ END_TEST
 
 UNIT_MAIN("emit", a_dry_run_prints_exactly_the_line, what_makes_no_sense_is_named_and_exits_with_2,
           help_and_version_go_to_standard_output, a_name_is_a_metric_or_else_an_event,
-          a_daemon_that_cannot_be_reached_exits_with_3, a_refused_hello_exits_with_1,
+          a_daemon_that_cannot_be_reached_exits_with_3, why_it_cannot_connect_is_reported,
+          signs_of_life_are_given_in_a_pause, a_refused_hello_exits_with_1,
           lines_are_copied_as_they_are_and_refusals_name_the_inputs_line,
           line_numbers_stay_right_past_the_syncs_in_between,
           endless_lines_and_floods_of_refusals_stream_through,

@@ -111,7 +111,16 @@ START_TEST(numbers_of_lines_stay_right_among_many_that_are_not_sent)
     ck_assert_int_eq(emit_fd(&f, fileno(in), 20000, &err), 1);
     fclose(in);
     fake_stop(&f);
-    ck_assert_mem_eq(err, want, strlen(want));
+    // What it says of connections may come between any two of these.
+    const char *rest = want;
+    for (const char *line = err; *line != '\0'; line = strchr(line, '\n') + 1) {
+        size_t len = (size_t)(strchr(line, '\n') + 1 - line);
+        if (strncmp(line, "virtrigaud-emit: line ", 22) == 0) {
+            ck_assert_mem_eq(line, rest, len);
+            rest += len;
+        }
+    }
+    ck_assert_str_eq(rest, "");
     free(err);
     free(text);
     free(want);
@@ -164,10 +173,15 @@ START_TEST(what_does_not_answer_or_forgets_exits_with_3)
 {
     struct fake f = {0};
     fake_name(&f);
-    expect(&f, 100, "{}\n{}\n", 3,
-           "virtrigaud-emit: lost: 2 lines\n"
-           "virtrigaud-emit: the daemon does not answer: 2 lines taken, 0 acknowledged as applied, "
-           "0 as rejected\n");
+    char text[400];
+    snprintf(text, sizeof text,
+             "virtrigaud-emit: cannot connect to %s (no socket there: the daemon does not run, or "
+             "has another path)\n"
+             "virtrigaud-emit: lost: 2 lines\n"
+             "virtrigaud-emit: the daemon does not answer: 2 lines taken, 0 acknowledged as "
+             "applied, 0 as rejected\n",
+             f.path);
+    expect(&f, 100, "{}\n{}\n", 3, text);
     f.silent = true;
     fake_listen(&f);
     expect(&f, 100, "{}\n", 3,

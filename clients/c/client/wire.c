@@ -188,6 +188,11 @@ int wire_line(char *out, size_t size, const struct wire_sample *s)
         put_str(&t, ",\"value\":");
         put_str(&t, s->value);
     }
+    if (s->values != NULL) {
+        put_str(&t, ",\"values\":[");
+        put_str(&t, s->values);
+        put(&t, "]", 1);
+    }
     put(&t, "}", 1);
     return out_result(&t);
 }

@@ -37,6 +37,7 @@ struct wire_sample {
     const char *name;                  // as in the daemon's catalogue
     const char *op;                    // "add", "set", "observe"; NULL: the metric's own default
     const char *value;                 // a JSON number as text; NULL: none
+    const char *values;                // in its place: JSON numbers with commas between; NULL: none
     uint64_t count;                    // of an event without value: occurrences; 0: one
     const struct wire_label *exemplar; // n_exemplar of them
     size_t n_exemplar;
