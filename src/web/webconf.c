@@ -12,10 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
-const char *const tls_priority_versions[TLS_PRIORITY_VERSIONS] = {"TLS10", "TLS11", "TLS12",
-                                                                  "TLS13"};
-const char *const tls_priority_curves[TLS_PRIORITY_CURVES] = {"CurveP256", "CurveP384", "CurveP521",
-                                                              "X25519"};
+const char *const webconf_versions[TLS_PRIORITY_VERSIONS] = {"TLS10", "TLS11", "TLS12", "TLS13"};
+const char *const webconf_curves[TLS_PRIORITY_CURVES] = {"CurveP256", "CurveP384", "CurveP521",
+                                                         "X25519"};
 static const char *const groups[TLS_PRIORITY_CURVES] = {"SECP256R1", "SECP384R1", "SECP521R1",
                                                         "X25519"};
 static const uint8_t all_curves[TLS_PRIORITY_CURVES] = {3, 0, 1, 2};
@@ -42,7 +41,7 @@ static const uint8_t all_curves[TLS_PRIORITY_CURVES] = {3, 0, 1, 2};
     CIPHER("TLS_RSA_WITH_AES_256_CBC_SHA", "RSA", "AES-256-CBC", "SHA1")
 
 #define NAME(name, kx, cipher, mac) name,
-const char *const tls_priority_ciphers[TLS_PRIORITY_CIPHERS] = {CIPHERS(NAME)};
+const char *const webconf_ciphers[TLS_PRIORITY_CIPHERS] = {CIPHERS(NAME)};
 
 #define PARTS(name, kx, cipher, mac) {kx, cipher, mac},
 static const struct {
@@ -240,7 +239,7 @@ static void read_ciphers(struct yaml_reader *r, const struct yaml_place *place,
 {
     struct tls_priority *priority = field;
     for (size_t i = 0; i < n->n; i++) {
-        int k = yaml_word(r, place, n->items[i], tls_priority_ciphers, TLS_PRIORITY_CIPHERS);
+        int k = yaml_word(r, place, n->items[i], webconf_ciphers, TLS_PRIORITY_CIPHERS);
         priority->ciphers |= k >= 0 ? 1u << k : 0;
     }
 }
@@ -259,7 +258,7 @@ static void read_curves(struct yaml_reader *r, const struct yaml_place *place,
                         const struct yaml_node *n, void *field)
 {
     for (size_t i = 0; i < n->n; i++) {
-        int k = yaml_word(r, place, n->items[i], tls_priority_curves, TLS_PRIORITY_CURVES);
+        int k = yaml_word(r, place, n->items[i], webconf_curves, TLS_PRIORITY_CURVES);
         if (k >= 0) {
             add_curve(field, k);
         }
@@ -303,7 +302,7 @@ static void read_tls(struct yaml_reader *r, const struct yaml_place *place,
                      const struct yaml_node *n, void *field)
 {
 #define FIELD(member) .nullable = true, .offset = offsetof(struct webconf_tls, member)
-#define VERSION .type = YAML_WORD, .words = tls_priority_versions, .n_words = TLS_PRIORITY_VERSIONS
+#define VERSION .type = YAML_WORD, .words = webconf_versions, .n_words = TLS_PRIORITY_VERSIONS
     static const struct yaml_key keys[] = {
         {"cert", .type = YAML_TEXT, .read = read_pem, FIELD(cert)},
         {"key", .type = YAML_TEXT, .read = read_pem, FIELD(key)},

@@ -42,17 +42,16 @@ enum {
 };
 enum { TLS_PRIORITY_CURVES = 4, TLS_PRIORITY_CIPHERS = 17 };
 
-extern const char *const tls_priority_versions[TLS_PRIORITY_VERSIONS]; // "TLS10", …
-extern const char *const tls_priority_curves[TLS_PRIORITY_CURVES];     // "CurveP256", …
-extern const char
-    *const tls_priority_ciphers[TLS_PRIORITY_CIPHERS]; // "TLS_RSA_WITH_AES_128_CBC_SHA", …
+extern const char *const webconf_versions[TLS_PRIORITY_VERSIONS]; // "TLS10", …
+extern const char *const webconf_curves[TLS_PRIORITY_CURVES];     // "CurveP256", …
+extern const char *const webconf_ciphers[TLS_PRIORITY_CIPHERS]; // "TLS_RSA_WITH_AES_128_CBC_SHA", …
 
 struct tls_priority {
     int min; // TLS_PRIORITY_TLS…
     int max;
-    bool server_order; // the server's preference counts, not the client's
-    uint32_t ciphers;  // bit i: tls_priority_ciphers[i]; 0: those with ECDHE and AEAD
-    size_t n_curves;   // 0: X25519, then the others
+    bool server_order;                   // the server's preference counts, not the client's
+    uint32_t ciphers;                    // bit i: webconf_ciphers[i]; 0: those with ECDHE and AEAD
+    size_t n_curves;                     // 0: X25519, then the others
     uint8_t curves[TLS_PRIORITY_CURVES]; // preferred first
 };
 

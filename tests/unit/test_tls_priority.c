@@ -12,7 +12,7 @@ static uint32_t ciphers(const char *const *names)
     uint32_t set = 0;
     for (; *names != NULL; names++) {
         unsigned i = 0;
-        while (strcmp(tls_priority_ciphers[i], *names) != 0) {
+        while (strcmp(webconf_ciphers[i], *names) != 0) {
             ck_assert_uint_lt(++i, TLS_PRIORITY_CIPHERS);
         }
         set |= 1u << i;
