@@ -70,8 +70,8 @@ struct virtrigaud_config {
     size_t
         max_series; /* combinations of name and labels; 0: 20000; other calls are lost, and told */
     /* Called with one line of text without its end: no connection and why, rejected lines and calls, the connection is
-     * back. Limited in number. Called by the client's thread, or by virtrigaud_process, virtrigaud_flush and
-     * virtrigaud_close; may record, and must make no other call of the client. NULL: not needed. */
+     * back. Limited in number. Called by the client's thread, or by virtrigaud_start, virtrigaud_process,
+     * virtrigaud_flush and virtrigaud_close; may record, and must make no other call of the client. NULL: not needed. */
     void (*on_message)(void *arg, int level, const char *text);
     void *arg; /* for on_message */
 };
@@ -100,7 +100,8 @@ struct virtrigaud_client *virtrigaud_new(void);
 
 /* Begins to send. That the daemon is not there is no error: it is tried again every second. Returns 0; -EINVAL (config,
  * text that is no UTF-8); -ENAMETOOLONG (socket); -EMSGSIZE (hello longer than a line); -EALREADY (started before);
- * -ENOMEM; -EAGAIN (no thread); with an event loop -errno of what gives no descriptor. */
+ * -ENOMEM; -EAGAIN (no thread); with an event loop -errno of what gives no descriptor. on_message is told why, too; it may
+ * be tried again, and what waits meanwhile is lost with virtrigaud_close. */
 int virtrigaud_start(struct virtrigaud_client *client, const struct virtrigaud_config *config);
 
 /* Waits until the daemon has processed all that was recorded before. Returns 0; -ETIMEDOUT; -ENOTCONN when the client is

@@ -15,6 +15,7 @@ from daemon import BUILD, EXPORTER, SRC, TMP, Daemon
 
 import bounds
 import drivers
+import trouble
 from program import (BUILD_INFO, KILLS, OPERATION, SOCKET, STATE, WORDS, Program, agree, clear, kill, lose_state, operations,
                      source_up, takes)
 
@@ -618,6 +619,7 @@ PARTS = [
     ({"exit"}, Suite.loses_nothing_at_exit),
     ({"messages"}, Suite.tells),
     ({"messages"}, Suite.tells_why_it_may_not),
+    ({"messages"}, trouble.tells_what_is_wrong),
     ({"resources"}, Suite.ends),
     ({"stats"}, Suite.has_no_descriptors),
     ({"stats"}, Suite.speaks_to_older_daemons),

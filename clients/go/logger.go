@@ -143,6 +143,8 @@ func explain(path string, err error) string {
 		return "no socket there: the daemon does not run, or has another path"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nobody listens: the daemon does not run"
+	case errors.Is(err, syscall.EPROTOTYPE):
+		return "it is a datagram socket, which takes single lines only"
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		return "no file descriptor is left"
 	case errors.As(err, &broken) && broken.Err != nil:

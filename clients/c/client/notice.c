@@ -93,7 +93,10 @@ static void explain(char *out, size_t size, const struct notice *n, const char *
         snprintf(out, size, "no socket there: the daemon does not run, or has another path");
         return;
     case ECONNREFUSED:
-        snprintf(out, size, "nothing listens: the daemon does not run");
+        snprintf(out, size, "nobody listens: the daemon does not run");
+        return;
+    case EPROTOTYPE:
+        snprintf(out, size, "it is a datagram socket, which takes single lines only");
         return;
     case EMFILE:
     case ENFILE:
@@ -122,4 +125,23 @@ void notice_trouble(struct notice *n, const char *path, int error, bool was_conn
     notice_write(n, LOG_WARNING,
                  was_connected ? "connection to %s lost (%s)" : "cannot connect to %s (%s)", path,
                  why);
+}
+
+void notice_failed_start(const struct notice *n, const char *path, int error)
+{
+    switch (-error) {
+    case ENAMETOOLONG:
+        notice_write(n, LOG_WARNING,
+                     "not started: the socket's path has %zu bytes, %d are possible", strlen(path),
+                     (int)WIRE_PATH_SIZE - 1);
+        return;
+    case EINVAL:
+        notice_write(n, LOG_WARNING, "not started: component or labels are missing or no UTF-8");
+        return;
+    case EMSGSIZE:
+        notice_write(n, LOG_WARNING, "not started: the labels are longer than a line may be");
+        return;
+    default:
+        notice_write(n, LOG_WARNING, "not started: %s", strerror(-error));
+    }
 }

@@ -41,4 +41,7 @@ void notice_line(struct notice *n, uint64_t now_ms, const char *what, const char
 // There is no connection to the socket: reported once for each reason. -EPERM: the hello was rejected.
 void notice_trouble(struct notice *n, const char *path, int error, bool was_connected);
 
+// A client could not be started.
+void notice_failed_start(const struct notice *n, const char *path, int error);
+
 #endif

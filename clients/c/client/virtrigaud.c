@@ -47,6 +47,7 @@ struct virtrigaud_client {
     pthread_mutex_t work;           // guards all that follows
     pthread_cond_t settled;         // something was flushed, or the client ends
     bool started;
+    bool start_failed; // the last one
     bool event_loop;
     bool urgent;         // a flush waits
     bool quits;          // the thread is to end
@@ -572,6 +573,24 @@ static int copy_hello(struct virtrigaud_client *c, const struct virtrigaud_confi
     return 0;
 }
 
+// Called with `work` locked.
+static int start(struct virtrigaud_client *c, const struct virtrigaud_config *config)
+{
+    if (config->component == NULL || config->interval > INTERVAL_MAX_S ||
+        (config->n_labels > 0 && config->labels == NULL)) {
+        return -EINVAL;
+    }
+    int error = copy_hello(c, config);
+    error = error < 0 ? error : wire_socket_path(c->path, config->socket);
+    if (error < 0) {
+        return error;
+    }
+    c->event_loop = config->event_loop != 0;
+    store_limit(&c->store, config->max_bytes, config->max_series);
+    atomic_store(&c->forked, false);
+    return begin_work(c);
+}
+
 int virtrigaud_start(struct virtrigaud_client *c, const struct virtrigaud_config *given)
 {
     struct virtrigaud_config config = VIRTRIGAUD_CONFIG_INIT;
@@ -582,20 +601,16 @@ int virtrigaud_start(struct virtrigaud_client *c, const struct virtrigaud_config
         return -EINVAL;
     }
     memcpy(&config, given, given->size);
-    if (config.component == NULL || config.interval > INTERVAL_MAX_S ||
-        (config.n_labels > 0 && config.labels == NULL)) {
-        return -EINVAL;
-    }
     pthread_mutex_lock(&c->work);
-    int error = c->started || c->closing ? -EALREADY : copy_hello(c, &config);
-    error = error < 0 ? error : wire_socket_path(c->path, config.socket);
-    if (error == 0) {
+    int error = -EALREADY;
+    if (!c->started && !c->closing) {
         c->notice.on_message = config.on_message;
         c->notice.arg = config.arg;
-        c->event_loop = config.event_loop != 0;
-        store_limit(&c->store, config.max_bytes, config.max_series);
-        atomic_store(&c->forked, false);
-        error = begin_work(c);
+        error = start(c, &config);
+        c->start_failed = error < 0;
+    }
+    if (error < 0 && error != -EALREADY) {
+        notice_failed_start(&c->notice, wire_socket_name(config.socket), error);
     }
     pthread_mutex_unlock(&c->work);
     return error;
@@ -694,6 +709,8 @@ int virtrigaud_close(struct virtrigaud_client *c, unsigned timeout_ms,
         c->link = NULL;
         c->started = c->closing = c->urgent = false;
         pthread_cond_broadcast(&c->settled);
+    } else if (c->start_failed) {
+        c->batch->result.lost += store_discard(&c->store);
     }
     if (stats != NULL) {
         fill_stats(c, stats);

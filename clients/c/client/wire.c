@@ -577,12 +577,15 @@ void wire_queue_rewind(struct wire_queue *q)
 
 enum { READS_AT_ONCE = 16 }; // a daemon that never stops talking does not hold the caller
 
-int wire_socket_path(char out[WIRE_PATH_SIZE], const char *path)
+const char *wire_socket_name(const char *path)
 {
     const char *env = getenv(WIRE_SOCKET_ENV);
-    if (path == NULL) {
-        path = env != NULL && *env != '\0' ? env : WIRE_SOCKET;
-    }
+    return path != NULL ? path : env != NULL && *env != '\0' ? env : WIRE_SOCKET;
+}
+
+int wire_socket_path(char out[WIRE_PATH_SIZE], const char *path)
+{
+    path = wire_socket_name(path);
     size_t len = strlen(path);
     if (len >= WIRE_PATH_SIZE) {
         return -ENAMETOOLONG;

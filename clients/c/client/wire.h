@@ -172,7 +172,9 @@ struct wire_reader {
     bool skip;               // it is too long
 };
 
-// The path, or for NULL the default. Returns 0; -ENAMETOOLONG.
+// The path, or for NULL the default, borrowed.
+const char *wire_socket_name(const char *path);
+// Copies it. Returns 0; -ENAMETOOLONG.
 int wire_socket_path(char out[WIRE_PATH_SIZE], const char *path);
 
 // Opens a non-blocking connection. path may be NULL. Returns the descriptor; -errno.

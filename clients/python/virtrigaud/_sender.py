@@ -91,11 +91,13 @@ def line_of(pending: Any, probes: bool = False) -> Line:
 def why_not(path: str, error: OSError) -> str:
     """What to do about a connection that fails."""
     if len(os.fsencode(path)) > PATH_BYTES:
-        return f"the path has {len(os.fsencode(path))} bytes, of which a Unix socket's has at most {PATH_BYTES}"
+        return f"the socket's path has {len(os.fsencode(path))} bytes, {PATH_BYTES} are possible"
     if error.errno == errno.ENOENT:
-        return "there is no such socket: is the daemon running?"
+        return "no socket there: the daemon does not run, or has another path"
     if error.errno == errno.ECONNREFUSED:
-        return "nobody listens on the socket: is the daemon running?"
+        return "nobody listens: the daemon does not run"
+    if error.errno == errno.EPROTOTYPE:
+        return "it is a datagram socket, which takes single lines only"
     if error.errno in (errno.EACCES, errno.EPERM):
         try:
             found = os.stat(path)
