@@ -14,7 +14,7 @@
 
 enum {
     FEW = 4096,         // entries that stand in the CPU's caches anyway, with all that they lead to
-    FEW_NATIVE = 256,   // the same where native buckets are among that
+    FEW_NATIVE = 256,   // the same where native buckets are among that, which are larger
     PATIENCE = 1 << 20, // lines that are learned before recipes may be forgotten
     // The cache may have so many bytes for each series that there is, and these besides.
     PER_SERIES = 192,
@@ -244,8 +244,8 @@ static inline __attribute__((always_inline)) void fetch_series(const struct cach
     }
 }
 
-// Asks for the native buckets of the line's number, whose blocks are there.
-static void fetch_natives(const struct cache *m, const struct line *line)
+// Asks for the native buckets of the line's numbers, whose blocks are there.
+static void fetch_natives_of(const struct cache *m, const struct line *line)
 {
     const struct entry *e = cache_store_at(&m->kept, line->entry);
     const struct recipe *r = &m->recipes.list[e->recipe];
@@ -257,6 +257,17 @@ static void fetch_natives(const struct cache *m, const struct line *line)
             native_fetch_all(b);
         } else {
             native_fetch(b, line->number);
+        }
+    }
+}
+
+static __attribute__((noinline)) void fetch_natives(const struct cache *m, const struct line *lines,
+                                                    size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (lines[i].entry != 0 && lines[i].template != NULL &&
+            (lines[i].template->has_number || lines[i].template->has_list)) {
+            fetch_natives_of(m, &lines[i]);
         }
     }
 }
@@ -277,12 +288,6 @@ static __attribute__((noinline)) void find_many(const struct cache *m, struct li
             fetch_series(m, cache_store_at(&m->kept, lines[i].entry));
         }
     }
-    for (size_t i = 0; m->recipes.native && i < n; i++) {
-        if (lines[i].entry != 0 && lines[i].template != NULL &&
-            (lines[i].template->has_number || lines[i].template->has_list)) {
-            fetch_natives(m, &lines[i]);
-        }
-    }
 }
 
 /*
@@ -293,10 +298,13 @@ void cache_prefetch(struct cache *m, const struct origin *origin, struct line *l
 {
     keep_up(m, origin->context);
     m->context = origin->context;
-    if (m->kept.n <= (m->recipes.native ? FEW_NATIVE : FEW)) {
+    if (m->kept.n <= FEW) {
         find_few(m, lines, n);
     } else {
         find_many(m, lines, n);
+    }
+    if (m->recipes.native && m->kept.n > FEW_NATIVE) {
+        fetch_natives(m, lines, n);
     }
 }
 

@@ -121,17 +121,13 @@ bool recipe_fits_several(const struct recipe *r, const struct line *line,
     return transaction == NULL || redo_has_room(transaction->redo, words);
 }
 
-bool recipe_natives_add(struct recipe_natives *natives, const struct recipe_step *step,
-                        const struct line *line, struct native_block *b)
+bool recipe_natives_add_list(struct recipe_natives *natives, const struct recipe_step *step,
+                             const struct line *line, struct native_block *b)
 {
-    const double value = recipe_value(step, line->number);
-    const double *values = step->takes_list ? line->list : &value;
-    uint32_t n = step->takes_list ? line->n : 1;
+    uint32_t n = line->n;
     uint32_t most = step->family->native.max_buckets;
-    if (n > RECIPE_NATIVES - natives->n) {
-        return false;
-    }
-    if (native_reserve_list(b, most, values, n, natives->slots + natives->n) < n) {
+    if (n > RECIPE_NATIVES - natives->n ||
+        native_reserve_list(b, most, line->list, n, natives->slots + natives->n) < n) {
         return false;
     }
     natives->n += n;

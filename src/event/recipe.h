@@ -86,9 +86,9 @@ static inline void recipe_natives_begin(struct recipe_natives *natives)
     natives->n = 0;
     natives->n_blocks = 0;
 }
-// Adds the buckets of the next native step's observations, all in one block. Returns whether they are there.
-bool recipe_natives_add(struct recipe_natives *natives, const struct recipe_step *step,
-                        const struct line *line, struct native_block *b);
+// recipe_natives_add where the step takes the line's list.
+bool recipe_natives_add_list(struct recipe_natives *natives, const struct recipe_step *step,
+                             const struct line *line, struct native_block *b);
 void recipe_apply_several(const struct recipe *r, const struct recipe_series *series, char *base,
                           const struct line *line);
 // Counts in the native buckets.
@@ -116,6 +116,25 @@ static inline double recipe_value(const struct recipe_step *step, double number)
     return step->takes_number ? number : step->constant;
 }
 
+// Adds the buckets of the next native step's observations, all in one block. Returns whether they are there.
+static inline bool recipe_natives_add(struct recipe_natives *natives,
+                                      const struct recipe_step *step, const struct line *line,
+                                      struct native_block *b)
+{
+    if (step->takes_list) {
+        return recipe_natives_add_list(natives, step, line, b);
+    }
+    uint32_t slot =
+        native_reserve_slot(b, step->family->native.max_buckets, recipe_value(step, line->number));
+    if (slot > NATIVE_SLOTS_MOST || natives->n == RECIPE_NATIVES) {
+        return false;
+    }
+    natives->slots[natives->n++] = (uint16_t)slot;
+    natives->blocks[natives->n_blocks] = b;
+    natives->ends[natives->n_blocks++] = natives->n;
+    return true;
+}
+
 // Here a cached line changes its series, in the arena that begins at `base`. `natives` are those of a recipe with native steps.
 static inline __attribute__((always_inline)) void recipe_apply(const struct recipe *r,
                                                                const struct recipe_series *series,
@@ -123,7 +142,11 @@ static inline __attribute__((always_inline)) void recipe_apply(const struct reci
                                                                const struct recipe_natives *natives)
 {
     if (r->n_native > 0) {
-        recipe_apply_natives(natives);
+        if (natives->n == 1) {
+            apply_native(&natives->blocks[0]->slot[natives->slots[0]].count);
+        } else {
+            recipe_apply_natives(natives);
+        }
     }
     if (r->several) {
         recipe_apply_several(r, series, base, line);

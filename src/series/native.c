@@ -480,36 +480,58 @@ size_t native_find_list(struct native_block *b, const double *values, size_t n, 
     return found;
 }
 
+enum { NO_SLOT = NATIVE_SLOTS_MOST + 1 };
+
+// Not inlined, since it is seldom needed.
+static __attribute__((noinline)) bool make_bucket(struct native_block *b, uint32_t max_buckets,
+                                                  struct native_slot *slot, uint64_t key)
+{
+    bool has_room = used(b) < max_buckets && used(b) < native_slots(b) / 4 * 3;
+    if (has_room) {
+        take_slot(b, slot, key);
+    }
+    return has_room;
+}
+
+// `slots` and `schema` are the block's.
+static inline __attribute__((always_inline)) uint32_t
+reserve(struct native_block *b, uint32_t slots, int schema, uint32_t max_buckets, double v)
+{
+    double magnitude = fabs(v);
+    if (magnitude <= b->zero_threshold) {
+        return 0;
+    }
+    uint64_t key = key_of(v < 0, index_in(schema, magnitude));
+    struct native_slot *slot = find_slot(b, slots, key);
+    bool there = load(&slot->key) != 0 || make_bucket(b, max_buckets, slot, key);
+    return there ? (uint32_t)(slot - b->slot) : NO_SLOT;
+}
+
 uint32_t native_reserve_list(struct native_block *b, uint32_t max_buckets, const double *values,
                              uint32_t n, uint16_t *ret)
 {
-    const double zero_threshold = b->zero_threshold;
     const int schema = b->schema;
     const uint32_t slots = native_slots(b);
-    for (uint32_t i = 0; i < n && slots != 0; i++) {
-        double magnitude = fabs(values[i]);
-        if (magnitude <= zero_threshold) {
-            ret[i] = 0;
-            continue;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t slot = slots != 0 ? reserve(b, slots, schema, max_buckets, values[i]) : NO_SLOT;
+        if (slot == NO_SLOT) {
+            return i;
         }
-        uint64_t key = key_of(values[i] < 0, index_in(schema, magnitude));
-        struct native_slot *slot = find_slot(b, slots, key);
-        if (load(&slot->key) == 0) {
-            if (used(b) >= max_buckets || used(b) >= slots / 4 * 3) {
-                return i;
-            }
-            take_slot(b, slot, key);
-        }
-        ret[i] = (uint16_t)(slot - b->slot);
+        ret[i] = (uint16_t)slot;
     }
-    return slots != 0 ? n : 0;
+    return n;
+}
+
+uint32_t native_reserve_slot(struct native_block *b, uint32_t max_buckets, double v)
+{
+    uint32_t slots = native_slots(b);
+    return slots != 0 ? reserve(b, slots, b->schema, max_buckets, v) : NO_SLOT;
 }
 
 _Atomic uint64_t *native_reserve(struct native_block *b, uint32_t max_buckets, double v)
 {
-    uint16_t number;
-    bool has_bucket = native_reserve_list(b, max_buckets, &v, 1, &number) == 1;
-    return has_bucket ? &b->slot[number].count : NULL;
+    uint32_t slot = native_reserve_slot(b, max_buckets, v);
+    return slot != NO_SLOT ? &b->slot[slot].count : NULL;
 }
 
 void native_fetch_all(const struct native_block *b)

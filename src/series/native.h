@@ -99,7 +99,10 @@ bool native_block_is_good(const struct native_block *b, size_t bytes);
 // The numbers of the slots of the values' buckets, but for values whose bucket the block does not have. Returns how many there
 // are.
 size_t native_find_list(struct native_block *b, const double *values, size_t n, uint16_t *ret);
-// The count of a value's bucket, of an empty one that is made where there is none. NULL: the block has to be rebuilt.
+// The number of the slot of a value's bucket, of an empty one that is made where there is none; NATIVE_SLOTS_MOST + 1: the block
+// has to be rebuilt.
+uint32_t native_reserve_slot(struct native_block *b, uint32_t max_buckets, double v);
+// The count of the bucket, or NULL, likewise.
 _Atomic uint64_t *native_reserve(struct native_block *b, uint32_t max_buckets, double v);
 // Makes the buckets of several values likewise, of which it sets the slots' numbers. Returns how many have a bucket: all, or
 // those before the first one that has none.
