@@ -256,6 +256,15 @@ local fill = import 'fill.libsonnet';
             summary:: 'The clock on {{ $labels.instance }} differs by {{ $value | humanizeDuration }} from what its {{ $labels.evidence }} shows',
             description:: 'The clock on {{ $labels.instance }} is {{ if lt $value 0.0 }}behind{{ else }}ahead of{{ end }} the time that {{ $labels.evidence }} shows, or that time is wrong. Times that the exporter shows are then wrong, such as those of starts and of last events.',
           },
+          alert('VirtrigaudCertificateEnds') {
+            why:: |||
+              Once it has ended, Prometheus cannot scrape the exporter any more, and VirtrigaudExporterDown fires.
+            |||,
+            expr: q('last_over_time(virtrigaud_exporter_tls_certificate_expiry_timestamp_seconds{$of}[$gap]) - time() < %(certificateEnds)d'),
+            'for': '15m',
+            summary:: 'The certificate of the exporter on {{ $labels.instance }} {{ if lt $value 0.0 }}has ended{{ else }}ends in {{ $value | humanizeDuration }}{{ end }}',
+            description:: 'The certificate that the exporter {{ $labels.instance }} shows has not been renewed. Once it has ended, Prometheus cannot scrape the exporter.',
+          },
           alert('VirtrigaudStateNotSaved') {
             expr: q('last_over_time(virtrigaud_exporter_state_ok{$of}[$gap]) == 0'),
             'for': '5m',

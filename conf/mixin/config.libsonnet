@@ -48,6 +48,8 @@
       connectionChanges: 6,
       limitUse: 0.9,
       rejectedLines: 10,
+      // Seconds before its end in which a certificate should have been renewed.
+      certificateEnds: 7 * 86400,
     },
 
     severities: {
@@ -69,6 +71,7 @@
       VirtrigaudExporterDown: 'critical',
       VirtrigaudSocketLost: 'critical',
       VirtrigaudClockWrong: 'warning',
+      VirtrigaudCertificateEnds: 'warning',
       VirtrigaudStateNotSaved: 'warning',
       VirtrigaudStateSetAside: 'warning',
       VirtrigaudSeriesLimitNear: 'warning',

@@ -296,6 +296,9 @@ local grafana = import 'grafana.libsonnet';
         graph('Clock, ahead of evidence', 's', 6, [
           ['{{instance}} {{evidence}}', chosen(self_ + 'clock_difference_seconds')],
         ], 'How far the clock differs from what a state file, a certificate or exemplars show. Below 0 it is behind.', { steps: [[null, 'red'], [-1, 'green'], [1, 'red']] } + runbook('ClockWrong')),
+        graph('Time until the certificate ends', 's', 6, [
+          ['{{instance}}', chosen(self_ + 'tls_certificate_expiry_timestamp_seconds') + ' - time()'],
+        ], 'Nothing without TLS.', { steps: [[null, 'red'], [c.thresholds.certificateEnds, 'green']] } + runbook('CertificateEnds')),
         graph('HTTP requests rejected', 'ops', 6, [
           ['{{instance}} passwords', rate(self_ + 'http_auth_failures_total', 'instance')],
           ['{{instance}} TLS handshakes, {{reason}}', rate(self_ + 'tls_handshake_errors_total', 'instance, reason')],
