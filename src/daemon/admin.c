@@ -45,6 +45,12 @@ static void drop_input(struct admin_client *c, const char *lf)
     memmove(c->in, rest, c->in_len);
 }
 
+static bool has_request(const struct admin_client *c)
+{
+    return memchr(c->in, '\n', c->in_len) != NULL || c->in_len == sizeof c->in ||
+           (c->skipping && c->in_len > 0);
+}
+
 // Takes the next line of what came, if there is a whole one.
 static void take_request(struct admin *a, struct admin_client *c)
 {
@@ -78,6 +84,10 @@ static void go_on(struct admin *a, struct admin_client *c)
 {
     if (c->out.len >= ADMIN_JOB_ANSWER) {
         return;
+    }
+    if (c->job.state == ADMIN_JOB_FOLLOWS && has_request(c)) {
+        admin_job_end(&c->job);
+        admin_job_fail(&c->job, "interrupted", "another request came while this one followed");
     }
     if (c->job.state == ADMIN_JOB_NONE) {
         take_request(a, c);
@@ -135,22 +145,16 @@ static bool receive(struct admin_client *c)
     return true;
 }
 
-static bool has_request(const struct admin_client *c)
-{
-    return memchr(c->in, '\n', c->in_len) != NULL || c->in_len == sizeof c->in ||
-           (c->skipping && c->in_len > 0);
-}
-
 // Waits for what the client can do next. Returns whether there is anything.
 static bool wait_for(struct admin *a, struct admin_client *c)
 {
     bool busy =
-        c->job.state == ADMIN_JOB_RUNS || (c->job.state == ADMIN_JOB_NONE && has_request(c));
+        c->job.state == ADMIN_JOB_RUNS || (c->job.state != ADMIN_JOB_RELOADS && has_request(c));
     uint32_t wanted = c->sent < c->out.len || busy ? EPOLLOUT : c->ended ? 0 : EPOLLIN;
     if (wanted == 0 && c->job.state != ADMIN_JOB_RELOADS) {
         return false; // it has sent everything, and has got everything
     }
-    // What comes while a command runs is read after it, but for the end of who follows.
+    // What comes while a command runs is read after it, but for who follows, which its next request ends.
     struct epoll_event event = {.events = wanted, .data.ptr = c};
     if (c->polled != wanted && epoll_ctl(a->epoll, EPOLL_CTL_MOD, c->fd, &event) < 0) {
         return false;
@@ -163,8 +167,7 @@ static void serve_client(struct admin *a, struct admin_client *c, uint32_t event
 {
     bool whole = (events & (EPOLLERR | EPOLLHUP)) == 0 || (events & EPOLLIN) != 0;
     if (whole && (events & EPOLLIN) != 0) {
-        // Who follows has nothing more to say, and need not be read without end.
-        whole = receive(c) && !(c->job.state == ADMIN_JOB_FOLLOWS && has_request(c));
+        whole = receive(c);
     }
     if (whole) {
         go_on(a, c);
