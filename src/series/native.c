@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "series/native.h"
 
+#include "base/invariant.h"
+
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -384,6 +386,8 @@ uint32_t native_slots_for(uint32_t buckets)
 
 void native_block_init(struct native_block *b, uint32_t slots, int schema, double zero_threshold)
 {
+    invariant(slots >= NATIVE_SLOTS_FIRST && slots <= NATIVE_SLOTS_MOST,
+              "a native block has as many slots as it may have");
     b->zero_threshold = zero_threshold;
     b->schema = schema;
     atomic_store_explicit(&b->slots, slots, memory_order_relaxed);
@@ -456,6 +460,9 @@ static struct native_slot *slot_of(struct native_block *b, uint64_t key)
 // Adds a key that is not there to an empty slot. Readers see a count of 0 or what is counted.
 static void take_slot(struct native_block *b, struct native_slot *slot, uint64_t key)
 {
+    uint32_t slots = native_slots(b); // 0 if the page was lost meanwhile
+    invariant(slots == 0 || used(b) < slots / 4 * 3,
+              "a quarter of a native block's slots is empty");
     atomic_store_explicit(&slot->key, key, memory_order_release);
     atomic_store_explicit(&b->used, used(b) + 1, memory_order_relaxed);
 }
