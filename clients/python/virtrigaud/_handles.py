@@ -17,6 +17,7 @@ from ._store import COUNTER, EVENT, GAUGE, HISTOGRAM, INFO, Labels, Series, Stor
 
 H = TypeVar("H", bound="Handle")
 F = TypeVar("F", bound=Callable[..., Any])
+NO_LABELS: Dict[str, str] = {}
 CACHE_LIMIT = 5000  # ways to say the labels of a handle's series
 
 
@@ -264,15 +265,16 @@ class Histogram(Handle):
 
     def timer(self, labels: Labels = None, /, **more: Any) -> "Timer":
         """`with histogram.timer(): …` observes the seconds that the block took, or a decorated function."""
-        return Timer(self.observe, {}, {}, labels, more)
+        return Timer(self, NO_LABELS, NO_LABELS, labels, more)
 
 
 class Event(Handle):
     """One happening that updates several metrics at once."""
 
-    __slots__ = ()
+    __slots__ = ("_ends",)
     KIND = EVENT
     FIELD = "event"
+    _ends: Tuple[Tuple[Dict[str, str], Dict[str, str]], Tuple[Dict[str, str], Dict[str, str]]]
 
     def record(self, value: Optional[float] = None, labels: Labels = None, /, **more: Any) -> None:
         """It has happened, with a value where the catalogue's event takes one."""
@@ -290,23 +292,29 @@ class Event(Handle):
         known at the end. A label `outcome` is error after an exception, else success unless it was given; a label `code`
         is UNKNOWN, else OK. Which of them there is, `labelnames` says; where that was left out, `outcome` after an exception,
         unless a `code` was given."""
-        names = self._names or (("code",) if "code" in more or "code" in self._fixed else ())
+        try:
+            good, bad = self._ends["code" in more]
+        except AttributeError:
+            self._ends = self._find_ends(False), self._find_ends(True)
+            good, bad = self._ends["code" in more]
+        return Timer(self, good, bad, labels, more)
+
+    def _find_ends(self, has_code: bool) -> Tuple[Dict[str, str], Dict[str, str]]:
+        """The labels of a timer's block that ends well, and of one that ends with an exception."""
+        names = self._names or (("code",) if has_code or "code" in self._fixed else ())
         good = {k: v for k, v in (("outcome", "success"), ("code", "OK")) if k in self._names and k not in self._fixed}
         bad = {k: v for k, v in (("outcome", "error"), ("code", "UNKNOWN")) if k in names or (not names and k == "outcome")}
-        return Timer(self.record, good, bad, labels, more)
+        return good, bad
 
 
 class Timer:
     """Measures a block or a function, which may be a coroutine."""
 
-    __slots__ = ("_record", "_good", "_bad", "_labels", "_begin")
+    __slots__ = ("_handle", "_good", "_bad", "_labels", "_begin")
 
-    def __init__(self, record: Callable[..., None], good: Dict[str, str], bad: Dict[str, str], labels: Labels,
-                 more: Dict[str, Any]) -> None:
-        self._record, self._good, self._bad = record, good, bad
-        self._labels: Dict[Any, Any] = {}
-        self.labels(labels, **more)
-        self._begin = 0.0
+    def __init__(self, handle: Handle, good: Dict[str, str], bad: Dict[str, str], labels: Labels, more: Dict[Any, Any]) -> None:
+        self._handle, self._good, self._bad = handle, good, bad
+        self._labels = {**labels, **more} if isinstance(labels, dict) else more
 
     def labels(self, labels: Labels = None, /, **more: Any) -> None:
         """Adds labels, or replaces some."""
@@ -323,20 +331,21 @@ class Timer:
         return self
 
     def __exit__(self, kind: Any, *_: Any) -> None:
+        took = time.perf_counter() - self._begin
         labels = {**self._good, **self._labels} if kind is None else {**self._labels, **self._bad}
-        self._record(time.perf_counter() - self._begin, labels)
+        self._handle._put(took, None, None, labels)  # pylint: disable=protected-access
 
     def __call__(self, function: F) -> F:
         if inspect.iscoroutinefunction(function):
             @functools.wraps(function)
             async def timed_coroutine(*args: Any, **more: Any) -> Any:
-                with Timer(self._record, self._good, self._bad, self._labels, {}):
+                with Timer(self._handle, self._good, self._bad, self._labels, {}):
                     return await function(*args, **more)
             return timed_coroutine  # type: ignore[return-value]
 
         @functools.wraps(function)
         def timed(*args: Any, **more: Any) -> Any:
-            with Timer(self._record, self._good, self._bad, self._labels, {}):
+            with Timer(self._handle, self._good, self._bad, self._labels, {}):
                 return function(*args, **more)
         return timed  # type: ignore[return-value]
 
