@@ -394,8 +394,7 @@ void family_write_buckets(struct buf *out, const struct format *f, const char *n
 {
     const struct format_series series = {.counts = counts, .sum = sum};
     if (f->kind == FORMAT_PROTOBUF) {
-        const struct protobuf_family bare = {
-            .type = METRIC_HISTOGRAM, .bounds = bounds, .n_bounds = n};
+        struct protobuf_family bare = {.type = METRIC_HISTOGRAM, .bounds = bounds, .n_bounds = n};
         protobuf_series(out, &bare, &series);
         return;
     }

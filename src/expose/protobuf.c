@@ -421,14 +421,25 @@ static unsigned length_with_exemplar(const struct format_series *s)
     return s->exemplars != NULL ? LENGTH : 1;
 }
 
-static char *put_counter(const struct format_series *s, char *p)
+// The time of creation, likewise.
+static inline char *put_created(struct protobuf_family *f, char *p, int field, uint64_t ms)
+{
+    if (ms != f->created_ms) {
+        put_timestamp(f->created, field, ms);
+        f->created_ms = ms;
+    }
+    memcpy(p, f->created, BLOCK);
+    return p + TIMESTAMP;
+}
+
+static char *put_counter(struct protobuf_family *f, const struct format_series *s, char *p)
 {
     unsigned bytes = length_with_exemplar(s);
     *p++ = METRIC_COUNTER_VALUE;
     char *message = p;
     p = put_double(p + bytes, NUMBER, format_finite((double)s->whole + s->rest));
     p = put_exemplar_at(s, 0, p, COUNTER_EXEMPLAR);
-    p = s->created_ms > 0 ? put_timestamp(p, COUNTER_CREATED, s->created_ms) : p;
+    p = s->created_ms > 0 ? put_created(f, p, COUNTER_CREATED, s->created_ms) : p;
     return end_message(message, bytes, p);
 }
 
@@ -537,7 +548,7 @@ static char *put_native_exemplar(const struct format_series *s, size_t place, ch
     return end == p + 1 ? p : end;
 }
 
-static char *put_histogram(const struct protobuf_family *f, const struct format_series *s, char *p)
+static char *put_histogram(struct protobuf_family *f, const struct format_series *s, char *p)
 {
     uint64_t count = 0;
     for (size_t i = 0; i <= f->n_bounds; i++) {
@@ -558,12 +569,11 @@ static char *put_histogram(const struct protobuf_family *f, const struct format_
     for (size_t i = 0; i <= f->n_bounds && f->is_native_alone; i++) {
         p = put_native_exemplar(s, i, p);
     }
-    p = s->created_ms > 0 ? put_timestamp(p, HISTOGRAM_CREATED, s->created_ms) : p;
+    p = s->created_ms > 0 ? put_created(f, p, HISTOGRAM_CREATED, s->created_ms) : p;
     return end_message(message, LENGTH, p);
 }
 
-void protobuf_series(struct buf *out, const struct protobuf_family *f,
-                     const struct format_series *s)
+void protobuf_series(struct buf *out, struct protobuf_family *f, const struct format_series *s)
 {
     size_t places = f->type == METRIC_HISTOGRAM ? f->n_bounds + 1 : f->type == METRIC_COUNTER;
     size_t each = BUCKET + (s->exemplars != NULL ? EXEMPLAR : 0);
@@ -581,7 +591,7 @@ void protobuf_series(struct buf *out, const struct protobuf_family *f,
     *p++ = FAMILY_METRIC;
     char *message = p;
     p = put_labels(f, p + bytes, &s->labels);
-    p = f->type == METRIC_COUNTER     ? put_counter(s, p)
+    p = f->type == METRIC_COUNTER     ? put_counter(f, s, p)
         : f->type == METRIC_HISTOGRAM ? put_histogram(f, s, p)
                                       : put_gauge(s, p);
     out->len = (size_t)(end_message(message, bytes, p) - out->p);

@@ -45,12 +45,13 @@ struct protobuf_family {
     size_t n_labels;
     struct protobuf_label labels[CATALOG_MAX_LABELS];
     struct buf text;
+    uint64_t created_ms; // of `created`, the field of the last series: many were made at one time
+    char created[24];
 };
 
 void protobuf_family_init(struct protobuf_family *f, const struct metric *m);
 void protobuf_family_close(struct protobuf_family *f);
 // One series.
-void protobuf_series(struct buf *out, const struct protobuf_family *f,
-                     const struct format_series *s);
+void protobuf_series(struct buf *out, struct protobuf_family *f, const struct format_series *s);
 
 #endif

@@ -178,7 +178,7 @@ START_TEST(a_histogram_has_cumulative_buckets_and_no_infinite_one)
 {
     static const double bounds[] = {0.5, 2};
     static const uint64_t counts[] = {3, 300, 1};
-    const struct protobuf_family f = {.type = METRIC_HISTOGRAM, .bounds = bounds, .n_bounds = 2};
+    struct protobuf_family f = {.type = METRIC_HISTOGRAM, .bounds = bounds, .n_bounds = 2};
     const struct format_series s = {.counts = counts, .sum = INFINITY};
     struct buf out = BUF_INIT;
     protobuf_series(&out, &f, &s);
