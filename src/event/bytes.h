@@ -50,7 +50,6 @@ static inline bool bytes_is_apart(const char *at, const char *end, size_t slack)
 typedef uint64_t bytes_hash __attribute__((vector_size(16)));
 
 struct bytes_ops {
-    bool is_wide;
     // Whether the line has these bytes of a template.
     bool (*same)(const char *line, const char *text, size_t len);
     // The length of the run of plain ASCII at `at` up to a quote or what is not plain; BYTES_BLOCK where it is not so short.
@@ -144,15 +143,9 @@ static inline size_t bytes_quote_plain(const char *at, const char *end, unsigned
     return 0;
 }
 
-static const struct bytes_ops bytes_plain = {false,
-                                             bytes_is_same_plain,
-                                             bytes_plain_plain,
-                                             bytes_before_plain,
-                                             bytes_element_plain,
-                                             bytes_copy_plain,
-                                             bytes_clear_plain,
-                                             bytes_hash_plain,
-                                             bytes_quote_plain};
+static const struct bytes_ops bytes_plain = {
+    bytes_is_same_plain, bytes_plain_plain, bytes_before_plain, bytes_element_plain,
+    bytes_copy_plain,    bytes_clear_plain, bytes_hash_plain,   bytes_quote_plain};
 
 #ifdef __x86_64__
 #define BYTES_WIDE static __attribute__((noinline, target("avx2,aes,bmi")))
@@ -298,15 +291,9 @@ BYTES_WIDE_INLINED size_t bytes_quote_wide(const char *at, const char *end, unsi
     return quotes != 0 ? _tzcnt_u64(quotes) : 0;
 }
 
-static const struct bytes_ops bytes_wide = {true,
-                                            bytes_same_wide,
-                                            bytes_plain_wide,
-                                            bytes_before_wide,
-                                            bytes_element_wide,
-                                            bytes_copy_wide,
-                                            bytes_clear_wide,
-                                            bytes_hash_wide,
-                                            bytes_quote_wide};
+static const struct bytes_ops bytes_wide = {bytes_same_wide,    bytes_plain_wide, bytes_before_wide,
+                                            bytes_element_wide, bytes_copy_wide,  bytes_clear_wide,
+                                            bytes_hash_wide,    bytes_quote_wide};
 #endif
 
 /*
