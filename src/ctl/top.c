@@ -17,7 +17,7 @@
 
 enum { ROWS_PLAIN = 20, ROWS_LEAST = 3, COLUMNS_MOST = 1000 };
 
-// What the terminal is told. Another screen, no wrapping, no cursor; and back.
+// What is written to the terminal: another screen, no wrapping, no cursor; and back.
 static const char screen_begin[] = "\033[?1049h\033[?7l\033[?25l";
 static const char screen_end[] = "\033[?25h\033[?7h\033[?1049l";
 static const char screen_home[] = "\033[H";
@@ -369,7 +369,7 @@ static bool wait_for_next(const struct top *t, unsigned ms)
     uint64_t until_ms = clock_mono_ms() + ms;
     for (uint64_t now; !interrupted && (now = clock_mono_ms()) < until_ms;) {
         if (poll(&key, 1, (int)(until_ms - now)) < 0) {
-            return !interrupted; // SIGWINCH: drawn anew at once
+            return !interrupted; // SIGWINCH: drawn again at once
         }
         char c;
         if (key.revents != 0 && (read(STDIN_FILENO, &c, 1) <= 0 || c == 'q' || c == 3)) {

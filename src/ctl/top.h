@@ -2,7 +2,7 @@
 /*
  * top: the live view: sources by lines a second, metrics by series and rate, the last rejected lines.
  *
- * Shape:   a terminal is filled and written anew each interval, until q or a signal; all else gets the same as text.
+ * Shape:   a terminal is filled and written again each interval, until q or a signal; all else gets the same as text.
  *          Rates are the differences of two answers.
  * Threads: one; it takes SIGINT, SIGTERM, SIGHUP and SIGWINCH for the time of the call.
  * Memory:  nothing outlives the call.

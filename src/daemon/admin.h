@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * admin: the admin socket, over which virtrigaud-ctl looks into the daemon and tells it to forget, delete and reload.
+ * admin: the admin socket, over which virtrigaud-ctl reads what the daemon knows, and asks it to forget, delete and reload.
  *
  * Shape:   lines of JSON in both directions. Each request (daemon/admin_request) is answered in turn (daemon/admin_job).
  * Access:  root and the user of this process, as the kernel reports who connected; the file has mode 0600. Another one gets
  *          an error and is closed, which is logged, at most once in ADMIN_LOG_MS.
- * Bounds:  ADMIN_CLIENTS connections, of which further ones get an error; a request of ADMIN_REQUEST_MAX bytes; ADMIN_JOB_ANSWER
- *          bytes of an answer wait, and then its command waits too. Other work of the main thread comes between two steps. Who takes nothing of an answer for ADMIN_SILENT_MS is closed. A command
- *          ends with its connection; what it did until then is done, and logged.
+ * Bounds:  ADMIN_CLIENTS connections; further ones get an error. A request has ADMIN_REQUEST_MAX bytes at most. When
+ *          ADMIN_JOB_ANSWER bytes of an answer wait, its command waits too. Other work of the main thread comes between two
+ *          steps. Who takes nothing of an answer for ADMIN_SILENT_MS is closed. A command ends with its connection; what it
+ *          did until then is done, and logged.
  * Threads: the main thread. Whatever is shown is read without a lock of the way of a line or of a scrape.
  * Memory:  admin_close gives all back. Borrows the backend.
  */

@@ -5,7 +5,7 @@
  * Shape:   an index of buckets, and a ring of entries in memory that is reserved once and used as it is needed. A new entry
  *          goes to the ring's head. Where the ring may not grow any more room comes from its tail: an entry that was used
  *          since it was written is written again at the head, any other one is dropped, so that what is in use stays. The
- *          index is made anew, larger, as entries come.
+ *          index is replaced by a larger one as entries come.
  * Threads: one owner.
  * Memory:  bounded by the argument of cache_store_init; an entry stays where it is until `changes` is raised.
  */

@@ -21,7 +21,7 @@ struct placer {
 // no further use. Once all series are there this fails only where others remove them at that moment and take their
 // places, or without memory; then the source stays an owner of series which the line does not update.
 bool place_plan(struct placer *placer, struct plan *p, struct rejection *why);
-// Element `why->element` of the plan's batch was rejected, so nothing of it is applied. Sets `why` anew if an element before
+// Element `why->element` of the plan's batch was rejected, so nothing of it is applied. Sets `why` again if an element before
 // it finds no room.
 void place_rejected(struct placer *placer, struct plan *p, struct rejection *why);
 void place_free(struct placer *placer);

@@ -70,8 +70,8 @@ struct sample {
     int index; // of the batch's element, or -1
 };
 
-// Takes an element apart, and appends the text of its exemplar and the values of its list. Returns REJECT_NONE or the reason, with all of `why` but the
-// element.
+// Takes an element apart, and appends the text of its exemplar and the values of its list. Returns REJECT_NONE or the reason,
+// with all of `why` but the element.
 enum reject_reason sample_read(struct sample *s, const struct catalog *c, struct json_t *element,
                                struct buf *exemplars, struct buf *values, struct rejection *why);
 // Whether the elements of a batch are samples or events by their structure, which is checked before all else. `duplicate` as

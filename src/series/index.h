@@ -41,8 +41,8 @@ bool index_take_wider(struct index *x);
 
 // Computes the hash of a series that is in no index.
 void index_keep_hash(struct series *s);
-// Puts all living series of a slab into the index, which must be empty; their hashes were computed. Where there are two with one key
-// `choose(ctx, there, s)` removes one of them, and returns whether that is the one which was there.
+// Puts all living series of a slab into the index, which must be empty; their hashes were computed. Where there are two with
+// one key `choose(ctx, there, s)` removes one of them, and returns whether that is the one which was there.
 void index_add_all(struct index *x, const struct slab *slab,
                    bool (*choose)(void *ctx, struct series *there, struct series *s), void *ctx);
 

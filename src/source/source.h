@@ -204,8 +204,8 @@ static inline void source_measure(struct source *src, uint64_t now_ms)
     src->measured_applied = applied;
 }
 
-// Closes datagram windows, finds out who is silent, ends leases, forgets who was not heard for long or gave way. Removes the series that depend
-// on them. `now_ms` may be a while ago, when not all that came since has been dealt with.
+// Closes datagram windows, finds out who is silent, ends leases, forgets who was not heard for long or gave way. Removes the
+// series that depend on them. `now_ms` may be a while ago, when not all that came since has been dealt with.
 void sources_tick(struct sources *s, struct series_store *store, uint64_t now_ms);
 
 // Whether a connected source's hello named the series.

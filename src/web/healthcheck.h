@@ -5,7 +5,8 @@
  * Shape:   one GET of /readyz at each listen address in turn, until one is answered. With the TLS of its configuration,
  *          without a client's certificate or password: a daemon that requires one of them answers by saying so, which
  *          shows that it works, but not whether it is ready.
- * Bounds:  wait_ms for all addresses together, of which each has an equal share of what is left; the first HEALTHCHECK_HEAD bytes of an answer.
+ * Bounds:  wait_ms for all addresses together, of which each has an equal share of what is left; the first HEALTHCHECK_HEAD
+ *          bytes of an answer.
  * Threads: one.
  * Memory:  borrows all that it is given.
  */

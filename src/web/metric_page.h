@@ -4,8 +4,8 @@
  *
  * Shape:   of a histogram the last hour is a heatmap, with median and 95th percentile, all series together. What is kept of
  *          the last hour is the metric's, not each series' (series/rate).
- * Bounds:  METRIC_PAGE_SERIES series, and no further one beyond METRIC_PAGE_BYTES, in the order of the exposition; how many more there are is said. The walk ends with
- *          them, so a page takes as long with a million series.
+ * Bounds:  METRIC_PAGE_SERIES series, and no further one beyond METRIC_PAGE_BYTES, in the order of the exposition; the page
+ *          says how many more there are. The walk ends with them, so a page takes as long with a million series.
  * Threads: any, inside an RCU section.
  * Memory:  borrows the family for the call.
  * Source:  quantiles as histogram_quantile of Prometheus, by linear interpolation.

@@ -5,8 +5,8 @@
  * Shape:   one job at a time. The web thread gives one to an idle renderer, is woken when it is done, and takes it
  *          back with its outcome.
  * Bodies:  a rendering lives until the last connection that sends it has finished; its buffer then serves the next
- *          one. RENDERER_BODY_POOL buffers are kept; one whose size was a peak is freed after RENDERER_BODY_QUIET_MAX renderings that
- *          needed less than a quarter of it. A rendering has at most a quarter and RENDERER_BODY_SPARE bytes more than it
+ *          one. RENDERER_BODY_POOL buffers are kept; one whose size was a peak is freed after RENDERER_BODY_QUIET_MAX
+ *          renderings that needed less than a quarter of it. A rendering has at most a quarter and RENDERER_BODY_SPARE bytes more than it
  *          needs, unless its buffer is one of a peak.
  * Watch:   renderer_poke and renderer_take_answer show whether the thread still makes progress. Between two jobs it
  *          answers at once, during a job when that has ended.

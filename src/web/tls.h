@@ -46,7 +46,8 @@ enum tls_fault {
 
 const char *tls_fault_name(enum tls_fault f);
 
-// A session, of the server unless `t` is a client's, on a connected socket that does not block, its handshake not begun. Returns NULL when there is no memory.
+// A session, of the server unless `t` is a client's, on a connected socket that does not block, its handshake not begun. Returns
+// NULL when there is no memory.
 struct tls_session *tls_open(struct tls *t, int fd);
 void tls_close(struct tls_session *s); // NULL is fine; the socket stays open
 
