@@ -9,7 +9,8 @@
 #     virtrigaud_gauge add virtrigaud_queue_depth kind=VMSet -1
 #     virtrigaud_close || echo "some were refused, or lost"
 #
-# One virtrigaud-emit runs beside the script and keeps what the daemon has not acknowledged (up to 1 MiB; the kernel
+# Why there is no connection is said on standard error, and that there is one again; each gauge is sent again then.
+# A subshell pushes over the same virtrigaud-emit, with copies of the gauges and of virtrigaud_lost. One virtrigaud-emit runs beside the script and keeps what the daemon has not acknowledged (up to 1 MiB; the kernel
 # keeps 64 KiB more on the way there). virtrigaud_push takes the arguments of virtrigaud-emit. It never waits, and it
 # returns 0 whatever happens, so that it may be called under `set -eu`: what cannot be sent is counted in virtrigaud_lost.
 # A line may have at most 4096 bytes, so that lines of several processes do not mix.
@@ -23,16 +24,26 @@ virtrigaud_lost=0
 virtrigaud_pid=
 virtrigaud_gauges=
 
+# In a subshell, which needs no descriptor to keep standard output in.
+virtrigaud_say() {
+    (echo "virtrigaud: $1") >&2 || :
+}
+
 # virtrigaud_open COMPONENT INSTANCE [LABEL=VALUE...]
 # The labels hold for all lines that leave them out. Says on standard error when nothing can be sent, and returns 0 then too.
 virtrigaud_open() {
     virtrigaud_lost=0
+    # In a subshell, since it would end the script itself. Some shells need one above 9 for each redirection.
+    if ! (exec 8</dev/null 9<&8 && : >/dev/null) 2>/dev/null; then
+        virtrigaud_say "no file descriptor is left: nothing is sent"
+        return 0
+    fi
     if ! command -v virtrigaud-emit >/dev/null; then
-        echo "virtrigaud: virtrigaud-emit is not installed: nothing is sent" >&2
+        virtrigaud_say "virtrigaud-emit is not installed: nothing is sent"
         return 0
     fi
     if ! virtrigaud_dir=$(mktemp -d) || ! mkfifo "$virtrigaud_dir/lines"; then
-        echo "virtrigaud: no FIFO can be made in ${TMPDIR:-/tmp}: nothing is sent" >&2
+        virtrigaud_say "no FIFO can be made in ${TMPDIR:-/tmp}: nothing is sent"
         return 0
     fi
     virtrigaud_component=$1
@@ -47,7 +58,7 @@ virtrigaud_open() {
     exec 8<"$virtrigaud_dir/lines"
     rm -r "$virtrigaud_dir"
     virtrigaud-emit --component "$virtrigaud_component" --instance "$virtrigaud_instance" "$@" \
-        --session --timeout "${VIRTRIGAUD_TIMEOUT:-30}" \
+        --session --keep-gauges --timeout "${VIRTRIGAUD_TIMEOUT:-30}" \
         <&8 8<&- 9>&- >/dev/null &
     virtrigaud_pid=$!
     exec 8<&-

@@ -22,6 +22,7 @@
 
 enum {
     RELAY_GAPS = 256,
+    RETRY_MS = 1000, // at most between two attempts to connect
     RELAY_BUFFER = 1048576,
     RELAY_GAUGES = 1024,         // that are kept
     RELAY_GAUGES_BYTES = 262144, // of their lines
@@ -383,6 +384,7 @@ int relay_run(const struct args *a, int in, FILE *err)
                                  .session = true,
                                  .buffer = RELAY_BUFFER,
                                  .wait_ms = a->timeout_ms,
+                                 .retry_last_ms = RETRY_MS,
                                  .on_rejection = relay_take_rejection,
                                  .on_ready = relay_note_ready,
                                  .arg = &r};

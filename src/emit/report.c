@@ -6,6 +6,7 @@
 #include "client/notice.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 void report_rejection(FILE *err, const char *where, const struct wire_reply *rejection)
@@ -32,8 +33,8 @@ void report_unreached(FILE *err, const struct args *a, int error)
     char path[WIRE_PATH_SIZE];
     struct notice notice = {.on_message = report_message, .arg = err};
     if (wire_socket_path(path, a->socket) < 0) {
-        fprintf(err, "virtrigaud-emit: the path of the socket has more than %d bytes\n",
-                (int)WIRE_PATH_SIZE - 1);
+        const char *given = a->socket != NULL ? a->socket : getenv(WIRE_SOCKET_ENV);
+        notice_failed_start(&notice, given != NULL ? given : "", -ENAMETOOLONG);
         return;
     }
     notice_trouble(&notice, path, error, false);

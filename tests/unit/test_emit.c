@@ -236,15 +236,17 @@ START_TEST(why_it_cannot_connect_is_reported)
     char path[200];
     memset(path, 'x', sizeof path - 1);
     path[sizeof path - 1] = '\0';
-    expect("", 3, "", "virtrigaud-emit: the path of the socket has more than 107 bytes\n",
+    expect("", 3, "",
+           "virtrigaud-emit: not started: the socket's path has 199 bytes, 107 are possible\n",
            "--socket", path, "m");
-    expect("{}\n", 3, "", "virtrigaud-emit: the path of the socket has more than 107 bytes\n",
+    expect("{}\n", 3, "",
+           "virtrigaud-emit: not started: the socket's path has 199 bytes, 107 are possible\n",
            "--socket", path, "--component", "a", "--session");
     expect("", 3, "", "virtrigaud-emit: cannot connect to /dev/null/\\u001b (Not a directory)\n",
            "--socket", "/dev/null/\033", "m");
     expect(
         "", 3, "",
-        "virtrigaud-emit: cannot connect to /dev/null (nothing listens: the daemon does not run)\n",
+        "virtrigaud-emit: cannot connect to /dev/null (nobody listens: the daemon does not run)\n",
         "--socket", "/dev/null", "m");
 }
 END_TEST

@@ -4,6 +4,11 @@
 # shellcheck source=SCRIPTDIR/../../shell/session.sh
 . "${0%/*}/../../shell/session.sh"
 
+# What is said on standard error is kept for `messages`.
+said=$(mktemp "${TMPDIR:-/tmp}/said.XXXXXX")
+exec 3<"$said"
+exec 2>>"$said"
+
 # push KIND NAME LABEL=VALUE... [VALUE]
 push() {
     kind=$1
@@ -64,6 +69,32 @@ while read -r line; do
         status=0
         virtrigaud_close "$2" || status=$?
         echo "{\"status\":$status,\"lost\":$virtrigaud_lost}"
+        ;;
+    fork)
+        shift
+        if [ "$1" = repeat ]; then
+            shift
+            (repeat "$@") >/dev/null
+        else
+            (push "$@")
+        fi
+        echo true
+        ;;
+    messages)
+        list=
+        while read -r text <&3; do
+            list=$list,\"$(printf %s "$text" | sed 's/[\\"]/\\&/g')\"
+        done
+        echo "[${list#,}]"
+        ;;
+    resources)
+        # Without a process of its own.
+        read -r children <"/proc/$$/task/$$/children" || :
+        # shellcheck disable=SC2086
+        set -- $children
+        threads=$#
+        set -- /proc/$$/fd/*
+        echo "{\"threads\":$threads,\"descriptors\":$#}"
         ;;
     exit) exit 0 ;;
     *) echo '"unsupported"' ;;
