@@ -132,6 +132,37 @@ static void add_state(struct buf *out, const json_t *status)
     buf_str(out, " ago\n");
 }
 
+// Who was served, and who was not.
+static void add_http(struct buf *out, const json_t *status)
+{
+    const json_t *scrape = json_object_get(status, "last_scrape");
+    const json_t *http = json_object_get(status, "http");
+    const json_t *ends = json_object_get(status, "certificate_expires");
+    buf_str(out, "Last scrape: ");
+    if (json_is_object(scrape)) {
+        show_span(out, view_number(status, "time") - view_number(scrape, "time"));
+        buf_str(out, " ago by ");
+        view_text(out, scrape, "peer");
+        buf_addf(out, ", %.0f ms, ", view_number(scrape, "duration_seconds") * 1000);
+        add_number(out, scrape, "status");
+    } else {
+        buf_str(out, "none since the start");
+    }
+    buf_str(out, "\nNot served since the start: 401 ");
+    add_number(out, http, "unauthorized");
+    buf_str(out, ", 503 ");
+    add_number(out, http, "unavailable");
+    buf_str(out, ", failed TLS ");
+    add_number(out, http, "tls_failures");
+    if (json_is_number(ends)) {
+        double left = json_number_value(ends) - view_number(status, "time");
+        buf_str(out, left > 0 ? "\nCertificate: ends in " : "\nCertificate: ended ");
+        show_span(out, fabs(left));
+        buf_str(out, left > 0 ? "" : " ago");
+    }
+    buf_char(out, '\n');
+}
+
 static void add_components(struct buf *out, const json_t *components)
 {
     static const char *const heads[] = {"COMPONENT", ">APPLIED", ">PER SECOND",
@@ -176,6 +207,7 @@ void view_status(struct buf *out, const json_t *status)
 {
     view_summary(out, status);
     add_state(out, status);
+    add_http(out, status);
     buf_char(out, '\n');
     add_components(out, json_object_get(status, "components"));
     buf_char(out, '\n');
