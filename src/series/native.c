@@ -763,6 +763,9 @@ void native_rebuild(struct native_block *to, const struct native_block *from)
         }
         key = key_of(is_negative(key), index);
         struct native_slot *slot = slot_of(to, key);
+        if (slot == NULL) {
+            return; // the page of the new block was lost already
+        }
         if (load(&slot->key) == 0) {
             take_slot(to, slot, key);
         }
@@ -777,6 +780,9 @@ void native_block_fill(struct native_block *b, const struct native_sum *sum)
     for (size_t i = 0; i < sum->n; i++) {
         uint64_t key = key_of(sum->buckets[i].negative, sum->buckets[i].index);
         struct native_slot *slot = slot_of(b, key);
+        if (slot == NULL) {
+            return;
+        }
         take_slot(b, slot, key);
         atomic_store_explicit(&slot->count, sum->buckets[i].count, memory_order_relaxed);
     }

@@ -170,8 +170,26 @@ START_TEST(a_block_of_somebody_else_is_not_taken)
     free(b);
 }
 END_TEST
+START_TEST(a_new_block_whose_page_is_lost_stays_empty)
+{
+    struct native_block *b = block_new((struct native_plan){NATIVE_SLOTS_FIRST, 3, 0});
+    observe(&b, 1.5);
+    struct native_block *lost = calloc(1, native_block_size(NATIVE_SLOTS_FIRST));
+    native_rebuild(lost, b);
+    struct native_sum sum = {.n = 0};
+    native_sum_begin(&sum, &FORM);
+    native_sum_add(&sum, b);
+    native_sum_end(&sum, FORM.max_buckets);
+    ck_assert_uint_eq(sum.n, 1);
+    native_block_fill(lost, &sum);
+    ck_assert_uint_eq(native_slots(lost), 0);
+    native_sum_free(&sum);
+    free(lost);
+    free(b);
+}
+END_TEST
 
 UNIT_MAIN("native", a_factor_has_the_schema_that_client_golang_gives_it,
           a_value_is_in_the_bucket_that_ends_at_or_above_it, every_bucket_has_its_bounds,
           what_was_observed_is_in_its_bucket_whatever_was_rebuilt,
-          a_block_of_somebody_else_is_not_taken)
+          a_block_of_somebody_else_is_not_taken, a_new_block_whose_page_is_lost_stays_empty)
