@@ -15,7 +15,8 @@ class Driver(NamedTuple):
     build: List[str]  # in the source's folder; OUTPUT stands for the program
     command: List[str]
     # Commands, and: "exit" (a program that ends without close loses what waits), "sums" (adds nothing up), "bytes" (as %XX),
-    # each with the reason, which is printed beside the part that is not run.
+    # "clock" (asks libc for the time, where the suite moves it), each with the reason, which is printed beside the part that is
+    # not run.
     lacks: Dict[str, str]
 
 
@@ -24,7 +25,8 @@ DRIVERS: Dict[str, Driver] = {
                      ["/usr/bin/python3", "-W", "error::ResourceWarning", HERE + "/python/driver.py"], {}),
     "go": Driver("go/conformance/main.go", "go", ["go", "build", "-o", "OUTPUT", "."], ["OUTPUT"],
                  {"fork": "Go has no fork; a program that it executes has a client of its own",
-                  "exit": "Go has no end of a program that a package could wait at"}),
+                  "exit": "Go has no end of a program that a package could wait at",
+                  "clock": "Go asks the kernel for the time, not libc; a unit test has what it sends"}),
     "c": Driver("c/conformance/driver.c", "cc", ["make", "-s", "PROGRAM=OUTPUT"], ["OUTPUT"], {}),
     "shell": Driver("conformance/shell/driver.sh", "sh", [], ["/bin/sh", "-eu", HERE + "/shell/driver.sh"],
                     {"stats": "a script learns at its close what became of its lines",

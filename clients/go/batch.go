@@ -2,7 +2,10 @@
 
 package virtrigaud
 
-import "strconv"
+import (
+	"strconv"
+	"time"
+)
 
 const (
 	batchBytes = 60 << 10 // of a batch, after which no line is added
@@ -189,7 +192,7 @@ func (b *batch) series(s *series, merge bool) bool {
 		e := s.exemplar
 		s.exemplar = nil
 		b.text = append(b.text, s.prefix...)
-		b.text = append(b.text, e.text...)
+		b.text = appendTime(append(b.text, e.text...), e.when, time.Now())
 		b.text = append(b.text, `,"value":`...)
 		b.text = appendNumber(b.text, e.value)
 		b.end(line{series: s, kind: lineExemplar, calls: 1, exemplar: e})

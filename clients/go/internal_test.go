@@ -227,3 +227,20 @@ func TestRecordsWakeASenderThatSleeps(t *testing.T) {
 		t.Error("a sender that sleeps is not woken")
 	}
 }
+
+func TestAnExemplarFromAWrongClockHasNoTime(t *testing.T) {
+	now := time.UnixMilli(1700000000500)
+	for _, one := range []struct {
+		when time.Time
+		want string
+	}{
+		{now.Add(-time.Second), `,"timestamp":1699999999.500}`},
+		{now, `,"timestamp":1700000000.500}`},
+		{now.Add(time.Millisecond), `}`}, // the clock was set back
+		{time.Unix(1, 0), `}`},           // it was not set yet
+	} {
+		if got := string(appendTime(nil, one.when, now)); got != one.want {
+			t.Errorf("%v: %s", one.when, got)
+		}
+	}
+}

@@ -32,7 +32,7 @@ type series struct {
 // exemplar is an observation with labels of its own, such as a trace's id.
 type exemplar struct {
 	value float64
-	text  []byte // as it is sent
+	text  []byte // as it is sent, up to its time
 	when  time.Time
 }
 
@@ -191,7 +191,7 @@ func (s *series) observeExemplar(v float64, labels map[string]string) {
 		s.observe(v)
 		return
 	}
-	text := spellExemplar(labels, time.Now())
+	text, now := spellExemplar(labels), time.Now()
 	set := s.set
 	if s = s.lock(); s == nil {
 		set.lost.Add(1)
@@ -200,7 +200,7 @@ func (s *series) observeExemplar(v float64, labels map[string]string) {
 	if s.exemplar != nil {
 		s.keep(s.exemplar.value)
 	}
-	s.exemplar = &exemplar{value: v, text: text}
+	s.exemplar = &exemplar{value: v, text: text, when: now}
 	s.mark()
 	s.mu.Unlock()
 }

@@ -116,11 +116,19 @@ func isLabelName(name string) bool {
 	return name != ""
 }
 
-func spellExemplar(labels map[string]string, now time.Time) []byte {
-	text := append([]byte(`,"exemplar":`), `{"labels":`...)
-	text = appendLabels(text, labels)
-	text = append(text, `,"timestamp":`...)
-	text = strconv.AppendFloat(text, float64(now.UnixMilli())/1000, 'f', 3, 64)
+const year2000 = 946684800000 // in milliseconds, before which the daemon refuses a time
+
+func spellExemplar(labels map[string]string) []byte {
+	return appendLabels([]byte(`,"exemplar":{"labels":`), labels)
+}
+
+// appendTime ends an exemplar. It leaves the time out where the clock was wrong, or has been set back since, for which the daemon
+// would refuse the line: the time of its arrival is taken then.
+func appendTime(text []byte, when, now time.Time) []byte {
+	if ms := when.UnixMilli(); ms >= year2000 && ms <= now.UnixMilli() {
+		text = append(text, `,"timestamp":`...)
+		text = strconv.AppendFloat(text, float64(ms)/1000, 'f', 3, 64)
+	}
 	return append(text, '}')
 }
 

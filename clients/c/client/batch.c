@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COUNT_MAX = 1000000 }; // of a line
+enum { COUNT_MAX = 1000000 };                      // of a line
+static const uint64_t YEAR_2000_MS = 946684800000; // before which the daemon rejects an exemplar
 
 // The lines that are being made.
 struct filler {
@@ -101,7 +102,12 @@ static void add_exemplar(struct filler *f, struct virtrigaud_series *x)
     struct exemplar *e = x->exemplar;
     x->exemplar = NULL;
     begin_line(f, x);
-    put_bytes(f, e->text, e->len);
+    if (e->ms >= YEAR_2000_MS && e->ms <= store_wall_ms()) {
+        put_bytes(f, e->text, e->len);
+    } else { // the clock was wrong, or was set back: the daemon takes the time of arrival
+        put_bytes(f, e->text, e->bare_len);
+        put(f, "}");
+    }
     put(f, ",\"value\":");
     put_number(f, e->value);
     end_line(f,

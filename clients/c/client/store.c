@@ -578,19 +578,26 @@ void store_observe(struct virtrigaud_series *x, double value)
     }
 }
 
+uint64_t store_wall_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
 // Returns new; NULL when it would be rejected, or without memory.
 static struct exemplar *new_exemplar(double value, const struct wire_label *labels, size_t n)
 {
     char text[STORE_EXEMPLAR_MAX];
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    uint64_t ms = (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+    uint64_t ms = store_wall_ms();
     int len = wire_exemplar(text, sizeof text, labels, n, ms);
     struct exemplar *e = len < 0 ? NULL : malloc(sizeof *e + (size_t)len);
     if (e != NULL) {
         e->value = value;
         e->len = (size_t)len;
         memcpy(e->text, text, e->len);
+        e->ms = ms;
+        e->bare_len = (size_t)((char *)memrchr(text, ',', e->len) - text); // the time is last
     }
     return e;
 }

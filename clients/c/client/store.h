@@ -41,8 +41,10 @@ struct chunk {
 // An observation with an exemplar.
 struct exemplar {
     double value;
+    uint64_t ms; // its time
     size_t len;
-    char text[]; // that part of its line
+    size_t bare_len; // of text up to its time
+    char text[];     // that part of its line
 };
 
 // What the daemon is to forget: see forgets.
@@ -146,6 +148,8 @@ struct virtrigaud_series *store_look_up(const struct store *s, enum store_kind k
                                         const char *name, const struct wire_label *labels,
                                         size_t n);
 
+// The wall clock, since 1970.
+uint64_t store_wall_ms(void);
 // Notes a call that is not recorded.
 void store_note_invalid(struct store *s, const char *why, const char *what);
 // Puts a series into the list of those that wait.
