@@ -288,6 +288,17 @@ static void add_quantile(struct buf *out, const json_t *buckets, const char *nam
     }
 }
 
+// A histogram's native form, of which the exporter gives no quantiles.
+static void add_native(struct buf *out, const json_t *native)
+{
+    if (native != NULL) {
+        buf_str(out, " native schema ");
+        add_number(out, native, "schema");
+        buf_str(out, " buckets ");
+        add_number(out, native, "buckets");
+    }
+}
+
 void view_series(struct buf *out, const char *metric, const json_t *series)
 {
     json_t *labels = json_object_get(series, "labels");
@@ -319,6 +330,7 @@ void view_series(struct buf *out, const char *metric, const json_t *series)
         add_number(out, series, "sum");
         add_quantile(out, buckets, "median", 0.5);
         add_quantile(out, buckets, "p95", 0.95);
+        add_native(out, json_object_get(series, "native"));
     }
     buf_char(out, '\n');
 }

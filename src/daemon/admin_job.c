@@ -261,6 +261,23 @@ static void write_labels(struct admin_job *j, const struct metric *m, const char
     buf_free(&plain);
 }
 
+// Without its buckets, of which there may be many.
+static void write_native(struct admin_job *j, const struct family *f, const struct series *s)
+{
+    struct native_sum sum = {.n = 0};
+    table_read_native(f->table, s, f->metric->bounds, &f->native, &sum);
+    json_key(j->out, "native");
+    json_begin(j->out, '{');
+    json_key(j->out, "schema");
+    buf_addf(j->out, "%d", sum.schema);
+    add_double(j, "zero_threshold", sum.zero_threshold);
+    add_number(j, "zero_count", sum.zero_count);
+    add_number(j, "buckets", sum.n);
+    json_end(j->out, '}');
+    j->out->failed |= sum.failed;
+    native_sum_free(&sum);
+}
+
 static void write_histogram(struct admin_job *j, const struct family *f, const struct series *s)
 {
     uint64_t counts[CATALOG_MAX_BOUNDS + 1];
@@ -284,6 +301,9 @@ static void write_histogram(struct admin_job *j, const struct family *f, const s
     json_end(j->out, ']');
     add_number(j, "count", total);
     add_double(j, "sum", sum);
+    if (f->has_native) {
+        write_native(j, f, s);
+    }
 }
 
 static void write_series(struct admin_job *j, const struct family *f, const struct series *s,
