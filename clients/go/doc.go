@@ -47,7 +47,7 @@
 // # Tests
 //
 // Package virtrigaudtest has a recorder for unit tests and a daemon to test a whole program with. Package adapter has the
-// surface that virtrigaud's own components call, and virtrigaudgrpc interceptors for gRPC.
+// surface that virtrigaud's own components call, virtrigaudruntime records goroutines and memory, and virtrigaudgrpc has interceptors for gRPC.
 //
 // The protocol is described in virtrigaud-events(7).
 package virtrigaud
