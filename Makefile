@@ -143,7 +143,7 @@ OBJCOPY ?= objcopy
 
 $(O)/client/%.o: $(srcdir)/clients/c/client/%.c $(O)/gen/flags
 	@mkdir -p $(@D)
-	$(call say,CC      )$(filter-out -fPIE,$(COMPILE)) -fPIC $(DEPS) -c -o $@ $<
+	$(call say,CC      )$(filter-out -fPIE,$(COMPILE)) -fPIC -fno-lto $(DEPS) -c -o $@ $<
 $(CLIENT_SHARED): $(CLIENT_OBJECTS) $(srcdir)/clients/c/virtrigaud-client.map
 	$(call say,LINK    )$(filter-out -fPIE,$(COMPILE)) -shared $(filter-out -pie,$(LINK)) -Wl,-z,defs \
 		-Wl,-soname,$(SONAME) -Wl,--version-script,$(srcdir)/clients/c/virtrigaud-client.map -o $@ $(CLIENT_OBJECTS)

@@ -126,7 +126,7 @@ static void write_plots(struct buf *out, const struct metric_page *p, const stru
 {
     static const struct plot rate = {"Per second", "", "", HISTORY_MS};
     static const struct plot series = {"Series", "", "", HISTORY_MS};
-    struct plot_point points[RATE_STEPS];
+    struct plot_point points[RATE_STEPS] = {0};
     size_t n = 0;
     buf_str(out, "<div class=\"plots\">\n");
     for (size_t i = 0; i < hour->n; i++) {
