@@ -404,9 +404,10 @@ class Store:
             line = Gauged(series)
             series.dirty, series.calls = False, 0
             yield line
-        for waiting in (self.sums, self.chunks):
+        all_waiting: Tuple[Deque[Any], ...] = (self.sums, self.chunks)
+        for waiting in all_waiting:
             while waiting:
-                pending = waiting.popleft()  # type: ignore[attr-defined]
+                pending = waiting.popleft()
                 self._close(pending)
                 yield pending
         self.wire = 0
