@@ -13,6 +13,7 @@
 #include "daemon/service.h"
 #include "daemon/signals.h"
 #include "daemon/watchdog.h"
+#include "event/bytes.h"
 #include "series/rcu.h"
 #include "source/ttl.h"
 
@@ -457,6 +458,9 @@ static void log_start(const struct daemon *d)
     }
     log_info("accepting events", "socket", d->passed.stream >= 0 ? passed : c->events_socket,
              "datagram_socket", d->passed.datagram >= 0 ? passed : c->events_datagram_socket, NULL);
+    if (!bytes_can_wide()) {
+        log_info("lines take longer on this processor, which has no AVX2, AES or BMI", NULL);
+    }
     uint32_t connections = connections_of(c);
     if (connections < c->limits_connections) {
         char most[16];

@@ -172,7 +172,7 @@ enum { TRIES = 12 }; // within the wait: the kernel keeps one of several SIGHUPs
 
 struct pending {
     pid_t pid;
-    int process; // pidfd: readable when the process has ended
+    int process; // pidfd: readable when the process has ended; -1: the kernel has none
     int answers; // signalfd
 };
 
@@ -208,7 +208,8 @@ static int open_request(struct pending *r)
     sigaddset(&set, SIGNALS_ANSWER);
     sigprocmask(SIG_SETMASK, &set, NULL);
     r->process = (int)syscall(SYS_pidfd_open, r->pid, 0);
-    if (r->process < 0) {
+    // Before Linux 5.3 the next try finds that it has ended.
+    if (r->process < 0 && errno != ENOSYS) {
         return -1;
     }
     r->answers = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
