@@ -322,12 +322,13 @@ static inline __attribute__((always_inline)) int32_t index_in(int schema, double
     memcpy(&bits, &magnitude, sizeof bits);
     exponent += (int)(bits >> FRACTION_BITS) - EXPONENT_OF_HALF - 1;
     unsigned n = below[bits >> (FRACTION_BITS - CELL_BITS) & (CELLS - 1)];
+    // The fraction, from 0.5 to 1. Numbers above 0 have the order of their bits.
     bits = (bits & (((uint64_t)1 << FRACTION_BITS) - 1)) | (uint64_t)EXPONENT_OF_HALF
                                                                << FRACTION_BITS;
-    double fraction;
-    memcpy(&fraction, &bits, sizeof fraction);
+    uint64_t bound;
+    memcpy(&bound, &bounds[n], sizeof bound);
     // That of the highest schema; each lower one has every second bound.
-    int32_t index = exponent * BOUNDS + (int32_t)n + (bounds[n] < fraction);
+    int32_t index = exponent * BOUNDS + (int32_t)n + (bound < bits);
     int lower = NATIVE_SCHEMA_MOST - schema;
     return (index + (1 << lower) - 1) >> lower; // rounds towards -infinity
 }
@@ -508,7 +509,7 @@ reserve(struct native_block *b, uint32_t slots, int schema, uint32_t max_buckets
     if (magnitude <= b->zero_threshold) {
         return 0;
     }
-    uint64_t key = key_of(v < 0, index_in(schema, magnitude));
+    uint64_t key = key_of(signbit(v) != 0, index_in(schema, magnitude));
     struct native_slot *slot = find_slot(b, slots, key);
     bool there = load(&slot->key) != 0 || make_bucket(b, max_buckets, slot, key);
     return there ? (uint32_t)(slot - b->slot) : NO_SLOT;
