@@ -16,6 +16,9 @@ local fill = import 'fill.libsonnet';
         runbook_url: c.runbookUrl % std.asciiLower(name),
       },
     },
+    // For how long the sources of an expression have been silent. The time is not known of all.
+    local silence(sources) = '(\n  time() - last_over_time(virtrigaud_source_last_event_timestamp_seconds{$of,job!="$provider_job"}[$gap])\n    and %s\n)\n  or %s' % [sources, sources],
+    local down(component) = q(silence('(last_over_time(virtrigaud_source_up{$of,job!="$provider_job",component="%s"}[$gap]) == 0 unless instance_component_source:virtrigaud_source_replaced:last8d)' % component)),
     // A budget burns when both a long window and a short one show it: it has for long, and still does.
     local speeds = [
       { name: 'fast', burn: t.fastBurn, long: '1h', short: '5m', wait: '6m' },
@@ -37,59 +40,37 @@ local fill = import 'fill.libsonnet';
         rules: [
           alert('VirtrigaudProviderDown') {
             why:: |||
-              A source that was renamed or replaced is not down: as many of its component are connected on the host as ever in
-              the time for which a source is known. VirtrigaudSourceReplaced names it. last_over_time() bridges failed scrapes;
-              while the exporter itself is down there is no series, and only VirtrigaudExporterDown fires.
+              A source that another one has replaced is not down: VirtrigaudSourceReplaced names it. last_over_time() bridges
+              failed scrapes; while the exporter itself is down there is no series, and only VirtrigaudExporterDown fires.
             |||,
-            expr: q(|||
-              last_over_time(virtrigaud_source_up{$of,job!="$provider_job",component="provider"}[$gap]) == 0
-                unless ignoring (source) (
-                  last_over_time(instance_component:virtrigaud_sources_connected:sum[$gap]) > 0
-                    and last_over_time(instance_component:virtrigaud_sources_connected:sum[$gap])
-                      >= max_over_time(instance_component:virtrigaud_sources_connected:min15m[8d])
-                )
-            |||),
+            expr: down('provider'),
             'for': '5m',
-            summary:: 'Provider {{ $labels.source }} on {{ $labels.instance }} is down',
+            summary:: 'Provider {{ $labels.source }} on {{ $labels.instance }} is down{{ if $value }}: silent for {{ $value | humanizeDuration }}{{ end }}',
             description:: 'Provider {{ $labels.source }} has not been connected to the exporter {{ $labels.instance }}, or has not kept its interval, for 5 minutes.',
           },
           alert('VirtrigaudManagerDown') {
-            expr: q(|||
-              last_over_time(virtrigaud_source_up{$of,job!="$provider_job",component="manager"}[$gap]) == 0
-                unless ignoring (source) (
-                  last_over_time(instance_component:virtrigaud_sources_connected:sum[$gap]) > 0
-                    and last_over_time(instance_component:virtrigaud_sources_connected:sum[$gap])
-                      >= max_over_time(instance_component:virtrigaud_sources_connected:min15m[8d])
-                )
-            |||),
+            expr: down('manager'),
             'for': '5m',
-            summary:: 'Manager {{ $labels.source }} on {{ $labels.instance }} is down',
+            summary:: 'Manager {{ $labels.source }} on {{ $labels.instance }} is down{{ if $value }}: silent for {{ $value | humanizeDuration }}{{ end }}',
             description:: 'Manager {{ $labels.source }} has not been connected to the exporter {{ $labels.instance }}, or has not kept its interval, for 5 minutes.',
           },
           alert('VirtrigaudSourceReplaced') {
-            expr: q(|||
-              last_over_time(virtrigaud_source_up{$of,job!="$provider_job"}[$gap]) == 0
-                and ignoring (source) (
-                  last_over_time(instance_component:virtrigaud_sources_connected:sum[$gap]) > 0
-                    and last_over_time(instance_component:virtrigaud_sources_connected:sum[$gap])
-                      >= max_over_time(instance_component:virtrigaud_sources_connected:min15m[8d])
-                )
-            |||),
+            expr: q(silence('instance_component_source:virtrigaud_source_replaced:last8d')),
             'for': '1h',
-            summary:: 'The {{ $labels.component }} {{ $labels.source }} on {{ $labels.instance }} seems to have another name now',
-            description:: '{{ $labels.source }} has been gone for an hour, but as many sources of its component are connected to {{ $labels.instance }} as before. Forget it if it was renamed.',
+            summary:: 'The {{ $labels.component }} {{ $labels.source }} on {{ $labels.instance }} seems to have another name now{{ if $value }}: silent for {{ $value | humanizeDuration }}{{ end }}',
+            description:: '{{ $labels.source }} has been gone for an hour, and another {{ $labels.component }} came to {{ $labels.instance }} about when it went. Forget it if it was renamed.',
           },
           alert('VirtrigaudManagerSilent') {
             why:: |||
               Managers that say no instance are no source: theirs is known only by what they send.
             |||,
             expr: q(|||
-              increase(virtrigaud_exporter_events_total{$of,component="manager"}[15m]) == 0
-                and max_over_time(instance:virtrigaud_manager_events_increase10m:min1h[1d]) > 0
+              max_over_time(instance:virtrigaud_manager_events_increase10m:min30m[1d]) > 0
+                and increase(virtrigaud_exporter_events_total{$of,component="manager"}[15m]) == 0
                 unless ignoring (source) group without (source) (virtrigaud_source_up{$of,component="manager"})
             |||),
             'for': '5m',
-            summary:: 'The manager on {{ $labels.instance }} sends nothing',
+            summary:: 'The manager on {{ $labels.instance }} sends nothing, and used to send {{ $value | printf "%.0f" }} lines or more in ten minutes',
             description:: 'The exporter {{ $labels.instance }} has received nothing from a manager for 15 minutes, and did before.',
           },
           alert('VirtrigaudSourceMissing') {
@@ -98,11 +79,14 @@ local fill = import 'fill.libsonnet';
             |||,
             expr: q(|||
               virtrigaud_source_expected
+                * on (instance) group_left () max by (instance) (
+                  time() - last_over_time(process_start_time_seconds{$of}[$gap])
+                    and ignoring (version, revision) last_over_time(virtrigaud_exporter_build_info{$of}[$gap])
+                )
                 unless on (instance, component, source) last_over_time(virtrigaud_source_up{$of,job!="$provider_job"}[5m])
-                and on (instance) (max_over_time(up{$of,job!="$provider_job"}[$gap]) == 1)
             |||),
             'for': '10m',
-            summary:: 'The {{ $labels.component }} {{ $labels.source }} on {{ $labels.instance }} has not come',
+            summary:: 'The {{ $labels.component }} {{ $labels.source }} on {{ $labels.instance }} has not come in the {{ $value | humanizeDuration }} since its exporter started',
             description:: '{{ $labels.source }} is expected on {{ $labels.instance }}, and the exporter there has not heard of it since it started.',
           },
           alert('VirtrigaudSourceRestarts') {
@@ -145,12 +129,12 @@ local fill = import 'fill.libsonnet';
           },
           alert('VirtrigaudProviderUnreachable', { scope: 'successes' }) {
             expr: q(|||
-              sum without (operation, outcome) (increase(virtrigaud_vm_operations_total{$of,outcome="success"}[15m])) == 0
-                and sum without (operation, outcome) (increase(virtrigaud_vm_operations_total{$of,outcome="success"}[6h] offset 15m)) > %(usualSuccesses)g
+              sum without (operation, outcome) (increase(virtrigaud_vm_operations_total{$of,outcome="success"}[6h] offset 15m)) > %(usualSuccesses)g
+                and sum without (operation, outcome) (increase(virtrigaud_vm_operations_total{$of,outcome="success"}[15m])) == 0
                 and ignoring (provider_type, provider) instance:virtrigaud_errors_unreachable:rate5m > %(failureRate)g
             |||),
             'for': '5m',
-            summary:: 'No VM operation on {{ $labels.provider }} on {{ $labels.instance }} succeeds any more',
+            summary:: 'No VM operation on {{ $labels.provider }} on {{ $labels.instance }} succeeds any more: {{ $value | printf "%.0f" }} did in the 6 hours before',
             description:: 'No VM operation on {{ $labels.provider }} has succeeded for 15 minutes, and the manager on {{ $labels.instance }} reports that a provider cannot be reached.',
           },
           // Each of these calls is one VM operation, so both are as many if the manager alone counts calls.
@@ -236,12 +220,12 @@ local fill = import 'fill.libsonnet';
               targets that were all taken away. A Prometheus that has never had one stays silent.
             |||,
             expr: q(|||
-              up{$of,job="$exporter_job"} == 0
-                or (up{$of} == 0 and ignoring (version, revision) last_over_time(virtrigaud_exporter_build_info{$of}[1d]))
-                or (absent(up{$of,job="$exporter_job"}) and on () count(last_over_time(up{$of,job="$exporter_job"}[1d])))
+              avg_over_time(up{$of,job="$exporter_job"}[1h]) and up{$of,job="$exporter_job"} == 0
+                or (avg_over_time(up{$of}[1h]) and up{$of} == 0 and ignoring (version, revision) last_over_time(virtrigaud_exporter_build_info{$of}[1d]))
+                or (absent(up{$of,job="$exporter_job"}) * on () group_left () count(last_over_time(up{$of,job="$exporter_job"}[1d])))
             |||),
             'for': '5m',
-            summary:: 'virtrigaud-exporter{{ with $labels.instance }} on {{ . }}{{ end }} is down',
+            summary:: 'virtrigaud-exporter{{ with $labels.instance }} on {{ . }}{{ end }} is down: {{ if $labels.instance }}{{ $value | humanizePercentage }} of the scrapes of the last hour succeeded{{ else }}none is left of {{ $value }} targets{{ end }}',
             description:: 'Prometheus cannot scrape {{ with $labels.instance }}the exporter {{ . }}{{ else }}any exporter, because it has no target any more{{ end }}; events wait in the socket.',
           },
           alert('VirtrigaudSocketLost') {
@@ -266,9 +250,12 @@ local fill = import 'fill.libsonnet';
             description:: 'The certificate that the exporter {{ $labels.instance }} shows has not been renewed. Once it has ended, Prometheus cannot scrape the exporter.',
           },
           alert('VirtrigaudStateNotSaved') {
-            expr: q('last_over_time(virtrigaud_exporter_state_ok{$of}[$gap]) == 0'),
+            expr: q(|||
+              sum without (metric) (last_over_time(virtrigaud_exporter_series{$of}[$gap]))
+                and last_over_time(virtrigaud_exporter_state_ok{$of}[$gap]) == 0
+            |||),
             'for': '5m',
-            summary:: 'The exporter on {{ $labels.instance }} does not store its series',
+            summary:: 'The exporter on {{ $labels.instance }} does not store its {{ $value }} series',
             description:: 'The exporter {{ $labels.instance }} counts in memory only; a restart would lose what it counts now.',
           },
           alert('VirtrigaudStateSetAside') {
@@ -290,21 +277,15 @@ local fill = import 'fill.libsonnet';
           },
           alert('VirtrigaudSeriesFolded') {
             why:: |||
-              Counters that are part of the state: a restart without it, or with an older one, is no increase. Only what goes
-              beyond the highest value of the hour before counts then.
+              A counter that is part of the state: a restart without it, or with an older one, is no increase, nor is what
+              clients report again after it. Only what goes beyond the highest value of the hours before counts.
             |||,
-            expr: q(|||
-              (increase(virtrigaud_exporter_series_folded_total{$of}[10m]) unless resets(virtrigaud_exporter_series_folded_total{$of}[20m]) > 0) > 0
-                or virtrigaud_exporter_series_folded_total{$of} - max_over_time(virtrigaud_exporter_series_folded_total{$of}[1h] offset 10m) > 0
-            |||),
+            expr: q('virtrigaud_exporter_series_folded_total{$of} - max_over_time(virtrigaud_exporter_series_folded_total{$of}[6h] offset 10m) > 0'),
             summary:: '{{ $labels.metric }} on {{ $labels.instance }} is at its limit of series: {{ $value | humanize }} updates counted under `other`',
             description:: '{{ $labels.metric }} on {{ $labels.instance }} counts new series under `other`.',
           },
           alert('VirtrigaudEventsLost') {
-            expr: q(|||
-              (increase(virtrigaud_exporter_client_lost_events_total{$of}[10m]) unless resets(virtrigaud_exporter_client_lost_events_total{$of}[20m]) > 0) > 0
-                or virtrigaud_exporter_client_lost_events_total{$of} - max_over_time(virtrigaud_exporter_client_lost_events_total{$of}[1h] offset 10m) > 0
-            |||),
+            expr: q('virtrigaud_exporter_client_lost_events_total{$of} - max_over_time(virtrigaud_exporter_client_lost_events_total{$of}[6h] offset 10m) > 0'),
             summary:: 'The {{ $labels.component }} on {{ $labels.instance }} lost {{ $value | humanize }} events',
             description:: '{{ $labels.component }} on {{ $labels.instance }} reports {{ $value | humanize }} events that it could not deliver.',
           },
@@ -321,9 +302,12 @@ local fill = import 'fill.libsonnet';
             description:: 'The exporter {{ $labels.instance }} rejected {{ $value | printf "%.0f" }} lines from {{ $labels.component }} in the last hour: {{ $labels.reason }}.',
           },
           alert('VirtrigaudReloadFailed') {
-            expr: q('last_over_time(virtrigaud_exporter_config_last_reload_successful{$of}[$gap]) == 0'),
+            expr: q(|||
+              time() - last_over_time(virtrigaud_exporter_config_last_reload_timestamp_seconds{$of}[$gap])
+                and last_over_time(virtrigaud_exporter_config_last_reload_successful{$of}[$gap]) == 0
+            |||),
             'for': '5m',
-            summary:: 'The exporter on {{ $labels.instance }} refused its configuration',
+            summary:: 'The exporter on {{ $labels.instance }} refused its configuration: it runs with one of {{ $value | humanizeDuration }} ago',
             description:: 'The exporter {{ $labels.instance }} continues with its previous configuration or catalogue; the new one was refused.',
           },
         ],

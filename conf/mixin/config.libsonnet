@@ -10,10 +10,11 @@
     // Labels that say where a host is, widest first: variables of the dashboards. Sums in rules keep all such labels.
     clusterLabel: 'cluster',
     siteLabel: 'site',
-    hostLabel: 'instance',
     // Where an alert's runbook is: %s is its name in lower case. As shipped, where the package installs docs/alerts.md;
     // where your readers have a browser, publish that file and name its address.
     runbookUrl: 'file:///usr/share/doc/virtrigaud-exporter/alerts.md#%s',
+    // The address of an exporter's page, for links of the dashboards: '' where `instance` is no address, as in Kubernetes.
+    exporterPage: 'http://${__field.labels.instance}/',
     // The metadata of what is made for a cluster.
     namespace: 'virtrigaud-system',
     // A value outlives failed scrapes for so long. At least three scrapes.

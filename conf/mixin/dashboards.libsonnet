@@ -50,9 +50,6 @@ local grafana = import 'grafana.libsonnet';
     local quantile(q, metric, by) = 'histogram_quantile(%g, %s) or histogram_quantile(%g, %s)' % [q, rate(metric + '_bucket', 'le, ' + by), q, rate(metric, by)],
     local ops = 'virtrigaud_vm_operations_total',
     local rpc = 'virtrigaud_provider_rpc_requests_total',
-    local create = 'operation="Create"',
-    local created = 'sum(rate(%s[1h]))' % chosen(ops, create + ',outcome="success"'),
-    local creations = 'sum(rate(%s[1h]))' % chosen(ops, create),
     local up = ofSource('virtrigaud_source_up'),
     local self_ = 'virtrigaud_exporter_',
     // What is recorded.
@@ -77,10 +74,16 @@ local grafana = import 'grafana.libsonnet';
 
     local rows = [
       row('This morning', [
-        table('Alerts', 'none', 24, [
-          ['alert', 'ALERTS{alertname=~"Virtrigaud.+",' + select + '}'],
-        ], 'Alerts of the rules that fire or are about to; the link of a name leads to its runbook.', none + {
-          links: [{ title: 'Runbook', url: c.runbookUrl % '${__data.fields.alertname}', targetBlank: true }],
+        g.alerts('Alert list', 8, 'What fires or is about to, with its summary, where Grafana reads the rules of its data source.'),
+        table('Alerts', 'none', 16, [
+          // The name of a runbook is in lower case, which neither PromQL nor a link can make.
+          ['alert', std.foldl(
+            function(query, name) 'label_replace(%s, "runbook", "%s", "alertname", "%s")' % [query, std.asciiLower(name), name],
+            std.objectFields(c.severities),
+            'ALERTS{alertname=~"Virtrigaud.+",' + select + '}'
+          )],
+        ], 'Alerts of the rules that fire or are about to; the link of each leads to its runbook.', none + {
+          links: [{ title: 'Runbook', url: c.runbookUrl % '${__data.fields.runbook}', targetBlank: true }],
         }),
         stat('Exporters', 'none', 3, [
           ['up', 'count(' + chosen('virtrigaud_exporter_build_info') + ')'],
@@ -98,8 +101,8 @@ local grafana = import 'grafana.libsonnet';
           ['share', 'sum(%s) / (sum(%s) > 0)' % [chosen(failures + ':rate5m'), opsRate]],
         ], 'Share of outcomes failure and error.', shares(0.05, t.failures) + runbook('HighErrorRate')),
         stat('Creations that succeed', 'percent', 3, [
-          ['share', '100 * (' + created + ' or 0 * ' + creations + ') / (' + creations + ' > 0)'],
-        ], 'Over an hour, because creations are rare.', { steps: [[null, 'red'], [90, 'orange'], [99, 'green']], none: 'no creations' }),
+          ['share', '100 * min(%s)' % chosen('instance_provider:virtrigaud_vm_creations_successes_per_vm_creations:ratio_rate1h')],
+        ], 'Over an hour, because creations are rare; of the provider of which the fewest succeed.', { steps: [[null, 'red'], [90, 'orange'], [99, 'green']], none: 'no creations' }),
         stat('Longest queue', 'none', 3, [
           ['waiting', 'max(' + chosen('virtrigaud_queue_depth') + ')'],
         ], 'Objects of one kind that wait for a reconcile on one host.', shares(t.queue / 2, t.queue) + runbook('QueueBacklog')),
@@ -179,9 +182,9 @@ local grafana = import 'grafana.libsonnet';
           ['{{method}} {{code}}', rate(rpc, 'method, code', 'code!="OK"')],
         ], '', none),
         graph('Latency by method', 's', 8, [
-          ['{{method}} p95', quantile(0.95, 'virtrigaud_provider_rpc_latency_seconds', 'method')],
+          ['{{method}} p95', 'max by (method) (%s)' % chosen('instance_method:virtrigaud_provider_rpc_latency_seconds:p95_5m')],
           ['{{method}} p50', quantile(0.5, 'virtrigaud_provider_rpc_latency_seconds', 'method')],
-        ], ''),
+        ], 'The 95th percentile is that of the slowest host.'),
         graph('Tasks in flight', 'none', 8, [
           ['{{instance}} {{provider}}', total('virtrigaud_provider_tasks_inflight', 'instance, provider_type, provider')],
         ], '', host),

@@ -6,7 +6,8 @@ function(config)
   local links = [
     { title: 'This host', url: '/d/virtrigaud?${__url_time_range}&var-datasource=${datasource}&var-instance=${__field.labels.instance}' },
     { title: 'Its exporter', url: '/d/virtrigaud-exporter?${__url_time_range}&var-datasource=${datasource}&var-instance=${__field.labels.instance}' },
-    { title: "The exporter's page", url: 'http://${__field.labels.instance}/', targetBlank: true },
+  ] + if config.exporterPage == '' then [] else [
+    { title: "The exporter's page", url: config.exporterPage, targetBlank: true },
   ];
   local options = {
     stat: {
@@ -28,6 +29,16 @@ function(config)
       legend: { displayMode: 'list', placement: 'bottom', showLegend: true },
     },
     table: { showHeader: true },
+    // Alerts of the rules of this name, whichever data source evaluates them.
+    alertlist: {
+      alertName: 'Virtrigaud',
+      dashboardAlerts: false,
+      groupMode: 'default',
+      maxItems: 20,
+      sortOrder: 3,
+      stateFilter: { firing: true, pending: true, noData: false, normal: false, 'error': true },
+      viewMode: 'list',
+    },
   };
   // How values look: colours from thresholds, names of values, what stands where there is none, links to the host.
   local defaults(kind, unit, looks) = local steps = 'steps' in looks; {
@@ -94,6 +105,8 @@ function(config)
     stat(title, unit, width, queries, says, looks={}):: panel('stat', 4, title, unit, width, queries, says, looks),
     graph(title, unit, width, queries, says, looks={}):: panel('timeseries', 7, title, unit, width, queries, says, looks),
     table(title, unit, width, queries, says, looks={}):: panel('table', 7, title, unit, width, queries, says, looks),
+    // It asks no query: Grafana knows alerts by itself.
+    alerts(title, width, says):: panel('alertlist', 7, title, 'none', width, [], says, {}),
     timeline(title, unit, width, queries, says, looks={}):: panel('state-timeline', 7, title, unit, width, queries, says, looks),
     row(title, panels):: { title: title, panels: panels },
 

@@ -33,6 +33,13 @@ local fill = import 'fill.libsonnet';
     ]),
     local indent(text, by) = std.strReplace(text, '\n', '\n' + by),
     local operations(more, window) = rise('virtrigaud_vm_operations_total{$of%s}' % more, window),
+    local source = 'virtrigaud_source_up{$of,job!="$provider_job"}',
+    local left = 'instance_component_source:virtrigaud_source_left:last15m',
+    local new = 'instance_component_source:virtrigaud_source_new:last1h',
+    local asBefore(lowest) =
+      local connected = 'instance_component:virtrigaud_sources_connected';
+      '(last_over_time(%s:sum[$gap]) >= max_over_time(%s:min%s[20m]))' % [connected, connected, lowest],
+    local succeeded = 'last_over_time(%s[$gap]) == 0 and last_over_time(instance_component_source:virtrigaud_source_left:succeeded15m[8d]) == 1' % source,
     local wrong = ',outcome=~"failure|error"',
     local all = '="+Inf"',
     local fast = '=~"%(slowCall)g([.]0)?"',
@@ -58,13 +65,6 @@ local fill = import 'fill.libsonnet';
               a quiet day are Describe: these detect a fault of the whole provider, those of changes below detect faults of
               operations that change something.
             |||,
-            record: 'instance:virtrigaud_vm_operations_failures_per_vm_operations:ratio_rate5m',
-            expr: q(|||
-              sum without (operation, provider_type, provider, outcome) (rate(virtrigaud_vm_operations_total{$of,outcome=~"failure|error"}[5m]))
-                / (instance:virtrigaud_vm_operations:rate5m > 0)
-            |||),
-          },
-          {
             record: 'instance_provider:virtrigaud_vm_operations_failures:rate5m',
             expr: q(|||
               sum without (operation, outcome) (rate(virtrigaud_vm_operations_total{$of,outcome=~"failure|error"}[5m]))
@@ -102,18 +102,18 @@ local fill = import 'fill.libsonnet';
             why:: |||
               Share of VM creations that succeeded; 0, not absent, when all of them failed.
             |||,
-            record: 'instance:virtrigaud_vm_creations_successes_per_vm_creations:ratio_rate1h',
+            record: 'instance_provider:virtrigaud_vm_creations_successes_per_vm_creations:ratio_rate1h',
             expr: q(|||
               (
-                sum without (operation, provider_type, provider, outcome) (
+                sum without (operation, outcome) (
                   rate(virtrigaud_vm_operations_total{$of,operation="Create",outcome="success"}[1h])
                 )
-                  or 0 * sum without (operation, provider_type, provider, outcome) (
+                  or 0 * sum without (operation, outcome) (
                     rate(virtrigaud_vm_operations_total{$of,operation="Create"}[1h])
                   )
               )
                 / (
-                  sum without (operation, provider_type, provider, outcome) (
+                  sum without (operation, outcome) (
                     rate(virtrigaud_vm_operations_total{$of,operation="Create"}[1h])
                   ) > 0
                 )
@@ -203,25 +203,75 @@ local fill = import 'fill.libsonnet';
           },
           {
             why:: |||
-              Connected sources of each host and component: now, and the lowest number of 15 minutes, which leaves out the
-              moment in which an old and a new one are both connected. The job of single providers has the same series again.
+              Connected sources of each host and component: now, and the lowest number of 10 and of 40 minutes, which leaves
+              out the time in which an old and a new one are both connected. What is connected again at once, as after a
+              restart of the exporter, was never gone. The job of single providers has the same series again.
             |||,
             record: 'instance_component:virtrigaud_sources_connected:sum',
-            expr: q('sum without (source) (virtrigaud_source_up{$of,job!="$provider_job"})'),
+            expr: q('sum without (source) (%s)' % source),
           },
+        ] + [
           {
-            record: 'instance_component:virtrigaud_sources_connected:min15m',
-            expr: q('min_over_time(instance_component:virtrigaud_sources_connected:sum[15m])'),
+            record: 'instance_component:virtrigaud_sources_connected:min%dm' % minutes,
+            expr: q('min_over_time((sum without (source) (max_over_time(%s[$gap])))[%dm:1m])' % [source, minutes]),
+          }
+          for minutes in [10, 40]
+        ] + [
+          {
+            why:: |||
+              Connected sources of which nothing was known an hour ago, while others of their component were.
+            |||,
+            record: 'instance_component_source:virtrigaud_source_new:last1h',
+            expr: q(|||
+              last_over_time(%s[$gap]) == 1
+                unless last_over_time(%s[1h] offset 1h)
+                and ignoring (source) last_over_time(instance_component:virtrigaud_sources_connected:sum[1h] offset 1h)
+            ||| % [source, source]),
           },
           {
             why:: |||
-              Lines of managers in the quietest ten minutes of an hour: above 0 where a manager runs, and not where single
+              Sources that left in the last 15 minutes, and whether another one took the place of each (1) or not (0): a new
+              one has come, and as many are connected as before. Both may have been connected for half an hour, or for some
+              minutes if the one that left was itself new.
+            |||,
+            record: 'instance_component_source:virtrigaud_source_left:last15m',
+            expr: q('last_over_time(%s[$gap]) == 0 and max_over_time(%s[15m]) == 1' % [source, source]),
+          },
+          {
+            record: 'instance_component_source:virtrigaud_source_left:succeeded15m',
+            expr: q(|||
+              1 + (
+                (
+                  %(left)s and ignoring (source) %(asBefore10m)s
+                    or (%(left)s and last_over_time(%(source)s[1h] offset 1h)) and ignoring (source) %(asBefore40m)s
+                )
+                  and ignoring (source) %(new)s
+              )
+                or %(left)s
+            ||| % { left: left, source: source, asBefore10m: asBefore('10m'), asBefore40m: asBefore('40m'), new: new }),
+          },
+          {
+            why:: |||
+              Sources that are gone and replaced, while as many new ones are known: all are gone if these were taken away.
+            |||,
+            record: 'instance_component_source:virtrigaud_source_replaced:last8d',
+            expr: q(|||
+              %(succeeded)s
+                and ignoring (source) (
+                  count without (source) (last_over_time(%(source)s[$gap]) and last_over_time(%(new)s[8d]))
+                    >= count without (source) (%(succeeded)s)
+                )
+            ||| % { succeeded: succeeded, source: source, new: new }),
+          },
+          {
+            why:: |||
+              Lines of managers in the quietest ten minutes of half an hour: above 0 where a manager runs, and not where single
               events come from a shell.
             |||,
-            record: 'instance:virtrigaud_manager_events_increase10m:min1h',
+            record: 'instance:virtrigaud_manager_events_increase10m:min30m',
             expr: q(|||
-              min_over_time(increase(virtrigaud_exporter_events_total{$of,component="manager"}[10m])[1h:5m])
-                and count_over_time(increase(virtrigaud_exporter_events_total{$of,component="manager"}[10m])[1h:5m]) > 10
+              min_over_time(increase(virtrigaud_exporter_events_total{$of,component="manager"}[10m])[30m:5m])
+                and count_over_time(increase(virtrigaud_exporter_events_total{$of,component="manager"}[10m])[30m:5m]) > 5
             |||),
           },
         ],
