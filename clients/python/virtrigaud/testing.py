@@ -11,12 +11,17 @@
 
 A recorder takes what handles of its metrics are called with. With a catalogue it applies events to metrics, and keeps in
 `refusals` what the daemon would refuse. A fake daemon does the same for any client, whatever its language:
-`python3 -m virtrigaud.testing SOCKET [CATALOG.json]` prints each line that it gets, and what is wrong with it."""
+`python3 -m virtrigaud.testing [CATALOG.json] -- PROGRAM...` runs a program's test against one, whose socket is in
+VIRTRIGAUD_EVENTS_SOCKET: it fails when the test does, when a line is refused, and when none is sent. Without a file the
+catalogue is that of virtrigaud-exporter in PATH. `python3 -m virtrigaud.testing SOCKET [CATALOG.json]` prints each line that it
+gets, and what is wrong with it."""
 import json
 import os
 import random
 import socket
+import subprocess
 import sys
+import tempfile
 import threading
 from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
@@ -308,13 +313,20 @@ class FakeDaemon:
         return {"hello": {"protocol": 1, "applied": position, "known": is_known}}
 
 
-def main() -> None:
-    catalog = None
-    if len(sys.argv) > 2:
-        with open(sys.argv[2], encoding="utf-8") as f:
-            catalog = Catalog(json.load(f))
+def check_program(command: List[str], catalog: Catalog) -> int:
+    """Runs a program against a fake daemon. Returns its exit status; 1 when a line of its is refused, or it sent none."""
+    with tempfile.TemporaryDirectory() as folder, FakeDaemon(folder + "/events.sock", catalog) as daemon:
+        status = subprocess.run(command, env={**os.environ, "VIRTRIGAUD_EVENTS_SOCKET": daemon.path}, check=False).returncode
+    for refusal in daemon.refusals:
+        print(f"REFUSED {refusal.reason}: {refusal.detail}: {refusal.line}", file=sys.stderr)
+    if not daemon.lines and not daemon.refusals:
+        print("the program has sent nothing", file=sys.stderr)
+    return status or int(bool(daemon.refusals) or not daemon.lines)
+
+
+def show_lines(path: str, catalog: Optional[Catalog]) -> None:
     seen = refused = 0
-    with FakeDaemon(sys.argv[1], catalog) as daemon:
+    with FakeDaemon(path, catalog) as daemon:
         while True:
             threading.Event().wait(0.2)
             for line in daemon.lines[seen:]:
@@ -325,5 +337,20 @@ def main() -> None:
                 refused += 1
 
 
+def main() -> int:
+    before, command = sys.argv[1:], []
+    if "--" in before:
+        at = before.index("--")
+        before, command = before[:at], before[at + 1:]
+    catalog = None
+    if len(before) > (0 if command else 1):
+        with open(before[-1], encoding="utf-8") as f:
+            catalog = Catalog(json.load(f))
+    if command:
+        return check_program(command, catalog or Catalog.of_exporter())
+    show_lines(before[0], catalog)
+    return 0
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
