@@ -135,7 +135,7 @@ static uint32_t *natives_of(struct entry *e, const struct recipe *r)
 // What is behind these.
 static const char *behind(const struct entry *e, const struct recipe *r)
 {
-    return (const char *)&e->series[r->n] + r->n_native * sizeof(uint32_t);
+    return (const char *)e->series + r->size;
 }
 
 // The record of the entry's key.
@@ -387,8 +387,8 @@ static __attribute__((noinline)) bool find_natives(struct cache *m, const struct
 }
 
 // Whether what the recipe's entry says may be done now.
-BYTES_INLINED bool is_usable(struct cache *m, const struct origin *origin, const struct recipe *r,
-                             struct entry *e, const struct line *line)
+static bool is_usable(struct cache *m, const struct origin *origin, const struct recipe *r,
+                      struct entry *e, const struct line *line)
 {
     if (origin->permission != NULL &&
         !permission_take_events(origin->permission, origin->now_ms, 1)) {
@@ -410,11 +410,29 @@ static inline void mark_used(struct entry *e)
     }
 }
 
-// Returns how many lines of the beginning are applied.
+// Applies a line of an entry. Returns whether it did.
+static __attribute__((noinline)) bool apply_any(struct cache *m, const struct origin *origin,
+                                                const struct recipe *r, struct entry *e,
+                                                const struct line *line)
+{
+    if (!recipe_fits(r, line, origin->transaction) || !is_usable(m, origin, r, e, line)) {
+        return false;
+    }
+    char *base = m->store->share.base;
+    if (origin->transaction != NULL) {
+        recipe_apply_in_session(r, e->series, base, line, &m->natives, origin->transaction);
+    } else {
+        recipe_apply(r, e->series, base, line, &m->natives);
+    }
+    return true;
+}
+
+// Returns how many lines of the beginning are applied. Those of simple recipes, which are most, are applied here.
 BYTES_INLINED size_t apply_lines(struct cache *m, const struct origin *origin, struct line *lines,
                                  size_t n, same_values_fn *same)
 {
     char *base = m->store->share.base;
+    bool simple = origin->permission == NULL && origin->transaction == NULL;
     for (size_t i = 0; i < n; i++) {
         struct line *line = &lines[i];
         bool plain = line->template != NULL && !line->template->has_exemplar;
@@ -423,13 +441,13 @@ BYTES_INLINED size_t apply_lines(struct cache *m, const struct origin *origin, s
             return i;
         }
         const struct recipe *r = &m->recipes.list[e->recipe];
-        if (!recipe_fits(r, line, origin->transaction) || !is_usable(m, origin, r, e, line)) {
+        if (simple && r->simple) {
+            if (!recipe_takes(r, line->number) || !lives(m, r, e)) {
+                return i;
+            }
+            recipe_apply_one(r, e->series, base, line->number);
+        } else if (!apply_any(m, origin, r, e, line)) {
             return i;
-        }
-        if (origin->transaction != NULL) {
-            recipe_apply_in_session(r, e->series, base, line, &m->natives, origin->transaction);
-        } else {
-            recipe_apply(r, e->series, base, line, &m->natives);
         }
         mark_used(e);
     }
@@ -467,6 +485,24 @@ size_t cache_apply(struct cache *m, const struct origin *origin, struct line *li
     return m->wide ? apply_lines_wide(m, origin, lines, n) : apply_lines_plain(m, origin, lines, n);
 }
 
+// Whether an element of a batch whose recipe is not simple may be applied.
+static __attribute__((noinline)) bool may_in_batch(struct cache *m, const struct recipe *r,
+                                                   struct entry *e, const struct line *line)
+{
+    return recipe_fits(r, line, NULL) && !r->drops && lives(m, r, e) &&
+           (r->n_native == 0 || find_natives(m, r, e, line));
+}
+
+static __attribute__((noinline)) void apply_in_batch(struct cache *m, const struct recipe *r,
+                                                     struct entry *e, const struct line *line)
+{
+    if (r->n_native > 0) {
+        bool there = find_natives(m, r, e, line);
+        invariant(there, "a bucket that was found is there");
+    }
+    recipe_apply(r, e->series, m->store->share.base, line, &m->natives);
+}
+
 // The line's entry if it may be applied and removes nothing, or NULL.
 BYTES_INLINED struct entry *find_for_batch(struct cache *m, const struct line *line,
                                            same_values_fn *same)
@@ -476,8 +512,9 @@ BYTES_INLINED struct entry *find_for_batch(struct cache *m, const struct line *l
         return NULL;
     }
     const struct recipe *r = &m->recipes.list[e->recipe];
-    bool fits = recipe_fits(r, line, NULL) && !r->drops && lives(m, r, e);
-    return fits && (r->n_native == 0 || find_natives(m, r, e, line)) ? e : NULL;
+    bool may =
+        r->simple ? recipe_takes(r, line->number) && lives(m, r, e) : may_in_batch(m, r, e, line);
+    return may ? e : NULL;
 }
 
 // Finds the entries of all lines, or returns false.
@@ -531,11 +568,11 @@ bool cache_apply_batch(struct cache *m, const struct origin *origin, struct line
     }
     for (size_t i = 0; i < n; i++) {
         const struct recipe *r = &m->recipes.list[entries[i]->recipe];
-        if (r->n_native > 0) {
-            bool there = find_natives(m, r, entries[i], &lines[i]);
-            invariant(there, "a bucket that was found is there");
+        if (r->simple) {
+            recipe_apply_one(r, entries[i]->series, m->store->share.base, lines[i].number);
+        } else {
+            apply_in_batch(m, r, entries[i], &lines[i]);
         }
-        recipe_apply(r, entries[i]->series, m->store->share.base, &lines[i], &m->natives);
         mark_used(entries[i]);
     }
     return true;
@@ -664,9 +701,8 @@ void cache_learn(struct cache *m, const struct plan *p, size_t from, size_t n,
     const struct recipe *r = &m->recipes.list[recipe];
     bool small = m->kept.n >= MANY || m->bytes < LITTLE;
     uint8_t by_key = small ? shown_by(m, r, updates, line) : 0;
-    size_t size = sizeof(struct entry) + n * sizeof(struct recipe_series) +
-                  r->n_native * sizeof(uint32_t) +
-                  (by_key != 0 ? sizeof(uint32_t) : line->values_len);
+    size_t size =
+        sizeof(struct entry) + r->size + (by_key != 0 ? sizeof(uint32_t) : line->values_len);
     if (!cache_store_reserve(&m->kept, size, most(m))) {
         return;
     }
@@ -680,7 +716,7 @@ void cache_learn(struct cache *m, const struct plan *p, size_t from, size_t n,
     }
     fill(m, e, updates, r);
     e->by_key = by_key;
-    char *end = (char *)natives_of(e, r) + r->n_native * sizeof(uint32_t);
+    char *end = (char *)e->series + r->size;
     if (by_key != 0) {
         const struct plan_update *u = &updates[by_key - 1];
         uint32_t handle = atomic_load_explicit(&u->series->handle, memory_order_relaxed);

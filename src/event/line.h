@@ -40,7 +40,7 @@ struct line {
     struct line_template *template; // NULL: none, and nothing below is set
     const char *text;               // the line without blanks
     uint64_t hash;    // of the values of its labels, and of what else says which series it updates
-    double number;    // its value, or the last one of its list, if it has one
+    double number;    // its value, or the last one of its list; 0: it has none
     double timestamp; // of its exemplar, if it has one
     const double *list;  // its values, if it has a list
     uint32_t n;          // how many these are, or its count, if it has one

@@ -93,6 +93,8 @@ unsigned recipe_find(struct recipes *all, const struct schema *schema,
         fresh->n_native = (uint8_t)(fresh->n_native + s->native);
     }
     fresh->distinct = is_distinct(fresh);
+    fresh->simple = !fresh->owned && fresh->n_native == 0 && !fresh->several;
+    fresh->size = (uint16_t)(n * sizeof(struct recipe_series) + fresh->n_native * sizeof(uint32_t));
     unsigned place = 0;
     while (place < all->n && !is_same(&all->list[place], fresh)) {
         place++;
@@ -217,7 +219,9 @@ void recipe_apply_in_session(const struct recipe *r, const struct recipe_series 
                              const struct line *line, const struct recipe_natives *natives,
                              struct transaction *transaction)
 {
-    note_natives(r, natives, transaction->redo);
+    if (r->n_native > 0) {
+        note_natives(r, natives, transaction->redo);
+    }
     if (r->distinct) {
         put(r, series, base, line, transaction->redo);
     } else {

@@ -46,8 +46,10 @@ struct recipe {
     bool exemplars;    // it takes some
     bool not_negative; // a counter takes the number
     bool several;      // the line says of how many happenings it is
-    uint16_t words;    // of a redo record that a line with one happening changes at most
-    bool distinct;     // each update is of another metric
+    bool simple;       // neither owned, nor with native steps, nor several
+    uint16_t size;  // of the series of a line, with the handles of its native blocks (event/cache)
+    uint16_t words; // of a redo record that a line with one happening changes at most
+    bool distinct;  // each update is of another metric
     struct recipe_step steps[RECIPE_UPDATES];
 };
 
@@ -98,6 +100,12 @@ void recipe_apply_in_session(const struct recipe *r, const struct recipe_series 
                              const struct line *line, const struct recipe_natives *natives,
                              struct transaction *transaction);
 
+// Whether a number, which is 0 in a line without one, may be applied without a plan.
+static inline bool recipe_takes(const struct recipe *r, double number)
+{
+    return fabs(number) <= RECIPE_MAX_NUMBER && !(r->not_negative && number < 0);
+}
+
 // Whether the line's numbers may be applied without a plan.
 static inline bool recipe_fits(const struct recipe *r, const struct line *line,
                                const struct transaction *transaction)
@@ -105,10 +113,8 @@ static inline bool recipe_fits(const struct recipe *r, const struct line *line,
     if (r->several) {
         return recipe_fits_several(r, line, transaction);
     }
-    double number = line->template->has_number ? line->number : 0;
-    return fabs(number) <= RECIPE_MAX_NUMBER && !(r->not_negative && number < 0) &&
-           (r->words <= REDO_WORDS || transaction == NULL ||
-            redo_has_room(transaction->redo, r->words));
+    return recipe_takes(r, line->number) && (r->words <= REDO_WORDS || transaction == NULL ||
+                                             redo_has_room(transaction->redo, r->words));
 }
 
 static inline double recipe_value(const struct recipe_step *step, double number)
@@ -135,24 +141,11 @@ static inline bool recipe_natives_add(struct recipe_natives *natives,
     return true;
 }
 
-// Here a cached line changes its series, in the arena that begins at `base`. `natives` are those of a recipe with native steps.
-static inline __attribute__((always_inline)) void recipe_apply(const struct recipe *r,
-                                                               const struct recipe_series *series,
-                                                               char *base, const struct line *line,
-                                                               const struct recipe_natives *natives)
+// Here a cached line with one happening changes its series, in the arena that begins at `base`.
+static inline __attribute__((always_inline)) void
+recipe_apply_one(const struct recipe *r, const struct recipe_series *series, char *base,
+                 double number)
 {
-    if (r->n_native > 0) {
-        if (natives->n == 1) {
-            apply_native(&natives->blocks[0]->slot[natives->slots[0]].count);
-        } else {
-            recipe_apply_natives(natives);
-        }
-    }
-    if (r->several) {
-        recipe_apply_several(r, series, base, line);
-        return;
-    }
-    double number = line->number;
     for (const struct recipe_step *s = r->steps, *end = s + r->n; s < end; s++, series++) {
         char *cell = arena_at(base, series->cell);
         if (s->step == APPLY_OBSERVE) {
@@ -160,6 +153,23 @@ static inline __attribute__((always_inline)) void recipe_apply(const struct reci
         } else if (!s->whole || !cell_count_whole((void *)cell, (uint64_t)(int64_t)s->constant)) {
             apply_update(s->family, s->step, cell + s->offset, recipe_value(s, number));
         }
+    }
+}
+
+// The same for any line. `natives` are those of a recipe with native steps.
+static inline void recipe_apply(const struct recipe *r, const struct recipe_series *series,
+                                char *base, const struct line *line,
+                                const struct recipe_natives *natives)
+{
+    if (r->n_native > 0 && natives->n == 1) {
+        apply_native(&natives->blocks[0]->slot[natives->slots[0]].count);
+    } else if (r->n_native > 0) {
+        recipe_apply_natives(natives);
+    }
+    if (r->several) {
+        recipe_apply_several(r, series, base, line);
+    } else {
+        recipe_apply_one(r, series, base, line->number);
     }
 }
 

@@ -304,7 +304,6 @@ BYTES_INLINED const char *find(struct templates *all, const char *at, const char
                                struct line *line, const struct bytes_ops *ops, quick_fn *quick)
 {
     line->template = NULL;
-    line->number = 0;
     size_t last = end - at > 8 ? opening_end(at, end, ops) : 0;
     if (last < 7) {
         return NULL;
@@ -313,6 +312,7 @@ BYTES_INLINED const char *find(struct templates *all, const char *at, const char
     uint16_t *link = first;
     for (unsigned tries = 0; *link != 0 && tries < TEMPLATE_TRIES; tries++) {
         struct line_template *t = &all->slots[*link - 1];
+        line->number = 0; // what another template took for one
         const char *to = t->is_quick ? quick(all, t, at, end, line) : NULL;
         to = to != NULL ? to : match(all, t, at, end, line, ops);
         if (to != NULL) {
