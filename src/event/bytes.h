@@ -12,6 +12,8 @@
 #ifndef VE_EVENT_BYTES_H
 #define VE_EVENT_BYTES_H
 
+#include "event/number.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -66,6 +68,8 @@ struct bytes_ops {
     bytes_hash (*hash)(bytes_hash h, const char *bytes);
     // Where the nth quote (the 4th at least) of the first 64 bytes is; 0: there are not so many.
     size_t (*quote)(const char *at, const char *end, unsigned nth);
+    // Reads a short number (event/number).
+    bool (*number)(const char *at, size_t len, double *ret);
 };
 
 // The bits of a block's first n bytes begin n before the middle.
@@ -144,8 +148,9 @@ static inline size_t bytes_quote_plain(const char *at, const char *end, unsigned
 }
 
 static const struct bytes_ops bytes_plain = {
-    bytes_is_same_plain, bytes_plain_plain, bytes_before_plain, bytes_element_plain,
-    bytes_copy_plain,    bytes_clear_plain, bytes_hash_plain,   bytes_quote_plain};
+    bytes_is_same_plain, bytes_plain_plain, bytes_before_plain,
+    bytes_element_plain, bytes_copy_plain,  bytes_clear_plain,
+    bytes_hash_plain,    bytes_quote_plain, number_short};
 
 #ifdef __x86_64__
 #define BYTES_WIDE static __attribute__((noinline, target("avx2,aes,bmi")))
@@ -291,9 +296,9 @@ BYTES_WIDE_INLINED size_t bytes_quote_wide(const char *at, const char *end, unsi
     return quotes != 0 ? _tzcnt_u64(quotes) : 0;
 }
 
-static const struct bytes_ops bytes_wide = {bytes_same_wide,    bytes_plain_wide, bytes_before_wide,
-                                            bytes_element_wide, bytes_copy_wide,  bytes_clear_wide,
-                                            bytes_hash_wide,    bytes_quote_wide};
+static const struct bytes_ops bytes_wide = {
+    bytes_same_wide,  bytes_plain_wide, bytes_before_wide, bytes_element_wide, bytes_copy_wide,
+    bytes_clear_wide, bytes_hash_wide,  bytes_quote_wide,  number_short_wide};
 #endif
 
 /*

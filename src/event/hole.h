@@ -45,7 +45,7 @@ BYTES_INLINED size_t hole_read_list(const struct hole_lists *lists, const char *
     for (const char *p = at; p < end && n < most; p++) {
         size_t len = ops->element(p, end);
         double *number = &list[n++];
-        if (!number_short(p, len, number) && !hole_read_number(p, len, number)) {
+        if (!ops->number(p, len, number) && !hole_read_number(p, len, number)) {
             return 0;
         }
         p += len;

@@ -16,6 +16,9 @@
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
 
 // Whether the bytes are one JSON number and nothing else.
 bool number_is_valid(const char *at, size_t len);
@@ -61,16 +64,20 @@ static inline __m128i number_last(size_t n)
     return number_load((const char *)ones + n);
 }
 
-// The value of sixteen digits: pairs of them, then fours, then eights.
-static inline uint64_t number_value(__m128i digits)
+// The value of eight pairs of digits: fours of them, then eights.
+static inline uint64_t number_of_pairs(__m128i pairs)
 {
-    __m128i high = _mm_and_si128(digits, _mm_set1_epi16(0xFF));
-    __m128i pairs =
-        _mm_add_epi16(_mm_mullo_epi16(high, _mm_set1_epi16(10)), _mm_srli_epi16(digits, 8));
     __m128i fours = _mm_madd_epi16(pairs, _mm_set1_epi32(1 << 16 | 100));
     __m128i eights = _mm_madd_epi16(_mm_packs_epi32(fours, fours), _mm_set1_epi32(1 << 16 | 10000));
     uint64_t both = (uint64_t)_mm_cvtsi128_si64(eights);
     return (uint32_t)both * (uint64_t)100000000 + (both >> 32);
+}
+
+static inline uint64_t number_value(__m128i digits)
+{
+    __m128i high = _mm_and_si128(digits, _mm_set1_epi16(0xFF));
+    return number_of_pairs(
+        _mm_add_epi16(_mm_mullo_epi16(high, _mm_set1_epi16(10)), _mm_srli_epi16(digits, 8)));
 }
 
 static inline struct number_run number_run_before(const char *end)
@@ -172,6 +179,44 @@ static inline __attribute__((always_inline)) bool number_short(const char *at, s
     return false;
 #endif
 }
+
+#ifdef __x86_64__
+/*
+ * The same for up to NUMBER_DIGITS bytes, by wide instructions: sixteen bytes must be readable where it begins.
+ */
+static inline __attribute__((always_inline, target("avx2"))) bool
+number_short_wide(const char *at, size_t len, double *ret)
+{
+    // By how many bytes stand behind the point; the last one is of numbers that have none.
+    static const double tens[] = {1e0, 1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7, 1e8,
+                                  1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e0};
+    // From n on: what moves the first n bytes of a block to its end, behind zeros.
+    static const int8_t to_end[] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
+                                    0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15};
+    if (len - 1 > NUMBER_DIGITS - 1) {
+        return false;
+    }
+    __m128i digits = _mm_xor_si128(number_load(at), _mm_set1_epi8('0'));
+    digits = _mm_shuffle_epi8(digits, number_load(to_end + len));
+    __m128i is_point = _mm_cmpeq_epi8(digits, _mm_set1_epi8('.' ^ '0'));
+    // Of several points the last one; those that are left are no digits.
+    unsigned points = (unsigned)_mm_movemask_epi8(is_point) << 1 | 1;
+    unsigned fraction = NUMBER_BLOCK - (31 ^ (unsigned)__builtin_clz(points));
+    // What is before the point moves up by one.
+    __m128i behind = number_last(fraction);
+    digits = _mm_or_si128(_mm_and_si128(behind, digits),
+                          _mm_andnot_si128(behind, _mm_slli_si128(digits, 1)));
+    __m128i no_digits = _mm_subs_epu8(digits, _mm_set1_epi8(9));
+    bool open = (fraction == 0) | (fraction == len - 1);
+    bool zero_first = (at[0] == '0') & ((unsigned)(at[1] - '0') < 10) & (len > 1);
+    if (!_mm_testz_si128(no_digits, no_digits) | zero_first | open) {
+        return false;
+    }
+    __m128i pairs = _mm_maddubs_epi16(digits, _mm_set1_epi16(1 << 8 | 10));
+    *ret = (double)(int64_t)number_of_pairs(pairs) / tens[fraction];
+    return true;
+}
+#endif
 
 enum { NUMBER_TAIL = 40 };
 

@@ -243,7 +243,7 @@ BYTES_WIDE_INLINED const char *match_end(struct templates *all, struct line_temp
 {
     if (t->has_number) {
         size_t len = bytes_before_wide(p, end, *t->end.text);
-        bool known = number_short(p, len, &line->number) ||
+        bool known = number_short_wide(p, len, &line->number) ||
                      (len - 1 < BYTES_BLOCK - 1 && number_tail(p + len, &line->number) == len);
         if (!known || !bytes_same_block_wide(p + len, t->end.text, t->end.mask)) {
             return NULL;

@@ -123,30 +123,57 @@ START_TEST(random_ends_read_as_the_whole_number_does)
 }
 END_TEST
 
-START_TEST(numbers_of_up_to_eight_bytes_read_as_all_others_do)
+typedef bool short_fn(const char *at, size_t len, double *ret);
+
+#ifdef __x86_64__
+static __attribute__((target("avx2"))) bool read_wide(const char *at, size_t len, double *ret)
+{
+    return number_short_wide(at, len, ret);
+}
+#endif
+
+// Whatever has at most so many bytes, of digits and points, reads as number_read says.
+static void compare_short(short_fn *read, size_t most)
 {
     static const char some[] = "01234567890.123456789.-+eE,:";
     uint64_t random = unit_seed() | 1;
     for (int i = 0; i < 400000; i++) {
-        char text[24];
-        size_t len = unit_random(&random) % 10;
+        char text[32];
+        size_t len = unit_random(&random) % (most + 2);
         size_t kinds = i % 2 == 0 ? 12 : sizeof some - 1;
-        bool plain = len > 0 && len <= 8;
+        bool plain = len > 0 && len <= most;
         for (size_t k = 0; k < len; k++) {
             text[k] = some[unit_random(&random) % kinds];
             plain &= text[k] == '.' || (text[k] >= '0' && text[k] <= '9');
         }
         memcpy(text + len, "}7.7.7.7", 9);
+        memset(text + len + 8, '7', sizeof text - len - 8);
         double got = 0;
         double want = 0;
         bool is = number_read(text, len, &want);
-        ck_assert_msg(number_short(text, len, &got) == (plain && is), "%s", text);
+        ck_assert_msg(read(text, len, &got) == (plain && is), "%.*s", (int)len, text);
         ck_assert_msg(!plain || !is || memcmp(&got, &want, sizeof got) == 0,
-                      "%s: %.17g and not %.17g", text, got, want);
+                      "%.*s: %.17g and not %.17g", (int)len, text, got, want);
     }
+}
+
+START_TEST(numbers_of_up_to_eight_bytes_read_as_all_others_do)
+{
+    compare_short(number_short, 8);
+}
+END_TEST
+
+START_TEST(wide_instructions_read_numbers_of_up_to_15_bytes_as_all_others)
+{
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("avx2")) {
+        compare_short(read_wide, NUMBER_DIGITS);
+    }
+#endif
 }
 END_TEST
 
 UNIT_MAIN("number", short_numbers_are_read_from_their_end, other_ends_are_no_short_number,
           numbers_of_up_to_eight_bytes_read_as_all_others_do,
+          wide_instructions_read_numbers_of_up_to_15_bytes_as_all_others,
           random_ends_read_as_the_whole_number_does)
