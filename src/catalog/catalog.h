@@ -27,7 +27,7 @@ enum {
     CATALOG_MAX_NATIVE_BUCKETS = 1000, // that a series has at most
     CATALOG_MAX_BOUNDS = 128,          // bounds of one histogram, +Inf aside
     CATALOG_OPENING = 32,        // bytes that are there of a label's opening, if it has not more
-    CATALOG_BOUNDS_PAD = 16,     // more +Inf behind them, so that as many can be looked at together
+    CATALOG_BOUNDS_PAD = 20,     // more +Inf behind them, so that as many can be looked at together
     CATALOG_MAX_VALUES = 1000,   // known values of one label, and aliases of one label
     CATALOG_MAX_COMPONENTS = 16, // "unknown" among them
     CATALOG_MAX_LABEL_VALUE = 256 // bytes of a label's value

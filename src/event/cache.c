@@ -429,7 +429,7 @@ static __attribute__((noinline)) bool apply_any(struct cache *m, const struct or
 
 // Returns how many lines of the beginning are applied. Those of simple recipes, which are most, are applied here.
 BYTES_INLINED size_t apply_lines(struct cache *m, const struct origin *origin, struct line *lines,
-                                 size_t n, same_values_fn *same)
+                                 size_t n, same_values_fn *same, cell_bucket_fn *bucket)
 {
     char *base = m->store->share.base;
     bool simple = origin->permission == NULL && origin->transaction == NULL;
@@ -445,7 +445,7 @@ BYTES_INLINED size_t apply_lines(struct cache *m, const struct origin *origin, s
             if (!recipe_takes(r, line->number) || !lives(m, r, e)) {
                 return i;
             }
-            recipe_apply_one(r, e->series, base, line->number);
+            recipe_apply_one(r, e->series, base, line->number, bucket);
         } else if (!apply_any(m, origin, r, e, line)) {
             return i;
         }
@@ -458,7 +458,7 @@ BYTES_INLINED size_t apply_lines(struct cache *m, const struct origin *origin, s
 BYTES_WIDE size_t apply_lines_wide(struct cache *m, const struct origin *origin, struct line *lines,
                                    size_t n)
 {
-    return apply_lines(m, origin, lines, n, same_values_wide);
+    return apply_lines(m, origin, lines, n, same_values_wide, cell_bucket_wide);
 }
 #else
 #define apply_lines_wide apply_lines_plain
@@ -467,7 +467,7 @@ BYTES_WIDE size_t apply_lines_wide(struct cache *m, const struct origin *origin,
 static size_t apply_lines_plain(struct cache *m, const struct origin *origin, struct line *lines,
                                 size_t n)
 {
-    return apply_lines(m, origin, lines, n, has_same_values);
+    return apply_lines(m, origin, lines, n, has_same_values, cell_bucket);
 }
 
 static void begin(struct cache *m, const struct origin *origin, struct line *lines, size_t n)
@@ -569,7 +569,8 @@ bool cache_apply_batch(struct cache *m, const struct origin *origin, struct line
     for (size_t i = 0; i < n; i++) {
         const struct recipe *r = &m->recipes.list[entries[i]->recipe];
         if (r->simple) {
-            recipe_apply_one(r, entries[i]->series, m->store->share.base, lines[i].number);
+            recipe_apply_one(r, entries[i]->series, m->store->share.base, lines[i].number,
+                             cell_bucket);
         } else {
             apply_in_batch(m, r, entries[i], &lines[i]);
         }

@@ -141,15 +141,20 @@ static inline bool recipe_natives_add(struct recipe_natives *natives,
     return true;
 }
 
+// Known where it is passed, so that it is inlined.
+typedef size_t cell_bucket_fn(const double *bounds, size_t n, double v);
+
 // Here a cached line with one happening changes its series, in the arena that begins at `base`.
 static inline __attribute__((always_inline)) void
 recipe_apply_one(const struct recipe *r, const struct recipe_series *series, char *base,
-                 double number)
+                 double number, cell_bucket_fn *bucket)
 {
     for (const struct recipe_step *s = r->steps, *end = s + r->n; s < end; s++, series++) {
         char *cell = arena_at(base, series->cell);
         if (s->step == APPLY_OBSERVE) {
-            apply_observe(s->family, cell, recipe_value(s, number));
+            const struct metric *m = s->family->metric;
+            double v = recipe_value(s, number);
+            cell_observe((void *)cell, bucket(m->bounds, m->n_bounds, v), v);
         } else if (!s->whole || !cell_count_whole((void *)cell, (uint64_t)(int64_t)s->constant)) {
             apply_update(s->family, s->step, cell + s->offset, recipe_value(s, number));
         }
@@ -169,7 +174,7 @@ static inline void recipe_apply(const struct recipe *r, const struct recipe_seri
     if (r->several) {
         recipe_apply_several(r, series, base, line);
     } else {
-        recipe_apply_one(r, series, base, line->number);
+        recipe_apply_one(r, series, base, line->number, cell_bucket);
     }
 }
 

@@ -91,10 +91,8 @@ static inline void stress_share(struct table_share *share, unsigned lanes, uint6
 }
 
 // With what stands behind them in a catalogue.
-static double stress_bounds[4 + CATALOG_BOUNDS_PAD] = {
-    1,        2,        4,        8,        INFINITY, INFINITY, INFINITY,
-    INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY,
-    INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY};
+static double stress_bounds[4 + CATALOG_BOUNDS_PAD] = {1, 2, 4, 8,
+                                                       [4 ... 3 + CATALOG_BOUNDS_PAD] = INFINITY};
 
 static inline struct table *stress_table(struct table_share *share, enum metric_type type,
                                          uint64_t limit)

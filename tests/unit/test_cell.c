@@ -92,6 +92,13 @@ static size_t bucket_by_looking(const double *bounds, size_t n, double v)
     return i;
 }
 
+#ifdef __x86_64__
+static __attribute__((target("avx2"))) size_t bucket_wide(const double *bounds, size_t n, double v)
+{
+    return cell_bucket_wide(bounds, n, v);
+}
+#endif
+
 static void expect_buckets(const double *bounds, size_t n, double v)
 {
     struct padded p = pad(bounds, n);
@@ -99,6 +106,11 @@ static void expect_buckets(const double *bounds, size_t n, double v)
     for (size_t i = 0; i < sizeof near / sizeof near[0]; i++) {
         ck_assert_msg(cell_bucket(p.bounds, n, near[i]) == bucket_by_looking(bounds, n, near[i]),
                       "%.17g among %zu bounds", near[i], n);
+#ifdef __x86_64__
+        ck_assert_msg(!__builtin_cpu_supports("avx2") || bucket_wide(p.bounds, n, near[i]) ==
+                                                             bucket_by_looking(bounds, n, near[i]),
+                      "%.17g among %zu bounds, by wide instructions", near[i], n);
+#endif
     }
 }
 

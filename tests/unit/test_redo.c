@@ -124,9 +124,7 @@ END_TEST
 static void put_both(struct shelf *plain, uint64_t *random)
 {
     static const double bounds[BUCKETS - 1 + CATALOG_BOUNDS_PAD] = {
-        0.5,      1,        2.5,      INFINITY, INFINITY, INFINITY, INFINITY,
-        INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY,
-        INFINITY, INFINITY, INFINITY, INFINITY, INFINITY};
+        0.5, 1, 2.5, [BUCKETS - 1 ... BUCKETS - 2 + CATALOG_BOUNDS_PAD] = INFINITY};
     static const double values[] = {0,    1,   2.5,   0.1, 4294967296.0, 4294967297.0,
                                     1e15, 1e9, 0.375, 2};
     double v = values[unit_random(random) % 10];
