@@ -342,11 +342,11 @@ double native_bound(int schema, int32_t index)
 {
     if (schema <= 0) {
         int64_t exponent = (int64_t)index * (1 << -schema);
-        return exponent > 1024 ? INFINITY : ldexp(1, (int)exponent);
+        return exponent >= DBL_MAX_EXP ? DBL_MAX : ldexp(1, (int)exponent);
     }
     int n = 1 << schema;
     int32_t whole = index >> schema; // rounds towards -infinity
-    return ldexp(bounds[(index - whole * n) * (BOUNDS >> schema)], whole + 1);
+    return fmin(ldexp(bounds[(index - whole * n) * (BOUNDS >> schema)], whole + 1), DBL_MAX);
 }
 
 // ---- Blocks
@@ -399,6 +399,13 @@ void native_block_replace(struct native_block *b)
     atomic_store_explicit(&b->used, NATIVE_REPLACED, memory_order_relaxed);
 }
 
+// Whether a finite number above 0 has the bucket, or the one above it (native_sum_add_classic).
+static bool is_bucket(int schema, int32_t index)
+{
+    return index >= native_index(schema, DBL_TRUE_MIN) &&
+           index <= native_index(schema, DBL_MAX) + 1;
+}
+
 bool native_block_is_good(const struct native_block *b, size_t bytes)
 {
     uint32_t slots = native_slots(b);
@@ -412,7 +419,8 @@ bool native_block_is_good(const struct native_block *b, size_t bytes)
     for (uint32_t i = 1; i <= slots; i++) {
         uint64_t key = load(&b->slot[i].key);
         n += key != 0;
-        if (key != 0 && ((key & 1) == 0 || key >> 34 != 0)) {
+        if (key != 0 &&
+            ((key & 1) == 0 || key >> 34 != 0 || !is_bucket(b->schema, index_of(key)))) {
             return false;
         }
     }

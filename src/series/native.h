@@ -44,7 +44,7 @@ struct native_form {
 int native_schema(double factor);
 // The bucket of a finite magnitude above 0.
 int32_t native_index(int schema, double magnitude);
-// The upper bound of a bucket; INFINITY where no double is as large.
+// The upper bound of a bucket; DBL_MAX where no double is as large.
 double native_bound(int schema, int32_t index);
 // The bucket of the next lower schema that holds this one.
 static inline int32_t native_halve(int32_t index)

@@ -145,6 +145,34 @@ START_TEST(what_was_observed_is_in_its_bucket_whatever_was_rebuilt)
 }
 END_TEST
 
+START_TEST(a_zero_bucket_over_the_largest_numbers_ends_at_a_number)
+{
+    static const double values[] = {1, -1, 1e308, -1e308, DBL_MAX, -DBL_MAX};
+    for (uint32_t max_buckets = 1; max_buckets <= 3; max_buckets++) {
+        struct native_block *b =
+            block_new((struct native_plan){NATIVE_SLOTS_FIRST, 3, NATIVE_ZERO_THRESHOLD});
+        for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+            while (native_reserve(b, max_buckets, values[i]) == NULL) {
+                struct native_block *next = block_new(native_plan(b, max_buckets, values[i]));
+                native_rebuild(next, b);
+                free(b);
+                b = next;
+            }
+            atomic_fetch_add(native_reserve(b, max_buckets, values[i]), 1);
+        }
+        ck_assert_double_le(b->zero_threshold, DBL_MAX);
+        ck_assert(native_block_is_good(b, native_block_size(b->slots)));
+        struct native_sum sum = {.n = 0};
+        native_sum_begin(&sum, &FORM);
+        native_sum_add(&sum, b);
+        ck_assert_uint_eq(native_sum_end(&sum, max_buckets), 6);
+        ck_assert_double_le(sum.zero_threshold, DBL_MAX);
+        native_sum_free(&sum);
+        free(b);
+    }
+}
+END_TEST
+
 START_TEST(a_block_of_somebody_else_is_not_taken)
 {
     struct native_block *b = block_new(FIRST);
@@ -152,6 +180,17 @@ START_TEST(a_block_of_somebody_else_is_not_taken)
     observe(&b, 1);
     ck_assert(native_block_is_good(b, bytes));
     ck_assert(!native_block_is_good(b, bytes - 1));
+    for (uint32_t i = 1; i <= b->slots; i++) {
+        uint64_t key = atomic_load(&b->slot[i].key);
+        if (key != 0) {
+            atomic_store(&b->slot[i].key, (uint64_t)INT32_MAX << 2 | 1);
+            ck_assert(!native_block_is_good(b, bytes));
+            atomic_store(&b->slot[i].key, (uint64_t)0x80000000u << 2 | 1);
+            ck_assert(!native_block_is_good(b, bytes));
+            atomic_store(&b->slot[i].key, key);
+        }
+    }
+    ck_assert(native_block_is_good(b, bytes));
     b->schema = 9;
     ck_assert(!native_block_is_good(b, bytes));
     b->schema = 3;
@@ -192,4 +231,5 @@ END_TEST
 UNIT_MAIN("native", a_factor_has_the_schema_that_client_golang_gives_it,
           a_value_is_in_the_bucket_that_ends_at_or_above_it, every_bucket_has_its_bounds,
           what_was_observed_is_in_its_bucket_whatever_was_rebuilt,
+          a_zero_bucket_over_the_largest_numbers_ends_at_a_number,
           a_block_of_somebody_else_is_not_taken, a_new_block_whose_page_is_lost_stays_empty)
