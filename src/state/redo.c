@@ -208,6 +208,9 @@ void redo_native(struct redo *r, struct native_block *b, const uint16_t *slots, 
 void redo_put_native(struct redo *r, struct native_block *b, const uint16_t *slots, size_t n)
 {
     struct redo_word *noted[NATIVE_SLOTS_MOST + 1];
+    if (n == 0) {
+        return; // there may be no block
+    }
     if (n == 1) {
         redo_put_count(r, &b->slot[slots[0]].count, 1);
         return;

@@ -117,7 +117,8 @@ static inline void redo_put_histogram(struct redo *r, const struct cell_histogra
 void redo_put_list(struct redo *r, const struct cell_histogram *c, const double *bounds,
                    size_t n_bounds, const double *values, size_t n);
 
-// The counts of native buckets, none of which the line has noted yet; a slot may be there several times.
+// The counts of native buckets, none of which the line has noted yet; a slot may be there several times. Without slots the
+// block may be NULL.
 void redo_put_native(struct redo *r, struct native_block *b, const uint16_t *slots, size_t n);
 
 // Makes all that was noted true, and forgets it.

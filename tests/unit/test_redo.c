@@ -53,6 +53,16 @@ static bool same(const struct shelf *a, const struct shelf *b)
     return memcmp((const char *)a + at, (const char *)b + at, sizeof *a - at) == 0;
 }
 
+START_TEST(native_buckets_of_a_lost_block_are_none)
+{
+    open_shelf();
+    redo_put_native(&redo, NULL, NULL, 0);
+    redo_native(&redo, NULL, NULL, 0);
+    ck_assert_uint_eq(redo.n, 0);
+    close_shelf();
+}
+END_TEST
+
 START_TEST(what_is_noted_comes_true_at_the_commit)
 {
     open_shelf();
@@ -438,7 +448,7 @@ START_TEST(a_record_that_makes_no_sense_is_not_replayed)
 }
 END_TEST
 
-UNIT_MAIN("redo", what_is_noted_comes_true_at_the_commit,
+UNIT_MAIN("redo", native_buckets_of_a_lost_block_are_none, what_is_noted_comes_true_at_the_commit,
           updates_by_way_of_a_record_are_those_of_the_cells,
           words_that_are_noted_once_come_true_as_well,
           a_kill_between_any_two_instructions_leaves_a_line_whole,
