@@ -52,9 +52,11 @@ bool text_is_hidden(uint32_t code)
     static const struct {
         uint32_t from, to;
     } hidden[] = {
-        {0, 0x1f},        {0x7f, 0x9f},     {0xad, 0xad},       {0x61c, 0x61c},
-        {0x180e, 0x180e}, {0x200b, 0x200f}, {0x2028, 0x202e},   {0x2060, 0x206f},
-        {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe007f},
+        {0, 0x1f},          {0x7f, 0x9f},       {0xad, 0xad},       {0x34f, 0x34f},
+        {0x61c, 0x61c},     {0x115f, 0x1160},   {0x17b4, 0x17b5},   {0x180b, 0x180f},
+        {0x200b, 0x200f},   {0x2028, 0x202e},   {0x2060, 0x206f},   {0x3164, 0x3164},
+        {0xfe00, 0xfe0f},   {0xfeff, 0xfeff},   {0xffa0, 0xffa0},   {0xfff0, 0xfffb},
+        {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff},
     };
     for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++) {
         if (code >= hidden[i].from && code <= hidden[i].to) {
@@ -178,10 +180,21 @@ static unsigned unprintable(const unsigned char *p, size_t n)
         return p[0] < 0x20 || p[0] == 0x7f ? p[0] : 0;
     }
     uint32_t code;
-    if (n > 1 && text_char((const char *)p, n, &code) == n && code <= 0xffff) {
+    if (n > 1 && text_char((const char *)p, n, &code) == n) {
         return text_is_hidden(code) ? code : 0;
     }
     return 0;
+}
+
+static void json_escape(struct buf *out, unsigned unit)
+{
+    const char escape[] = {'\\',
+                           'u',
+                           hex_lower[unit >> 12],
+                           hex_lower[unit >> 8 & 15],
+                           hex_lower[unit >> 4 & 15],
+                           hex_lower[unit & 15]};
+    buf_add(out, escape, sizeof escape);
 }
 
 static void json_char(struct buf *out, const unsigned char *p, size_t n)
@@ -192,14 +205,11 @@ static void json_char(struct buf *out, const unsigned char *p, size_t n)
         buf_str(out, "\xef\xbf\xbd");
     } else if (letter != 0) {
         buf_add(out, (const char[]){'\\', letter}, 2);
+    } else if (code > 0xffff) {
+        json_escape(out, 0xd7c0 + (code >> 10)); // the two surrogates
+        json_escape(out, 0xdc00 + (code & 0x3ff));
     } else if (code != 0 || p[0] == '\0') {
-        const char escape[] = {'\\',
-                               'u',
-                               hex_lower[code >> 12],
-                               hex_lower[code >> 8 & 15],
-                               hex_lower[code >> 4 & 15],
-                               hex_lower[code & 15]};
-        buf_add(out, escape, sizeof escape);
+        json_escape(out, code);
     } else {
         buf_add(out, p, n);
     }

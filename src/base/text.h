@@ -43,8 +43,7 @@ void text_visible(struct buf *out, const char *s, size_t len);
 const char *text_nearest(const char *word, const char *const *words, size_t n);
 
 // Appends a JSON string with its quotes. Each byte that is not UTF-8 becomes U+FFFD. Escaped are
-// also those of the others up to U+FFFF that text_is_hidden, so that the result is safe on a terminal and is one
-// line.
+// also those of the others that text_is_hidden, so that the result is safe on a terminal and is one line.
 void text_json(struct buf *out, const char *s, size_t len);
 
 // Appends HTML text, safe inside an element and inside a double-quoted attribute.

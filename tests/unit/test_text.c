@@ -195,7 +195,8 @@ START_TEST(json_strings_are_escaped)
         {BYTES("\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80"), "\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\""},
         {BYTES("\xc2\x80\xc2\x9b\xc2\xa0"), "\"\\u0080\\u009b\xc2\xa0\""},
         {BYTES("\xe2\x80\xa7\xe2\x80\xa8\xe2\x80\xa9"), "\"\xe2\x80\xa7\\u2028\\u2029\""},
-        {BYTES("\xe2\x80\xae\xd8\x9c\xf3\xa0\x81\x81"), "\"\\u202e\\u061c\xf3\xa0\x81\x81\""},
+        {BYTES("\xe2\x80\xae\xd8\x9c\xf3\xa0\x81\x81"), "\"\\u202e\\u061c\\udb40\\udc41\""},
+        {BYTES("\xf3\xa0\x80\x80\xf0\x9d\x85\xb3"), "\"\\udb40\\udc00\\ud834\\udd73\""},
         {BYTES("a\xff"
                "b"),
          "\"a\xef\xbf\xbd"
@@ -235,9 +236,10 @@ END_TEST
 
 START_TEST(hidden_are_the_characters_that_change_what_stands_around_them)
 {
-    static const uint32_t hidden[] = {0,      0x1f,   0x7f,   0x9f,    0xad,   0x61c,
-                                      0x200b, 0x200f, 0x2028, 0x202e,  0x2060, 0x2069,
-                                      0x206f, 0xfeff, 0xfffb, 0xe0001, 0xe007f};
+    static const uint32_t hidden[] = {0,      0x1f,    0x7f,    0x9f,    0xad,   0x34f,  0x61c,
+                                      0x115f, 0x17b4,  0x180b,  0x200b,  0x200f, 0x2028, 0x202e,
+                                      0x2060, 0x2069,  0x206f,  0x3164,  0xfe0f, 0xfeff, 0xffa0,
+                                      0xfffb, 0x1bca0, 0x1d173, 0xe0001, 0xe0fff};
     static const uint32_t shown[] = {0x20,   0x7e,   0xa0,   0xe9,   0x200a,  0x2010,
                                      0x202f, 0x2070, 0x6f22, 0xfffd, 0x1f600, 0x10ffff};
     for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++) {
