@@ -2,6 +2,7 @@
 #include "series/native.h"
 
 #include "base/invariant.h"
+#include "series/cell.h"
 
 #include <float.h>
 #include <math.h>
@@ -399,11 +400,14 @@ void native_block_replace(struct native_block *b)
     atomic_store_explicit(&b->used, NATIVE_REPLACED, memory_order_relaxed);
 }
 
-// Whether a finite number above 0 has the bucket, or the one above it (native_sum_add_classic).
-static bool is_bucket(int schema, int32_t index)
+// Whether its bucket is that of a finite number, or the one above (native_sum_add_classic), and so many can have been counted.
+static bool is_good_slot(int schema, const struct native_slot *slot)
 {
-    return index >= native_index(schema, DBL_TRUE_MIN) &&
-           index <= native_index(schema, DBL_MAX) + 1;
+    uint64_t key = load(&slot->key);
+    return load(&slot->count) <= CELL_WHOLE_MAX &&
+           (key == 0 || ((key & 1) != 0 && key >> 34 == 0 &&
+                         index_of(key) >= native_index(schema, DBL_TRUE_MIN) &&
+                         index_of(key) <= native_index(schema, DBL_MAX) + 1));
 }
 
 bool native_block_is_good(const struct native_block *b, size_t bytes)
@@ -416,11 +420,9 @@ bool native_block_is_good(const struct native_block *b, size_t bytes)
         return false;
     }
     uint32_t n = 0;
-    for (uint32_t i = 1; i <= slots; i++) {
-        uint64_t key = load(&b->slot[i].key);
-        n += key != 0;
-        if (key != 0 &&
-            ((key & 1) == 0 || key >> 34 != 0 || !is_bucket(b->schema, index_of(key)))) {
+    for (uint32_t i = 0; i <= slots; i++) {
+        n += load(&b->slot[i].key) != 0;
+        if (!is_good_slot(b->schema, &b->slot[i])) {
             return false;
         }
     }

@@ -232,7 +232,9 @@ static bool read_histogram(struct work *w, struct table *t, struct series *s, ui
         }
         for (size_t b = 0; b <= t->n_bounds; b++) {
             uint64_t n = atomic_load_explicit(&from->counts[b], memory_order_relaxed);
-            atomic_fetch_add_explicit(&to->counts[b], n, memory_order_relaxed);
+            bool good = n <= CELL_WHOLE_MAX;
+            w->image->damaged += !good;
+            atomic_fetch_add_explicit(&to->counts[b], good ? n : 0, memory_order_relaxed);
         }
         double more = atomic_load_explicit(&from->sum, memory_order_relaxed);
         w->image->damaged += !isfinite(sum + more);

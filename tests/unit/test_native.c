@@ -190,6 +190,11 @@ START_TEST(a_block_of_somebody_else_is_not_taken)
             atomic_store(&b->slot[i].key, key);
         }
     }
+    for (uint32_t i = 0; i <= b->slots; i++) {
+        uint64_t count = atomic_exchange(&b->slot[i].count, UINT64_MAX);
+        ck_assert(!native_block_is_good(b, bytes));
+        atomic_store(&b->slot[i].count, count);
+    }
     ck_assert(native_block_is_good(b, bytes));
     b->schema = 9;
     ck_assert(!native_block_is_good(b, bytes));

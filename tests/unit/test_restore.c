@@ -183,17 +183,18 @@ START_TEST(numbers_that_cannot_be_count_as_nothing)
     atomic_store(&c->whole, CELL_WHOLE_MAX + 1);
     atomic_store(&other->rest, -1);
     atomic_store(&s->sum, (double)INFINITY);
+    atomic_store(&s->counts[2], CELL_WHOLE_MAX + 1);
     atomic_store(series_gauge(table_at(f[1].table, 0)), (double)NAN);
     restore();
-    ck_assert_uint_eq(image.damaged, 4);
+    ck_assert_uint_eq(image.damaged, 5);
     ck_assert_str_eq(fixture_samples(&h), "c_total{x=\"one\"} 0\n"
                                           "c_total{x=\"two\"} 0\n"
                                           "g{x=\"with \\\"quotes\\\" and \\\\\"} 0\n"
                                           "s_bucket{x=\"one\",le=\"1\"} 0\n"
                                           "s_bucket{x=\"one\",le=\"2\"} 1\n"
-                                          "s_bucket{x=\"one\",le=\"+Inf\"} 2\n"
+                                          "s_bucket{x=\"one\",le=\"+Inf\"} 1\n"
                                           "s_sum{x=\"one\"} 0\n"
-                                          "s_count{x=\"one\"} 2\n"
+                                          "s_count{x=\"one\"} 1\n"
                                           "aged{x=\"one\"} 1\n");
     end();
 }
