@@ -37,6 +37,15 @@ static inline uint64_t unit_random(uint64_t *state)
     return *state * 2685821657736338717u;
 }
 
+// Says that a test is left out in an emulator, for which tests/skips.allowed has to name its program.
+#define UNIT_NOT_EMULATED(reason)                                                                  \
+    do {                                                                                           \
+        if (getenv("VE_EMULATOR") != NULL) {                                                       \
+            printf("SKIP: %s\n", reason);                                                          \
+            return;                                                                                \
+        }                                                                                          \
+    } while (0)
+
 static inline int unit_run(const char *module, const TTest *const *tests, size_t n)
 {
     Suite *suite = suite_create(module);
