@@ -216,6 +216,19 @@ static bool read_counter(struct work *w, struct table *t, struct series *s, uint
     return !any || to != NULL;
 }
 
+// A lane's classic counts, but for those that nobody can have counted. Returns how many of these there are.
+static unsigned read_counts(const struct cell_histogram *from, size_t n_bounds,
+                            _Atomic uint64_t *ret)
+{
+    unsigned bad = 0;
+    for (size_t b = 0; b <= n_bounds; b++) {
+        uint64_t n = atomic_load_explicit(&from->counts[b], memory_order_relaxed);
+        bad += n > CELL_WHOLE_MAX;
+        atomic_init(&ret[b], n <= CELL_WHOLE_MAX ? n : 0);
+    }
+    return bad;
+}
+
 static bool read_histogram(struct work *w, struct table *t, struct series *s, uint32_t handle)
 {
     const struct record *r = record_at(w->image->base, handle);
@@ -230,11 +243,11 @@ static bool read_histogram(struct work *w, struct table *t, struct series *s, ui
         if (to == NULL) {
             return false;
         }
+        _Atomic uint64_t counts[CATALOG_MAX_BOUNDS + 1];
+        w->image->damaged += read_counts(from, t->n_bounds, counts);
         for (size_t b = 0; b <= t->n_bounds; b++) {
-            uint64_t n = atomic_load_explicit(&from->counts[b], memory_order_relaxed);
-            bool good = n <= CELL_WHOLE_MAX;
-            w->image->damaged += !good;
-            atomic_fetch_add_explicit(&to->counts[b], good ? n : 0, memory_order_relaxed);
+            atomic_fetch_add_explicit(&to->counts[b], atomic_load(&counts[b]),
+                                      memory_order_relaxed);
         }
         double more = atomic_load_explicit(&from->sum, memory_order_relaxed);
         w->image->damaged += !isfinite(sum + more);
@@ -263,6 +276,21 @@ static const struct native_block *native_of(struct work *w, uint32_t handle, uns
     return is_good ? b : NULL;
 }
 
+// Whether the block has as many observations as the lane's classic buckets: not after a power cut if their pages are of different
+// ages, nor if a kill came between the two.
+static bool has_as_many(const struct native_block *b, size_t n_bounds,
+                        const _Atomic uint64_t *counts)
+{
+    uint64_t more = 0; // than the classic ones
+    for (uint32_t i = 0; i <= b->slots; i++) {
+        more += atomic_load_explicit(&b->slot[i].count, memory_order_relaxed);
+    }
+    for (size_t i = 0; i <= n_bounds; i++) {
+        more -= atomic_load(&counts[i]);
+    }
+    return more == 0;
+}
+
 // The native buckets of all lanes become those of the first one. What the file has of them is dropped where the metric has no
 // native form any more.
 static bool read_native(struct work *w, const struct family *f, struct series *s, uint32_t handle)
@@ -275,11 +303,15 @@ static bool read_native(struct work *w, const struct family *f, struct series *s
     for (unsigned i = 0; f->has_native && i < r->lanes; i++) {
         const struct native_block *b = native_of(w, handle, i);
         const struct cell_histogram *c = record_image_cell(w->image, handle, i, t->cell_size);
-        if (b != NULL) {
+        _Atomic uint64_t counts[CATALOG_MAX_BOUNDS + 1] = {0};
+        if (c != NULL) {
+            read_counts(c, t->n_bounds, counts);
+        }
+        if (b != NULL && has_as_many(b, t->n_bounds, counts)) {
             native_sum_add(&sum, b);
             any = true;
-        } else if (c != NULL) {
-            native_sum_add_classic(&sum, f->metric->bounds, t->n_bounds, c->counts);
+        } else {
+            native_sum_add_classic(&sum, f->metric->bounds, t->n_bounds, counts);
         }
     }
     bool good = true;
