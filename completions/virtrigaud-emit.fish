@@ -7,7 +7,7 @@ end
 
 # Whether no name stands yet: it comes once, before labels and value.
 function __virtrigaud_emit_needs_name
-    set -l takes --socket --op --count --values --exemplar --component --instance --label --interval --timeout
+    set -l takes --socket --op --count --values --exemplar --component --instance --label --pid --interval --timeout
     set -l tokens (commandline -opc)
     set -l skip no
     for token in $tokens[2..]
@@ -36,6 +36,7 @@ complete -c virtrigaud-emit -l instance -x -d 'Instance of the component'
 complete -c virtrigaud-emit -l label -x -d 'Label of the hello, for all lines'
 complete -c virtrigaud-emit -l session -d 'Count each line of standard input exactly once'
 complete -c virtrigaud-emit -l keep-gauges -d 'Send again what gauges were set to'
+complete -c virtrigaud-emit -l pid -x -a '(__fish_complete_pids)' -d 'End when this process has ended'
 complete -c virtrigaud-emit -l interval -x -d 'How often the daemon hears of this client, in seconds'
 complete -c virtrigaud-emit -l transient -d 'This client comes and goes'
 complete -c virtrigaud-emit -l timeout -x -d 'Longest wait for the daemon, in seconds'

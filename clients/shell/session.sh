@@ -15,10 +15,10 @@
 # returns 0 whatever happens, so that it may be called under `set -eu`: what cannot be sent is counted in virtrigaud_lost.
 # A line may have at most 4096 bytes, so that lines of several processes do not mix.
 #
-# When the script ends without virtrigaud_close, or is killed, virtrigaud-emit sends what it has and ends; there is no file to
-# remove. It ends by itself when there was no daemon for VIRTRIGAUD_TIMEOUT seconds (30). VIRTRIGAUD_EVENTS_SOCKET names the
-# socket if it is not the default one. Descriptor 9 is used: a program that the script leaves behind in the background is
-# started with `9>&-`, or virtrigaud-emit waits for it.
+# When the script ends without virtrigaud_close, or is killed, virtrigaud-emit sends what it has and ends, also if programs of
+# the script go on; there is no file to remove. It ends by itself when there was no daemon for VIRTRIGAUD_TIMEOUT seconds (30).
+# VIRTRIGAUD_EVENTS_SOCKET names the socket if it is not the default one. Descriptor 9 is used: a program that the script leaves
+# behind in the background before virtrigaud_close is started with `9>&-`, or virtrigaud_close waits for it.
 
 virtrigaud_lost=0
 virtrigaud_pid=
@@ -58,7 +58,7 @@ virtrigaud_open() {
     exec 8<"$virtrigaud_dir/lines"
     rm -r "$virtrigaud_dir"
     virtrigaud-emit --component "$virtrigaud_component" --instance "$virtrigaud_instance" "$@" \
-        --session --keep-gauges --timeout "${VIRTRIGAUD_TIMEOUT:-30}" \
+        --session --keep-gauges --pid $$ --timeout "${VIRTRIGAUD_TIMEOUT:-30}" \
         <&8 8<&- 9>&- >/dev/null &
     virtrigaud_pid=$!
     exec 8<&-

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +51,8 @@ const char args_help[] =
     "                     needs --component\n"
     "  --keep-gauges      with --session: when the connection or the daemon's state was lost,\n"
     "                     send again what gauges were last set to with --op set\n"
+    "  --pid PID          with --session: when process PID has ended and no input is left, end,\n"
+    "                     even if other processes still could write\n"
     "  --interval SECONDS for lines of standard input: the hello promises that the daemon\n"
     "                     hears of this client so often, and a stopped one is down (default:\n"
     "                     10; 0: no promise); needs --component\n"
@@ -78,6 +81,7 @@ enum {
     OPT_INSTANCE,
     OPT_SESSION,
     OPT_KEEP_GAUGES,
+    OPT_PID,
     OPT_INTERVAL,
     OPT_TRANSIENT,
     OPT_TIMEOUT,
@@ -99,6 +103,7 @@ static const struct option options[] = {
     {"instance", required_argument, NULL, OPT_INSTANCE},
     {"session", no_argument, NULL, OPT_SESSION},
     {"keep-gauges", no_argument, NULL, OPT_KEEP_GAUGES},
+    {"pid", required_argument, NULL, OPT_PID},
     {"interval", required_argument, NULL, OPT_INTERVAL},
     {"transient", no_argument, NULL, OPT_TRANSIENT},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
@@ -190,6 +195,16 @@ static int set_interval(struct args *a, const char *text, FILE *err)
     return 0;
 }
 
+static int set_pid(struct args *a, const char *text, FILE *err)
+{
+    uint64_t n;
+    if (num_parse_u64(text, &n) < 0 || n < 1 || n > INT_MAX) {
+        return usage(err, "--pid %s is no process ID", text);
+    }
+    a->pid = (unsigned)n;
+    return 0;
+}
+
 static int add_label(struct wire_label *labels, size_t *n, char *text, const char *what, FILE *err)
 {
     char *equals = strchr(text, '=');
@@ -263,6 +278,8 @@ static int set_option(struct args *a, int option, FILE *err)
     case OPT_KEEP_GAUGES:
         a->keep_gauges = true;
         return 0;
+    case OPT_PID:
+        return set_pid(a, optarg, err);
     case OPT_TIMEOUT:
         return set_timeout(a, optarg, err);
     case OPT_DRY_RUN:
@@ -338,6 +355,9 @@ static int check(const struct args *a, FILE *err)
     }
     if (a->keep_gauges && !a->session) {
         return usage(err, "--keep-gauges needs --session");
+    }
+    if (a->pid > 0 && !a->session) {
+        return usage(err, "--pid needs --session");
     }
     if (a->has_interval && (a->hello.component == NULL || a->sample.name != NULL)) {
         return usage(err, "--interval needs --component, and lines on standard input");

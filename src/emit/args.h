@@ -24,6 +24,7 @@ struct args {
     bool session;              // standard input in a session
     bool has_interval;         // the hello's interval was given
     bool keep_gauges;          // in it: what gauges were set to is sent again over a new connection
+    unsigned pid;              // in it: the process with whose end the input ends; 0: none
     bool dry_run;              // print instead of sending
     struct wire_hello hello;   // component NULL: none
     struct wire_sample sample; // name NULL: lines come from standard input

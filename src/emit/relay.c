@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -49,6 +51,7 @@ struct relay {
     struct link *link;
     FILE *err;
     int in;
+    int process;             // pidfd of --pid; -1: none
     int input_error;         // why the input ended early, -errno
     bool ended;              // the input
     bool hello_answered;     // a hello was answered
@@ -248,6 +251,17 @@ static int relay_take_lines(struct relay *r)
     return error;
 }
 
+// There is no more input. Returns as relay_take_line.
+static int relay_end_input(struct relay *r)
+{
+    r->ended = true;
+    if (r->skip || r->len > 0) {
+        r->buf[r->len++] = '\n';
+        return relay_take_lines(r);
+    }
+    return 0;
+}
+
 static int relay_read_input(struct relay *r)
 {
     // There always is room; gcc cannot see that.
@@ -261,12 +275,7 @@ static int relay_read_input(struct relay *r)
         return relay_take_lines(r);
     }
     r->input_error = n < 0 ? -errno : 0;
-    r->ended = true;
-    if (r->skip || r->len > 0) {
-        r->buf[r->len++] = '\n';
-        return relay_take_lines(r);
-    }
-    return 0;
+    return relay_end_input(r);
 }
 
 static void relay_note_ready(void *arg)
@@ -333,18 +342,32 @@ static int relay_live(struct relay *r)
     return (int)(r->asked + part_ms - now);
 }
 
+// A descriptor that is readable when the process of --pid has ended. -1: there is no --pid, or a kernel before 5.3.
+static int relay_open_process(struct relay *r)
+{
+    int fd = r->args->pid > 0 ? (int)syscall(SYS_pidfd_open, (pid_t)r->args->pid, 0) : -1;
+    if (fd < 0 && errno == ESRCH && r->args->pid > 0) {
+        fd = eventfd(1, EFD_CLOEXEC); // it has ended already
+    }
+    return fd;
+}
+
 // One step: input, and what the client has to do.
 static int relay_step(struct relay *r)
 {
-    struct pollfd fds[2] = {{.fd = r->in, .events = POLLIN}};
+    struct pollfd fds[3] = {
+        {.fd = r->in, .events = POLLIN}, {.fd = -1}, {.fd = r->process, .events = POLLIN}};
     int life = relay_live(r);
     int wait = link_wait(r->link, &fds[1]);
-    int n = poll(fds, 2, wait < 0 || (life >= 0 && life < wait) ? life : wait);
+    int n = poll(fds, 3, wait < 0 || (life >= 0 && life < wait) ? life : wait);
     if (n == 0 || (n > 0 && fds[1].revents != 0)) {
         link_work(r->link, 0);
     }
     int error = relay_watch(r);
-    return error == 0 && n > 0 && fds[0].revents != 0 ? relay_read_input(r) : error;
+    if (error == 0 && n > 0 && fds[0].revents != 0) {
+        return relay_read_input(r);
+    }
+    return error == 0 && n > 0 && fds[2].revents != 0 ? relay_end_input(r) : error;
 }
 
 static int relay_finish(const struct relay *r, bool settled, const struct link_stats *s)
@@ -394,6 +417,7 @@ int relay_run(const struct args *a, int in, FILE *err)
         return EMIT_UNREACHED;
     }
     wire_socket_path(r.path, a->socket);
+    r.process = relay_open_process(&r);
     while (error == 0 && !r.ended && (r.hello_answered || !r.hello_rejected)) {
         error = relay_step(&r);
     }
@@ -401,6 +425,9 @@ int relay_run(const struct args *a, int in, FILE *err)
     relay_watch(&r);
     struct link_stats s;
     link_close(r.link, 0, &s);
+    if (r.process >= 0) {
+        close(r.process);
+    }
     for (size_t i = 0; i < r.n_kept; i++) {
         free(r.kept[i].line);
     }
