@@ -19,6 +19,16 @@ struct history_step {
     _Atomic bool counted;
 };
 
+// One of the series whose values are kept. When another one takes its place, `first_step` is written before `id`: who sees
+// the new id does not take values of before for its own, and who sees the old one does not know a step of the new one yet.
+struct kept {
+    _Atomic uint64_t id; // 0: nobody's
+    _Atomic uint64_t first_step;
+    _Atomic double values[PLACES];
+    double base; // of the reading that the next step begins with; of the ticking thread
+    bool read;   // it is in the reading; likewise
+};
+
 struct rate_history {
     _Atomic uint64_t n; // steps that are complete
     size_t buckets;     // 0: no histogram
@@ -27,17 +37,25 @@ struct rate_history {
     double base_sum;
     uint64_t base_removals;
     struct history_step steps[PLACES];
+    struct kept kept[RATE_KEPT];
     _Atomic uint64_t counts[]; // PLACES times `buckets`, and the base's
 };
 
-static void read_series(const struct table *t, const struct series *s, struct rates *r)
+// A slot and how often it was used: of no other series of the table.
+static uint64_t id_of(const struct series *s)
+{
+    uint64_t uses = atomic_load_explicit(&s->uses, memory_order_relaxed);
+    return (uses << 32 | s->record->slot) + 1;
+}
+
+// A counter's value, or a histogram's number of observations.
+static double read_growing(const struct table *t, const struct series *s, struct rates *r)
 {
     double rest = 0;
     uint64_t whole = 0;
     if (t->type == METRIC_COUNTER) {
         table_read_counter(t, s, &whole, &rest);
-        r->sum += (double)whole + rest;
-        return;
+        return (double)whole + rest;
     }
     uint64_t counts[CATALOG_MAX_BOUNDS + 1];
     table_read_histogram(t, s, counts, &rest);
@@ -45,7 +63,18 @@ static void read_series(const struct table *t, const struct series *s, struct ra
         whole += counts[i];
         r->counts[i] += counts[i];
     }
-    r->sum += (double)whole;
+    return (double)whole;
+}
+
+static void read_series(const struct table *t, const struct series *s, struct rates *r)
+{
+    double value = t->type == METRIC_GAUGE
+                       ? atomic_load_explicit(series_gauge(s), memory_order_relaxed)
+                       : read_growing(t, s, r);
+    r->sum += value;
+    if (r->n_first < RATE_KEPT) {
+        r->first[r->n_first++] = (struct rate_reading){id_of(s), value};
+    }
 }
 
 // The table's history, made when it has series for the first time. NULL: there is none, or no memory.
@@ -89,13 +118,78 @@ static void end_step(struct rate_history *h, const struct rates *r, bool known, 
     atomic_store_explicit(&h->n, n + 1, memory_order_release);
 }
 
-// `measured`: the reading has a sum, as that of each table but of a gauge.
-static void keep_reading(struct table *t, const struct rates *r, bool measured)
+static struct kept *find_kept(struct rate_history *h, uint64_t id)
 {
-    struct rate_history *h = history_of(t);
-    if (h == NULL || (h->base_ms != 0 && r->at_ms - h->base_ms < RATE_STEP_MS)) {
-        return;
+    for (size_t i = 0; i < RATE_KEPT; i++) {
+        if (atomic_load_explicit(&h->kept[i].id, memory_order_acquire) == id) {
+            return &h->kept[i];
+        }
     }
+    return NULL;
+}
+
+// Finds the series of the reading among those that are kept, and those that are new in the places of those that went.
+static void choose_kept(struct rate_history *h, const struct rates *r,
+                        struct kept *ret[static RATE_KEPT])
+{
+    uint64_t n = atomic_load_explicit(&h->n, memory_order_relaxed);
+    for (size_t i = 0; i < RATE_KEPT; i++) {
+        h->kept[i].read = false;
+    }
+    for (size_t i = 0; i < r->n_first; i++) {
+        ret[i] = find_kept(h, r->first[i].id);
+        if (ret[i] != NULL) {
+            ret[i]->read = true;
+        }
+    }
+    struct kept *free_one = h->kept;
+    for (size_t i = 0; i < r->n_first; i++) {
+        if (ret[i] != NULL) {
+            continue;
+        }
+        while (free_one->read) {
+            free_one++;
+        }
+        free_one->read = true;
+        free_one->base = NAN;
+        atomic_store_explicit(&free_one->first_step, n, memory_order_relaxed);
+        atomic_store_explicit(&free_one->id, r->first[i].id, memory_order_release);
+        ret[i] = free_one;
+    }
+}
+
+// The values of the step that this reading ends, if one does, and the beginnings of the next. Before end_step.
+static void keep_series(const struct table *t, struct rate_history *h, const struct rates *r)
+{
+    struct kept *kept[RATE_KEPT];
+    size_t place = atomic_load_explicit(&h->n, memory_order_relaxed) % PLACES;
+    double seconds = (double)(r->at_ms - h->base_ms) / 1000;
+    choose_kept(h, r, kept);
+    for (size_t i = 0; i < r->n_first; i++) {
+        double value = r->first[i].value;
+        double grown = value >= kept[i]->base ? value - kept[i]->base : NAN;
+        atomic_store_explicit(&kept[i]->values[place],
+                              t->type == METRIC_GAUGE ? value : grown / seconds,
+                              memory_order_relaxed);
+        kept[i]->base = value;
+    }
+    for (size_t i = 0; i < RATE_KEPT; i++) {
+        if (!h->kept[i].read) {
+            atomic_store_explicit(&h->kept[i].id, 0, memory_order_release);
+        }
+    }
+}
+
+static bool is_due(const struct rate_history *h, const struct rates *r)
+{
+    return h != NULL && (h->base_ms == 0 || r->at_ms - h->base_ms >= RATE_STEP_MS);
+}
+
+// `measured`: the reading has a sum, as that of each table but of a gauge.
+static void keep_reading(const struct table *t, struct rate_history *h, const struct rates *r,
+                         bool measured)
+{
+    keep_series(t, h, r);
     if (h->base_ms != 0) {
         bool known = measured && h->base_removals == count_read(&t->removals) &&
                      h->base_removals == r->removals && r->sum >= h->base_sum;
@@ -129,6 +223,30 @@ size_t rate_history_read(const struct table_rate *rate, struct rate_step ret[sta
     return given;
 }
 
+size_t rate_series_read(const struct table_rate *rate, const struct series *s,
+                        struct rate_value ret[static RATE_STEPS])
+{
+    struct rate_history *h = atomic_load_explicit(&rate->history, memory_order_acquire);
+    if (h == NULL) {
+        return 0;
+    }
+    uint64_t n = atomic_load_explicit(&h->n, memory_order_acquire);
+    const struct kept *kept = find_kept(h, id_of(s));
+    if (kept == NULL) {
+        return 0;
+    }
+    size_t given = 0;
+    uint64_t from = atomic_load_explicit(&kept->first_step, memory_order_relaxed);
+    uint64_t first = n > RATE_STEPS ? n - RATE_STEPS : 0;
+    for (uint64_t i = from > first ? from : first; i < n; i++) {
+        ret[given++] = (struct rate_value){
+            .to_ms = atomic_load_explicit(&h->steps[i % PLACES].to_ms, memory_order_relaxed),
+            .value = atomic_load_explicit(&kept->values[i % PLACES], memory_order_relaxed),
+        };
+    }
+    return given;
+}
+
 // A reading is complete.
 static void take_reading(struct table *t, const struct rates *r)
 {
@@ -142,17 +260,44 @@ static void take_reading(struct table *t, const struct rates *r)
     rate->sum = r->sum;
     rate->at_ms = r->at_ms;
     rate->removals = r->removals;
-    keep_reading(t, r, true);
+    struct rate_history *h = history_of(t);
+    if (is_due(h, r)) {
+        keep_reading(t, h, r, true);
+    }
+}
+
+static void begin_reading(const struct table *t, struct rates *r, uint64_t now_ms)
+{
+    r->sum = 0;
+    r->at_ms = now_ms;
+    r->removals = count_read(&t->removals);
+    r->n_first = 0;
+    memset(r->counts, 0, sizeof r->counts);
+}
+
+// Looks at the slots of a gauge's first series if a step ends; returns at how many.
+static uint32_t read_gauge(struct table *t, struct rates *r, uint64_t now_ms)
+{
+    struct rate_history *h = history_of(t);
+    begin_reading(t, r, now_ms);
+    if (!is_due(h, r)) {
+        return 0;
+    }
+    struct table_walk w = table_walk_begin(t, TABLE_WALK_ALL);
+    w.end = w.end > RATE_SLOTS ? RATE_SLOTS : w.end;
+    const struct series *s;
+    while (r->n_first < RATE_KEPT && (s = table_walk_next(&w)) != NULL) {
+        read_series(t, s, r);
+    }
+    keep_reading(t, h, r, false);
+    return w.slot;
 }
 
 // Looks at up to `budget` slots of a table; returns at how many.
 static uint32_t read_some(struct table *t, struct rates *r, uint32_t budget, uint64_t now_ms)
 {
     if (r->slot == 0) {
-        r->sum = 0;
-        r->at_ms = now_ms;
-        r->removals = count_read(&t->removals);
-        memset(r->counts, 0, sizeof r->counts);
+        begin_reading(t, r, now_ms);
     }
     uint32_t from = r->slot;
     struct table_walk w = table_walk_begin(t, TABLE_WALK_ALL);
@@ -179,8 +324,8 @@ static void go_on(struct rates *r, const struct schema *schema, uint64_t now_ms)
     while (r->family < schema->catalog->n_metrics && budget > 0) {
         struct table *t = schema->families[r->family].table;
         if (t->type == METRIC_GAUGE) {
-            r->at_ms = now_ms;
-            keep_reading(t, r, false);
+            uint32_t looked = read_gauge(t, r, now_ms);
+            budget -= looked < budget ? looked : budget;
             r->family++;
         } else {
             budget -= read_some(t, r, budget, now_ms);

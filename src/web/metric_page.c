@@ -180,8 +180,11 @@ static void write_hour(struct buf *out, const struct metric_page *p)
         if (p->family->metric->type == METRIC_HISTOGRAM) {
             write_heatmap(out, p, hour);
         }
-        buf_str(out, "<p>By the minute, all series together; no history is kept of each "
-                     "series.</p>\n");
+        buf_addf(out,
+                 "<p>By the minute, all series together. Of the first %d series the table below "
+                 "also shows each one's last hour: %s.</p>\n",
+                 RATE_KEPT,
+                 p->family->metric->type == METRIC_GAUGE ? "its value" : "how fast it grew");
     }
     buf_str(out, "</section>\n");
     free(hour);
@@ -208,6 +211,7 @@ static void write_columns(struct buf *out, const struct metric *m)
         html_table_column(out, histogram[i], strlen(histogram[i]));
     }
     html_table_column(out, "Created", strlen("Created"));
+    html_table_column(out, "Last hour", strlen("Last hour"));
     html_table_rows(out);
 }
 
@@ -256,6 +260,23 @@ static void write_histogram(struct buf *out, const struct family *f, const struc
     }
 }
 
+static void write_series_hour(struct buf *out, const struct metric_page *p, const struct series *s)
+{
+    struct rate_value values[RATE_STEPS];
+    struct plot_point points[RATE_STEPS];
+    size_t given = rate_series_read(&p->family->table->rate, s, values);
+    size_t n = 0;
+    for (size_t i = 0; i < given; i++) {
+        uint64_t ago_ms = ago(p, values[i].to_ms);
+        if (ago_ms <= HISTORY_MS) {
+            points[n++] = (struct plot_point){ago_ms, values[i].value};
+        }
+    }
+    html_cell(out);
+    plot_spark_write(out, HISTORY_MS, points, n);
+    html_cell_end(out);
+}
+
 static void write_series(struct buf *out, struct buf *scratch, const struct metric_page *p,
                          const struct series *s)
 {
@@ -276,6 +297,7 @@ static void write_series(struct buf *out, struct buf *scratch, const struct metr
     html_ago(out, p->now_ms, s->record->created_ms);
     buf_str(out, s->folded ? ", folded" : "");
     html_cell_end(out);
+    write_series_hour(out, p, s);
     html_row_end(out);
 }
 

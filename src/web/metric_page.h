@@ -2,8 +2,8 @@
 /*
  * metric_page: the page of one metric: its last hour, and its series with their values.
  *
- * Shape:   of a histogram the last hour is a heatmap, with median and 95th percentile, all series together. What is kept of
- *          the last hour is the metric's, not each series' (series/rate).
+ * Shape:   of a histogram the last hour is a heatmap, with median and 95th percentile, all series together. Of
+ *          the first series each one's last hour is kept too (series/rate), and shown as a sparkline.
  * Bounds:  METRIC_PAGE_SERIES series, and no further one beyond METRIC_PAGE_BYTES, in the order of the exposition; the page
  *          says how many more there are. The walk ends with them, so a page takes as long with a million series.
  * Threads: any, inside an RCU section.

@@ -43,27 +43,38 @@ static void write_words(struct buf *out, const struct plot *p, const struct plot
     }
 }
 
-static double place(uint64_t ago_ms, uint64_t span_ms)
+// Where a line is drawn, and the values at the bottom and the top.
+struct frame {
+    int width;
+    int height;
+    uint64_t span_ms;
+    double min;
+    double max;
+};
+
+static double place(int width, uint64_t ago_ms, uint64_t span_ms)
 {
-    double x = (double)PLOT_WIDTH * (1 - (double)ago_ms / (double)span_ms);
+    double x = (double)width * (1 - (double)ago_ms / (double)span_ms);
     return x < 0 ? 0 : x;
 }
 
-static void write_line(struct buf *out, const struct plot *p, const struct plot_point *points,
-                       size_t n, double max)
+static void write_line(struct buf *out, const char *tone, const struct frame *f,
+                       const struct plot_point *points, size_t n)
 {
     // A point between two gaps is seen too.
     const char *step = "M";
     const char *dot = "h0";
-    buf_addf(out, "<path class=\"line %s\" d=\"", p->tone);
+    double range = f->max / 2 - f->min / 2; // half of it, which is finite
+    buf_addf(out, "<path class=\"line %s\" d=\"", tone);
     for (size_t i = 0; i < n; i++) {
-        if (isnan(points[i].value)) {
+        if (!isfinite(points[i].value)) {
             step = "M";
             dot = "h0";
             continue;
         }
-        double y = max > 0 ? (PLOT_HEIGHT - 4) * (1 - points[i].value / max) + 2 : PLOT_HEIGHT - 2;
-        buf_addf(out, "%s%.1f %.1f%s", step, place(points[i].ago_ms, p->span_ms), y, dot);
+        double above = range > 0 ? (points[i].value / 2 - f->min / 2) / range : 0;
+        buf_addf(out, "%s%.1f %.1f%s", step, place(f->width, points[i].ago_ms, f->span_ms),
+                 (f->height - 4) * (1 - above) + 2, dot);
         step = "L";
         dot = "";
     }
@@ -84,10 +95,31 @@ void plot_write(struct buf *out, const struct plot *p, const struct plot_point *
     figure_begin(out, "");
     write_words(out, p, points, n, max);
     buf_str(out, "\">");
-    write_line(out, p, points, n, max);
+    const struct frame frame = {PLOT_WIDTH, PLOT_HEIGHT, p->span_ms, 0, max};
+    write_line(out, p->tone, &frame, points, n);
     buf_str(out, "</svg>\n<figcaption>");
     write_words(out, p, points, n, max);
     buf_str(out, "</figcaption>\n</figure>\n");
+}
+
+void plot_spark_write(struct buf *out, uint64_t span_ms, const struct plot_point *points, size_t n)
+{
+    struct frame f = {PLOT_SPARK_WIDTH, PLOT_SPARK_HEIGHT, span_ms, INFINITY, -INFINITY};
+    for (size_t i = 0; i < n; i++) {
+        if (isfinite(points[i].value)) {
+            f.min = points[i].value < f.min ? points[i].value : f.min;
+            f.max = points[i].value > f.max ? points[i].value : f.max;
+        }
+    }
+    if (f.min > f.max) {
+        return;
+    }
+    buf_addf(out,
+             "<svg class=\"spark\" viewBox=\"0 0 %d %d\" role=\"img\"><title>min %.6g, max "
+             "%.6g</title>",
+             f.width, f.height, f.min, f.max);
+    write_line(out, "", &f, points, n);
+    buf_str(out, "</svg>");
 }
 
 // The rows that hold anything: from *ret_first to below the returned one.
@@ -124,8 +156,8 @@ static void add_bound(struct buf *out, const struct plot_heat *h, size_t row)
 static void write_cells(struct buf *out, const struct plot_heat *h, const struct plot_column *c,
                         size_t first, size_t end, uint64_t max)
 {
-    double left = place(c->from_ago_ms, h->span_ms);
-    double width = place(c->to_ago_ms, h->span_ms) - left;
+    double left = place(PLOT_WIDTH, c->from_ago_ms, h->span_ms);
+    double width = place(PLOT_WIDTH, c->to_ago_ms, h->span_ms) - left;
     double height = (double)PLOT_HEIGHT / (double)(end - first);
     for (size_t r = first; c->counts != NULL && r < end; r++) {
         if (c->counts[r] > 0) {

@@ -4,7 +4,8 @@
  *
  * Shape:   a line from left (HISTORY_MS ago, or what the caller says) to right (now), from 0 to the largest value. The
  *          caption below names it, its last and its largest value; a reader that does not show pictures has both as its label.
- *          Titles and units are written as they are.
+ *          Titles and units are written as they are. A sparkline is a small one for a cell of a table, from the smallest to
+ *          the largest value, which its title names.
  * Bounds:  a point for each value that is given.
  * Threads: pure functions. Errors: the buffer's.
  */
@@ -16,11 +17,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PLOT_WIDTH = 600, PLOT_HEIGHT = 80 };
+enum { PLOT_WIDTH = 600, PLOT_HEIGHT = 80, PLOT_SPARK_WIDTH = 120, PLOT_SPARK_HEIGHT = 20 };
 
 struct plot_point {
     uint64_t ago_ms; // before now
-    double value;    // from 0; NAN: not known, the line has a gap
+    double value;    // from 0, but of a sparkline any; not finite: not known, the line has a gap
 };
 
 struct plot {
@@ -32,6 +33,9 @@ struct plot {
 
 // The points come oldest first.
 void plot_write(struct buf *out, const struct plot *p, const struct plot_point *points, size_t n);
+
+// Nothing if no value is known.
+void plot_spark_write(struct buf *out, uint64_t span_ms, const struct plot_point *points, size_t n);
 
 // A heatmap: a column for each time, a row for each bucket, the lowest at the bottom.
 struct plot_heat {

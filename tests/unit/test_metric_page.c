@@ -92,7 +92,7 @@ START_TEST(series_are_shown_with_their_values_whatever_their_labels)
     check_has("<a href=\"../\">Overview</a>\n<a href=\"../a%20b\">Metrics</a>");
     check_has("<bdi>A &amp; &lt;b&gt;</bdi>");
     check_has("<th scope=\"col\">a</th><th scope=\"col\">b</th><th scope=\"col\" class=\"n\">Value"
-              "</th><th scope=\"col\">Created</th>");
+              "</th><th scope=\"col\">Created</th><th scope=\"col\">Last hour</th>");
     check_has("<tr><th scope=\"row\"><bdi>&lt;i&gt;&quot;\\<i>U+202E</i></bdi></th>"
               "<td><bdi><i>U+000A</i></bdi></td><td class=\"n\">-1.5</td><td><time ");
     check_has("Nothing is known yet");
@@ -129,6 +129,47 @@ START_TEST(a_histogram_is_shown_as_a_heatmap_of_its_last_hour)
     check_has("Per second: 0.0167, at most 0.167");
     check_has("<td class=\"n\">11</td><td class=\"n\">20</td><td class=\"n\">1.55</td>"
               "<td class=\"n\">more than 2</td>");
+    teardown();
+}
+END_TEST
+
+START_TEST(the_first_series_have_a_line_of_their_last_hour)
+{
+    setup();
+    struct table *g = unit_table(store, "g");
+    atomic_store(series_gauge(unit_add(g, "a=\"1\",b=\"\"")), -1);
+    rates_tick(&rates, store, 60000);
+    rates_tick(&rates, store, 120000);
+    atomic_store(series_gauge(unit_find(g, "a=\"1\",b=\"\"")), 3);
+    rates_tick(&rates, store, 180000);
+    unit_add(g, "a=\"2\",b=\"\"");
+    const char *text = page_of("g", 0);
+    check_has("Of the first 20 series the table below also shows each one's last hour: its value.");
+    ck_assert_uint_eq(count(text, "<svg class=\"spark\""), 1);
+    check_has("</time></td><td><svg class=\"spark\" viewBox=\"0 0 120 20\" role=\"img\">"
+              "<title>min -1, max 3</title><path class=\"line \" d=\"M");
+    check_has("</time></td><td></td></tr>");
+    // What is older than an hour is not shown.
+    rates_tick(&rates, store, UINT64_C(4) * 3600 * 1000);
+    const struct metric_page later = {.family = unit_family(store, "g"),
+                                      .telemetry_path = "/metrics",
+                                      .now_ms = UINT64_C(1) << 50,
+                                      .mono_ms = UINT64_C(4) * 3600 * 1000};
+    buf_clear(&out);
+    rcu_enter();
+    metric_page_write(&out, &later);
+    rcu_leave();
+    ck_assert_ptr_nonnull(buf_string(&out));
+    check_has("<title>min 3, max 3</title>");
+    struct table *c = unit_table(store, "c_total");
+    cell_count(table_cell(c, &unit_writer, unit_add(c, "a=\"1\"")), 60);
+    rates = (struct rates){0};
+    rates_tick(&rates, store, 60000);
+    cell_count(table_cell(c, &unit_writer, unit_find(c, "a=\"1\"")), 60);
+    rates_tick(&rates, store, 120000);
+    page_of("c_total", 0);
+    check_has("each one's last hour: how fast it grew.");
+    check_has("<title>min 1, max 1</title>");
     teardown();
 }
 END_TEST
@@ -218,5 +259,6 @@ END_TEST
 UNIT_MAIN("metric_page", a_quantile_is_interpolated_as_prometheus_does,
           series_are_shown_with_their_values_whatever_their_labels,
           a_histogram_is_shown_as_a_heatmap_of_its_last_hour,
+          the_first_series_have_a_line_of_their_last_hour,
           many_series_are_cut_and_it_is_said_how_many, a_page_of_long_labels_is_cut_earlier,
           a_page_is_written_while_its_history_goes_on)

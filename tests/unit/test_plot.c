@@ -43,6 +43,27 @@ START_TEST(a_line_goes_from_left_to_right_with_gaps)
 }
 END_TEST
 
+#define SPARK(title)                                                                               \
+    "<svg class=\"spark\" viewBox=\"0 0 120 20\" role=\"img\"><title>" title "</title>"            \
+    "<path class=\"line \" d=\""
+
+START_TEST(a_sparkline_goes_from_the_smallest_to_the_largest)
+{
+    const struct plot_point points[] = {{1500, -1}, {750, NAN}, {500, 3}, {250, INFINITY}, {0, 1}};
+    plot_spark_write(&out, 1000, points, 5);
+    check_text(SPARK("min -1, max 3") "M0.0 18.0h0M60.0 2.0h0M120.0 10.0h0\"/></svg>");
+    const struct plot_point flat[] = {{1000, 0.25}, {0, 0.25}};
+    plot_spark_write(&out, 1000, flat, 2);
+    check_text(SPARK("min 0.25, max 0.25") "M0.0 18.0h0L120.0 18.0\"/></svg>");
+    const struct plot_point wide[] = {{1000, -1.5e308}, {0, 1.5e308}};
+    plot_spark_write(&out, 1000, wide, 2);
+    check_text(SPARK("min -1.5e+308, max 1.5e+308") "M0.0 18.0h0L120.0 2.0\"/></svg>");
+    plot_spark_write(&out, 1000, points + 1, 1);
+    plot_spark_write(&out, 1000, NULL, 0);
+    ck_assert_uint_eq(out.len, 0);
+}
+END_TEST
+
 START_TEST(a_heatmap_shows_the_rows_that_hold_anything)
 {
     static const double bounds[] = {0.5, 1, 2};
@@ -64,4 +85,5 @@ START_TEST(a_heatmap_shows_the_rows_that_hold_anything)
 END_TEST
 
 UNIT_MAIN("plot", a_line_goes_from_left_to_right_with_gaps,
+          a_sparkline_goes_from_the_smallest_to_the_largest,
           a_heatmap_shows_the_rows_that_hold_anything)

@@ -148,6 +148,31 @@ static size_t steps_of(const char *metric, struct rate_step ret[static RATE_STEP
     return rate_history_read(&unit_table(store, metric)->rate, ret);
 }
 
+static size_t values_of(const char *metric, const char *key,
+                        struct rate_value ret[static RATE_STEPS])
+{
+    struct table *t = unit_table(store, metric);
+    rcu_enter();
+    size_t n = rate_series_read(&t->rate, unit_find(t, key), ret);
+    rcu_leave();
+    return n;
+}
+
+static void set_gauge(const char *key, double value)
+{
+    struct table *t = unit_table(store, "g");
+    struct series *s = unit_find(t, key);
+    atomic_store(series_gauge(s != NULL ? s : unit_add(t, key)), value);
+}
+
+static void remove_series(const char *metric, const char *key)
+{
+    struct table *t = unit_table(store, metric);
+    rcu_enter();
+    ck_assert(table_remove(t, unit_find(t, key)));
+    rcu_leave();
+}
+
 START_TEST(a_history_has_a_step_for_each_minute)
 {
     static struct rate_step steps[RATE_STEPS];
@@ -232,6 +257,7 @@ END_TEST
 START_TEST(a_history_for_which_there_is_no_memory_begins_later)
 {
     static struct rate_step steps[RATE_STEPS];
+    static struct rate_value values[RATE_STEPS];
     begin();
     struct cell_counter *a = counter("a=\"1\"");
     is_short = true;
@@ -240,12 +266,163 @@ START_TEST(a_history_for_which_there_is_no_memory_begins_later)
     rates_tick(&rates, store, 120000);
     is_short = false;
     ck_assert_uint_eq(steps_of("c_total", steps), 0);
+    ck_assert_uint_eq(values_of("c_total", "a=\"1\"", values), 0);
     check_rate("c_total", 1);
     rates_tick(&rates, store, 180000);
     cell_count(a, 120);
     rates_tick(&rates, store, 240000);
     ck_assert_uint_eq(steps_of("c_total", steps), 1);
     ck_assert_double_eq(steps[0].per_second, 2);
+    ck_assert_uint_eq(values_of("c_total", "a=\"1\"", values), 1);
+    ck_assert_double_eq(values[0].value, 2);
+    end();
+}
+END_TEST
+
+START_TEST(each_of_the_first_series_has_a_history)
+{
+    static struct rate_value v[RATE_STEPS];
+    begin();
+    struct table *h = unit_table(store, "h_seconds");
+    struct cell_counter *a = counter("a=\"1\"");
+    struct cell_counter *b = counter("a=\"2\"");
+    struct cell_histogram *c = table_cell(h, &unit_writer, unit_add(h, "a=\"1\""));
+    set_gauge("a=\"1\"", -1);
+    cell_count(a, 1000);
+    ck_assert_uint_eq(values_of("c_total", "a=\"1\"", v), 0);
+    rates_tick(&rates, store, 60000);
+    ck_assert_uint_eq(values_of("c_total", "a=\"1\"", v), 0);
+    cell_count(a, 60);
+    cell_count(b, 30);
+    cell_observe(c, 0, 1);
+    cell_observe(c, 2, 5);
+    cell_observe(c, 2, 5);
+    set_gauge("a=\"1\"", -2.5);
+    set_gauge("a=\"2\"", 7);
+    rates_tick(&rates, store, 120000);
+    set_gauge("a=\"1\"", 3);
+    rates_tick(&rates, store, 130000); // within a step
+    set_gauge("a=\"1\"", 4);
+    rates_tick(&rates, store, 180000);
+    ck_assert_uint_eq(values_of("c_total", "a=\"1\"", v), 2);
+    ck_assert_double_eq(v[0].value, 1);
+    ck_assert_double_eq(v[1].value, 0);
+    ck_assert_uint_eq(v[0].to_ms, 120000);
+    ck_assert_uint_eq(v[1].to_ms, 180000);
+    ck_assert_uint_eq(values_of("c_total", "a=\"2\"", v), 2);
+    ck_assert_double_eq(v[0].value, 0.5);
+    ck_assert_uint_eq(values_of("h_seconds", "a=\"1\"", v), 2);
+    ck_assert_double_eq(v[0].value, 0.05);
+    ck_assert_uint_eq(values_of("g", "a=\"1\"", v), 2);
+    ck_assert_double_eq(v[0].value, -2.5);
+    ck_assert_double_eq(v[1].value, 4);
+    ck_assert_uint_eq(values_of("g", "a=\"2\"", v), 2);
+    ck_assert_double_eq(v[0].value, 7);
+    end();
+}
+END_TEST
+
+START_TEST(a_series_that_comes_later_has_a_shorter_history)
+{
+    static struct rate_value v[RATE_STEPS];
+    begin();
+    cell_count(counter("a=\"1\""), 1);
+    for (uint64_t i = 1; i <= 2 * RATE_STEPS; i++) {
+        rates_tick(&rates, store, i * 60000);
+    }
+    struct cell_counter *b = counter("a=\"2\"");
+    cell_count(b, 1000);
+    rates_tick(&rates, store, (2 * RATE_STEPS + 1) * 60000);
+    cell_count(b, 60);
+    rates_tick(&rates, store, (2 * RATE_STEPS + 2) * 60000);
+    ck_assert_uint_eq(values_of("c_total", "a=\"1\"", v), RATE_STEPS);
+    ck_assert_uint_eq(v[0].to_ms, (RATE_STEPS + 3) * 60000);
+    ck_assert_uint_eq(values_of("c_total", "a=\"2\"", v), 2);
+    ck_assert(isnan(v[0].value)); // it is not known when it began
+    ck_assert_double_eq(v[1].value, 1);
+    end();
+}
+END_TEST
+
+START_TEST(so_many_series_have_a_history_and_the_next_one_moves_up)
+{
+    static struct rate_value v[RATE_STEPS];
+    char key[32];
+    begin();
+    for (unsigned i = 0; i <= RATE_KEPT; i++) {
+        snprintf(key, sizeof key, "a=\"%u\"", i);
+        set_gauge(key, i);
+        counter(key);
+    }
+    rates_tick(&rates, store, 60000);
+    rates_tick(&rates, store, 120000);
+    ck_assert_uint_eq(values_of("g", "a=\"19\"", v), 1);
+    ck_assert_double_eq(v[0].value, 19);
+    ck_assert_uint_eq(values_of("g", "a=\"20\"", v), 0);
+    ck_assert_uint_eq(values_of("c_total", "a=\"19\"", v), 1);
+    ck_assert_uint_eq(values_of("c_total", "a=\"20\"", v), 0);
+    remove_series("g", "a=\"3\"");
+    remove_series("c_total", "a=\"3\"");
+    rates_tick(&rates, store, 180000);
+    ck_assert_uint_eq(values_of("g", "a=\"20\"", v), 1);
+    ck_assert_double_eq(v[0].value, 20);
+    ck_assert_uint_eq(values_of("c_total", "a=\"20\"", v), 1);
+    ck_assert(isnan(v[0].value));
+    ck_assert_uint_eq(values_of("g", "a=\"19\"", v), 2);
+    ck_assert_double_eq(v[0].value, 19);
+    // It takes the slot that was free, and one that was among the first is no longer.
+    unit_reclaim(unit_table(store, "g"));
+    set_gauge("a=\"new\"", 5);
+    ck_assert_uint_eq(values_of("g", "a=\"new\"", v), 0);
+    rates_tick(&rates, store, 240000);
+    ck_assert_uint_eq(values_of("g", "a=\"new\"", v), 1);
+    ck_assert_uint_eq(values_of("g", "a=\"20\"", v), 0);
+    end();
+}
+END_TEST
+
+START_TEST(a_series_does_not_take_the_history_of_its_slot)
+{
+    static struct rate_value v[RATE_STEPS];
+    begin();
+    set_gauge("a=\"old\"", 1);
+    cell_count(counter("a=\"old\""), 600);
+    rates_tick(&rates, store, 60000);
+    rates_tick(&rates, store, 120000);
+    uint32_t slot = unit_find(unit_table(store, "g"), "a=\"old\"")->record->slot;
+    remove_series("g", "a=\"old\"");
+    remove_series("c_total", "a=\"old\"");
+    unit_reclaim(unit_table(store, "g"));
+    unit_reclaim(unit_table(store, "c_total"));
+    set_gauge("a=\"new\"", 2);
+    cell_count(counter("a=\"new\""), 60000);
+    ck_assert_uint_eq(unit_find(unit_table(store, "g"), "a=\"new\"")->record->slot, slot);
+    ck_assert_uint_eq(values_of("g", "a=\"new\"", v), 0);
+    ck_assert_uint_eq(values_of("c_total", "a=\"new\"", v), 0);
+    rates_tick(&rates, store, 180000);
+    ck_assert_uint_eq(values_of("g", "a=\"new\"", v), 1);
+    ck_assert_double_eq(v[0].value, 2);
+    ck_assert_uint_eq(values_of("c_total", "a=\"new\"", v), 1);
+    ck_assert(isnan(v[0].value));
+    end();
+}
+END_TEST
+
+START_TEST(a_history_of_a_series_outlives_a_reload)
+{
+    static struct rate_value v[RATE_STEPS];
+    begin();
+    struct schema_settings settings = {.limit = 1000, .limit_per_metric = 1000};
+    struct schema_change change;
+    set_gauge("a=\"1\"", 1);
+    rates_tick(&rates, store, 60000);
+    rates_tick(&rates, store, 120000);
+    ck_assert_int_eq(schema_reload(store, load_text(catalog), &settings, &change), 0);
+    set_gauge("a=\"1\"", 2);
+    rates_tick(&rates, store, 180000);
+    ck_assert_uint_eq(values_of("g", "a=\"1\"", v), 2);
+    ck_assert_double_eq(v[0].value, 1);
+    ck_assert_double_eq(v[1].value, 2);
     end();
 }
 END_TEST
@@ -253,4 +430,7 @@ END_TEST
 UNIT_MAIN("rate", a_rate_is_that_between_two_readings, a_rate_is_not_known_where_series_went,
           many_series_take_several_ticks, a_table_that_outlives_a_reload_goes_on,
           a_history_has_a_step_for_each_minute, a_step_in_which_series_went_has_no_rate,
-          a_history_keeps_its_last_steps, a_history_for_which_there_is_no_memory_begins_later)
+          a_history_keeps_its_last_steps, a_history_for_which_there_is_no_memory_begins_later,
+          each_of_the_first_series_has_a_history, a_series_that_comes_later_has_a_shorter_history,
+          so_many_series_have_a_history_and_the_next_one_moves_up,
+          a_series_does_not_take_the_history_of_its_slot, a_history_of_a_series_outlives_a_reload)

@@ -31,7 +31,7 @@ const look = frame => {{
     cells: [...d.querySelectorAll("td")].filter(shown).length, rows: d.querySelectorAll("tbody tr").length,
     tables: shows("table", "table") && shows("tr", "table-row") && shows("td, th", "table-cell"),
     moved: [...d.querySelectorAll(".wide")].every(e => e.scrollWidth <= e.clientWidth || frame.contentWindow.getComputedStyle(e).overflowX == "auto"),
-    plots: [...d.querySelectorAll("svg")].map(e => [e.getBoundingClientRect().width > 100, e.getBoundingClientRect().height > 40,
+    plots: [...d.querySelectorAll("figure svg")].map(e => [e.getBoundingClientRect().width > 100, e.getBoundingClientRect().height > 40,
       [...e.querySelectorAll("path, rect")].every(p => p.getBBox().width <= 600 && p.getBBox().height <= 80)].every(Boolean)),
     heads: [...d.querySelectorAll("thead")].filter(shown).length,
     elements: [...new Set([...d.querySelectorAll("body *")].map(e => e.localName))].sort(),
