@@ -19,6 +19,7 @@ struct ctl {
     const struct command *command;
     struct answer answer;
     struct buf text;
+    bool has_status; // it was shown
     json_t *sources; // rows, of which the last ones are shown first
     FILE *out;
     FILE *err;
@@ -71,6 +72,18 @@ static int report_unwritten(FILE *err, int error)
     return CTL_REFUSED;
 }
 
+static int report_other(FILE *err, const char *detail)
+{
+    fprintf(err, "virtrigaud-ctl: the exporter is of another version: %s\n", detail);
+    return CTL_UNREACHED;
+}
+
+static int report_failure(struct ctl *c, int error)
+{
+    return error == -EPROTO ? report_other(c->err, "its answer lacks what is to be shown")
+                            : report_unreached(c, error);
+}
+
 // The daemon's own word. One that does not know the command is older, and one that counts lines is no admin socket.
 static int report_error(struct ctl *c)
 {
@@ -90,9 +103,7 @@ static int report_error(struct ctl *c)
     }
     const char *detail = buf_string(&c->text);
     if (strcmp(kind, "unknown_command") == 0 || strcmp(kind, "bad_request") == 0) {
-        fprintf(c->err, "virtrigaud-ctl: the exporter is of another version: %s\n",
-                detail != NULL ? detail : "");
-        return CTL_UNREACHED;
+        return report_other(c->err, detail != NULL ? detail : "");
     }
     fprintf(c->err, "virtrigaud-ctl: %s\n", detail != NULL ? detail : "");
     return CTL_REFUSED;
@@ -111,21 +122,32 @@ static int print(struct ctl *c)
     return rc;
 }
 
-static void show_row(struct ctl *c)
+// Returns 0, or -EPROTO when the row lacks what is to be shown.
+static int show_row(struct ctl *c)
 {
     const json_t *row;
+    bool whole = true;
     if ((row = answer_get(&c->answer, "status")) != NULL) {
-        view_status(&c->text, row);
+        whole = view_is_status(row);
+        c->has_status = whole;
+        if (whole) {
+            view_status(&c->text, row);
+        }
     } else if ((row = answer_get(&c->answer, "series")) != NULL) {
         view_series(&c->text, c->command->metric, row);
     } else if ((row = answer_get(&c->answer, "rejected")) != NULL) {
-        view_rejected(&c->text, row);
+        whole = view_is_rejected(row);
+        if (whole) {
+            view_rejected(&c->text, row);
+        }
     } else if ((row = answer_get(&c->answer, "missed")) != NULL) {
         buf_addf(&c->text, "... and %.0f more lines\n", view_number(row, "lines"));
-    } else if (json_object_get(c->answer.row, "source") != NULL &&
-               json_array_append(c->sources, json_object_get(c->answer.row, "source")) < 0) {
-        c->text.failed = true;
+    } else if ((row = answer_get(&c->answer, "source")) != NULL) {
+        whole = view_is_source(row);
+        c->text.failed |=
+            json_array_append(c->sources, json_object_get(c->answer.row, "source")) < 0;
     }
+    return whole ? 0 : -EPROTO;
 }
 
 static const char *plural(double n)
@@ -154,6 +176,21 @@ static void show_sources(struct ctl *c)
         view_sources(&c->text, rows, n, (double)clock_real_ms() / 1000);
     }
     free(rows);
+}
+
+static bool is_whole_end(const struct ctl *c, const json_t *end)
+{
+    static const char *const forgotten[] = {"connected", "series", NULL};
+    const char *const *keys = forgotten + (c->command->kind == COMMAND_DELETE);
+    switch (c->command->kind) {
+    case COMMAND_STATUS:
+        return c->has_status;
+    case COMMAND_FORGET:
+    case COMMAND_DELETE:
+        return view_has(end, keys);
+    default:
+        return true;
+    }
 }
 
 // The last line of the answer.
@@ -215,10 +252,15 @@ static int run_command(struct ctl *c)
         if (c->command->json) {
             buf_str(&c->text, c->answer.line);
             buf_char(&c->text, '\n');
-        } else if (end != NULL) {
+        } else if (end == NULL) {
+            rc = show_row(c);
+        } else if (is_whole_end(c, end)) {
             show_end(c, end);
         } else {
-            show_row(c);
+            rc = -EPROTO;
+        }
+        if (rc < 0) {
+            return report_failure(c, rc);
         }
         rc = print(c);
         if (rc == 0 && (c->command->follow || end != NULL) && fflush(c->out) == EOF) {
@@ -239,7 +281,7 @@ static int run_top(struct ctl *c)
     if (rc < 0 && ferror(c->out)) {
         return report_unwritten(c->err, rc);
     }
-    return rc < 0 ? report_unreached(c, rc) : rc > 0 ? report_error(c) : CTL_DONE;
+    return rc < 0 ? report_failure(c, rc) : rc > 0 ? report_error(c) : CTL_DONE;
 }
 
 static int run(struct ctl *c)

@@ -331,8 +331,20 @@ static int flush(FILE *out)
     return ok ? 0 : errno != 0 ? -errno : -EIO;
 }
 
+static bool is_whole(const struct top *t)
+{
+    bool whole = view_is_status(t->now.status);
+    for (size_t i = 0; whole && i < json_array_size(t->now.sources); i++) {
+        whole = view_is_source(json_array_get(t->now.sources, i));
+    }
+    return whole;
+}
+
 static int draw(struct top *t, FILE *out)
 {
+    if (!is_whole(t)) {
+        return -EPROTO;
+    }
     struct buf text = BUF_INIT;
     size_t each = ROWS_PLAIN;
     if (t->terminal) {

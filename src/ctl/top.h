@@ -13,8 +13,8 @@
 #include "ctl/answer.h"
 #include "ctl/command.h"
 
-// Returns 0 at its end, or -errno as answer_ask and answer_read; 1: the daemon answered with an error, which is the row. After
-// -errno with ferror(out) what could not be done was to write.
+// Returns 0 at its end, or -errno as answer_ask and answer_read; -EPROTO: its answers lack what is to be shown; 1: the daemon
+// answered with an error, which is the row. After -errno with ferror(out) what could not be done was to write.
 int top_run(struct answer *a, const struct command *o, FILE *out);
 
 #endif

@@ -44,6 +44,69 @@ void view_lines(struct buf *out, const json_t *object, const char *key)
     }
 }
 
+// ---- What a row must have
+
+bool view_has(const json_t *object, const char *const *keys)
+{
+    bool all = json_is_object(object);
+    for (; all && *keys != NULL; keys++) {
+        all = json_object_get(object, *keys) != NULL;
+    }
+    return all;
+}
+
+static bool rows_have(const json_t *rows, const char *const *keys)
+{
+    bool all = json_is_array(rows);
+    for (size_t i = 0; all && i < json_array_size(rows); i++) {
+        all = view_has(json_array_get(rows, i), keys);
+    }
+    return all;
+}
+
+bool view_is_status(const json_t *row)
+{
+    static const char *const own[] = {"version",
+                                      "revision",
+                                      "time",
+                                      "uptime_seconds",
+                                      "series",
+                                      "series_limit",
+                                      "connections",
+                                      "summary",
+                                      "last_reload_successful",
+                                      "last_reload_time",
+                                      "last_scrape",
+                                      "certificate_expires",
+                                      NULL};
+    static const char *const state[] = {"kept", "ok", "trouble", "bytes", "set_aside", NULL};
+    static const char *const http[] = {"unauthorized", "unavailable", "tls_failures", NULL};
+    static const char *const scrape[] = {"time", "peer", "duration_seconds", "status", NULL};
+    static const char *const component[] = {"component", "applied", "refused", "lost", NULL};
+    static const char *const metric[] = {"name",   "type",    "series", "series_limit",
+                                         "folded", "expired", NULL};
+    const json_t *last = json_object_get(row, "last_scrape");
+    return view_has(row, own) && view_has(json_object_get(row, "state"), state) &&
+           view_has(json_object_get(row, "http"), http) &&
+           (json_is_null(last) || view_has(last, scrape)) &&
+           rows_have(json_object_get(row, "components"), component) &&
+           rows_have(json_object_get(row, "metrics"), metric) &&
+           json_is_array(json_object_get(row, "refusals"));
+}
+
+bool view_is_source(const json_t *row)
+{
+    static const char *const keys[] = {"component", "instance", "connected", "up", "last_heard",
+                                       "applied",   "refused",  "lost",      NULL};
+    return view_has(row, keys);
+}
+
+bool view_is_rejected(const json_t *row)
+{
+    static const char *const keys[] = {"time", "component", "instance", "reason", "detail", NULL};
+    return view_has(row, keys);
+}
+
 // A rate, or "-" while it is not known.
 static void add_rate(struct buf *out, const json_t *object, const char *key)
 {

@@ -3,7 +3,8 @@
  * view: the rows of the daemon's answers as text.
  *
  * Threads: one. Memory: the caller's buffer; rows are borrowed.
- * Bounds:  what a row lacks, as an older daemon's may, reads 0 or "".
+ * Bounds:  what a row lacks, as an older daemon's may, reads 0 or "". So view_is_… says first whether it has what its view
+ *          shows and what "0" or "" would say falsely.
  */
 #ifndef VE_CTL_VIEW_H
 #define VE_CTL_VIEW_H
@@ -11,6 +12,12 @@
 #include "base/buf.h"
 
 typedef struct json_t json_t; // jansson's
+
+// Whether the object has all keys, of a list that NULL ends. They may be null.
+bool view_has(const json_t *object, const char *const *keys);
+bool view_is_status(const json_t *row);
+bool view_is_source(const json_t *row);
+bool view_is_rejected(const json_t *row);
 
 // A member of an object; 0 or "" when it is not there, or not of this kind.
 double view_number(const json_t *object, const char *key);
