@@ -485,12 +485,30 @@ size_t cache_apply(struct cache *m, const struct origin *origin, struct line *li
     return m->wide ? apply_lines_wide(m, origin, lines, n) : apply_lines_plain(m, origin, lines, n);
 }
 
-// Whether an element of a batch whose recipe is not simple may be applied.
-static __attribute__((noinline)) bool may_in_batch(struct cache *m, const struct recipe *r,
+// Whether an element of a batch whose recipe is not simple may be applied, but for its owner and its native buckets.
+static __attribute__((noinline)) bool may_in_batch(const struct cache *m, const struct recipe *r,
                                                    struct entry *e, const struct line *line)
 {
-    return recipe_fits(r, line, NULL) && !r->drops && lives(m, r, e) &&
-           (r->n_native == 0 || find_natives(m, r, e, line));
+    return recipe_fits(r, line, NULL) && !r->drops && lives(m, r, e);
+}
+
+// Makes what may stay if the batch is rejected after all: so only when nothing else is to be asked.
+static bool prepare_batch(struct cache *m, const struct origin *origin, const struct line *lines,
+                          size_t n, struct entry **entries)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct recipe *r = &m->recipes.list[entries[i]->recipe];
+        if (r->owned && !own(m, origin, r, entries[i])) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct recipe *r = &m->recipes.list[entries[i]->recipe];
+        if (r->n_native > 0 && !find_natives(m, r, entries[i], &lines[i])) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static __attribute__((noinline)) void apply_in_batch(struct cache *m, const struct recipe *r,
@@ -559,12 +577,9 @@ bool cache_apply_batch(struct cache *m, const struct origin *origin, struct line
         m->limited = true;
         return false;
     }
-    for (size_t i = 0; i < n; i++) {
-        const struct recipe *r = &m->recipes.list[entries[i]->recipe];
-        if (r->owned && !own(m, origin, r, entries[i])) {
-            permission_return_events(origin->permission, n);
-            return false;
-        }
+    if (!prepare_batch(m, origin, lines, n, entries)) {
+        permission_return_events(origin->permission, n);
+        return false;
     }
     for (size_t i = 0; i < n; i++) {
         const struct recipe *r = &m->recipes.list[entries[i]->recipe];
