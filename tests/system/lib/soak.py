@@ -275,7 +275,7 @@ class EmitSender(Sender):
         status = self.process.wait(60)
         self.reader.join()
         self.process.stderr.close()
-        check.holds(f"status of virtrigaud-emit is {status}: {self.said[-1:]}", status in (0, 1))
+        check.holds(f"status of virtrigaud-emit is {status}: {self.who} {self.sent} {self.said}", status in (0, 1))
         self.process = None
         for effect in self.effects:
             self.tally.settle(effect)
