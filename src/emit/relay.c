@@ -336,7 +336,7 @@ static int relay_live(struct relay *r)
         return -1;
     }
     if (now - r->asked >= part_ms) {
-        link_ask(r->link);
+        link_live(r->link);
         r->asked = now;
     }
     return (int)(r->asked + part_ms - now);

@@ -285,6 +285,13 @@ void link_ask(struct link *c)
     }
 }
 
+void link_live(struct link *c)
+{
+    if (c->ready) {
+        link_queue_sync(c);
+    }
+}
+
 void link_forget(struct link *c, const char *line, size_t len)
 {
     c->forget = line;

@@ -76,8 +76,11 @@ int link_put_line(struct link *c, const char *line, size_t len);
 // Counts n that the caller has dropped as sent and lost.
 void link_lose(struct link *c, uint64_t n);
 
-// Has a sync written behind all lines that wait, unless one is under way or there is no connection.
+// Has a sync written behind all lines that wait, unless one is under way or there is no connection. No line may be put until it
+// is written.
 void link_ask(struct link *c);
+// Has one written behind the line that is being written, as a sign of life. Lines may be put meanwhile.
+void link_live(struct link *c);
 
 // Writes the control line that wire_forget_line gives, and is borrowed until the link ends, config.on_forgotten is called or
 // the connection breaks, after which nobody asks the daemon. All lines are acknowledged and there is a connection. Until
