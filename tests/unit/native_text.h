@@ -25,13 +25,15 @@ static inline void native_text_series(const struct family *f, const struct serie
         classic += counts[i];
     }
     if (sum->failed || native != classic || sum->n > f->native.max_buckets) {
-        fprintf(stderr, "%s{%s}: %llu observations in %zu native buckets, and %llu\n",
-                f->metric->name, record_text(s->record), (unsigned long long)native, sum->n,
-                (unsigned long long)classic);
+        fprintf(stderr, "%s{%.*s}: %llu observations in %zu native buckets, and %llu\n",
+                f->metric->name, s->record->text_len, record_text(s->record),
+                (unsigned long long)native, sum->n, (unsigned long long)classic);
         abort();
     }
-    buf_addf(out, "%s{%s} schema %d, %llu up to %a:", f->metric->name, record_text(s->record),
-             sum->schema, (unsigned long long)sum->zero_count, sum->zero_threshold);
+    buf_addf(out, "%s{", f->metric->name);
+    buf_add(out, record_text(s->record), s->record->text_len);
+    buf_addf(out, "} schema %d, %llu up to %a:", sum->schema, (unsigned long long)sum->zero_count,
+             sum->zero_threshold);
     for (size_t i = 0; i < sum->n; i++) {
         buf_addf(out, " %c%d=%llu", sum->buckets[i].negative ? '-' : '+', sum->buckets[i].index,
                  (unsigned long long)sum->buckets[i].count);
