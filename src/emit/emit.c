@@ -22,7 +22,7 @@
  * bytes of input and WIRE_REPLY_MAX of a reply, whatever the length of lines.
  */
 
-enum { SYNC_EVERY = 4096, INPUT_MAX = 65536, LIFE_SHARE = 3 };
+enum { SYNC_EVERY = 4096, INPUT_MAX = 65536 };
 
 struct copy {
     const struct args *args;
@@ -99,7 +99,7 @@ static void copy_take_reply(void *arg, const char *line, size_t len)
 // In how many milliseconds a sign of life is due; -1: none is, since the daemon owes an answer or a line is incomplete.
 static int copy_life_due(const struct copy *p)
 {
-    uint64_t interval_ms = (uint64_t)p->args->hello.interval_s * 1000 / LIFE_SHARE;
+    uint64_t interval_ms = wire_life_ms(&p->args->hello);
     if (interval_ms == 0 || !p->hello_answered || p->partial || p->head < p->len ||
         p->answered < p->syncs) {
         return -1;

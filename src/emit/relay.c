@@ -26,9 +26,8 @@ enum {
     RELAY_GAPS = 256,
     RETRY_MS = 1000, // at most between two attempts to connect
     RELAY_BUFFER = 1048576,
-    RELAY_GAUGES = 1024,         // that are kept
-    RELAY_GAUGES_BYTES = 262144, // of their lines
-    LIFE_SHARE = 3               // a sign of life in this part of the interval
+    RELAY_GAUGES = 1024,        // that are kept
+    RELAY_GAUGES_BYTES = 262144 // of their lines
 };
 
 // Lines of the input that were not sent.
@@ -330,7 +329,7 @@ static int relay_watch(struct relay *r)
 // Gives a sign of life when one is due. Returns in how many milliseconds the next one is; -1: there is none.
 static int relay_live(struct relay *r)
 {
-    uint64_t part_ms = (uint64_t)r->args->hello.interval_s * 1000 / LIFE_SHARE;
+    uint64_t part_ms = wire_life_ms(&r->args->hello);
     uint64_t now = clock_mono_ms();
     if (part_ms == 0 || !r->connected) {
         return -1;

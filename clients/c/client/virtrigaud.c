@@ -34,7 +34,6 @@ enum {
     RETRY_LAST_MS = 1000,
     INTERVAL_S = 10,
     INTERVAL_MAX_S = 3600,
-    LIFE_SHARE = 3,  // a sign of life in this part of the interval
     BUFFER = 262144, // a batch and its last line, and as much of the one before
     ROUNDS = 16,     // batches of one process()
     NO_DESCRIPTORS_MS = 100,
@@ -217,7 +216,7 @@ static uint64_t fill_due(struct virtrigaud_client *c, uint64_t now)
 
 static uint64_t life_due(const struct virtrigaud_client *c)
 {
-    return c->heard + (uint64_t)c->hello.interval_s * 1000 / LIFE_SHARE;
+    return c->heard + wire_life_ms(&c->hello);
 }
 
 // A batch has ended, or there is none.

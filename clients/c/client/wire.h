@@ -89,6 +89,13 @@ bool wire_is_number(const char *s);
 // for more than WIRE_LINE_MAX bytes; -ENOBUFS when only `size` is too small.
 int wire_line(char *out, size_t size, const struct wire_sample *sample);
 
+// After how many milliseconds of silence a sign of life is given, so that the hello's promise is kept even where one is late. 0:
+// nothing was promised.
+static inline unsigned wire_life_ms(const struct wire_hello *hello)
+{
+    return hello->interval_s * 1000 / 3;
+}
+
 // Writes a hello in the same way, with `lost` unless it is 0.
 int wire_hello_line(char *out, size_t size, const struct wire_hello *hello, uint64_t lost);
 
