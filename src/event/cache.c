@@ -502,7 +502,7 @@ static bool prepare_batch(struct cache *m, const struct origin *origin, const st
             return false;
         }
     }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; m->recipes.native && i < n; i++) {
         const struct recipe *r = &m->recipes.list[entries[i]->recipe];
         if (r->n_native > 0 && !find_natives(m, r, entries[i], &lines[i])) {
             return false;
