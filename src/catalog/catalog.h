@@ -34,7 +34,12 @@ enum {
 };
 
 // Components are numbers: positions in catalog.components.
-enum { COMPONENT_UNKNOWN = 0, COMPONENT_MANAGER = 1, COMPONENT_PROVIDER = 2, COMPONENT_ANY = 255 };
+enum component {
+    COMPONENT_UNKNOWN = 0,
+    COMPONENT_MANAGER = 1,
+    COMPONENT_PROVIDER = 2,
+    COMPONENT_ANY = 255
+};
 
 // Another spelling of a label's value, rewritten before anything else looks at it.
 struct label_alias {

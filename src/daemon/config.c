@@ -20,7 +20,7 @@ struct option {
 
 static bool is_switch(const struct setting *s)
 {
-    return s->kind == KIND_BOOL;
+    return s->kind == SETTING_KIND_BOOL;
 }
 
 static void reject_unknown(const char *arg, struct errs *errs)
@@ -87,7 +87,7 @@ static int settle_value(struct option *o, const char *next, struct errs *errs)
     if (o->value != NULL) {
         return 0;
     }
-    if (o->setting->kind == KIND_PRINT) {
+    if (o->setting->kind == SETTING_KIND_PRINT) {
         o->value = "yaml";
         return 0;
     }
@@ -181,7 +181,7 @@ static void help_setting(const struct setting *s, struct buf *out)
     }
     buf_char(out, '\n');
     // A flag that names an action has no default.
-    if (in_file || s->kind == KIND_PATH) {
+    if (in_file || s->kind == SETTING_KIND_PATH) {
         buf_addf(out, "      Default: %s\n", s->initial[0] != '\0' ? s->initial : "none");
     }
 }
@@ -194,7 +194,7 @@ void config_help(struct buf *out)
         "\n"
         "Accepts events of VirtRigaud's components on a Unix socket and serves them as metrics\n"
         "to Prometheus. A flag overrides the config file, which overrides the default.\n");
-    for (size_t group = 0; group < GROUP_COUNT; group++) {
+    for (size_t group = 0; group < SETTING_GROUP_COUNT; group++) {
         buf_addf(out, "\n%s:\n", setting_groups[group]);
         for (size_t i = 0; i < SETTING_COUNT; i++) {
             if (settings_table[i].group == group) {
@@ -221,7 +221,7 @@ static void read_value(struct yaml_reader *r, const struct setting *s,
 {
     struct config *c = r->context;
     uint64_t number;
-    bool plain = s->kind == KIND_BOOL || s->kind == KIND_COUNT;
+    bool plain = s->kind == SETTING_KIND_BOOL || s->kind == SETTING_KIND_COUNT;
     if (n->kind != YAML_SCALAR_NODE_KIND || yaml_is_null(n) || (plain && !n->plain) ||
         !setting_parse(s, n->text, &number)) {
         struct buf values = BUF_INIT;
@@ -269,7 +269,7 @@ static void read_section(struct yaml_reader *r, const struct yaml_place *place,
         if (strncmp(s->key, place->key, len) == 0 && s->key[len] == '.') {
             keys[n_keys++] = (struct yaml_key){.name = s->key + len + 1,
                                                .type = setting_is_list(s) ? YAML_LIST : YAML_ANY,
-                                               .min = s->kind == KIND_ADDRESSES ? 1 : 0,
+                                               .min = s->kind == SETTING_KIND_ADDRESSES ? 1 : 0,
                                                .max = CONFIG_MAX_LIST,
                                                .read = read_setting};
         }

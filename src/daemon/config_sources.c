@@ -297,10 +297,10 @@ static void read_entry(struct yaml_reader *r, const struct yaml_place *place,
         {"instance", .type = YAML_ANY, .read = read_text, FIELD(instance)},
         {"metrics", .type = YAML_LIST, .min = 1, .max = CONFIG_MAX_LIST, FIELD(metrics)},
         {"labels", .type = YAML_MAPPING, .max = PERMISSION_MAX_LABELS, FIELD(labels)},
-        {"events_per_second", .type = YAML_COUNT, .min = 1, .max = SOURCES_MAX_EVENTS,
+        {"events_per_second", .type = YAML_COUNT, .min = 1, .max = CONFIG_SOURCES_MAX_EVENTS,
          FIELD(events_per_second)},
-        {"series", .type = YAML_COUNT, .min = 1, .max = SOURCES_MAX_SERIES, FIELD(series)},
-        {"connections", .type = YAML_COUNT, .min = 1, .max = SOURCES_MAX_CONNECTIONS,
+        {"series", .type = YAML_COUNT, .min = 1, .max = CONFIG_SOURCES_MAX_SERIES, FIELD(series)},
+        {"connections", .type = YAML_COUNT, .min = 1, .max = CONFIG_SOURCES_MAX_CONNECTIONS,
          FIELD(connections)},
     };
 #undef FIELD

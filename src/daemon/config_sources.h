@@ -12,9 +12,9 @@
 #include "source/permission.h"
 
 enum {
-    SOURCES_MAX_EVENTS = 10000000,     // a second
-    SOURCES_MAX_SERIES = 100000000,    //
-    SOURCES_MAX_CONNECTIONS = 1000000, //
+    CONFIG_SOURCES_MAX_EVENTS = 10000000,     // a second
+    CONFIG_SOURCES_MAX_SERIES = 100000000,    //
+    CONFIG_SOURCES_MAX_CONNECTIONS = 1000000, //
 };
 
 // Returns 0 and the roles, which are open when the config has no `sources`; -EINVAL when anything is wrong (all

@@ -20,8 +20,8 @@ const struct setting settings_table[SETTING_COUNT] = {
 #define SETTING(field, group, flag, key, kind, min, max, change, initial, argument, meaning)       \
     {flag,                                                                                         \
      key,                                                                                          \
-     KIND_##kind,                                                                                  \
-     GROUP_##group,                                                                                \
+     SETTING_KIND_##kind,                                                                          \
+     SETTING_GROUP_##group,                                                                        \
      min,                                                                                          \
      max,                                                                                          \
      change,                                                                                       \
@@ -32,7 +32,7 @@ const struct setting settings_table[SETTING_COUNT] = {
 #include "daemon/settings.def"
 };
 
-const char *const setting_groups[GROUP_COUNT] = {
+const char *const setting_groups[SETTING_GROUP_COUNT] = {
 #define GROUP(id, title) title,
 #include "daemon/settings.def"
 };
@@ -72,19 +72,19 @@ _Static_assert(sizeof(mode_t) == sizeof(unsigned) && sizeof(enum log_level) == s
 static enum store setting_store(const struct setting *s)
 {
     switch (s->kind) {
-    case KIND_BOOL:
+    case SETTING_KIND_BOOL:
         return STORE_BOOL;
-    case KIND_COUNT:
-    case KIND_COUNT_OR_AUTO:
-    case KIND_SIZE_OR_AUTO:
+    case SETTING_KIND_COUNT:
+    case SETTING_KIND_COUNT_OR_AUTO:
+    case SETTING_KIND_SIZE_OR_AUTO:
         return STORE_U64;
-    case KIND_MODE:
-    case KIND_LEVEL:
-    case KIND_FORMAT:
-    case KIND_PRINT:
+    case SETTING_KIND_MODE:
+    case SETTING_KIND_LEVEL:
+    case SETTING_KIND_FORMAT:
+    case SETTING_KIND_PRINT:
         return STORE_UNSIGNED;
-    case KIND_PATHS:
-    case KIND_ADDRESSES:
+    case SETTING_KIND_PATHS:
+    case SETTING_KIND_ADDRESSES:
         return STORE_LIST;
     default:
         return STORE_TEXT;
@@ -109,11 +109,11 @@ static const char *const words_print[WORDS_MOST] = {"", "yaml", "markdown", "jso
 static const char *const *words_of(enum setting_kind kind)
 {
     switch (kind) {
-    case KIND_LEVEL:
+    case SETTING_KIND_LEVEL:
         return words_level;
-    case KIND_FORMAT:
+    case SETTING_KIND_FORMAT:
         return words_format;
-    case KIND_PRINT:
+    case SETTING_KIND_PRINT:
         return words_print;
     default:
         return NULL;
@@ -128,7 +128,7 @@ static bool read_bool(const char *text, uint64_t *ret)
 
 static bool read_count(const struct setting *s, const char *text, uint64_t *ret)
 {
-    if (s->kind == KIND_COUNT_OR_AUTO && strcmp(text, "auto") == 0) {
+    if (s->kind == SETTING_KIND_COUNT_OR_AUTO && strcmp(text, "auto") == 0) {
         *ret = 0;
         return true;
     }
@@ -245,47 +245,47 @@ bool setting_parse(const struct setting *s, const char *text, uint64_t *ret)
     uint64_t number = 0;
     bool ok = false;
     switch (s->kind) {
-    case KIND_BOOL:
+    case SETTING_KIND_BOOL:
         ok = read_bool(text, &number);
         break;
-    case KIND_COUNT:
-    case KIND_COUNT_OR_AUTO:
+    case SETTING_KIND_COUNT:
+    case SETTING_KIND_COUNT_OR_AUTO:
         ok = read_count(s, text, &number);
         break;
-    case KIND_SIZE_OR_AUTO:
+    case SETTING_KIND_SIZE_OR_AUTO:
         ok = read_size(s, text, &number);
         break;
-    case KIND_MODE:
+    case SETTING_KIND_MODE:
         ok = read_mode(s, text, &number);
         break;
-    case KIND_LEVEL:
-    case KIND_FORMAT:
-    case KIND_PRINT:
+    case SETTING_KIND_LEVEL:
+    case SETTING_KIND_FORMAT:
+    case SETTING_KIND_PRINT:
         ok = read_word(s, text, &number);
         break;
-    case KIND_PATH:
-    case KIND_PATHS:
+    case SETTING_KIND_PATH:
+    case SETTING_KIND_PATHS:
         ok = is_clean_text(text, 1, PATH_MOST);
         break;
-    case KIND_DIR:
+    case SETTING_KIND_DIR:
         ok = is_clean_text(text, 0, PATH_MOST);
         break;
-    case KIND_SOCKET:
+    case SETTING_KIND_SOCKET:
         ok = is_clean_text(text, 1, SOCKET_MOST);
         break;
-    case KIND_SOCKET_OR_NONE:
+    case SETTING_KIND_SOCKET_OR_NONE:
         ok = is_clean_text(text, 0, SOCKET_MOST);
         break;
-    case KIND_NAME_OR_NONE:
+    case SETTING_KIND_NAME_OR_NONE:
         ok = is_clean_text(text, 0, NAME_MOST) && strpbrk(text, ":,/") == NULL;
         break;
-    case KIND_ADDRESS_OR_NONE:
+    case SETTING_KIND_ADDRESS_OR_NONE:
         ok = text[0] == '\0' || sd_is_address(text);
         break;
-    case KIND_URL_PATH:
+    case SETTING_KIND_URL_PATH:
         ok = is_url_path(text);
         break;
-    case KIND_ADDRESSES:
+    case SETTING_KIND_ADDRESSES:
         ok = is_address(text);
         break;
     }
@@ -310,46 +310,47 @@ static void wants_words(const struct setting *s, struct buf *out)
 void setting_describe(const struct setting *s, struct buf *out)
 {
     switch (s->kind) {
-    case KIND_BOOL:
+    case SETTING_KIND_BOOL:
         buf_str(out, "true or false");
         break;
-    case KIND_COUNT:
-    case KIND_COUNT_OR_AUTO:
-        buf_addf(out, "%sa whole number from %llu to %llu", s->kind == KIND_COUNT ? "" : "auto or ",
-                 (unsigned long long)s->min, (unsigned long long)s->max);
+    case SETTING_KIND_COUNT:
+    case SETTING_KIND_COUNT_OR_AUTO:
+        buf_addf(out, "%sa whole number from %llu to %llu",
+                 s->kind == SETTING_KIND_COUNT ? "" : "auto or ", (unsigned long long)s->min,
+                 (unsigned long long)s->max);
         break;
-    case KIND_SIZE_OR_AUTO:
+    case SETTING_KIND_SIZE_OR_AUTO:
         buf_addf(out, "auto or a size such as 65536, 512KiB or 32MiB, at most %llu bytes",
                  (unsigned long long)s->max);
         break;
-    case KIND_MODE:
+    case SETTING_KIND_MODE:
         buf_addf(out, "octal permissions such as 0660, at most 0%llo", (unsigned long long)s->max);
         break;
-    case KIND_LEVEL:
-    case KIND_FORMAT:
-    case KIND_PRINT:
+    case SETTING_KIND_LEVEL:
+    case SETTING_KIND_FORMAT:
+    case SETTING_KIND_PRINT:
         wants_words(s, out);
         break;
-    case KIND_PATH:
-    case KIND_PATHS:
-    case KIND_DIR:
+    case SETTING_KIND_PATH:
+    case SETTING_KIND_PATHS:
+    case SETTING_KIND_DIR:
         buf_addf(out, "a path of at most %d bytes", PATH_MOST);
         break;
-    case KIND_SOCKET:
-    case KIND_SOCKET_OR_NONE:
+    case SETTING_KIND_SOCKET:
+    case SETTING_KIND_SOCKET_OR_NONE:
         buf_addf(out, "a path of at most %d bytes", (int)SOCKET_MOST);
         break;
-    case KIND_NAME_OR_NONE:
+    case SETTING_KIND_NAME_OR_NONE:
         buf_addf(out, "the name of a group, at most %d bytes", NAME_MOST);
         break;
-    case KIND_ADDRESS_OR_NONE:
+    case SETTING_KIND_ADDRESS_OR_NONE:
         buf_str(out, "a host name or an IP address, with a port or without");
         break;
-    case KIND_URL_PATH:
+    case SETTING_KIND_URL_PATH:
         buf_addf(out, "a path that begins with / and needs no percent-encoding, at most %d bytes",
                  URL_PATH_MOST);
         break;
-    case KIND_ADDRESSES:
+    case SETTING_KIND_ADDRESSES:
         buf_str(out, "an address such as :8080, 127.0.0.1:8080, [::1]:8080 or unix:/path");
         break;
     }

@@ -111,29 +111,29 @@ struct config {
 #define SETTING_AUTO UINT64_MAX
 
 enum setting_kind {
-    KIND_BOOL,            // true or false
-    KIND_COUNT,           // a whole number from min to max
-    KIND_COUNT_OR_AUTO,   // likewise; auto is 0
-    KIND_SIZE_OR_AUTO,    // bytes, from min to max: 65536, 32MiB, 0; auto is SETTING_AUTO
-    KIND_MODE,            // octal permissions
-    KIND_LEVEL,           // enum log_level
-    KIND_FORMAT,          // enum log_format
-    KIND_PRINT,           // enum config_print; a flag without value means yaml
-    KIND_PATH,            // a path
-    KIND_DIR,             // a path, "" for none
-    KIND_SOCKET,          // a path that fits a socket address
-    KIND_SOCKET_OR_NONE,  // likewise, "" for none
-    KIND_NAME_OR_NONE,    // a group's name, "" for none
-    KIND_ADDRESS_OR_NONE, // a host with or without a port, "" for none
-    KIND_URL_PATH,        // a URL's path
-    KIND_PATHS,           // a list of paths, may be empty
-    KIND_ADDRESSES,       // a list of listen addresses, at least one
+    SETTING_KIND_BOOL,            // true or false
+    SETTING_KIND_COUNT,           // a whole number from min to max
+    SETTING_KIND_COUNT_OR_AUTO,   // likewise; auto is 0
+    SETTING_KIND_SIZE_OR_AUTO,    // bytes, from min to max: 65536, 32MiB, 0; auto is SETTING_AUTO
+    SETTING_KIND_MODE,            // octal permissions
+    SETTING_KIND_LEVEL,           // enum log_level
+    SETTING_KIND_FORMAT,          // enum log_format
+    SETTING_KIND_PRINT,           // enum config_print; a flag without value means yaml
+    SETTING_KIND_PATH,            // a path
+    SETTING_KIND_DIR,             // a path, "" for none
+    SETTING_KIND_SOCKET,          // a path that fits a socket address
+    SETTING_KIND_SOCKET_OR_NONE,  // likewise, "" for none
+    SETTING_KIND_NAME_OR_NONE,    // a group's name, "" for none
+    SETTING_KIND_ADDRESS_OR_NONE, // a host with or without a port, "" for none
+    SETTING_KIND_URL_PATH,        // a URL's path
+    SETTING_KIND_PATHS,           // a list of paths, may be empty
+    SETTING_KIND_ADDRESSES,       // a list of listen addresses, at least one
 };
 
 enum setting_group {
-#define GROUP(id, title) GROUP_##id,
+#define GROUP(id, title) SETTING_GROUP_##id,
 #include "daemon/settings.def"
-    GROUP_COUNT
+    SETTING_GROUP_COUNT
 };
 
 struct setting {
@@ -151,7 +151,7 @@ struct setting {
 };
 
 extern const struct setting settings_table[SETTING_COUNT];
-extern const char *const setting_groups[GROUP_COUNT]; // titles
+extern const char *const setting_groups[SETTING_GROUP_COUNT]; // titles
 
 bool setting_is_list(const struct setting *s);
 

@@ -397,17 +397,17 @@ void auth_verifier_free(struct auth_verifier *l)
 
 // ---- Requests
 
-static const struct reply too_many = {
+static const struct conn_reply too_many = {
     .status = MHD_HTTP_TOO_MANY_REQUESTS, .text = "Too Many Requests\n", .bare = true};
-static const struct reply unauthorized = {
+static const struct conn_reply unauthorized = {
     .status = MHD_HTTP_UNAUTHORIZED, .text = "Unauthorized\n", .authenticate = true};
-static const struct reply too_many_tries = {.status = MHD_HTTP_SERVICE_UNAVAILABLE,
-                                            .text = "too many passwords are being tried\n",
-                                            .retry_later = true};
-static const struct reply no_memory = {.status = MHD_HTTP_INTERNAL_SERVER_ERROR,
-                                       .text = "out of memory\n"};
+static const struct conn_reply too_many_tries = {.status = MHD_HTTP_SERVICE_UNAVAILABLE,
+                                                 .text = "too many passwords are being tried\n",
+                                                 .retry_later = true};
+static const struct conn_reply no_memory = {.status = MHD_HTTP_INTERNAL_SERVER_ERROR,
+                                            .text = "out of memory\n"};
 
-static enum auth_result answer(struct auth *g, struct conn *c, const struct reply *r)
+static enum auth_result answer(struct auth *g, struct conn *c, const struct conn_reply *r)
 {
     return conn_reply(g->conns, c, r) == 0 ? AUTH_ANSWERED : AUTH_FAILED;
 }

@@ -290,7 +290,7 @@ static void refuse(struct channels *x, struct conn *c, const struct request_faul
 {
     char text[160];
     snprintf(text, sizeof text, "%s%s\n", fault->status == 400 ? "bad request: " : "", fault->text);
-    const struct reply reply = {
+    const struct conn_reply reply = {
         .status = fault->status, .text = text, .allow = fault->status == 405 ? "GET, HEAD" : NULL};
     bool head = c->in.len >= 5 && memcmp(c->in.p, "HEAD ", 5) == 0;
     exchange_abandon(x, c);

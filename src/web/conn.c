@@ -479,9 +479,10 @@ static bool add_configured(struct MHD_Response *r, const struct webconf *conf)
     return true;
 }
 
-static bool fill(struct MHD_Response *response, const struct reply *r, const struct webconf *conf)
+static bool fill(struct MHD_Response *response, const struct conn_reply *r,
+                 const struct webconf *conf)
 {
-    return add_header(response, "Content-Type", r->type != NULL ? r->type : REPLY_TYPE_TEXT) &&
+    return add_header(response, "Content-Type", r->type != NULL ? r->type : CONN_REPLY_TYPE_TEXT) &&
            add_header(response, "X-Content-Type-Options", "nosniff") &&
            (r->allow == NULL || add_header(response, "Allow", r->allow)) &&
            (!r->authenticate || add_header(response, "WWW-Authenticate", "Basic")) &&
@@ -490,7 +491,7 @@ static bool fill(struct MHD_Response *response, const struct reply *r, const str
            (!r->closing || add_header(response, "Connection", "close"));
 }
 
-static struct conn_answer *make(const struct reply *r, const struct webconf *conf, bool inside)
+static struct conn_answer *make(const struct conn_reply *r, const struct webconf *conf, bool inside)
 {
     char *text = strdup(r->text);
     struct conn_answer *answer =
@@ -516,7 +517,7 @@ static int queue(struct conns *cs, struct conn *c, unsigned status, struct conn_
     return taken ? 0 : -ENOMEM;
 }
 
-int conn_reply(struct conns *cs, struct conn *c, const struct reply *r)
+int conn_reply(struct conns *cs, struct conn *c, const struct conn_reply *r)
 {
     struct conn_answer *answer = make(r, cs->conf, !c->get_or_head);
     if (answer == NULL) {
@@ -537,7 +538,7 @@ static bool add_policy(struct MHD_Response *r, const char *policy)
            add_header(r, "Cache-Control", "no-store");
 }
 
-struct conn_answer *conn_reply_body(const struct conns *cs, const struct reply_form *form,
+struct conn_answer *conn_reply_body(const struct conns *cs, const struct conn_reply_form *form,
                                     char *bytes, size_t len, void (*done)(void *arg), void *arg)
 {
     struct conn_answer *answer = answer_new(bytes, len, false, done, arg);
@@ -598,11 +599,12 @@ static void write_date(struct buf *out)
              months[t.tm_mon], t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
 }
 
-void conn_reply_write(struct buf *out, const struct reply *r, const struct webconf *conf, bool body)
+void conn_reply_write(struct buf *out, const struct conn_reply *r, const struct webconf *conf,
+                      bool body)
 {
     buf_addf(out, "HTTP/1.1 %u %s\r\n", r->status, phrase(r->status));
     write_date(out);
-    buf_str(out, "Connection: close\r\nContent-Type: " REPLY_TYPE_TEXT
+    buf_str(out, "Connection: close\r\nContent-Type: " CONN_REPLY_TYPE_TEXT
                  "\r\nX-Content-Type-Options: nosniff\r\n");
     if (r->allow != NULL) {
         buf_addf(out, "Allow: %s\r\n", r->allow);

@@ -248,14 +248,14 @@ bool conn_is_late(const struct conns *cs, const struct conn *c);
  * Memory:  texts are copied.
  */
 
-#define REPLY_TYPE_TEXT "text/plain; charset=utf-8"
-#define REPLY_TYPE_METRICS "text/plain; version=0.0.4; charset=utf-8"
+#define CONN_REPLY_TYPE_TEXT "text/plain; charset=utf-8"
+#define CONN_REPLY_TYPE_METRICS "text/plain; version=0.0.4; charset=utf-8"
 
 // A short answer.
-struct reply {
+struct conn_reply {
     unsigned status;
     const char *text;  // the body
-    const char *type;  // of it; NULL: REPLY_TYPE_TEXT
+    const char *type;  // of it; NULL: CONN_REPLY_TYPE_TEXT
     const char *allow; // value of Allow, or NULL
     bool closing;      // the connection ends with it
     bool retry_later;  // says Retry-After: 1
@@ -265,10 +265,10 @@ struct reply {
 
 // Sends it; at once, or when the connection is suspended by resuming it. Returns 0; or -ENOMEM, and
 // the connection must end.
-int conn_reply(struct conns *cs, struct conn *c, const struct reply *r);
+int conn_reply(struct conns *cs, struct conn *c, const struct conn_reply *r);
 
 // What a response with a body of its own says of it.
-struct reply_form {
+struct conn_reply_form {
     const char *type;
     bool gzip;          // the body is compressed
     bool negotiated;    // other requests may get another form
@@ -277,7 +277,7 @@ struct reply_form {
 
 // An answer with a body of `len` bytes, sent from where they are. `done(arg)` is called once: when
 // the last connection is through with them, or before NULL is returned (no memory).
-struct conn_answer *conn_reply_body(const struct conns *cs, const struct reply_form *form,
+struct conn_answer *conn_reply_body(const struct conns *cs, const struct conn_reply_form *form,
                                     char *bytes, size_t len, void (*done)(void *arg), void *arg);
 
 // Sends a shared answer as the rendering that a suspended connection waits for; the caller keeps
@@ -285,7 +285,7 @@ struct conn_answer *conn_reply_body(const struct conns *cs, const struct reply_f
 void conn_reply_shared(struct conns *cs, struct conn *c, struct conn_answer *answer);
 
 // Appends an answer that ends the connection, for a request that libmicrohttpd is not given. `body`: with the text.
-void conn_reply_write(struct buf *out, const struct reply *r, const struct webconf *conf,
+void conn_reply_write(struct buf *out, const struct conn_reply *r, const struct webconf *conf,
                       bool body);
 
 #endif

@@ -15,19 +15,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-int routes_reload_init(struct reload *r, const struct web_backend *backend, struct conns *conns)
+int routes_reload_init(struct routes_reload *r, const struct web_backend *backend,
+                       struct conns *conns)
 {
-    *r = (struct reload){.backend = backend, .conns = conns};
+    *r = (struct routes_reload){.backend = backend, .conns = conns};
     return -pthread_mutex_init(&r->lock, NULL);
 }
 
-void routes_reload_destroy(struct reload *r)
+void routes_reload_destroy(struct routes_reload *r)
 {
     pthread_mutex_destroy(&r->lock);
 }
 
 // Asks the backend unless it is at work. Returns whether it was asked.
-static bool begin(struct reload *r)
+static bool begin(struct routes_reload *r)
 {
     pthread_mutex_lock(&r->lock);
     bool free_to_ask = !r->asked && !r->done;
@@ -41,13 +42,13 @@ static bool begin(struct reload *r)
 
 // Suspends a request until a reload that begins now or later has ended, or answers it with 503.
 // Returns false when that failed.
-static bool add_reload(struct reload *r, struct conn *c)
+static bool add_reload(struct routes_reload *r, struct conn *c)
 {
     struct conns *cs = r->conns;
-    if (cs->list[CONN_RELOAD].n + cs->list[CONN_RELOAD_NEXT].n >= RELOAD_MAX) {
-        static const struct reply busy = {.status = MHD_HTTP_SERVICE_UNAVAILABLE,
-                                          .text = "too many reloads at once\n",
-                                          .retry_later = true};
+    if (cs->list[CONN_RELOAD].n + cs->list[CONN_RELOAD_NEXT].n >= ROUTES_RELOAD_MAX) {
+        static const struct conn_reply busy = {.status = MHD_HTTP_SERVICE_UNAVAILABLE,
+                                               .text = "too many reloads at once\n",
+                                               .retry_later = true};
         return conn_reply(cs, c, &busy) == 0;
     }
     MHD_suspend_connection(c->mhd);
@@ -56,12 +57,12 @@ static bool add_reload(struct reload *r, struct conn *c)
     return true;
 }
 
-bool routes_reload_done(struct reload *r, bool ok, const char *text)
+bool routes_reload_done(struct routes_reload *r, bool ok, const char *text)
 {
     pthread_mutex_lock(&r->lock);
     bool expected = r->asked;
     if (expected) {
-        size_t len = strnlen(text, RELOAD_TEXT_MAX);
+        size_t len = strnlen(text, ROUTES_RELOAD_TEXT_MAX);
         memcpy(r->text, text, len);
         r->text[len] = '\0';
         r->ok = ok;
@@ -72,7 +73,7 @@ bool routes_reload_done(struct reload *r, bool ok, const char *text)
     return expected;
 }
 
-static void answer_all(struct conns *cs, enum conn_state state, const struct reply *reply)
+static void answer_all(struct conns *cs, enum conn_state state, const struct conn_reply *reply)
 {
     while (cs->list[state].head != NULL) {
         conn_reply(cs, cs->list[state].head, reply);
@@ -81,8 +82,8 @@ static void answer_all(struct conns *cs, enum conn_state state, const struct rep
 
 static void answer_late(struct conns *cs, enum conn_state state)
 {
-    static const struct reply late = {.status = MHD_HTTP_GATEWAY_TIMEOUT,
-                                      .text = "the reload is still under way\n"};
+    static const struct conn_reply late = {.status = MHD_HTTP_GATEWAY_TIMEOUT,
+                                           .text = "the reload is still under way\n"};
     struct conn_list *l = &cs->list[state];
     while (l->head != NULL && conn_is_late(cs, l->head)) {
         conn_reply(cs, l->head, &late);
@@ -90,9 +91,9 @@ static void answer_late(struct conns *cs, enum conn_state state)
 }
 
 // Answers the requests that wait for a reload that has ended.
-static void answer_done(struct reload *r)
+static void answer_done(struct routes_reload *r)
 {
-    char text[RELOAD_TEXT_MAX + 1];
+    char text[ROUTES_RELOAD_TEXT_MAX + 1];
     pthread_mutex_lock(&r->lock);
     bool done = r->done;
     bool ok = r->ok;
@@ -104,19 +105,19 @@ static void answer_done(struct reload *r)
     if (!done) {
         return;
     }
-    const struct reply result = {.status = ok ? MHD_HTTP_OK : MHD_HTTP_INTERNAL_SERVER_ERROR,
-                                 .text = text};
+    const struct conn_reply result = {.status = ok ? MHD_HTTP_OK : MHD_HTTP_INTERNAL_SERVER_ERROR,
+                                      .text = text};
     answer_all(r->conns, CONN_RELOAD, &result);
 }
 
-void routes_reload_serve(struct reload *r, bool stopping)
+void routes_reload_serve(struct routes_reload *r, bool stopping)
 {
     struct conns *cs = r->conns;
     answer_done(r);
     if (stopping) {
-        static const struct reply stopping_reply = {.status = MHD_HTTP_SERVICE_UNAVAILABLE,
-                                                    .text = "the exporter is stopping\n",
-                                                    .closing = true};
+        static const struct conn_reply stopping_reply = {.status = MHD_HTTP_SERVICE_UNAVAILABLE,
+                                                         .text = "the exporter is stopping\n",
+                                                         .closing = true};
         answer_all(cs, CONN_RELOAD, &stopping_reply);
         answer_all(cs, CONN_RELOAD_NEXT, &stopping_reply);
         return;
@@ -133,25 +134,25 @@ void routes_reload_serve(struct reload *r, bool stopping)
 #define PATH_RELOAD "/-/reload"
 #define PATH_METRIC "/metric/" // and a name
 
-static const struct reply not_found = {.status = MHD_HTTP_NOT_FOUND, .text = "not found\n"};
-static const struct reply healthy = {.status = MHD_HTTP_OK, .text = "ok\n"};
-static const struct reply ready = {.status = MHD_HTTP_OK, .text = "ready\n"};
-static const struct reply not_ready = {.status = MHD_HTTP_SERVICE_UNAVAILABLE,
-                                       .text = "not ready\n"};
-static const struct reply disabled = {.status = MHD_HTTP_FORBIDDEN,
-                                      .text = "Lifecycle API is not enabled.\n"};
-static const struct reply too_large = {
+static const struct conn_reply not_found = {.status = MHD_HTTP_NOT_FOUND, .text = "not found\n"};
+static const struct conn_reply healthy = {.status = MHD_HTTP_OK, .text = "ok\n"};
+static const struct conn_reply ready = {.status = MHD_HTTP_OK, .text = "ready\n"};
+static const struct conn_reply not_ready = {.status = MHD_HTTP_SERVICE_UNAVAILABLE,
+                                            .text = "not ready\n"};
+static const struct conn_reply disabled = {.status = MHD_HTTP_FORBIDDEN,
+                                           .text = "Lifecycle API is not enabled.\n"};
+static const struct conn_reply too_large = {
     .status = MHD_HTTP_CONTENT_TOO_LARGE, .text = "the body is too large\n", .closing = true};
 
-static const struct reply no_host = {.status = MHD_HTTP_BAD_REQUEST,
-                                     .text = "bad request: the Host cannot be a target\n"};
-static const struct reply bad_query = {.status = MHD_HTTP_BAD_REQUEST,
-                                       .text = "bad request: the query is malformed\n"};
-static const struct reply no_memory = {.status = MHD_HTTP_INTERNAL_SERVER_ERROR,
-                                       .text = "out of memory\n"};
-static const struct reply unknown = {.status = MHD_HTTP_NOT_FOUND, .text = "no such source\n"};
-static const struct reply gone = {.status = MHD_HTTP_SERVICE_UNAVAILABLE,
-                                  .text = "the source is not connected\n"};
+static const struct conn_reply no_host = {.status = MHD_HTTP_BAD_REQUEST,
+                                          .text = "bad request: the Host cannot be a target\n"};
+static const struct conn_reply bad_query = {.status = MHD_HTTP_BAD_REQUEST,
+                                            .text = "bad request: the query is malformed\n"};
+static const struct conn_reply no_memory = {.status = MHD_HTTP_INTERNAL_SERVER_ERROR,
+                                            .text = "out of memory\n"};
+static const struct conn_reply unknown = {.status = MHD_HTTP_NOT_FOUND, .text = "no such source\n"};
+static const struct conn_reply gone = {.status = MHD_HTTP_SERVICE_UNAVAILABLE,
+                                       .text = "the source is not connected\n"};
 
 static bool is_text(const char *a, const char *b)
 {
@@ -183,7 +184,7 @@ bool routes_is_taken(const char *path)
            is_readiness(path) || sd_is_path(path);
 }
 
-static bool answer(struct routes *r, struct conn *c, const struct reply *reply)
+static bool answer(struct routes *r, struct conn *c, const struct conn_reply *reply)
 {
     return conn_reply(r->conns, c, reply) == 0;
 }
@@ -192,7 +193,7 @@ static bool answer_bad(struct routes *r, struct conn *c, const char *what)
 {
     char text[160];
     snprintf(text, sizeof text, "bad request: %s\n", what);
-    const struct reply bad = {.status = MHD_HTTP_BAD_REQUEST, .text = text, .closing = true};
+    const struct conn_reply bad = {.status = MHD_HTTP_BAD_REQUEST, .text = text, .closing = true};
     count_add(&r->stats->requests_bad, 1);
     return answer(r, c, &bad);
 }
@@ -206,10 +207,10 @@ static bool answer_too_large(struct routes *r, struct conn *c)
 // The method that a path does not take. `close`: a body follows that is not read.
 static bool answer_method(struct routes *r, struct conn *c, bool close)
 {
-    const struct reply wrong = {.status = MHD_HTTP_METHOD_NOT_ALLOWED,
-                                .text = "method not allowed\n",
-                                .allow = is_text(c->path, PATH_RELOAD) ? "POST" : "GET, HEAD",
-                                .closing = close};
+    const struct conn_reply wrong = {.status = MHD_HTTP_METHOD_NOT_ALLOWED,
+                                     .text = "method not allowed\n",
+                                     .allow = is_text(c->path, PATH_RELOAD) ? "POST" : "GET, HEAD",
+                                     .closing = close};
     return answer(r, c, &wrong);
 }
 
@@ -331,12 +332,12 @@ static bool answer_source(struct routes *r, struct conn *c)
     }
     struct buf text = BUF_INIT;
     int rc = sd_write_source(r->backend, component, instance, &text);
-    struct reply up = {
-        .status = MHD_HTTP_OK, .text = buf_string(&text), .type = REPLY_TYPE_METRICS};
-    const struct reply *reply = rc == -ENOENT               ? &unknown
-                                : rc == -ENOTCONN           ? &gone
-                                : rc < 0 || up.text == NULL ? &no_memory
-                                                            : &up;
+    struct conn_reply up = {
+        .status = MHD_HTTP_OK, .text = buf_string(&text), .type = CONN_REPLY_TYPE_METRICS};
+    const struct conn_reply *reply = rc == -ENOENT               ? &unknown
+                                     : rc == -ENOTCONN           ? &gone
+                                     : rc < 0 || up.text == NULL ? &no_memory
+                                                                 : &up;
     bool sent = answer(r, c, reply);
     buf_free(&text);
     return sent;

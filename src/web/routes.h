@@ -23,14 +23,14 @@
  *
  * Shape:   one reload at a time. Requests that come while one is under way wait for the next
  *          one, since the running one may have read the files before they came.
- * Bounds:  RELOAD_MAX waiting requests; CONN_ANSWER_MS for each, then 504.
+ * Bounds:  ROUTES_RELOAD_MAX waiting requests; CONN_ANSWER_MS for each, then 504.
  * Threads: routes_reload_done from any; all else on the web thread.
  * Memory:  the result's text is copied.
  */
 
-enum { RELOAD_MAX = 16, RELOAD_TEXT_MAX = 4096 };
+enum { ROUTES_RELOAD_MAX = 16, ROUTES_RELOAD_TEXT_MAX = 4096 };
 
-struct reload {
+struct routes_reload {
     const struct web_backend *backend;
     struct conns *conns;
 
@@ -38,19 +38,20 @@ struct reload {
     bool asked;           // the backend was asked and has not answered
     bool done;            // it has answered, and no request has been answered yet
     bool ok;
-    char text[RELOAD_TEXT_MAX + 1];
+    char text[ROUTES_RELOAD_TEXT_MAX + 1];
 };
 
 // Returns 0 or -errno.
-int routes_reload_init(struct reload *r, const struct web_backend *backend, struct conns *conns);
-void routes_reload_destroy(struct reload *r);
+int routes_reload_init(struct routes_reload *r, const struct web_backend *backend,
+                       struct conns *conns);
+void routes_reload_destroy(struct routes_reload *r);
 
 // Takes the backend's answer. Returns whether one was expected.
-bool routes_reload_done(struct reload *r, bool ok, const char *text);
+bool routes_reload_done(struct routes_reload *r, bool ok, const char *text);
 
 // Answers those whose reload has ended or who have waited too long, and begins the next one.
 // `stopping`: answers all.
-void routes_reload_serve(struct reload *r, bool stopping);
+void routes_reload_serve(struct routes_reload *r, bool stopping);
 
 enum { ROUTES_BODY_MAX = 4096, ROUTES_BODY_DROP = 65536 };
 
@@ -59,7 +60,7 @@ struct routes {
     const char *telemetry_path;
     bool lifecycle;
     struct scrape *scrape;
-    struct reload *reload;
+    struct routes_reload *reload;
     struct auth *auth;
     const char *external_address; // of all targets of /sd; NULL: the Host of the request
     struct conns *conns;

@@ -209,10 +209,10 @@ static void scheduler_cancel(struct scheduler *s, const struct conn *c)
 
 // ---- Requests and renderings
 
-static const struct reply too_many = {.status = MHD_HTTP_SERVICE_UNAVAILABLE,
-                                      .text = "too many scrapes at once\n",
-                                      .retry_later = true};
-static const struct reply too_late = {
+static const struct conn_reply too_many = {.status = MHD_HTTP_SERVICE_UNAVAILABLE,
+                                           .text = "too many scrapes at once\n",
+                                           .retry_later = true};
+static const struct conn_reply too_late = {
     .status = MHD_HTTP_SERVICE_UNAVAILABLE,
     .text = "not rendered within the time of X-Prometheus-Scrape-Timeout-Seconds\n"};
 
@@ -271,7 +271,7 @@ static void answer_failed(struct scrape *s, struct conn *c, int err)
 {
     char text[160];
     snprintf(text, sizeof text, "cannot render: %s\n", strerror(-err));
-    const struct reply failed = {.status = MHD_HTTP_INTERNAL_SERVER_ERROR, .text = text};
+    const struct conn_reply failed = {.status = MHD_HTTP_INTERNAL_SERVER_ERROR, .text = text};
     count_add(&s->stats->scrapes_failed, 1);
     keep_scrape(s, c, failed.status);
     conn_reply(s->conns, c, &failed);
@@ -280,7 +280,8 @@ static void answer_failed(struct scrape *s, struct conn *c, int err)
 // Those whose rendering has failed, or showed that there is no such metric.
 static void answer_all_failed(struct scrape *s, int err)
 {
-    static const struct reply unknown = {.status = MHD_HTTP_NOT_FOUND, .text = "no such metric\n"};
+    static const struct conn_reply unknown = {.status = MHD_HTTP_NOT_FOUND,
+                                              .text = "no such metric\n"};
     struct conn *c;
     while ((c = s->conns->list[CONN_RENDER].head) != NULL) {
         if (err == -ENOENT && c->view != NULL) {
@@ -291,7 +292,7 @@ static void answer_all_failed(struct scrape *s, int err)
     }
 }
 
-static void refuse(struct scrape *s, struct conn *c, const struct reply *why)
+static void refuse(struct scrape *s, struct conn *c, const struct conn_reply *why)
 {
     scheduler_cancel(&s->scheduler, c);
     count_add(&s->stats->scrapes_refused, 1);
@@ -397,10 +398,10 @@ static void start_rendering(struct scrape *s, struct conn *first)
 static void finish(struct scrape *s, struct renderer_job *job)
 {
     struct conn_list *served = &s->conns->list[CONN_RENDER];
-    const struct reply_form form = {.type = job->type,
-                                    .policy = job->view != NULL ? job->view->policy : NULL,
-                                    .gzip = job->compressed,
-                                    .negotiated = job->view == NULL};
+    const struct conn_reply_form form = {.type = job->type,
+                                         .policy = job->view != NULL ? job->view->policy : NULL,
+                                         .gzip = job->compressed,
+                                         .negotiated = job->view == NULL};
     struct conn_answer *shared = NULL;
     if (job->result == 0) {
         struct renderer_body *body = job->body;

@@ -56,7 +56,7 @@ struct web {
     struct stats stats;
     struct scrape scrape;
     struct renderer renderer;
-    struct reload reload;
+    struct routes_reload reload;
     struct auth auth;
     struct routes routes;
     struct web_config *web_config;                // in force, may be NULL; of the web thread

@@ -12,12 +12,13 @@
 #include <string.h>
 #include <unistd.h>
 
-const char *const webconf_versions[TLS_PRIORITY_VERSIONS] = {"TLS10", "TLS11", "TLS12", "TLS13"};
-const char *const webconf_curves[TLS_PRIORITY_CURVES] = {"CurveP256", "CurveP384", "CurveP521",
-                                                         "X25519"};
-static const char *const groups[TLS_PRIORITY_CURVES] = {"SECP256R1", "SECP384R1", "SECP521R1",
-                                                        "X25519"};
-static const uint8_t all_curves[TLS_PRIORITY_CURVES] = {3, 0, 1, 2};
+const char *const webconf_versions[WEBCONF_PRIORITY_VERSIONS] = {"TLS10", "TLS11", "TLS12",
+                                                                 "TLS13"};
+const char *const webconf_curves[WEBCONF_PRIORITY_CURVES] = {"CurveP256", "CurveP384", "CurveP521",
+                                                             "X25519"};
+static const char *const groups[WEBCONF_PRIORITY_CURVES] = {"SECP256R1", "SECP384R1", "SECP521R1",
+                                                            "X25519"};
+static const uint8_t all_curves[WEBCONF_PRIORITY_CURVES] = {3, 0, 1, 2};
 
 #define CIPHERS(CIPHER)                                                                            \
     CIPHER("TLS_AES_128_GCM_SHA256", NULL, "AES-128-GCM", "AEAD")                                  \
@@ -41,14 +42,14 @@ static const uint8_t all_curves[TLS_PRIORITY_CURVES] = {3, 0, 1, 2};
     CIPHER("TLS_RSA_WITH_AES_256_CBC_SHA", "RSA", "AES-256-CBC", "SHA1")
 
 #define NAME(name, kx, cipher, mac) name,
-const char *const webconf_ciphers[TLS_PRIORITY_CIPHERS] = {CIPHERS(NAME)};
+const char *const webconf_ciphers[WEBCONF_PRIORITY_CIPHERS] = {CIPHERS(NAME)};
 
 #define PARTS(name, kx, cipher, mac) {kx, cipher, mac},
 static const struct {
     const char *kx; // NULL: TLS 1.3's own
     const char *cipher;
     const char *mac;
-} parts[TLS_PRIORITY_CIPHERS] = {CIPHERS(PARTS)};
+} parts[WEBCONF_PRIORITY_CIPHERS] = {CIPHERS(PARTS)};
 
 enum {
     FIRST_ECDHE = 3,
@@ -85,10 +86,10 @@ static void add_word(struct buf *out, size_t from, const char *word)
 // Whether the list has something for a version.
 static bool can_serve(uint32_t ciphers, int version)
 {
-    for (unsigned i = 0; i < TLS_PRIORITY_CIPHERS; i++) {
-        bool fits = version == TLS_PRIORITY_TLS13   ? i < FIRST_CBC
-                    : version == TLS_PRIORITY_TLS12 ? i >= FIRST_ECDHE
-                                                    : i >= FIRST_CBC;
+    for (unsigned i = 0; i < WEBCONF_PRIORITY_CIPHERS; i++) {
+        bool fits = version == WEBCONF_PRIORITY_TLS13   ? i < FIRST_CBC
+                    : version == WEBCONF_PRIORITY_TLS12 ? i >= FIRST_ECDHE
+                                                        : i >= FIRST_CBC;
         if (has_bit(ciphers, i) && fits) {
             return true;
         }
@@ -96,12 +97,12 @@ static bool can_serve(uint32_t ciphers, int version)
     return false;
 }
 
-static uint32_t usual(const struct tls_priority *p)
+static uint32_t usual(const struct webconf_priority *p)
 {
-    return p->min < TLS_PRIORITY_TLS12 ? ECDHE_AEAD | ECDHE_CBC : ECDHE_AEAD;
+    return p->min < WEBCONF_PRIORITY_TLS12 ? ECDHE_AEAD | ECDHE_CBC : ECDHE_AEAD;
 }
 
-bool webconf_write_priority(const struct tls_priority *p, struct buf *out)
+bool webconf_write_priority(const struct webconf_priority *p, struct buf *out)
 {
     static const char *const versions[] = {"VERS-TLS1.0", "VERS-TLS1.1", "VERS-TLS1.2",
                                            "VERS-TLS1.3"};
@@ -115,7 +116,7 @@ bool webconf_write_priority(const struct tls_priority *p, struct buf *out)
             any = true;
         }
     }
-    for (unsigned i = 0; i < TLS_PRIORITY_CIPHERS; i++) {
+    for (unsigned i = 0; i < WEBCONF_PRIORITY_CIPHERS; i++) {
         if (has_bit(ciphers, i)) {
             if (parts[i].kx != NULL) {
                 add_word(out, from, parts[i].kx);
@@ -125,7 +126,7 @@ bool webconf_write_priority(const struct tls_priority *p, struct buf *out)
         }
     }
     const uint8_t *curves = p->n_curves > 0 ? p->curves : all_curves;
-    for (size_t i = 0; i < (p->n_curves > 0 ? p->n_curves : TLS_PRIORITY_CURVES); i++) {
+    for (size_t i = 0; i < (p->n_curves > 0 ? p->n_curves : WEBCONF_PRIORITY_CURVES); i++) {
         buf_addf(out, ":+GROUP-%s", groups[curves[i]]);
     }
     buf_str(out, ":+SIGN-ALL:+CTYPE-X509:+COMP-NULL");
@@ -237,14 +238,14 @@ static void read_sans(struct yaml_reader *r, const struct yaml_place *place,
 static void read_ciphers(struct yaml_reader *r, const struct yaml_place *place,
                          const struct yaml_node *n, void *field)
 {
-    struct tls_priority *priority = field;
+    struct webconf_priority *priority = field;
     for (size_t i = 0; i < n->n; i++) {
-        int k = yaml_word(r, place, n->items[i], webconf_ciphers, TLS_PRIORITY_CIPHERS);
+        int k = yaml_word(r, place, n->items[i], webconf_ciphers, WEBCONF_PRIORITY_CIPHERS);
         priority->ciphers |= k >= 0 ? 1u << k : 0;
     }
 }
 
-static void add_curve(struct tls_priority *p, int curve)
+static void add_curve(struct webconf_priority *p, int curve)
 {
     for (size_t i = 0; i < p->n_curves; i++) {
         if (p->curves[i] == curve) {
@@ -258,7 +259,7 @@ static void read_curves(struct yaml_reader *r, const struct yaml_place *place,
                         const struct yaml_node *n, void *field)
 {
     for (size_t i = 0; i < n->n; i++) {
-        int k = yaml_word(r, place, n->items[i], webconf_curves, TLS_PRIORITY_CURVES);
+        int k = yaml_word(r, place, n->items[i], webconf_curves, WEBCONF_PRIORITY_CURVES);
         if (k >= 0) {
             add_curve(field, k);
         }
@@ -302,7 +303,7 @@ static void read_tls(struct yaml_reader *r, const struct yaml_place *place,
                      const struct yaml_node *n, void *field)
 {
 #define FIELD(member) .nullable = true, .offset = offsetof(struct webconf_tls, member)
-#define VERSION .type = YAML_WORD, .words = webconf_versions, .n_words = TLS_PRIORITY_VERSIONS
+#define VERSION .type = YAML_WORD, .words = webconf_versions, .n_words = WEBCONF_PRIORITY_VERSIONS
     static const struct yaml_key keys[] = {
         {"cert", .type = YAML_TEXT, .read = read_pem, FIELD(cert)},
         {"key", .type = YAML_TEXT, .read = read_pem, FIELD(key)},
@@ -574,8 +575,8 @@ static int make(struct webconf **ret, const char *file, bool tls, struct yaml *y
     struct webconf *c = calloc(1, sizeof *c);
     int err = c != NULL ? 0 : -ENOMEM;
     if (err == 0) {
-        c->tls.priority = (struct tls_priority){
-            .min = TLS_PRIORITY_TLS12, .max = TLS_PRIORITY_TLS13, .server_order = true};
+        c->tls.priority = (struct webconf_priority){
+            .min = WEBCONF_PRIORITY_TLS12, .max = WEBCONF_PRIORITY_TLS13, .server_order = true};
         c->tls.supported = tls;
         c->burst = 1;
         c->file = strdup(file);

@@ -34,29 +34,30 @@
  */
 
 enum {
-    TLS_PRIORITY_TLS10,
-    TLS_PRIORITY_TLS11,
-    TLS_PRIORITY_TLS12,
-    TLS_PRIORITY_TLS13,
-    TLS_PRIORITY_VERSIONS
+    WEBCONF_PRIORITY_TLS10,
+    WEBCONF_PRIORITY_TLS11,
+    WEBCONF_PRIORITY_TLS12,
+    WEBCONF_PRIORITY_TLS13,
+    WEBCONF_PRIORITY_VERSIONS
 };
-enum { TLS_PRIORITY_CURVES = 4, TLS_PRIORITY_CIPHERS = 17 };
+enum { WEBCONF_PRIORITY_CURVES = 4, WEBCONF_PRIORITY_CIPHERS = 17 };
 
-extern const char *const webconf_versions[TLS_PRIORITY_VERSIONS]; // "TLS10", …
-extern const char *const webconf_curves[TLS_PRIORITY_CURVES];     // "CurveP256", …
-extern const char *const webconf_ciphers[TLS_PRIORITY_CIPHERS]; // "TLS_RSA_WITH_AES_128_CBC_SHA", …
+extern const char *const webconf_versions[WEBCONF_PRIORITY_VERSIONS]; // "TLS10", …
+extern const char *const webconf_curves[WEBCONF_PRIORITY_CURVES];     // "CurveP256", …
+extern const char
+    *const webconf_ciphers[WEBCONF_PRIORITY_CIPHERS]; // "TLS_RSA_WITH_AES_128_CBC_SHA", …
 
-struct tls_priority {
+struct webconf_priority {
     int min; // TLS_PRIORITY_TLS…
     int max;
-    bool server_order;                   // the server's preference counts, not the client's
-    uint32_t ciphers;                    // bit i: webconf_ciphers[i]; 0: those with ECDHE and AEAD
-    size_t n_curves;                     // 0: X25519, then the others
-    uint8_t curves[TLS_PRIORITY_CURVES]; // preferred first
+    bool server_order; // the server's preference counts, not the client's
+    uint32_t ciphers;  // bit i: webconf_ciphers[i]; 0: those with ECDHE and AEAD
+    size_t n_curves;   // 0: X25519, then the others
+    uint8_t curves[WEBCONF_PRIORITY_CURVES]; // preferred first
 };
 
 // Appends the string. Returns false when no version is left to offer.
-bool webconf_write_priority(const struct tls_priority *p, struct buf *out);
+bool webconf_write_priority(const struct webconf_priority *p, struct buf *out);
 
 enum {
     WEBCONF_USERS = 1000,
@@ -93,7 +94,7 @@ struct webconf_tls {
     enum webconf_client_auth client_auth;
     char **sans; // names of which a client's certificate must have one; none: any will do
     size_t n_sans;
-    struct tls_priority priority;
+    struct webconf_priority priority;
     unsigned line; // of the section
     unsigned column;
 };

@@ -22,7 +22,7 @@ static void check_tls(const struct webconf_tls *tls)
     struct buf text = BUF_INIT;
     bool any = webconf_write_priority(&tls->priority, &text);
     must(!tls->on || any, "TLS without a version");
-    must(tls->priority.n_curves <= TLS_PRIORITY_CURVES, "too many curves");
+    must(tls->priority.n_curves <= WEBCONF_PRIORITY_CURVES, "too many curves");
     must(!tls->on || (tls->cert.path == NULL) != (tls->cert.text == NULL), "not one certificate");
     must(!tls->on || (tls->key.path == NULL) != (tls->key.text == NULL), "not one key");
     buf_free(&text);

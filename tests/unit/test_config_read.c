@@ -24,23 +24,23 @@ static struct config *new_config(void)
 static const char *other_value(const struct setting *s)
 {
     switch (s->kind) {
-    case KIND_BOOL:
+    case SETTING_KIND_BOOL:
         return "true";
-    case KIND_COUNT:
-    case KIND_COUNT_OR_AUTO:
-    case KIND_SIZE_OR_AUTO:
+    case SETTING_KIND_COUNT:
+    case SETTING_KIND_COUNT_OR_AUTO:
+    case SETTING_KIND_SIZE_OR_AUTO:
         return "7";
-    case KIND_MODE:
+    case SETTING_KIND_MODE:
         return "0600";
-    case KIND_LEVEL:
+    case SETTING_KIND_LEVEL:
         return "error";
-    case KIND_FORMAT:
+    case SETTING_KIND_FORMAT:
         return "json";
-    case KIND_ADDRESSES:
+    case SETTING_KIND_ADDRESSES:
         return "127.0.0.1:9100";
-    case KIND_ADDRESS_OR_NONE:
+    case SETTING_KIND_ADDRESS_OR_NONE:
         return "host.example:9";
-    case KIND_NAME_OR_NONE:
+    case SETTING_KIND_NAME_OR_NONE:
         return "virtrigaud";
     default:
         return "/other/path";
@@ -51,7 +51,7 @@ static const char *other_value(const struct setting *s)
 static void write_key(struct buf *out, const struct setting *s, const char *value)
 {
     const char *dot = strchr(s->key, '.');
-    bool list = s->kind == KIND_PATHS || s->kind == KIND_ADDRESSES;
+    bool list = s->kind == SETTING_KIND_PATHS || s->kind == SETTING_KIND_ADDRESSES;
     ck_assert_ptr_nonnull(dot);
     buf_clear(out);
     buf_addf(out, "%.*s:\n  %s: %s%s%s\n", (int)(dot - s->key), s->key, dot + 1, list ? "[\"" : "",

@@ -41,24 +41,24 @@ static void expect_problems(const char *args, const char *problems)
 static const char *other_value(const struct setting *s)
 {
     switch (s->kind) {
-    case KIND_BOOL:
+    case SETTING_KIND_BOOL:
         return "true";
-    case KIND_COUNT:
-    case KIND_COUNT_OR_AUTO:
-    case KIND_SIZE_OR_AUTO:
+    case SETTING_KIND_COUNT:
+    case SETTING_KIND_COUNT_OR_AUTO:
+    case SETTING_KIND_SIZE_OR_AUTO:
         return "7";
-    case KIND_MODE:
+    case SETTING_KIND_MODE:
         return "0600";
-    case KIND_LEVEL:
+    case SETTING_KIND_LEVEL:
         return "error";
-    case KIND_FORMAT:
-    case KIND_PRINT:
+    case SETTING_KIND_FORMAT:
+    case SETTING_KIND_PRINT:
         return "json";
-    case KIND_ADDRESS_OR_NONE:
+    case SETTING_KIND_ADDRESS_OR_NONE:
         return "host.example:9";
-    case KIND_NAME_OR_NONE:
+    case SETTING_KIND_NAME_OR_NONE:
         return "virtrigaud";
-    case KIND_ADDRESSES:
+    case SETTING_KIND_ADDRESSES:
         return "[::1]:9100";
     default:
         return "/other/path";
@@ -72,7 +72,7 @@ START_TEST(every_setting_is_read_from_its_flag_in_both_forms)
         const char *value = other_value(s);
         struct config *want = calloc(1, sizeof *want);
         ck_assert_int_eq(setting_put(s, want, value), 0);
-        bool joined_only = s->kind == KIND_BOOL || s->kind == KIND_PRINT;
+        bool joined_only = s->kind == SETTING_KIND_BOOL || s->kind == SETTING_KIND_PRINT;
         for (int form = joined_only ? 1 : 0; form < 2; form++) {
             char args[128];
             struct errs errs = ERRS_INIT;
@@ -286,8 +286,8 @@ START_TEST(help_shows_every_setting_of_the_table)
     for (size_t i = 0; i < SETTING_COUNT; i++) {
         const struct setting *s = &settings_table[i];
         struct buf entry = BUF_INIT;
-        bool toggle = s->kind == KIND_BOOL && s->key[0] != '\0';
-        bool list = s->kind == KIND_PATHS || s->kind == KIND_ADDRESSES;
+        bool toggle = s->kind == SETTING_KIND_BOOL && s->key[0] != '\0';
+        bool list = s->kind == SETTING_KIND_PATHS || s->kind == SETTING_KIND_ADDRESSES;
         const char *equals = s->argument[0] == '\0' || s->argument[0] == '[' ? "" : "=";
         buf_addf(&entry, "\n  --%s%s%s%s\n      %s%s\n", toggle ? "[no-]" : "", s->flag, equals,
                  s->argument, s->meaning, list ? " (repeatable)" : "");

@@ -171,7 +171,7 @@ START_TEST(the_newest_exemplar_is_kept_and_no_observation_lost)
     ck_assert_double_eq(h->exemplar->value, 2);
     ck_assert_ptr_nonnull(memmem(h->exemplar->text, h->exemplar->len, "\"t2\"", 4));
     ck_assert_uint_eq(h->held->end, 2);
-    struct exemplar *taken = h->exemplar; // a line that comes back
+    struct store_exemplar *taken = h->exemplar; // a line that comes back
     h->exemplar = NULL;
     pthread_mutex_lock(&s.mutex);
     store_return_exemplar(h, taken);

@@ -13,7 +13,7 @@ static uint32_t ciphers(const char *const *names)
     for (; *names != NULL; names++) {
         unsigned i = 0;
         while (strcmp(webconf_ciphers[i], *names) != 0) {
-            ck_assert_uint_lt(++i, TLS_PRIORITY_CIPHERS);
+            ck_assert_uint_lt(++i, WEBCONF_PRIORITY_CIPHERS);
         }
         set |= 1u << i;
     }
@@ -28,27 +28,30 @@ START_TEST(versions_ciphers_and_curves_become_words)
         const char *ciphers[4];
         const char *want;
     } table[] = {
-        {TLS_PRIORITY_TLS12, TLS_PRIORITY_TLS13, {NULL}, "NONE:+VERS-TLS1.3:+VERS-TLS1.2" ECDHE},
-        {TLS_PRIORITY_TLS13, TLS_PRIORITY_TLS13, {NULL}, "NONE:+VERS-TLS1.3" ECDHE},
-        {TLS_PRIORITY_TLS11,
-         TLS_PRIORITY_TLS12,
+        {WEBCONF_PRIORITY_TLS12,
+         WEBCONF_PRIORITY_TLS13,
+         {NULL},
+         "NONE:+VERS-TLS1.3:+VERS-TLS1.2" ECDHE},
+        {WEBCONF_PRIORITY_TLS13, WEBCONF_PRIORITY_TLS13, {NULL}, "NONE:+VERS-TLS1.3" ECDHE},
+        {WEBCONF_PRIORITY_TLS11,
+         WEBCONF_PRIORITY_TLS12,
          {NULL},
          "NONE:+VERS-TLS1.2:+VERS-TLS1.1" ECDHE ":+AES-128-CBC:+SHA1:+AES-256-CBC"},
-        {TLS_PRIORITY_TLS10,
-         TLS_PRIORITY_TLS13,
+        {WEBCONF_PRIORITY_TLS10,
+         WEBCONF_PRIORITY_TLS13,
          {"TLS_RSA_WITH_AES_128_CBC_SHA"},
          "NONE:+VERS-TLS1.2:+VERS-TLS1.1:+VERS-TLS1.0:+RSA:+AES-128-CBC:+SHA1"},
-        {TLS_PRIORITY_TLS12,
-         TLS_PRIORITY_TLS13,
+        {WEBCONF_PRIORITY_TLS12,
+         WEBCONF_PRIORITY_TLS13,
          {"TLS_AES_256_GCM_SHA384"},
          "NONE:+VERS-TLS1.3:+AES-256-GCM:+AEAD"},
-        {TLS_PRIORITY_TLS10,
-         TLS_PRIORITY_TLS12,
+        {WEBCONF_PRIORITY_TLS10,
+         WEBCONF_PRIORITY_TLS12,
          {"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "TLS_RSA_WITH_AES_128_GCM_SHA256"},
          "NONE:+VERS-TLS1.2:+ECDHE-RSA:+AES-128-GCM:+AEAD:+RSA"},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        struct tls_priority p = {
+        struct webconf_priority p = {
             .min = table[i].min, .max = table[i].max, .ciphers = ciphers(table[i].ciphers)};
         struct buf out = BUF_INIT;
         char want[512];
@@ -62,11 +65,11 @@ END_TEST
 
 START_TEST(the_servers_order_and_chosen_curves_are_told)
 {
-    struct tls_priority p = {.min = TLS_PRIORITY_TLS13,
-                             .max = TLS_PRIORITY_TLS13,
-                             .server_order = true,
-                             .n_curves = 2,
-                             .curves = {2, 0}};
+    struct webconf_priority p = {.min = WEBCONF_PRIORITY_TLS13,
+                                 .max = WEBCONF_PRIORITY_TLS13,
+                                 .server_order = true,
+                                 .n_curves = 2,
+                                 .curves = {2, 0}};
     struct buf out = BUF_INIT;
     ck_assert(webconf_write_priority(&p, &out));
     ck_assert_str_eq(buf_string(&out),
@@ -83,13 +86,13 @@ START_TEST(what_leaves_no_version_is_told)
         int max;
         const char *ciphers[2];
     } table[] = {
-        {TLS_PRIORITY_TLS13, TLS_PRIORITY_TLS12, {NULL}},
-        {TLS_PRIORITY_TLS13, TLS_PRIORITY_TLS13, {"TLS_RSA_WITH_AES_128_CBC_SHA"}},
-        {TLS_PRIORITY_TLS12, TLS_PRIORITY_TLS12, {"TLS_AES_128_GCM_SHA256"}},
-        {TLS_PRIORITY_TLS10, TLS_PRIORITY_TLS11, {"TLS_RSA_WITH_AES_128_GCM_SHA256"}},
+        {WEBCONF_PRIORITY_TLS13, WEBCONF_PRIORITY_TLS12, {NULL}},
+        {WEBCONF_PRIORITY_TLS13, WEBCONF_PRIORITY_TLS13, {"TLS_RSA_WITH_AES_128_CBC_SHA"}},
+        {WEBCONF_PRIORITY_TLS12, WEBCONF_PRIORITY_TLS12, {"TLS_AES_128_GCM_SHA256"}},
+        {WEBCONF_PRIORITY_TLS10, WEBCONF_PRIORITY_TLS11, {"TLS_RSA_WITH_AES_128_GCM_SHA256"}},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        struct tls_priority p = {
+        struct webconf_priority p = {
             .min = table[i].min, .max = table[i].max, .ciphers = ciphers(table[i].ciphers)};
         struct buf out = BUF_INIT;
         ck_assert(!webconf_write_priority(&p, &out));

@@ -133,8 +133,8 @@ START_TEST(every_key_is_read)
     ck_assert_int_eq(c->tls.client_auth, WEBCONF_CLIENT_VERIFY);
     ck_assert_uint_eq(c->tls.n_sans, 2);
     ck_assert_str_eq(c->tls.sans[1], "10.0.0.1");
-    ck_assert_int_eq(c->tls.priority.min, TLS_PRIORITY_TLS11);
-    ck_assert_int_eq(c->tls.priority.max, TLS_PRIORITY_TLS12);
+    ck_assert_int_eq(c->tls.priority.min, WEBCONF_PRIORITY_TLS11);
+    ck_assert_int_eq(c->tls.priority.max, WEBCONF_PRIORITY_TLS12);
     ck_assert_uint_eq(c->tls.priority.ciphers, 1u << 0 | 1u << 13);
     ck_assert(!c->tls.priority.server_order);
     ck_assert_uint_eq(c->tls.priority.n_curves, 2);

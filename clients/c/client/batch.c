@@ -99,7 +99,7 @@ static void add_count(struct filler *f, struct virtrigaud_series *x)
 
 static void add_exemplar(struct filler *f, struct virtrigaud_series *x)
 {
-    struct exemplar *e = x->exemplar;
+    struct store_exemplar *e = x->exemplar;
     x->exemplar = NULL;
     begin_line(f, x);
     if (e->ms >= YEAR_2000_MS && e->ms <= store_wall_ms()) {

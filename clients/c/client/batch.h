@@ -35,8 +35,8 @@ struct batch_line {
     bool again;   // because of count or values
     uint64_t calls;
     double value;
-    struct chunk *chunk;       // BATCH_VALUES
-    struct exemplar *exemplar; // BATCH_EXEMPLAR
+    struct chunk *chunk;             // BATCH_VALUES
+    struct store_exemplar *exemplar; // BATCH_EXEMPLAR
 };
 
 struct batch_result {

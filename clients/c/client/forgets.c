@@ -36,7 +36,7 @@ static char *put_copy(char **end, const char *text, size_t size)
 }
 
 // Returns new; NULL without memory, or when the daemon would reject it, and *why says that.
-static struct forget *new_forget(const struct wire_label *labels, size_t n, const char **why)
+static struct store_forget *new_forget(const struct wire_label *labels, size_t n, const char **why)
 {
     char line[WIRE_LINE_MAX];
     size_t size = 0;
@@ -46,7 +46,7 @@ static struct forget *new_forget(const struct wire_label *labels, size_t n, cons
         size += empty ? 0 : strlen(labels[i].name) + strlen(labels[i].value) + 2;
     }
     int len = empty ? -EINVAL : wire_forget_line(line, sizeof line, labels, n);
-    struct forget *f =
+    struct store_forget *f =
         len < 0 ? NULL : calloc(1, sizeof *f + n * sizeof *labels + size + (size_t)len + 1);
     if (f == NULL) {
         *why = len < 0 ? "its labels are missing, empty, too many, or no UTF-8" : "no memory";
@@ -65,7 +65,7 @@ static struct forget *new_forget(const struct wire_label *labels, size_t n, cons
 }
 
 // Calls for each gauge with these labels that was set. Called with the mutex held.
-static void each_known(struct store *s, const struct forget *f,
+static void each_known(struct store *s, const struct store_forget *f,
                        void (*call)(struct virtrigaud_series *x))
 {
     for (size_t i = 0; i < s->n_buckets; i++) {
@@ -94,12 +94,12 @@ static void send_value(struct virtrigaud_series *x)
 void forgets_add(struct store *s, const struct wire_label *labels, size_t n)
 {
     const char *why = "";
-    struct forget *f = new_forget(labels, n, &why);
+    struct store_forget *f = new_forget(labels, n, &why);
     pthread_mutex_lock(&s->mutex);
     if (f == NULL) {
         store_note_invalid(s, why, "forget");
     } else {
-        struct forget **last = &s->forgets;
+        struct store_forget **last = &s->forgets;
         while (*last != NULL) {
             last = &(*last)->next;
         }
@@ -110,10 +110,10 @@ void forgets_add(struct store *s, const struct wire_label *labels, size_t n)
     s->wake(s->arg);
 }
 
-const struct forget *forgets_first(struct store *s)
+const struct store_forget *forgets_first(struct store *s)
 {
     pthread_mutex_lock(&s->mutex);
-    const struct forget *f = s->forgets;
+    const struct store_forget *f = s->forgets;
     pthread_mutex_unlock(&s->mutex);
     return f;
 }
@@ -121,7 +121,7 @@ const struct forget *forgets_first(struct store *s)
 void forgets_done(struct store *s)
 {
     pthread_mutex_lock(&s->mutex);
-    struct forget *f = s->forgets;
+    struct store_forget *f = s->forgets;
     s->forgets = f->next;
     each_known(s, f, send_value);
     pthread_mutex_unlock(&s->mutex);

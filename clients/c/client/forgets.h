@@ -15,7 +15,7 @@
 void forgets_add(struct store *s, const struct wire_label *labels, size_t n);
 
 // The oldest; NULL: none. It is the list's until forgets_done.
-const struct forget *forgets_first(struct store *s);
+const struct store_forget *forgets_first(struct store *s);
 
 // The daemon has dealt with the oldest: what its gauges were set to meanwhile is sent again.
 void forgets_done(struct store *s);

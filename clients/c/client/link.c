@@ -25,7 +25,7 @@ static int allocate(struct link *c, size_t buffer)
     size_t size = buffer == 0 ? LINK_BUFFER_AUTO : buffer;
     int error = wire_queue_init(&c->queue, size < LINK_BUFFER_MIN ? LINK_BUFFER_MIN : size);
     c->hello = malloc(c->hello_len + c->old_len + 1);
-    c->control = malloc(c->hello_len + CONTROL_ROOM);
+    c->control = malloc(c->hello_len + LINK_CONTROL_ROOM);
     return c->hello == NULL || c->control == NULL ? -ENOMEM : error;
 }
 
@@ -58,10 +58,10 @@ int link_open(struct link **ret, const struct link_config *config)
     c->on_end = config->session ? config->on_end : NULL;
     c->on_ready = config->on_ready;
     c->on_forgotten = config->on_forgotten;
-    c->retry_last_ms = config->retry_last_ms > 0 ? config->retry_last_ms : RETRY_LAST_MS;
+    c->retry_last_ms = config->retry_last_ms > 0 ? config->retry_last_ms : LINK_RETRY_LAST_MS;
     c->on_rejection = config->on_rejection;
     c->arg = config->arg;
-    c->retry_ms = RETRY_FIRST_MS;
+    c->retry_ms = LINK_RETRY_FIRST_MS;
     c->hello_len = hello > 0 ? (size_t)hello - 2 : 0;
     if (hello > 0 && config->hello->interval_s > 0) {
         struct wire_hello old = *config->hello;

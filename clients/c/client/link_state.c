@@ -105,7 +105,7 @@ static void renew_session(struct link *c)
 // empty.
 static void control_add(struct link *c, const char *key, uint64_t n, const char *end)
 {
-    size_t room = c->hello_len + CONTROL_ROOM - c->control_len;
+    size_t room = c->hello_len + LINK_CONTROL_ROOM - c->control_len;
     c->control_len += (size_t)snprintf(c->control + c->control_len, room, "%s%llu%s", key,
                                        (unsigned long long)n, end);
 }
@@ -141,7 +141,7 @@ static void queue_hello(struct link *c)
     memcpy(c->control, c->old ? c->old_hello : c->hello, c->control_len);
     if (link_has_session(c)) {
         c->control_len += (size_t)snprintf(
-            c->control + c->control_len, SESSION_ID_MAX + 16, ",\"session\":\"%016llx%016llx",
+            c->control + c->control_len, LINK_SESSION_ID_MAX + 16, ",\"session\":\"%016llx%016llx",
             (unsigned long long)c->random[0], (unsigned long long)c->random[1]);
         control_add(c, "-", c->sessions, "\"");
     }
@@ -269,7 +269,7 @@ static void take_hello(struct link *c, const struct wire_reply *r)
     }
     if (c->ready) {
         c->lost_acknowledged = c->lost_sent;
-        c->retry_ms = RETRY_FIRST_MS;
+        c->retry_ms = LINK_RETRY_FIRST_MS;
         if (c->on_ready != NULL) {
             c->on_ready(c->arg);
         }
@@ -337,7 +337,7 @@ static void take_sync(struct link *c, struct wire_reply *r)
     c->rejected = r->rejected;
     c->refused = 0;
     c->lost_acknowledged = c->lost_sent;
-    c->retry_ms = RETRY_FIRST_MS;
+    c->retry_ms = LINK_RETRY_FIRST_MS;
     c->sync_seen = c->sync_id;
     c->sync_waits = false;
 }
@@ -396,12 +396,12 @@ static uint64_t sync_due(const struct link *c)
     if (!c->ready || c->control_len > 0 || c->sync_waits) {
         return UINT64_MAX;
     }
-    if (c->written - c->synced >= SYNC_EVERY ||
-        (link_has_session(c) && c->unsynced >= c->queue.size / SYNC_SHARE)) {
+    if (c->written - c->synced >= LINK_SYNC_EVERY ||
+        (link_has_session(c) && c->unsynced >= c->queue.size / LINK_SYNC_SHARE)) {
         return 0;
     }
     bool news = c->written > c->synced || c->stats.lost > c->lost_sent;
-    return link_has_session(c) && news ? c->sync_at + SYNC_IDLE_MS : UINT64_MAX;
+    return link_has_session(c) && news ? c->sync_at + LINK_SYNC_IDLE_MS : UINT64_MAX;
 }
 
 static void note_written(struct link *c, const char *p, size_t n)
@@ -485,9 +485,9 @@ void link_step(struct link *c, uint64_t deadline)
     }
     struct pollfd pfd;
     int wait = link_next(c, &pfd);
-    int left = deadline <= now                ? 0
-               : deadline - now > WAIT_MAX_MS ? WAIT_MAX_MS
-                                              : (int)(deadline - now);
+    int left = deadline <= now                     ? 0
+               : deadline - now > LINK_WAIT_MAX_MS ? LINK_WAIT_MAX_MS
+                                                   : (int)(deadline - now);
     if (poll(&pfd, 1, wait >= 0 && wait < left ? wait : left) <= 0) {
         return;
     }

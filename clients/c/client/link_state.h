@@ -13,14 +13,15 @@
 #include <time.h>
 
 enum {
-    CONTROL_ROOM = 192,    // bytes for a session, a sync and a late hello
-    SESSION_ID_MAX = 64,   // bytes of a session's ID with its NUL
-    RETRY_FIRST_MS = 100,  // pause before the second attempt to connect,
-    RETRY_LAST_MS = 10000, // and at most
-    SYNC_EVERY = 1000,     // lines between two automatic syncs
-    SYNC_SHARE = 4,        // in a session: this part of the queue, too
-    SYNC_IDLE_MS = 1000,   // and this long after the last one when there is nothing else to write
-    WAIT_MAX_MS = 60000    // of one poll
+    LINK_CONTROL_ROOM = 192,    // bytes for a session, a sync and a late hello
+    LINK_SESSION_ID_MAX = 64,   // bytes of a session's ID with its NUL
+    LINK_RETRY_FIRST_MS = 100,  // pause before the second attempt to connect,
+    LINK_RETRY_LAST_MS = 10000, // and at most
+    LINK_SYNC_EVERY = 1000,     // lines between two automatic syncs
+    LINK_SYNC_SHARE = 4,        // in a session: this part of the queue, too
+    LINK_SYNC_IDLE_MS =
+        1000,                // and this long after the last one when there is nothing else to write
+    LINK_WAIT_MAX_MS = 60000 // of one poll
 };
 
 struct link {
@@ -40,7 +41,7 @@ struct link {
     char *old_hello;   // in the memory of hello
     bool old;          // the connection's hello is that one
     bool old_next;     // the next one's is
-    char *control;     // lines between two of the queue; hello_len + CONTROL_ROOM bytes
+    char *control;     // lines between two of the queue; hello_len + LINK_CONTROL_ROOM bytes
     size_t control_at; // written of it
     size_t control_len;        // bytes in it
     bool control_last;         // it goes behind all lines of the queue

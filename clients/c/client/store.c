@@ -44,7 +44,7 @@ static void free_chunks(struct chunk *c)
 static void drop_forgets(struct store *s)
 {
     while (s->forgets != NULL) {
-        struct forget *f = s->forgets;
+        struct store_forget *f = s->forgets;
         s->forgets = f->next;
         free(f);
     }
@@ -586,12 +586,12 @@ uint64_t store_wall_ms(void)
 }
 
 // Returns new; NULL when it would be rejected, or without memory.
-static struct exemplar *new_exemplar(double value, const struct wire_label *labels, size_t n)
+static struct store_exemplar *new_exemplar(double value, const struct wire_label *labels, size_t n)
 {
     char text[STORE_EXEMPLAR_MAX];
     uint64_t ms = store_wall_ms();
     int len = wire_exemplar(text, sizeof text, labels, n, ms);
-    struct exemplar *e = len < 0 ? NULL : malloc(sizeof *e + (size_t)len);
+    struct store_exemplar *e = len < 0 ? NULL : malloc(sizeof *e + (size_t)len);
     if (e != NULL) {
         e->value = value;
         e->len = (size_t)len;
@@ -605,7 +605,7 @@ static struct exemplar *new_exemplar(double value, const struct wire_label *labe
 void store_observe_with_exemplar(struct virtrigaud_series *x, double value,
                                  const struct wire_label *labels, size_t n)
 {
-    struct exemplar *e = new_exemplar(value, labels, n);
+    struct store_exemplar *e = new_exemplar(value, labels, n);
     if (!begin_observation(x, value)) {
         free(e);
         return;
@@ -615,13 +615,13 @@ void store_observe_with_exemplar(struct virtrigaud_series *x, double value,
         end(x, keep(x, value));
         return;
     }
-    struct exemplar *older = x->exemplar;
+    struct store_exemplar *older = x->exemplar;
     x->exemplar = e;
     end(x, older != NULL && keep(x, older->value));
     free(older);
 }
 
-void store_return_exemplar(struct virtrigaud_series *x, struct exemplar *e)
+void store_return_exemplar(struct virtrigaud_series *x, struct store_exemplar *e)
 {
     if (x->exemplar == NULL) {
         x->exemplar = e;

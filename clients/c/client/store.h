@@ -39,7 +39,7 @@ struct chunk {
 };
 
 // An observation with an exemplar.
-struct exemplar {
+struct store_exemplar {
     double value;
     uint64_t ms; // its time
     size_t len;
@@ -48,8 +48,8 @@ struct exemplar {
 };
 
 // What the daemon is to forget: see forgets.
-struct forget {
-    struct forget *next;
+struct store_forget {
+    struct store_forget *next;
     struct wire_label *labels; // n of them, in the memory of this struct, as is line
     size_t n;
     char *line; // the control line, with its LF and a NUL
@@ -62,18 +62,18 @@ struct virtrigaud_series {
     struct virtrigaud_series *next_waiting;
     uint64_t hash;
     enum store_kind kind;
-    bool waits;                // is in the list
-    bool known;                // a gauge: it was set
-    bool send;                 // a gauge: the value is to be sent
-    double value;              // of a gauge the newest, of a counter what was added and not sent
-    uint64_t calls;            // that value stands for
-    uint64_t count;            // of an event: occurrences without value
-    struct chunk *held;        // observations; NULL: none
-    struct exemplar *exemplar; // an observation of its own; NULL: none
-    size_t key_len;            // of key
-    size_t prefix_len;         // of prefix
-    char *key;                 // kind, name and labels, as they are compared
-    char *prefix;              // the line up to what waits, without closing brace
+    bool waits;         // is in the list
+    bool known;         // a gauge: it was set
+    bool send;          // a gauge: the value is to be sent
+    double value;       // of a gauge the newest, of a counter what was added and not sent
+    uint64_t calls;     // that value stands for
+    uint64_t count;     // of an event: occurrences without value
+    struct chunk *held; // observations; NULL: none
+    struct store_exemplar *exemplar; // an observation of its own; NULL: none
+    size_t key_len;                  // of key
+    size_t prefix_len;               // of prefix
+    char *key;                       // kind, name and labels, as they are compared
+    char *prefix;                    // the line up to what waits, without closing brace
 };
 
 // A call that was not recorded.
@@ -98,8 +98,8 @@ struct store {
     size_t n_chunks; // in the queue
     struct chunk *spare;
     size_t n_spare;
-    struct forget *forgets; // in order
-    size_t bytes;           // of text of observations since the last take, about
+    struct store_forget *forgets; // in order
+    size_t bytes;                 // of text of observations since the last take, about
     uint64_t sent;
     uint64_t forgotten; // of sent: gauges' values that were of no interest any more
     uint64_t dropped;
@@ -166,7 +166,7 @@ void store_free_chunk(struct store *s, struct chunk *c);
 // Gives one observation back to the beginning of the queue.
 void store_return_value(struct virtrigaud_series *x, double value);
 // Gives one with an exemplar back, which it loses when there is a newer one.
-void store_return_exemplar(struct virtrigaud_series *x, struct exemplar *e);
+void store_return_exemplar(struct virtrigaud_series *x, struct store_exemplar *e);
 // A gauge's value that was not sent.
 void store_return_gauge(struct virtrigaud_series *x, uint64_t calls);
 

@@ -124,7 +124,7 @@ static uint64_t on_end(void *arg, enum link_end end, uint64_t n)
 static void on_forgotten(void *arg, const struct wire_reply *refusal)
 {
     struct virtrigaud_client *c = arg;
-    const struct forget *forget = forgets_first(&c->store);
+    const struct store_forget *forget = forgets_first(&c->store);
     char line[256];
     if (refusal != NULL) {
         size_t len = forget->len < sizeof line ? forget->len : sizeof line;
@@ -241,7 +241,7 @@ static void note_settled(struct virtrigaud_client *c)
 // Nothing is under way: sends what is due.
 static bool fill(struct virtrigaud_client *c, uint64_t now)
 {
-    const struct forget *forget = forgets_first(&c->store);
+    const struct store_forget *forget = forgets_first(&c->store);
     bool waits = store_has_waiting(&c->store);
     if (!waits) {
         c->flush_marked = c->flush_wanted;
