@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 // Part 0 holds the first SLAB_FIRST slots, and each further one as many as all before it.
 static unsigned part_of(uint32_t slot, uint32_t *ret_first)
@@ -33,6 +34,19 @@ const struct series *slab_run(const struct slab *slab, uint32_t slot, uint32_t *
     return atomic_load_explicit(&slab->parts[part], memory_order_acquire);
 }
 
+/*
+ * With many series each line is for another place, and a start writes to all of them: large pages, where the system has
+ * them. At a part's unaligned ends, and in smaller parts, most of one would be unused.
+ */
+static void ask_for_large_pages(char *part, size_t bytes)
+{
+    enum { LARGE_PAGE = 2 << 20 };
+    size_t before = -(uintptr_t)part % LARGE_PAGE;
+    if (bytes >= before + LARGE_PAGE) {
+        madvise(part + before, (bytes - before) / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE);
+    }
+}
+
 static int ensure(struct slab *slab, uint32_t slot)
 {
     uint32_t first;
@@ -43,11 +57,13 @@ static int ensure(struct slab *slab, uint32_t slot)
     if (atomic_load_explicit(&slab->parts[part], memory_order_acquire) != NULL) {
         return 0;
     }
-    struct series *fresh = calloc(part == 0 ? SLAB_FIRST : first, sizeof *fresh);
+    uint32_t n = part == 0 ? SLAB_FIRST : first;
+    struct series *fresh = calloc(n, sizeof *fresh);
     struct series *none = NULL;
     if (fresh == NULL) {
         return -ENOMEM;
     }
+    ask_for_large_pages((char *)fresh, n * sizeof *fresh);
     if (!atomic_compare_exchange_strong(&slab->parts[part], &none, fresh)) {
         free(fresh);
     }

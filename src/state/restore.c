@@ -114,58 +114,75 @@ static int compare_taken(const void *a, const void *b)
                                 : (x->handle > y->handle) - (x->handle < y->handle);
 }
 
-enum { DIGIT = 11, DIGITS = 1 << DIGIT };
+enum { DIGIT = 11, DIGITS = 1 << DIGIT, FAMILY = 32 /* its lowest bit */ };
+
+struct order {
+    struct taken *taken;
+    struct taken *other; // room for as many
+    size_t n;
+};
 
 // Orders by so many bits, from this one on; what has the same ones stays in order.
-static void sort_by(const struct taken *from, struct taken *to, size_t n, unsigned shift)
+static void sort_by(struct order *o, unsigned shift)
 {
     size_t next[DIGITS + 1] = {0};
-    for (size_t i = 0; i < n; i++) {
-        next[(from[i].order >> shift) % DIGITS + 1]++;
+    for (size_t i = 0; i < o->n; i++) {
+        next[(o->taken[i].order >> shift) % DIGITS + 1]++;
+    }
+    if (next[(o->taken[0].order >> shift) % DIGITS + 1] == o->n) {
+        return; // all have the same ones
     }
     for (size_t i = 0; i < DIGITS; i++) {
         next[i + 1] += next[i];
     }
-    for (size_t i = 0; i < n; i++) {
-        to[next[(from[i].order >> shift) % DIGITS]++] = from[i];
+    for (size_t i = 0; i < o->n; i++) {
+        o->other[next[(o->taken[i].order >> shift) % DIGITS]++] = o->taken[i];
     }
+    struct taken *sorted = o->other;
+    o->other = o->taken;
+    o->taken = sorted;
 }
 
 /*
  * Digit by digit of slot, of which there are 32 bits, and family: a million are sorted in a sixth of the time of qsort, which
- * is for little memory. They were found by rising handles.
+ * is for little memory. They were found by rising handles, and so mostly by rising slots of each family.
  */
-static void sort_taken(struct work *w)
+static void sort_taken(struct work *w, bool slots_rise)
 {
-    static const unsigned shifts[] = {0, DIGIT, 2 * DIGIT, 32};
-    struct taken *other = malloc(w->n_taken * sizeof *other);
-    if (other == NULL) {
+    struct order o = {w->taken, malloc(w->n_taken * sizeof *o.other), w->n_taken};
+    if (o.other == NULL) {
         qsort(w->taken, w->n_taken, sizeof *w->taken, compare_taken);
         return;
     }
-    for (unsigned i = 0; i < sizeof shifts / sizeof shifts[0]; i += 2) {
-        sort_by(w->taken, other, w->n_taken, shifts[i]);
-        sort_by(other, w->taken, w->n_taken, shifts[i + 1]);
+    for (unsigned shift = 0; !slots_rise && shift < FAMILY; shift += DIGIT) {
+        sort_by(&o, shift);
     }
-    free(other);
+    sort_by(&o, FAMILY);
+    w->taken = o.taken;
+    free(o.other);
 }
 
 static int list_series(struct work *w)
 {
     w->taken = malloc((record_count(w->image, RECORD_SERIES) + 1) * sizeof *w->taken);
-    if (w->taken == NULL) {
+    uint32_t *last = calloc(w->schema->catalog->n_metrics + 1, sizeof *last); // slot of each family
+    if (w->taken == NULL || last == NULL) {
+        free(last);
         return -ENOMEM;
     }
     size_t at = 0;
-    bool in_order = true;
+    bool families_rise = true;
+    bool slots_rise = true;
     for (uint32_t handle; (handle = record_next(w->image, RECORD_SERIES, &at)) != 0;) {
         const struct record *r = record_at(w->image->base, handle);
         const struct meaning *m = meaning_of(w, r->signature);
         if (m != NULL && m->same) {
             uint64_t family = (uint64_t)(m->family - w->schema->families);
-            struct taken t = {family << 32 | r->slot, handle};
-            in_order = in_order && (w->n_taken == 0 || w->taken[w->n_taken - 1].order <= t.order);
-            w->taken[w->n_taken++] = t;
+            families_rise = families_rise &&
+                            (w->n_taken == 0 || w->taken[w->n_taken - 1].order >> FAMILY <= family);
+            slots_rise = slots_rise && last[family] <= r->slot;
+            last[family] = r->slot;
+            w->taken[w->n_taken++] = (struct taken){family << FAMILY | r->slot, handle};
         } else if (m != NULL && m->family != NULL) {
             atomic_fetch_add(&m->family->table->stats->expired, 1);
             w->done.reset++;
@@ -173,8 +190,9 @@ static int list_series(struct work *w)
             w->done.gone++;
         }
     }
-    if (!in_order) {
-        sort_taken(w);
+    free(last);
+    if (!families_rise || !slots_rise) {
+        sort_taken(w, slots_rise);
     }
     return 0;
 }
@@ -454,8 +472,8 @@ static int take_all(struct work *w)
     int rc = take_stats(w);
     rc = rc < 0 ? rc : list_series(w);
     for (size_t i = 0, end; rc >= 0 && i < w->n_taken; i = end) {
-        uint64_t family = w->taken[i].order >> 32;
-        for (end = i + 1; end < w->n_taken && w->taken[end].order >> 32 == family; end++) {
+        uint64_t family = w->taken[i].order >> FAMILY;
+        for (end = i + 1; end < w->n_taken && w->taken[end].order >> FAMILY == family; end++) {
         }
         rc = take_family(w, &w->schema->families[family], i, end);
     }

@@ -96,6 +96,37 @@ START_TEST(what_was_there_is_there_again_in_the_same_order)
 }
 END_TEST
 
+// As slots and memory are used again, neither families nor slots rise with the handles.
+START_TEST(series_keep_their_order_wherever_their_records_are)
+{
+    for (int reused = 0; reused < 2; reused++) {
+        open_both();
+        say(&old, "s", "one", 1);
+        say(&old, "g", "one", 1);
+        say(&old, "c_total", "one", 3);
+        say(&old, "g", "two", 2);
+        struct table *t = schema_current(old.store)->families[1].table;
+        if (reused) {
+            rcu_enter();
+            table_remove(t, table_at(t, 0));
+            table_remove(t, table_at(t, 1));
+            rcu_leave();
+            schema_reclaim(old.store);
+            say(&old, "g", "a name that needs more memory than the ones before", 4);
+            say(&old, "g", "another name that needs more memory than these", 5);
+            ck_assert_uint_gt(atomic_load(&table_at(t, 0)->handle),
+                              atomic_load(&table_at(t, 1)->handle));
+        }
+        char *before = strdup(fixture_text_all(&old));
+        restore();
+        ck_assert_uint_eq(image.damaged, 0);
+        ck_assert_str_eq(fixture_text_all(&h), before);
+        free(before);
+        end();
+    }
+}
+END_TEST
+
 START_TEST(a_series_that_was_never_published_is_not_there)
 {
     open_both();
@@ -570,6 +601,7 @@ START_TEST(native_buckets_that_are_not_as_many_are_those_of_the_classic_ones)
 END_TEST
 
 UNIT_MAIN("restore", what_was_there_is_there_again_in_the_same_order,
+          series_keep_their_order_wherever_their_records_are,
           a_series_that_was_never_published_is_not_there,
           of_two_series_with_one_key_the_younger_stays,
           a_key_that_is_none_of_the_metric_is_left_out, numbers_that_cannot_be_count_as_nothing,
