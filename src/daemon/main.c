@@ -32,6 +32,7 @@
  * series/cell            the numbers, and the few instructions that change them
  * series/key             a series' label text, which is its identity
  * series/native           native histograms: buckets and their sum
+ * series/native_index     in which of these a number is
  * series/native_lane      where a series has them
  * series/match           the label values that series must have to be meant
  * series/idset           a set of small numbers that a series carries

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * native: the buckets of a native histogram: where a value goes, one lane's buckets, and those of all lanes together.
+ * native: the buckets of a native histogram (series/native_index): one lane's buckets, and those of all lanes together.
  *
- * Shape:   buckets of schema n end at powers of 2^(2^-n); bucket i holds what is above the bound of i-1, up to that of i. Values
- *          whose magnitude is at most the zero threshold are counted in one bucket of their own.
+ * Shape:   values whose magnitude is at most the zero threshold are counted in one bucket of their own.
  *          A lane's block is an open-addressed table of the buckets that have a count, at most three quarters full. It never
  *          moves: a block that has no room for a bucket is rebuilt as another one, larger or with a lower schema, and the
  *          owner then changes which one is the lane's in one store, so that neither a reader nor a kill finds half of it.
@@ -11,10 +10,12 @@
  *          zero bucket is widened, smallest buckets first.
  * Threads: a block is its lane's: one writer, plain relaxed stores, and any number of readers. A sum has one owner.
  * Memory:  blocks are the caller's, zeroed, of native_block_size bytes. A sum owns its list.
- * Source:  OpenMetrics' and Prometheus' "Native histograms"; which bucket a value is in as in client_golang.
+ * Source:  OpenMetrics' and Prometheus' "Native histograms".
  */
 #ifndef VE_SERIES_NATIVE_H
 #define VE_SERIES_NATIVE_H
+
+#include "series/native_index.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -22,16 +23,17 @@
 #include <stdint.h>
 
 enum {
-    NATIVE_SCHEMA_LEAST = -4,
-    NATIVE_SCHEMA_MOST = 8,
     NATIVE_SLOTS_FIRST = 16, // of a lane's first block
     NATIVE_BUCKETS_MOST = 1000,
     NATIVE_SLOTS_MOST = 2048, // of so many buckets
+    NATIVE_NO_SLOT = NATIVE_SLOTS_MOST + 1,
 };
 
 #define NATIVE_REPLACED UINT32_MAX // of a block that counts no more: its owner has another one
 
 #define NATIVE_ZERO_THRESHOLD 0x1p-128
+// The bits of DBL_MIN.
+#define NATIVE_NORMAL_LEAST ((uint64_t)1 << NATIVE_FRACTION_BITS)
 
 // What a metric's series have.
 struct native_form {
@@ -39,18 +41,6 @@ struct native_form {
     uint32_t max_buckets;  // 1 to NATIVE_BUCKETS_MOST, the zero bucket aside
     double zero_threshold; // where they begin
 };
-
-// The highest schema whose buckets grow by the factor (above 1) at most, from NATIVE_SCHEMA_LEAST to NATIVE_SCHEMA_MOST.
-int native_schema(double factor);
-// The bucket of a finite magnitude above 0.
-int32_t native_index(int schema, double magnitude);
-// The upper bound of a bucket; DBL_MAX where no double is as large.
-double native_bound(int schema, int32_t index);
-// The bucket of the next lower schema that holds this one.
-static inline int32_t native_halve(int32_t index)
-{
-    return (index > 0 ? index + 1 : index) / 2;
-}
 
 struct native_slot {
     _Atomic uint64_t key; // 0: empty
@@ -99,9 +89,72 @@ bool native_block_is_good(const struct native_block *b, size_t bytes);
 // The numbers of the slots of the values' buckets, but for values whose bucket the block does not have. Returns how many there
 // are.
 size_t native_find_list(struct native_block *b, const double *values, size_t n, uint16_t *ret);
-// The number of the slot of a value's bucket, of an empty one that is made where there is none; NATIVE_SLOTS_MOST + 1: the block
-// has to be rebuilt.
-uint32_t native_reserve_slot(struct native_block *b, uint32_t max_buckets, double v);
+// What the places of values' buckets in a block are found with.
+struct native_search {
+    uint64_t
+        plain; // the bits of the least magnitude that is neither in the zero bucket nor subnormal
+    int schema;
+    uint32_t last; // slots - 1
+};
+
+// Returns false if the block has no slots.
+static inline bool native_search_begin(struct native_search *s, const struct native_block *b)
+{
+    uint32_t slots = native_slots(b);
+    uint64_t zero;
+    memcpy(&zero, &b->zero_threshold, sizeof zero);
+    s->plain = zero >= NATIVE_NORMAL_LEAST ? zero + 1 : NATIVE_NORMAL_LEAST;
+    s->schema = b->schema;
+    s->last = slots - 1;
+    return slots != 0;
+}
+
+static inline uint64_t native_key(bool negative, int32_t index)
+{
+    return (uint64_t)(uint32_t)index << 2 | (uint64_t)negative << 1 | 1;
+}
+
+// Where a bucket goes whose place is not taken, among the slots behind the first one. Buckets side by side are in slots side by
+// side, so that as many as there are slots are not in the way of each other.
+static inline uint32_t native_place(int32_t index, bool negative, uint32_t last)
+{
+    return ((uint32_t)index + (negative ? last / 2 + 1 : 0)) & last;
+}
+
+// The number of the slot that likely has the value's bucket: it has if it has the key. 0: the value is in the zero bucket, or
+// subnormal.
+static inline uint32_t native_likely(const struct native_search *s, double v, uint64_t *key)
+{
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    bool negative = bits >> 63 != 0;
+    bits &= ~((uint64_t)1 << 63);
+    if (bits < s->plain) {
+        return 0;
+    }
+    int32_t index = native_index_normal(s->schema, bits);
+    *key = native_key(negative, index);
+    return 1 + native_place(index, negative, s->last);
+}
+
+static inline bool native_has(const struct native_block *b, uint32_t slot, uint64_t key)
+{
+    return atomic_load_explicit(&b->slot[slot].key, memory_order_relaxed) == key;
+}
+
+// native_reserve_slot of any value.
+uint32_t native_reserve_any(struct native_block *b, uint32_t max_buckets, double v);
+
+// The number of the slot of a value's bucket, of an empty one that is made where there is none; NATIVE_NO_SLOT: the block has to
+// be rebuilt.
+static inline uint32_t native_reserve_slot(struct native_block *b, uint32_t max_buckets, double v)
+{
+    struct native_search s;
+    uint64_t key;
+    uint32_t slot = native_search_begin(&s, b) ? native_likely(&s, v, &key) : 0;
+    return slot != 0 && native_has(b, slot, key) ? slot : native_reserve_any(b, max_buckets, v);
+}
+
 // The count of the bucket, or NULL, likewise.
 _Atomic uint64_t *native_reserve(struct native_block *b, uint32_t max_buckets, double v);
 // Makes the buckets of several values likewise, of which it sets the slots' numbers. Returns how many have a bucket: all, or

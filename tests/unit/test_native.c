@@ -145,6 +145,66 @@ START_TEST(what_was_observed_is_in_its_bucket_whatever_was_rebuilt)
 }
 END_TEST
 
+// The magnitude that ends a bucket of FORM's schema.
+static double at_bucket(int32_t index)
+{
+    return native_bound(FORM.schema, index);
+}
+
+START_TEST(buckets_that_want_the_same_slot_are_all_counted)
+{
+    struct native_block *b = block_new(FIRST);
+    double values[12];
+    for (int i = 0; i < 12; i++) {
+        values[i] = at_bucket((i / 2 - 3) * NATIVE_SLOTS_FIRST +
+                              (i % 2 == 0 ? 0 : NATIVE_SLOTS_FIRST / 2)) *
+                    (i % 2 == 0 ? 1 : -1);
+        atomic_fetch_add(native_reserve(b, FORM.max_buckets, values[i]), (unsigned)i + 1);
+    }
+    ck_assert_ptr_null(
+        native_reserve(b, FORM.max_buckets, at_bucket(1))); // three quarters are full
+    uint16_t slots[12];
+    ck_assert_uint_eq(native_reserve_list(b, FORM.max_buckets, values, 12, slots), 12);
+    for (int i = 0; i < 12; i++) {
+        ck_assert_uint_eq(atomic_load(&b->slot[slots[i]].count), (unsigned)i + 1);
+    }
+    ck_assert(native_block_is_good(b, native_block_size(b->slots)));
+    free(b);
+}
+END_TEST
+
+// As in a file of an earlier version, which had other places for them.
+START_TEST(a_bucket_in_another_slot_counts_with_the_one_in_its_own)
+{
+    struct native_block *b = block_new(FIRST);
+    for (int32_t i = 0; i < 5; i++) {
+        struct native_slot *slot =
+            &b->slot[1 + (native_place(i, false, b->slots - 1) + 7) % b->slots];
+        atomic_store(&slot->key, native_key(false, i));
+        atomic_store(&slot->count, 10);
+        atomic_store(&b->used, atomic_load(&b->used) + 1);
+    }
+    for (int32_t i = 0; i < 5; i++) {
+        observe(&b, at_bucket(i));
+    }
+    observe(&b, at_bucket(40));
+    observe(&b, at_bucket(60));
+    observe(&b, at_bucket(80)); // now it is rebuilt
+    ck_assert_uint_eq(atomic_load(&b->used), 8);
+    struct native_sum sum = {.n = 0};
+    native_sum_begin(&sum, &FORM);
+    native_sum_add(&sum, b);
+    ck_assert_uint_eq(native_sum_end(&sum, FORM.max_buckets), 58);
+    ck_assert_uint_eq(sum.n, 8);
+    for (size_t i = 0; i < 5; i++) {
+        ck_assert_int_eq(sum.buckets[i].index, (int32_t)i);
+        ck_assert_uint_eq(sum.buckets[i].count, 11);
+    }
+    native_sum_free(&sum);
+    free(b);
+}
+END_TEST
+
 START_TEST(a_zero_bucket_over_the_largest_numbers_ends_at_a_number)
 {
     static const double values[] = {1, -1, 1e308, -1e308, DBL_MAX, -DBL_MAX};
@@ -236,5 +296,7 @@ END_TEST
 UNIT_MAIN("native", a_factor_has_the_schema_that_client_golang_gives_it,
           a_value_is_in_the_bucket_that_ends_at_or_above_it, every_bucket_has_its_bounds,
           what_was_observed_is_in_its_bucket_whatever_was_rebuilt,
+          buckets_that_want_the_same_slot_are_all_counted,
+          a_bucket_in_another_slot_counts_with_the_one_in_its_own,
           a_zero_bucket_over_the_largest_numbers_ends_at_a_number,
           a_block_of_somebody_else_is_not_taken, a_new_block_whose_page_is_lost_stays_empty)
