@@ -354,19 +354,23 @@ static __attribute__((noinline)) bool own(const struct cache *m, const struct or
     return true;
 }
 
+// The block of a native step whose handle is not, or no more, that of a block that counts.
+static __attribute__((noinline)) struct native_block *
+find_block(const struct cache *m, const struct series *s, uint32_t *handle)
+{
+    *handle = native_lane_piece(s->record, m->writer->lane);
+    return native_lane_block(m->store->share.base, s->record, m->writer->lane);
+}
+
 // The block in which the worker counts the observations of a native step, or NULL: a plan has to make it. `handle` is that of
 // the block of an earlier line, which may have been rebuilt.
-static struct native_block *block_of(const struct cache *m, const struct recipe *r,
-                                     const struct entry *e, unsigned step, uint32_t *handle)
+static inline struct native_block *block_of(const struct cache *m, const struct recipe *r,
+                                            const struct entry *e, unsigned step, uint32_t *handle)
 {
-    char *base = m->store->share.base;
-    struct native_block *b = arena_at(base, *handle);
-    if (__builtin_expect(*handle != 0 && native_block_is_current(b), 1)) {
-        return b;
-    }
-    const struct series *s = series_of(r, e, step);
-    *handle = native_lane_piece(s->record, m->writer->lane);
-    return native_lane_block(base, s->record, m->writer->lane);
+    struct native_block *b = arena_at(m->store->share.base, *handle);
+    return __builtin_expect(*handle != 0 && native_block_is_current(b), 1)
+               ? b
+               : find_block(m, series_of(r, e, step), handle);
 }
 
 // Finds where the line's observations are counted in native buckets, of series that live. Returns false if one has no bucket.
@@ -427,6 +431,26 @@ static __attribute__((noinline)) bool apply_any(struct cache *m, const struct or
     return true;
 }
 
+// Applies a line of a recipe that is simple but for one native step. Returns whether it did.
+BYTES_INLINED bool apply_native_one(struct cache *m, const struct recipe *r, struct entry *e,
+                                    double number, cell_bucket_fn *bucket)
+{
+    if (!recipe_takes(r, number) || !lives(m, r, e)) {
+        return false;
+    }
+    const struct recipe_step *s = &r->steps[r->native_step];
+    struct native_block *b = block_of(m, r, e, r->native_step, natives_of(e, r));
+    uint32_t slot =
+        b != NULL ? native_reserve_slot(b, s->family->native.max_buckets, recipe_value(s, number))
+                  : NATIVE_NO_SLOT;
+    if (slot == NATIVE_NO_SLOT) {
+        return false;
+    }
+    apply_native(&b->slot[slot].count);
+    recipe_apply_one(r, e->series, m->store->share.base, number, bucket);
+    return true;
+}
+
 // Returns how many lines of the beginning are applied. Those of simple recipes, which are most, are applied here.
 BYTES_INLINED size_t apply_lines(struct cache *m, const struct origin *origin, struct line *lines,
                                  size_t n, same_values_fn *same, cell_bucket_fn *bucket)
@@ -446,6 +470,10 @@ BYTES_INLINED size_t apply_lines(struct cache *m, const struct origin *origin, s
                 return i;
             }
             recipe_apply_one(r, e->series, base, line->number, bucket);
+        } else if (simple && r->native_one) {
+            if (!apply_native_one(m, r, e, line->number, bucket)) {
+                return i;
+            }
         } else if (!apply_any(m, origin, r, e, line)) {
             return i;
         }

@@ -91,9 +91,11 @@ unsigned recipe_find(struct recipes *all, const struct schema *schema,
         fresh->not_negative |= s->takes_number && s->step == APPLY_COUNT;
         fresh->words = (uint16_t)(fresh->words + apply_words(s->family, 0));
         fresh->n_native = (uint8_t)(fresh->n_native + s->native);
+        fresh->native_step = s->native ? (uint8_t)i : fresh->native_step;
     }
     fresh->distinct = is_distinct(fresh);
     fresh->simple = !fresh->owned && fresh->n_native == 0 && !fresh->several;
+    fresh->native_one = !fresh->owned && fresh->n_native == 1 && !fresh->several;
     fresh->size = (uint16_t)(n * sizeof(struct recipe_series) + fresh->n_native * sizeof(uint32_t));
     unsigned place = 0;
     while (place < all->n && !is_same(&all->list[place], fresh)) {

@@ -39,14 +39,16 @@ struct recipe_step {
 
 struct recipe {
     struct template_target target;
-    uint8_t n;         // steps
-    uint8_t n_native;  // of these
-    bool owned;        // a series of it gets its owner or time whenever it is updated
-    bool drops;        // it may remove another series (owner_add)
-    bool exemplars;    // it takes some
-    bool not_negative; // a counter takes the number
-    bool several;      // the line says of how many happenings it is
-    bool simple;       // neither owned, nor with native steps, nor several
+    uint8_t n;           // steps
+    uint8_t n_native;    // of these
+    bool owned;          // a series of it gets its owner or time whenever it is updated
+    bool drops;          // it may remove another series (owner_add)
+    bool exemplars;      // it takes some
+    bool not_negative;   // a counter takes the number
+    bool several;        // the line says of how many happenings it is
+    bool simple;         // neither owned, nor with native steps, nor several
+    bool native_one;     // simple but for one native step
+    uint8_t native_step; // the last one of these
     uint16_t size;  // of the series of a line, with the handles of its native blocks (event/cache)
     uint16_t words; // of a redo record that a line with one happening changes at most
     bool distinct;  // each update is of another metric
@@ -132,7 +134,7 @@ static inline bool recipe_natives_add(struct recipe_natives *natives,
     }
     uint32_t slot =
         native_reserve_slot(b, step->family->native.max_buckets, recipe_value(step, line->number));
-    if (slot > NATIVE_SLOTS_MOST || natives->n == RECIPE_NATIVES) {
+    if (slot == NATIVE_NO_SLOT || natives->n == RECIPE_NATIVES) {
         return false;
     }
     natives->slots[natives->n++] = (uint16_t)slot;
