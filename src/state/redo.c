@@ -205,16 +205,10 @@ void redo_native(struct redo *r, struct native_block *b, const uint16_t *slots, 
     }
 }
 
-void redo_put_native(struct redo *r, struct native_block *b, const uint16_t *slots, size_t n)
+void redo_put_native_list(struct redo *r, const struct native_block *b, const uint16_t *slots,
+                          size_t n)
 {
     struct redo_word *noted[NATIVE_SLOTS_MOST + 1];
-    if (n == 0) {
-        return; // there may be no block
-    }
-    if (n == 1) {
-        redo_put_count(r, &b->slot[slots[0]].count, 1);
-        return;
-    }
     memset(noted, 0, (native_slots(b) + (size_t)1) * sizeof noted[0]);
     for (size_t i = 0; i < n; i++) {
         struct redo_word *w = noted[slots[i]];

@@ -117,9 +117,21 @@ static inline void redo_put_histogram(struct redo *r, const struct cell_histogra
 void redo_put_list(struct redo *r, const struct cell_histogram *c, const double *bounds,
                    size_t n_bounds, const double *values, size_t n);
 
+// redo_put_native of several.
+void redo_put_native_list(struct redo *r, const struct native_block *b, const uint16_t *slots,
+                          size_t n);
+
 // The counts of native buckets, none of which the line has noted yet; a slot may be there several times. Without slots the
 // block may be NULL.
-void redo_put_native(struct redo *r, struct native_block *b, const uint16_t *slots, size_t n);
+static inline void redo_put_native(struct redo *r, struct native_block *b, const uint16_t *slots,
+                                   size_t n)
+{
+    if (n == 1) {
+        redo_put_count(r, &b->slot[slots[0]].count, 1);
+    } else if (n > 1) {
+        redo_put_native_list(r, b, slots, n);
+    }
+}
 
 // Makes all that was noted true, and forgets it.
 void redo_commit(struct redo *r);
