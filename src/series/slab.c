@@ -36,13 +36,13 @@ const struct series *slab_run(const struct slab *slab, uint32_t slot, uint32_t *
 
 /*
  * With many series each line is for another place, and a start writes to all of them: large pages, where the system has
- * them. At a part's unaligned ends, and in smaller parts, most of one would be unused.
+ * them. Not at a part's unaligned ends, nor for smaller parts, where much of one would be unused.
  */
 static void ask_for_large_pages(char *part, size_t bytes)
 {
-    enum { LARGE_PAGE = 2 << 20 };
+    enum { LARGE_PAGE = 2 << 20, LEAST = 4 << 20 };
     size_t before = -(uintptr_t)part % LARGE_PAGE;
-    if (bytes >= before + LARGE_PAGE) {
+    if (bytes >= LEAST) {
         madvise(part + before, (bytes - before) / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE);
     }
 }
