@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * stepped: a child that does one instruction at a time, so that a test can look at what it would leave behind if it
- * were killed there. Both share a CPU, since they take turns all the time.
+ * were killed there. Both share a CPU, since they take turns all the time, and come before other processes where that is
+ * allowed: else each turn waits for all those that are busy, 10 minutes in all on a machine with a load of 10.
  */
 #ifndef VE_TESTS_STEPPED_H
 #define VE_TESTS_STEPPED_H
@@ -22,6 +23,7 @@ static inline pid_t stepped_start(void (*work)(void))
     CPU_ZERO(&one);
     CPU_SET(sched_getcpu(), &one);
     sched_setaffinity(0, sizeof one, &one);
+    sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){.sched_priority = 1});
     pid_t child = fork();
     if (child == 0) {
         ptrace(PTRACE_TRACEME, 0, NULL, NULL);
