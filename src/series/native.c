@@ -290,14 +290,14 @@ static double smallest_bound(const struct native_sum *s)
     return native_bound(s->schema, least);
 }
 
-static void limit(struct native_sum *s, uint32_t max_buckets)
+// As few buckets as there may be; where the zero bucket has to be widened, as few as `widened`.
+static void limit(struct native_sum *s, uint32_t max_buckets, uint32_t widened)
 {
     tidy(s);
     while (s->n > max_buckets && s->schema > NATIVE_SCHEMA_LEAST) {
         lower_to(s, s->schema - 1);
     }
-    // Half of them at once, so that this is seldom.
-    for (size_t most = max_buckets; s->n > most; most = max_buckets / 2) {
+    for (size_t most = max_buckets; s->n > most; most = widened) {
         widen_to(s, smallest_bound(s));
     }
 }
@@ -360,7 +360,9 @@ void native_sum_add_classic(struct native_sum *s, const double *le, size_t n_bou
 uint64_t native_sum_end(struct native_sum *s, uint32_t max_buckets)
 {
     widen_to(s, s->zero_threshold);
-    limit(s, max_buckets);
+    // No wider than has to be: else it would be narrower again when a lane's own zero bucket was widened, which is a reset to
+    // Prometheus.
+    limit(s, max_buckets, max_buckets);
     uint64_t count = s->zero_count;
     for (size_t i = 0; i < s->n; i++) {
         count += s->buckets[i].count;
@@ -390,7 +392,8 @@ struct native_plan native_plan(const struct native_block *b, uint32_t max_bucket
         }
     }
     s.buckets[s.n++] = (struct native_bucket){v < 0, native_index(schema_of(b), fabs(v)), 0};
-    limit(&s, max_buckets);
+    // Half of them at once, so that this is seldom.
+    limit(&s, max_buckets, max_buckets / 2);
     // Room for as many again, since a block with more buckets tends to get more.
     uint32_t slots = native_slots_for((uint32_t)s.n);
     slots = slots < native_slots(b) ? native_slots(b) : slots;

@@ -80,15 +80,15 @@ static struct native_block *block_new(struct native_plan p)
 
 static const struct native_form FORM = {3, 20, NATIVE_ZERO_THRESHOLD};
 
-static void observe(struct native_block **b, double v)
+static void observe_of(struct native_block **b, uint32_t max_buckets, double v)
 {
-    _Atomic uint64_t *count = native_reserve(*b, FORM.max_buckets, v);
+    _Atomic uint64_t *count = native_reserve(*b, max_buckets, v);
     if (count == NULL) {
-        struct native_block *larger = block_new(native_plan(*b, FORM.max_buckets, v));
+        struct native_block *larger = block_new(native_plan(*b, max_buckets, v));
         native_rebuild(larger, *b);
         free(*b);
         *b = larger;
-        count = native_reserve(*b, FORM.max_buckets, v);
+        count = native_reserve(*b, max_buckets, v);
     }
     ck_assert_ptr_nonnull(count);
     uint16_t slot;
@@ -96,6 +96,11 @@ static void observe(struct native_block **b, double v)
     ck_assert_ptr_eq(count, &(*b)->slot[slot].count);
     atomic_store(count, atomic_load(count) + 1);
     ck_assert(native_block_is_good(*b, native_block_size((*b)->slots)));
+}
+
+static void observe(struct native_block **b, double v)
+{
+    observe_of(b, FORM.max_buckets, v);
 }
 
 static const struct native_plan FIRST = {NATIVE_SLOTS_FIRST, 3, NATIVE_ZERO_THRESHOLD};
@@ -138,6 +143,38 @@ START_TEST(what_was_observed_is_in_its_bucket_whatever_was_rebuilt)
                       sum.buckets[b - 1].index < sum.buckets[b].index);
         }
         ck_assert_uint_eq(found + sum.zero_count, 600);
+        native_sum_free(&sum);
+        free(lanes[0]);
+        free(lanes[1]);
+    }
+}
+END_TEST
+
+// To Prometheus a histogram begins anew when its schema rises or its zero bucket becomes narrower.
+START_TEST(what_all_lanes_have_never_seems_to_begin_anew)
+{
+    uint64_t random = unit_seed() | 1;
+    for (int round = 0; round < 60; round++) {
+        const struct native_form form = {3, 1 + (uint32_t)(unit_random(&random) % FORM.max_buckets),
+                                         NATIVE_ZERO_THRESHOLD};
+        struct native_block *lanes[2] = {block_new(FIRST), block_new(FIRST)};
+        struct native_sum sum = {.n = 0};
+        int schema = form.schema;
+        double zero_threshold = form.zero_threshold;
+        for (uint64_t i = 1; i <= 300; i++) {
+            double v = ldexp(unit_random(&random) % 2 == 0 ? 1 : -1,
+                             (int)(unit_random(&random) % 1100) - 100);
+            observe_of(&lanes[unit_random(&random) % 2], form.max_buckets, v);
+            native_sum_begin(&sum, &form);
+            native_sum_add(&sum, lanes[0]);
+            native_sum_add(&sum, lanes[1]);
+            ck_assert_uint_eq(native_sum_end(&sum, form.max_buckets), i);
+            ck_assert_uint_le(sum.n, form.max_buckets);
+            ck_assert_int_le(sum.schema, schema);
+            ck_assert_double_ge(sum.zero_threshold, zero_threshold);
+            schema = sum.schema;
+            zero_threshold = sum.zero_threshold;
+        }
         native_sum_free(&sum);
         free(lanes[0]);
         free(lanes[1]);
@@ -296,6 +333,7 @@ END_TEST
 UNIT_MAIN("native", a_factor_has_the_schema_that_client_golang_gives_it,
           a_value_is_in_the_bucket_that_ends_at_or_above_it, every_bucket_has_its_bounds,
           what_was_observed_is_in_its_bucket_whatever_was_rebuilt,
+          what_all_lanes_have_never_seems_to_begin_anew,
           buckets_that_want_the_same_slot_are_all_counted,
           a_bucket_in_another_slot_counts_with_the_one_in_its_own,
           a_zero_bucket_over_the_largest_numbers_ends_at_a_number,
