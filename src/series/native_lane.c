@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "series/native_lane.h"
 
+#include "series/cell.h"
 #include "series/slab.h"
 
 #include <errno.h>
@@ -111,13 +112,34 @@ int native_lane_reserve(struct arena *a, struct arena_writer *writer, uint32_t h
     return rc;
 }
 
-void native_lane_repair(char *base, uint32_t handle)
+bool native_lane_has_as_many(const struct native_block *b, size_t n_bounds,
+                             const _Atomic uint64_t *counts)
+{
+    uint64_t more = 0; // than the classic ones
+    for (uint32_t i = 0, slots = native_slots(b); i <= slots; i++) {
+        more += atomic_load_explicit(&b->slot[i].count, memory_order_relaxed);
+    }
+    for (size_t i = 0; i <= n_bounds; i++) {
+        more -= atomic_load_explicit(&counts[i], memory_order_relaxed);
+    }
+    return more == 0;
+}
+
+static bool is_whole(char *base, const struct record *r, unsigned lane, size_t n_bounds,
+                     const struct native_block *b)
+{
+    const struct cell_histogram *c = record_cell_made(base, r, lane);
+    return c != NULL && native_block_is_good(b, native_block_size(b->slots)) &&
+           native_lane_has_as_many(b, n_bounds, c->counts);
+}
+
+void native_lane_repair(char *base, uint32_t handle, size_t n_bounds)
 {
     const struct record *r = record_at(base, handle);
     _Atomic uint32_t *all = handles(r);
     for (unsigned i = 0; all != NULL && i < r->lanes; i++) {
         struct native_block *b = native_lane_block(base, r, i);
-        if (b != NULL && native_block_is_good(b, native_block_size(b->slots))) {
+        if (b != NULL && is_whole(base, r, i, n_bounds, b)) {
             b->tag = record_tag(base, handle, RECORD_MAX_LANES + i);
         } else {
             atomic_store_explicit(&all[i], 0, memory_order_release);

@@ -44,9 +44,15 @@ int native_lane_reserve(struct arena *a, struct arena_writer *writer, uint32_t h
 int native_lane_restore(struct arena *a, struct arena_writer *writer, uint32_t handle,
                         unsigned lane, const struct native_sum *sum);
 
+// Whether the block has as many observations as the lane's classic buckets: not if their pages are of different ages, or one of
+// them was lost, nor if a kill came between the two.
+bool native_lane_has_as_many(const struct native_block *b, size_t n_bounds,
+                             const _Atomic uint64_t *counts);
+
 // After pages were lost or the record's time has changed: the blocks of all lanes become those of the present record, but for
-// those that are not whole, which the record forgets. While no other thread observes.
-void native_lane_repair(char *base, uint32_t handle);
+// those that are not whole, or have not as many observations as the lane's cell; the record forgets these. After
+// record_repair_cells, and while no other thread observes.
+void native_lane_repair(char *base, uint32_t handle, size_t n_bounds);
 
 // Frees all blocks, which nobody reads any more, and forgets them.
 void native_lane_free(struct arena *a, const struct record *r);

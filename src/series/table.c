@@ -576,7 +576,7 @@ static bool repair_one(struct table *t, struct series *s)
     s->lost = removed || !record_is_whole(base, handle);
     if (!s->lost) {
         record_repair_cells(base, handle);
-        native_lane_repair(base, handle);
+        native_lane_repair(base, handle, t->n_bounds);
         idset_repair(base, series_ids(s));
     }
     return !removed && s->lost && table_remove(t, s);

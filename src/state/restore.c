@@ -294,21 +294,6 @@ static const struct native_block *native_of(struct work *w, uint32_t handle, uns
     return is_good ? b : NULL;
 }
 
-// Whether the block has as many observations as the lane's classic buckets: not after a power cut if their pages are of different
-// ages, nor if a kill came between the two.
-static bool has_as_many(const struct native_block *b, size_t n_bounds,
-                        const _Atomic uint64_t *counts)
-{
-    uint64_t more = 0; // than the classic ones
-    for (uint32_t i = 0; i <= b->slots; i++) {
-        more += atomic_load_explicit(&b->slot[i].count, memory_order_relaxed);
-    }
-    for (size_t i = 0; i <= n_bounds; i++) {
-        more -= atomic_load(&counts[i]);
-    }
-    return more == 0;
-}
-
 // The native buckets of all lanes become those of the first one. What the file has of them is dropped where the metric has no
 // native form any more.
 static bool read_native(struct work *w, const struct family *f, struct series *s, uint32_t handle)
@@ -325,7 +310,7 @@ static bool read_native(struct work *w, const struct family *f, struct series *s
         if (c != NULL) {
             read_counts(c, t->n_bounds, counts);
         }
-        if (b != NULL && has_as_many(b, t->n_bounds, counts)) {
+        if (b != NULL && native_lane_has_as_many(b, t->n_bounds, counts)) {
             native_sum_add(&sum, b);
             any = true;
         } else {
@@ -445,7 +430,7 @@ static void renew_family(const struct family *f, uint64_t created_ms)
             s->record->created_ms = created_ms;
             table_persist(f->table, s);
             record_repair_cells(f->table->share->base, atomic_load(&s->handle)); // tagged with it
-            native_lane_repair(f->table->share->base, atomic_load(&s->handle));
+            native_lane_repair(f->table->share->base, atomic_load(&s->handle), f->table->n_bounds);
         }
     }
     rcu_leave();

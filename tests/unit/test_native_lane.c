@@ -121,6 +121,34 @@ START_TEST(lost_buckets_are_made_of_the_classic_ones)
 }
 END_TEST
 
+START_TEST(classic_buckets_and_native_ones_are_as_many_after_a_loss)
+{
+    for (int what = 0; what < 2; what++) {
+        begin();
+        struct series *s = unit_add(f->table, "l=\"1\"");
+        for (int k = 0; k < 40; k++) {
+            observe(s, k / 8.0);
+        }
+        struct native_block *b = native_lane_block(store->share.base, s->record, 0);
+        if (what == 0) { // the page of the classic ones
+            void *cell = record_cell_made(store->share.base, s->record, 0);
+            memset(cell, 0, cell_histogram_size(f->metric->n_bounds));
+        } else { // the last slots, and the block is rebuilt before that is found
+            uint32_t half = native_slots(b) / 2;
+            memset(&b->slot[1 + half], 0, half * sizeof b->slot[0]);
+            for (int k = 10; native_block_is_current(b); k++) {
+                observe(s, ldexp(1, k));
+            }
+        }
+        ck_assert_uint_eq(schema_repair(store), 0);
+        ck_assert_ptr_nonnull(strstr(text(), "a{l=\"1\"} schema 3"));
+        observe(s, 1);
+        text();
+        end();
+    }
+}
+END_TEST
+
 START_TEST(without_memory_what_is_there_stays)
 {
     static const struct native_form form = {3, 160, NATIVE_ZERO_THRESHOLD};
@@ -171,4 +199,6 @@ START_TEST(without_memory_what_is_there_stays)
 END_TEST
 
 UNIT_MAIN("native_lane", a_series_has_a_few_kilobytes_whatever_is_observed,
-          lost_buckets_are_made_of_the_classic_ones, without_memory_what_is_there_stays)
+          lost_buckets_are_made_of_the_classic_ones,
+          classic_buckets_and_native_ones_are_as_many_after_a_loss,
+          without_memory_what_is_there_stays)
