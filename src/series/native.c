@@ -175,13 +175,9 @@ uint32_t native_reserve_list(struct native_block *b, uint32_t max_buckets, const
         return 0;
     }
     for (uint32_t i = 0; i < n; i++) {
-        uint64_t key;
-        uint32_t slot = native_likely(&s, values[i], &key);
-        if (slot == 0 || !native_has(b, slot, key)) {
-            slot = native_reserve_any(b, max_buckets, values[i]);
-            if (slot == NATIVE_NO_SLOT) {
-                return i;
-            }
+        uint32_t slot = native_search_reserve(&s, b, max_buckets, values[i]);
+        if (slot == NATIVE_NO_SLOT) {
+            return i;
         }
         ret[i] = (uint16_t)slot;
     }

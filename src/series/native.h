@@ -32,8 +32,6 @@ enum {
 #define NATIVE_REPLACED UINT32_MAX // of a block that counts no more: its owner has another one
 
 #define NATIVE_ZERO_THRESHOLD 0x1p-128
-// The bits of DBL_MIN.
-#define NATIVE_NORMAL_LEAST ((uint64_t)1 << NATIVE_FRACTION_BITS)
 
 // What a metric's series have.
 struct native_form {
@@ -91,8 +89,7 @@ bool native_block_is_good(const struct native_block *b, size_t bytes);
 size_t native_find_list(struct native_block *b, const double *values, size_t n, uint16_t *ret);
 // What the places of values' buckets in a block are found with.
 struct native_search {
-    uint64_t
-        plain; // the bits of the least magnitude that is neither in the zero bucket nor subnormal
+    uint64_t plain; // bits of the least magnitude that is neither in the zero bucket nor subnormal
     int schema;
     uint32_t last; // slots - 1
 };
@@ -142,17 +139,25 @@ static inline bool native_has(const struct native_block *b, uint32_t slot, uint6
     return atomic_load_explicit(&b->slot[slot].key, memory_order_relaxed) == key;
 }
 
-// native_reserve_slot of any value.
+// native_reserve_slot of a value whose bucket is not in its likely slot.
 uint32_t native_reserve_any(struct native_block *b, uint32_t max_buckets, double v);
+
+// native_reserve_slot with a search that has begun.
+static inline uint32_t native_search_reserve(const struct native_search *s, struct native_block *b,
+                                             uint32_t max_buckets, double v)
+{
+    uint64_t key;
+    uint32_t slot = native_likely(s, v, &key);
+    return slot != 0 && native_has(b, slot, key) ? slot : native_reserve_any(b, max_buckets, v);
+}
 
 // The number of the slot of a value's bucket, of an empty one that is made where there is none; NATIVE_NO_SLOT: the block has to
 // be rebuilt.
 static inline uint32_t native_reserve_slot(struct native_block *b, uint32_t max_buckets, double v)
 {
     struct native_search s;
-    uint64_t key;
-    uint32_t slot = native_search_begin(&s, b) ? native_likely(&s, v, &key) : 0;
-    return slot != 0 && native_has(b, slot, key) ? slot : native_reserve_any(b, max_buckets, v);
+    return native_search_begin(&s, b) ? native_search_reserve(&s, b, max_buckets, v)
+                                      : NATIVE_NO_SLOT;
 }
 
 // The count of the bucket, or NULL, likewise.

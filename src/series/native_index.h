@@ -24,6 +24,9 @@ enum {
     NATIVE_EXPONENT_OF_HALF = 1022,
 };
 
+// The bits of DBL_MIN.
+#define NATIVE_NORMAL_LEAST ((uint64_t)1 << NATIVE_FRACTION_BITS)
+
 // 0.5 * 2^(i / NATIVE_BOUNDS).
 extern const double native_bounds[NATIVE_BOUNDS + 1];
 // How many of them are below each of NATIVE_PARTS equal parts of [0.5, 1). No part has two of them.
