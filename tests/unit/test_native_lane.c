@@ -91,16 +91,23 @@ START_TEST(a_series_has_a_few_kilobytes_whatever_is_observed)
 }
 END_TEST
 
+// A series with 40 observations from 0 to 4.875.
+static struct series *observed(void)
+{
+    struct series *s = unit_add(f->table, "l=\"1\"");
+    for (int k = 0; k < 40; k++) {
+        observe(s, k / 8.0);
+    }
+    return s;
+}
+
 START_TEST(lost_buckets_are_made_of_the_classic_ones)
 {
     static const int bytes[] = {0, 0xEE, 0xFF};
     for (size_t i = 0; i < sizeof bytes / sizeof bytes[0]; i++) {
         for (int what = 0; what < 2; what++) {
             begin();
-            struct series *s = unit_add(f->table, "l=\"1\"");
-            for (int k = 0; k < 40; k++) {
-                observe(s, k / 8.0);
-            }
+            struct series *s = observed();
             struct native_block *b = native_lane_block(store->share.base, s->record, 0);
             if (what == 0) {
                 memset(b, bytes[i], native_block_size(native_slots(b)));
@@ -125,10 +132,7 @@ START_TEST(classic_buckets_and_native_ones_are_as_many_after_a_loss)
 {
     for (int what = 0; what < 2; what++) {
         begin();
-        struct series *s = unit_add(f->table, "l=\"1\"");
-        for (int k = 0; k < 40; k++) {
-            observe(s, k / 8.0);
-        }
+        struct series *s = observed();
         struct native_block *b = native_lane_block(store->share.base, s->record, 0);
         if (what == 0) { // the page of the classic ones
             void *cell = record_cell_made(store->share.base, s->record, 0);
