@@ -288,6 +288,9 @@ soak: all
 # Everything that check-all runs, built and not run.
 build-tests: $(STUCK) $(BENCH_RUN) $(UNIT_RUN) $(ASAN_RUN) $(TSAN_RUN) $(STRESS_RUN) $(REPLAY_RUN)
 
+# Every source in each of those builds, and every test in one of them: what a compiler has to say to all files.
+build-sources: all $(STUCK) $(BENCH_RUN) $(UNIT_RUN) $(STRESS_RUN) $(REPLAY_RUN) $(O)/tsan/libve.a
+
 # The tests that need no other build.
 build-unit: $(UNIT_RUN) $(STRESS_RUN)
 
@@ -425,7 +428,7 @@ help:
 
 FORCE:
 .PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-model check-system check-clients check-boot check-bare check-arm64 check-all check-long soak \
-	build-tests build-unit bench bench-programs bench-clients bench-scaling fuzz fuzz-coverage lint format compile_commands.json install install-client uninstall dist deb release release-check clean distclean help FORCE
+	build-tests build-sources build-unit bench bench-programs bench-clients bench-scaling fuzz fuzz-coverage lint format compile_commands.json install install-client uninstall dist deb release release-check clean distclean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard $(foreach b,$(BUILDS),$(b)/src/*/*.d $(b)/clients/*/*/*.d $(b)/unit/*.d $(b)/stress/*.d $(b)/replay/*.d) $(O)/fuzz/bin/*.d $(O)/stuck/*.d $(O)/client/*.d)

@@ -49,5 +49,5 @@ def command(language: str, folder: str) -> Optional[List[str]]:
         environment = {**os.environ, "GOCACHE": folder + "/cache", "GOPROXY": "off", "GO111MODULE": "on", "GOFLAGS": "-mod=mod",
                        "HOME": folder}
         subprocess.run([word.replace("OUTPUT", output) for word in driver.build], cwd=os.path.dirname(source), check=True,
-                       env=environment, timeout=100)
+                       env=environment, timeout=500)
     return [word.replace("OUTPUT", output) for word in driver.command]

@@ -56,7 +56,7 @@ def command(*arguments):
 def chromium(*arguments):
     """Runs it to its end. Returns what it wrote to standard output, and what the console of the page says."""
     what, environment = command(*arguments)
-    end = subprocess.run(what, capture_output=True, check=False, timeout=120, stdin=subprocess.DEVNULL, env=environment)
+    end = subprocess.run(what, capture_output=True, check=False, timeout=500, stdin=subprocess.DEVNULL, env=environment)
     check.equal("exit status of chromium: " + end.stderr.decode(errors="replace"), end.returncode, 0)
     return end.stdout.decode(), re.findall(r"CONSOLE.*", end.stderr.decode(errors="replace"))
 

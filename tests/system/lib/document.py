@@ -18,7 +18,7 @@ def blocks(text, address):
         yield block[1], block[2].replace("localhost:8080", address), after[2] if adjoins else None
 
 
-def run_sh(text, wanted, seconds=30):
+def run_sh(text, wanted, seconds=120):
     done = subprocess.run(["sh", "-euc", text], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           check=False, timeout=seconds)
     assert done.returncode == 0, f"status {done.returncode} of:\n{text}\n{done.stdout}"
