@@ -176,17 +176,29 @@ static int relay_reject(struct relay *r, const char *reason, const char *detail)
     return relay_pass_over(r, 1);
 }
 
+// Behind the last "op" of a line, since a label may have that name. NULL: there is none.
+static const char *find_op(const char *line, size_t len)
+{
+    static const char op[] = ",\"op\":\"";
+    const char *end = line + len;
+    const char *found = NULL;
+    for (const char *at = line; (at = memmem(at, (size_t)(end - at), op, sizeof op - 1)) != NULL;) {
+        at += sizeof op - 1;
+        found = at;
+    }
+    return found;
+}
+
 // Notes what a gauge is set to. Another operation on it makes that worthless. Both are recognised as virtrigaud-emit prints
 // them; what does not look like that, or finds no room, is not kept.
 static void relay_keep(struct relay *r, const char *line, size_t len)
 {
-    static const char op[] = ",\"op\":\"";
     static const char set[] = "set\",\"value\":";
-    const char *at = memmem(line, len, op, sizeof op - 1);
-    if (!r->args->keep_gauges || at == NULL) {
+    const char *op = r->args->keep_gauges ? find_op(line, len) : NULL;
+    if (op == NULL) {
         return;
     }
-    size_t key_len = (size_t)(at - line) + sizeof op - 1;
+    size_t key_len = (size_t)(op - line);
     struct kept *k = relay_find_kept(r, line, key_len);
     if (k != NULL) {
         relay_drop_kept(r, k);

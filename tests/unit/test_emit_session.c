@@ -5,12 +5,16 @@
 
 #include "fake_daemon.h"
 
-// Runs virtrigaud-emit in a session over the descriptor; what it says is in *err.
-static int emit_fd(const struct fake *f, int in, unsigned timeout_ms, char **err)
+#include <fcntl.h>
+#include <sys/wait.h>
+
+// Runs virtrigaud-emit in a session over the descriptor, with one more word; what it says is in *err.
+static int emit_with(const struct fake *f, int in, unsigned timeout_ms, const char *more,
+                     char **err)
 {
-    const char *const words[] = {"virtrigaud-emit", "--socket",   f->path, "--component",
-                                 "provider",        "--instance", "vc1",   "--session",
-                                 "--timeout",       NULL};
+    const char *const words[] = {
+        "virtrigaud-emit", "--socket", f->path,     "--component", "provider", "--instance", "vc1",
+        "--session",       more,       "--timeout", NULL};
     enum { WORDS = sizeof words / sizeof words[0] };
     char copies[WORDS][64];
     char *argv[WORDS + 1] = {NULL};
@@ -29,6 +33,11 @@ static int emit_fd(const struct fake *f, int in, unsigned timeout_ms, char **err
     fclose(out);
     fclose(to);
     return status;
+}
+
+static int emit_fd(const struct fake *f, int in, unsigned timeout_ms, char **err)
+{
+    return emit_with(f, in, timeout_ms, "--session", err);
 }
 
 // `first` may be said before: NULL: nothing.
@@ -218,8 +227,140 @@ START_TEST(a_refused_hello_exits_with_1)
 }
 END_TEST
 
+#define G(op, value)                                                                               \
+    "{\"metric\":\"g\",\"labels\":{\"a\":\"1\",\"op\":\"" op "\"},\"op\":\"set\",\"value\":" value \
+    "}\n"
+
+struct feeder {
+    struct fake *fake;
+    int fd;
+};
+
+static void wait_for_applied(struct fake *f, unsigned n)
+{
+    for (int i = 0; i < 10000 && f->total_applied < n; i++) {
+        usleep(1000);
+    }
+}
+
+// Gauges are set, the daemon is restarted, and then comes one more line.
+static void *feed_gauges(void *arg)
+{
+    struct feeder *feeder = arg;
+    struct fake *f = feeder->fake;
+    dprintf(feeder->fd, G("x", "1") G("set", "2")
+                            G("x", "3") "{\"metric\":\"h\",\"op\":\"set\",\"value\":4}\n"
+                                        "{\"metric\":\"h\",\"op\":\"add\",\"value\":1}\n");
+    wait_for_applied(f, 5);
+    fake_stop(f);
+    fake_listen(f);
+    wait_for_applied(f, 7);
+    dprintf(feeder->fd, "no\n");
+    close(feeder->fd);
+    return NULL;
+}
+
+START_TEST(gauges_are_sent_again_to_a_daemon_that_was_restarted)
+{
+    struct fake f = {0};
+    int fds[2];
+    char *err;
+    pthread_t t;
+    fake_start(&f);
+    ck_assert_int_eq(pipe(fds), 0);
+    struct feeder feeder = {&f, fds[1]};
+    pthread_create(&t, NULL, feed_gauges, &feeder);
+    ck_assert_int_eq(emit_with(&f, fds[0], 20000, "--keep-gauges", &err), 1);
+    pthread_join(t, NULL);
+    close(fds[0]);
+    fake_stop(&f);
+    // Each as it was set last, but for the one that something else was done to.
+    ck_assert_str_eq(f.dealt,
+                     G("x", "1") G("set", "2")
+                         G("x", "3") "{\"metric\":\"h\",\"op\":\"set\",\"value\":4}\n"
+                                     "{\"metric\":\"h\",\"op\":\"add\",\"value\":1}\n" G("x", "3")
+                                         G("set", "2") "no\n");
+    ck_assert_ptr_nonnull(strstr(err, "virtrigaud-emit: line 6: bad_json: a \"b\"\n"));
+    free(err);
+    fake_free(&f);
+}
+END_TEST
+
+START_TEST(more_gauges_than_are_kept_are_told_once)
+{
+    struct fake f = {0};
+    char *err;
+    FILE *in = tmpfile();
+    for (unsigned i = 0; i < 1030; i++) {
+        fprintf(in, "{\"metric\":\"g%u\",\"op\":\"set\",\"value\":1}\n", i);
+    }
+    rewind(in);
+    fake_start(&f);
+    ck_assert_int_eq(emit_with(&f, fileno(in), 20000, "--keep-gauges", &err), 0);
+    fake_stop(&f);
+    ck_assert_str_eq(err, "virtrigaud-emit: more gauges than --keep-gauges has room for\n");
+    ck_assert_uint_eq(f.total_applied, 1030);
+    fclose(in);
+    free(err);
+    fake_free(&f);
+}
+END_TEST
+
+// The descriptor stays open elsewhere, as with a child that a component left behind.
+START_TEST(the_input_ends_with_the_process_that_writes_it)
+{
+    for (int gone = 0; gone < 2; gone++) {
+        struct fake f = {0};
+        int fds[2];
+        char word[40];
+        char *err;
+        fake_start(&f);
+        ck_assert_int_eq(pipe(fds), 0);
+        pid_t child = fork();
+        if (child == 0) {
+            bool written = write(fds[1], "{}\n{}\n", 6) == 6;
+            usleep(gone ? 0 : 200000);
+            _exit(written ? 0 : 1);
+        }
+        if (gone) {
+            ck_assert_int_eq(waitpid(child, NULL, 0), child);
+        }
+        snprintf(word, sizeof word, "--pid=%d", (int)child);
+        ck_assert_int_eq(emit_with(&f, fds[0], 20000, word, &err), 0);
+        ck_assert_str_eq(err, "");
+        fake_stop(&f);
+        ck_assert_str_eq(f.dealt, "{}\n{}\n");
+        if (!gone) {
+            waitpid(child, NULL, 0);
+        }
+        close(fds[0]);
+        close(fds[1]);
+        free(err);
+        fake_free(&f);
+    }
+}
+END_TEST
+
+START_TEST(an_input_that_cannot_be_read_exits_with_2)
+{
+    struct fake f = {0};
+    char *err;
+    int in = open("/", O_RDONLY | O_CLOEXEC);
+    fake_start(&f);
+    ck_assert_int_eq(emit_fd(&f, in, 5000, &err), 2);
+    ck_assert_str_eq(err, "virtrigaud-emit: cannot read standard input: Is a directory\n");
+    close(in);
+    free(err);
+    fake_stop(&f);
+    fake_free(&f);
+}
+END_TEST
+
 UNIT_MAIN("emit_session", lines_arrive_and_refusals_name_the_inputs_line,
           a_line_that_is_too_long_is_passed_over,
           numbers_of_lines_stay_right_among_many_that_are_not_sent,
           a_long_pipe_survives_a_daemon_that_dies_again_and_again,
-          what_does_not_answer_or_forgets_exits_with_3, a_refused_hello_exits_with_1)
+          what_does_not_answer_or_forgets_exits_with_3, a_refused_hello_exits_with_1,
+          gauges_are_sent_again_to_a_daemon_that_was_restarted,
+          more_gauges_than_are_kept_are_told_once, the_input_ends_with_the_process_that_writes_it,
+          an_input_that_cannot_be_read_exits_with_2)
