@@ -376,8 +376,9 @@ static int print_sample(const struct args *a, FILE *out, FILE *err)
 static int print_input(int in, FILE *out, FILE *err)
 {
     char bytes[65536];
-    ssize_t n;
-    while ((n = read(in, bytes, sizeof bytes)) > 0 || (n < 0 && errno == EINTR)) {
+    ssize_t n = 0;
+    // Whoever reads the output may have enough of an input without an end.
+    while (!ferror(out) && ((n = read(in, bytes, sizeof bytes)) > 0 || (n < 0 && errno == EINTR))) {
         fwrite(bytes, 1, n > 0 ? (size_t)n : 0, out);
     }
     if (n < 0) {

@@ -6,6 +6,8 @@
 
 #include "fake_daemon.h"
 
+#include <fcntl.h>
+
 enum { WORDS = 12 };
 
 // Runs virtrigaud-emit with these words after its name; what it wrote is in out and err.
@@ -427,6 +429,47 @@ START_TEST(a_daemon_that_goes_midway_leaves_what_is_known)
 }
 END_TEST
 
+START_TEST(an_input_that_cannot_be_read_exits_with_2)
+{
+    struct fake f = {0};
+    int in = open("/", O_RDONLY | O_CLOEXEC);
+    fake_start(&f);
+    const char *const words[][4] = {{"--dry-run"}, {"--socket", f.path}};
+    for (size_t i = 0; i < 2; i++) {
+        struct run r = run_fd(in, words[i]);
+        ck_assert_str_eq(r.err, "virtrigaud-emit: cannot read standard input: Is a directory\n");
+        ck_assert_int_eq(r.status, EMIT_USAGE);
+        run_free(&r);
+    }
+    struct run r = run_fd(-1, words[0]);
+    ck_assert_str_eq(r.err, "virtrigaud-emit: standard input is closed\n");
+    ck_assert_int_eq(r.status, EMIT_USAGE);
+    run_free(&r);
+    close(in);
+    fake_stop(&f);
+    fake_free(&f);
+}
+END_TEST
+
+START_TEST(a_dry_run_ends_when_nobody_takes_its_output)
+{
+    char program[] = "virtrigaud-emit";
+    char word[] = "--dry-run";
+    char *err;
+    size_t n;
+    int endless = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+    FILE *out = fopen("/dev/full", "w");
+    FILE *to = open_memstream(&err, &n);
+    ck_assert_int_eq(emit_run(2, (char *[]){program, word, NULL}, endless, out, to),
+                     EMIT_UNREACHED);
+    fclose(out);
+    fclose(to);
+    close(endless);
+    ck_assert_str_eq(err, "virtrigaud-emit: cannot write standard output\n");
+    free(err);
+}
+END_TEST
+
 UNIT_MAIN("emit", a_dry_run_prints_exactly_the_line, what_makes_no_sense_is_named_and_exits_with_2,
           help_and_version_go_to_standard_output, a_name_is_a_metric_or_else_an_event,
           a_daemon_that_cannot_be_reached_exits_with_3, why_it_cannot_connect_is_reported,
@@ -434,4 +477,5 @@ UNIT_MAIN("emit", a_dry_run_prints_exactly_the_line, what_makes_no_sense_is_name
           lines_are_copied_as_they_are_and_refusals_name_the_inputs_line,
           line_numbers_stay_right_past_the_syncs_in_between,
           endless_lines_and_floods_of_refusals_stream_through,
-          a_daemon_that_goes_midway_leaves_what_is_known)
+          a_daemon_that_goes_midway_leaves_what_is_known, an_input_that_cannot_be_read_exits_with_2,
+          a_dry_run_ends_when_nobody_takes_its_output)
