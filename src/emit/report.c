@@ -11,8 +11,11 @@
 
 void report_rejection(FILE *err, const char *where, const struct wire_reply *rejection)
 {
-    fprintf(err, "virtrigaud-emit: %s: %s%s%s", where, rejection->reason,
-            rejection->detail[0] != '\0' ? ": " : "", rejection->detail);
+    struct buf shown = BUF_INIT;
+    text_visible(&shown, rejection->detail, strlen(rejection->detail));
+    fprintf(err, "virtrigaud-emit: %s: %s%s%.*s", where, rejection->reason,
+            shown.len > 0 ? ": " : "", (int)shown.len, shown.len > 0 ? shown.p : "");
+    buf_free(&shown);
     if (rejection->in_batch) {
         fprintf(err, " (index %llu)", (unsigned long long)rejection->index);
     }

@@ -470,6 +470,21 @@ START_TEST(a_dry_run_ends_when_nobody_takes_its_output)
 }
 END_TEST
 
+START_TEST(what_a_rejection_quotes_is_obeyed_by_no_terminal)
+{
+    struct wire_reply rejection = {.reason = "unknown_metric",
+                                   .detail = "\u202e\xc2\x9b"
+                                             "2J \xff"};
+    char *text;
+    size_t n;
+    FILE *to = open_memstream(&text, &n);
+    report_rejection(to, "line 1", &rejection);
+    fclose(to);
+    ck_assert_str_eq(text, "virtrigaud-emit: line 1: unknown_metric: \\u202e\\u009b2J \\xff\n");
+    free(text);
+}
+END_TEST
+
 UNIT_MAIN("emit", a_dry_run_prints_exactly_the_line, what_makes_no_sense_is_named_and_exits_with_2,
           help_and_version_go_to_standard_output, a_name_is_a_metric_or_else_an_event,
           a_daemon_that_cannot_be_reached_exits_with_3, why_it_cannot_connect_is_reported,
@@ -478,4 +493,5 @@ UNIT_MAIN("emit", a_dry_run_prints_exactly_the_line, what_makes_no_sense_is_name
           line_numbers_stay_right_past_the_syncs_in_between,
           endless_lines_and_floods_of_refusals_stream_through,
           a_daemon_that_goes_midway_leaves_what_is_known, an_input_that_cannot_be_read_exits_with_2,
-          a_dry_run_ends_when_nobody_takes_its_output)
+          a_dry_run_ends_when_nobody_takes_its_output,
+          what_a_rejection_quotes_is_obeyed_by_no_terminal)
