@@ -269,8 +269,7 @@ static int copy_run(const struct args *a, int in, FILE *out, FILE *err)
     if (p.hello) {
         int len = wire_hello_line(p.control, WIRE_LINE_MAX, &a->hello, 0);
         if (len < 0) {
-            fprintf(err, "virtrigaud-emit: the hello is too long\n");
-            return EMIT_USAGE;
+            return report_unopened(err, a, len);
         }
         p.control[len] = '\n';
         p.control_len = (size_t)len + 1;
@@ -348,7 +347,7 @@ static int run_sample(const struct args *a, FILE *err)
                                  .arg = &v};
     int error = link_open(&c, &config);
     if (error < 0) {
-        return unreached(a, err, error);
+        return report_unopened(err, a, error);
     }
     int status;
     error = link_connect(c, a->timeout_ms);

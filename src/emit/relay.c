@@ -424,8 +424,7 @@ int relay_run(const struct args *a, int in, FILE *err)
                                  .arg = &r};
     int error = link_open(&r.link, &config);
     if (error < 0) {
-        report_unreached(err, a, error);
-        return EMIT_UNREACHED;
+        return report_unopened(err, a, error);
     }
     wire_socket_path(r.path, a->socket);
     r.process = relay_open_process(&r);

@@ -46,3 +46,13 @@ void report_unreached(FILE *err, const struct args *a, int error)
               err);
     }
 }
+
+int report_unopened(FILE *err, const struct args *a, int error)
+{
+    if (error == -EMSGSIZE) {
+        fprintf(err, "virtrigaud-emit: the hello is too long\n");
+        return EMIT_USAGE;
+    }
+    report_unreached(err, a, error);
+    return EMIT_UNREACHED;
+}

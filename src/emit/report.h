@@ -18,6 +18,10 @@ void report_rejection(FILE *err, const char *where, const struct wire_reply *rej
 // Prints that the socket of the arguments cannot be connected to, why (-errno), and what to do.
 void report_unreached(FILE *err, const struct args *a, int error);
 
+// Why nothing was begun: what the command line gives for the hello is too long, or else as report_unreached. Returns the exit
+// status.
+int report_unopened(FILE *err, const struct args *a, int error);
+
 // Prints a message of client/notice; `arg` is a FILE.
 void report_message(void *arg, int level, const char *text);
 

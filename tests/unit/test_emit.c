@@ -485,6 +485,29 @@ START_TEST(what_a_rejection_quotes_is_obeyed_by_no_terminal)
 }
 END_TEST
 
+START_TEST(what_is_too_long_is_not_sent)
+{
+    struct fake f = {0};
+    char *label = malloc(70000);
+    memset(label, 'x', 69999);
+    label[1] = '=';
+    label[69999] = '\0';
+    fake_start(&f);
+    expect("", 2, "", "virtrigaud-emit: the line is longer than 65536 bytes\n", "--socket", f.path,
+           "m", label);
+    expect("", 2, "", "virtrigaud-emit: the line is longer than 65536 bytes\n", "--dry-run", "m",
+           label);
+#define HELLO "virtrigaud-emit: the hello is too long\n"
+    expect("", 2, "", HELLO, "--socket", f.path, "--component", "c", "--label", label);
+    expect("", 2, "", HELLO, "--socket", f.path, "--component", "c", "--label", label, "m");
+    expect("", 2, "", HELLO, "--socket", f.path, "--component", "c", "--label", label, "--session");
+    fake_stop(&f);
+    ck_assert_str_eq(f.log, "");
+    free(label);
+    fake_free(&f);
+}
+END_TEST
+
 UNIT_MAIN("emit", a_dry_run_prints_exactly_the_line, what_makes_no_sense_is_named_and_exits_with_2,
           help_and_version_go_to_standard_output, a_name_is_a_metric_or_else_an_event,
           a_daemon_that_cannot_be_reached_exits_with_3, why_it_cannot_connect_is_reported,
@@ -494,4 +517,4 @@ UNIT_MAIN("emit", a_dry_run_prints_exactly_the_line, what_makes_no_sense_is_name
           endless_lines_and_floods_of_refusals_stream_through,
           a_daemon_that_goes_midway_leaves_what_is_known, an_input_that_cannot_be_read_exits_with_2,
           a_dry_run_ends_when_nobody_takes_its_output,
-          what_a_rejection_quotes_is_obeyed_by_no_terminal)
+          what_a_rejection_quotes_is_obeyed_by_no_terminal, what_is_too_long_is_not_sent)
