@@ -273,6 +273,51 @@ START_TEST(json_is_valid_and_complete)
 }
 END_TEST
 
+static void expect_part(struct catalog *c, void (*how)(const struct catalog *, struct buf *),
+                        const char *part)
+{
+    struct buf out = print(c, how);
+    ck_assert_msg(strstr(out.p, part) != NULL, "%s lacks %s", out.p, part);
+    buf_free(&out);
+}
+
+START_TEST(a_native_form_is_printed_as_it_was_asked_for)
+{
+    struct catalog *c =
+        load_text("metrics:\n"
+                  "- {name: a, type: histogram, help: h, buckets: [1], native: false}\n"
+                  "- {name: b, type: histogram, help: h, buckets: [1], native: true}\n"
+                  "- {name: c, type: histogram, help: h, buckets: [1], "
+                  "native: {factor: 1.5, max_buckets: 20, classic: false}}\n"
+                  "- {name: d, type: histogram, help: h, buckets: [1]}\n");
+    struct buf out = print(c, catalog_print_yaml);
+#define METRIC(name, rest)                                                                         \
+    "  - name: " name "\n    type: histogram\n    help: h\n    buckets: [1]\n" rest
+    ck_assert_str_eq(
+        out.p, "metrics:\n" METRIC("a", "    native: false\n")
+                   METRIC("b", "    native: {factor: 1.1, max_buckets: 160}\n")
+                       METRIC("c", "    native: {factor: 1.5, max_buckets: 20, classic: false}\n")
+                           METRIC("d", ""));
+    buf_free(&out);
+    expect_round_trip(c);
+    expect_part(c, catalog_print_markdown, "| `a` | Histogram |  | h Buckets: 1. |\n");
+    expect_part(c, catalog_print_markdown,
+                "| `c` | Histogram |  | h Buckets: 1. Native: factor 1.5, at most 20 buckets. |\n");
+    out = print(c, catalog_print_json);
+    json_t *got = json_loadb(out.p, out.len, JSON_REJECT_DUPLICATES, NULL);
+    json_t *metrics = json_object_get(got, "metrics");
+    json_t *want = json_pack("{s:f,s:i,s:b}", "factor", 1.5, "max_buckets", 20, "classic", 0);
+    ck_assert(json_is_false(json_object_get(json_array_get(metrics, 0), "native")));
+    ck_assert(json_equal(json_object_get(json_array_get(metrics, 2), "native"), want));
+    ck_assert_ptr_null(json_object_get(json_array_get(metrics, 3), "native"));
+    json_decref(want);
+    json_decref(got);
+    buf_free(&out);
+    catalog_free(c);
+}
+END_TEST
+
 UNIT_MAIN("catalog_print", yaml_is_quoted_where_it_must_be_and_defaults_are_left_out,
           printed_yaml_loads_back_to_the_same_catalogue, the_longest_values_survive,
-          markdown_has_a_table_for_everything, json_is_valid_and_complete)
+          markdown_has_a_table_for_everything, json_is_valid_and_complete,
+          a_native_form_is_printed_as_it_was_asked_for)
