@@ -172,6 +172,31 @@ START_TEST(files_that_cannot_be_read_are_named_with_all_other_problems)
 }
 END_TEST
 
+START_TEST(a_directory_has_a_thousand_files_at_most)
+{
+    setup();
+    ck_assert_int_eq(mkdir("d", 0700), 0);
+    for (int i = 0; i < 1000; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "d/%03d.yaml", i);
+        put(name, "");
+    }
+    const char *const files[] = {"a"};
+    put("a", "metrics:\n- {name: g, type: gauge, help: h}\n");
+    struct catalog_input in = {.n_files = 1, .files = files, .dir = "d"};
+    catalog_free(load(&in, ""));
+    put("d/one.yaml", "");
+    load(&in, "d: more than 1000 files\n");
+    unlink("d/one.yaml");
+    for (int i = 0; i < 1000; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "d/%03d.yaml", i);
+        unlink(name);
+    }
+    remove_all();
+}
+END_TEST
+
 START_TEST(a_missing_directory_matters_only_when_it_was_asked_for)
 {
     setup();
@@ -205,5 +230,6 @@ UNIT_MAIN("catalog_files", files_come_in_order_and_the_directory_by_name,
           without_replace_a_second_one_is_a_problem,
           a_replaced_metric_that_no_longer_fits_is_a_problem_of_the_event,
           files_that_cannot_be_read_are_named_with_all_other_problems,
+          a_directory_has_a_thousand_files_at_most,
           a_missing_directory_matters_only_when_it_was_asked_for,
           the_builtin_catalogue_names_itself_in_problems)
