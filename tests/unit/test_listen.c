@@ -110,6 +110,67 @@ static void check_health(int family, const void *addr, socklen_t len)
     close(fd);
 }
 
+static void check_not_adopted(int fd, int result, const char *why_not)
+{
+    struct listener l = {.socket.fd = -1};
+    struct buf why = BUF_INIT;
+    char text[128];
+    snprintf(text, sizeof text, "cannot listen on passed socket %d: %s", fd, why_not);
+    ck_assert_int_eq(listen_adopt(&l, fd, &why), result);
+    ck_assert_str_eq(buf_string(&why), text);
+    ck_assert_int_eq(l.socket.fd, -1);
+    ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
+    buf_free(&why);
+}
+
+START_TEST(what_is_passed_must_be_a_listening_socket)
+{
+    int fds[2];
+    ck_assert_int_eq(pipe(fds), 0);
+    check_not_adopted(fds[0], -ENOTSOCK, "Socket operation on non-socket");
+    close(fds[1]);
+    check_not_adopted(fds[1], -EBADF, "Bad file descriptor");
+    check_not_adopted(socket(AF_INET, SOCK_STREAM, 0), -EINVAL, "Invalid argument");
+    struct listener l;
+    struct buf why = BUF_INIT;
+    int fd = socket(AF_INET6, SOCK_STREAM, 0);
+    ck_assert_int_eq(listen(fd, 1), 0);
+    ck_assert_int_eq(listen_adopt(&l, fd, &why), 0);
+    ck_assert_uint_gt(l.port, 0);
+    ck_assert_int_ne(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+    ck_assert_int_ne(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+    listen_close(&l);
+    buf_free(&why);
+}
+END_TEST
+
+START_TEST(why_it_cannot_connect_is_said)
+{
+    char path[200] = "unix:/";
+    memset(path + 6, 'x', 150);
+    static const struct {
+        const char *address;
+        int result;
+        const char *text;
+    } rows[] = {
+        {"127.0.0.1:0", -EDESTADDRREQ, "the port is chosen at the start"},
+        {"nonsense", -EDESTADDRREQ, "the port is chosen at the start"},
+        {"unix:/nowhere/s", -ENOENT, "No such file or directory"},
+        {"unix:/dev/null", -ECONNREFUSED, "Connection refused"},
+        {NULL, -ENAMETOOLONG, "File name too long"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *address = rows[i].address != NULL ? rows[i].address : path;
+        struct buf why = BUF_INIT;
+        char text[300];
+        snprintf(text, sizeof text, "cannot connect to %s: %s", address, rows[i].text);
+        ck_assert_int_eq(listen_connect(address, UINT64_MAX, &why), rows[i].result);
+        ck_assert_str_eq(buf_string(&why), text);
+        buf_free(&why);
+    }
+}
+END_TEST
+
 START_TEST(many_addresses_are_served_at_once)
 {
     char dir[] = "/tmp/ve-listen-XXXXXX";
@@ -190,5 +251,6 @@ START_TEST(settings_that_cannot_work_are_refused)
 END_TEST
 
 UNIT_MAIN("listen", an_address_must_be_one, a_port_in_use_is_named_and_so_is_the_way_out,
-          a_unix_socket_file_is_replaced_only_when_it_is_dead, many_addresses_are_served_at_once,
-          settings_that_cannot_work_are_refused)
+          a_unix_socket_file_is_replaced_only_when_it_is_dead,
+          what_is_passed_must_be_a_listening_socket, why_it_cannot_connect_is_said,
+          many_addresses_are_served_at_once, settings_that_cannot_work_are_refused)
