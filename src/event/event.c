@@ -17,7 +17,6 @@ struct event_reader {
     struct placer placer;
     struct templates *templates; // NULL: lines are not recognised
     struct cache *cache;         // with them
-    uint64_t matched;            // template_changes when lines were matched last
     struct origin_numbers origins;
     struct buf scratch; // for one step at a time
     size_t n_elements;  // of the present batch
@@ -284,37 +283,19 @@ static bool handle_elements(struct event_reader *r, struct rejection *why)
 
 // ---- Any lines
 
-static void match(struct event_reader *r, const struct origin *origin, struct line *lines, size_t n)
-{
-    template_match(r->templates, schema_current(r->store)->generation, lines, n);
-    cache_prefetch(r->cache, origin, lines, n);
-}
-
 void event_prefetch(struct event_reader *r, const struct origin *origin, struct line *lines,
                     size_t n)
 {
     if (r->templates != NULL) {
-        match(r, origin, lines, n);
-        r->matched = template_changes(r->templates);
+        template_match(r->templates, schema_current(r->store)->generation, lines, n);
+        cache_prefetch(r->cache, origin, lines, n);
     }
-}
-
-// Whether what was found out about lines is of no use any more, since a template was made.
-static bool is_out_of_date(const struct event_reader *r)
-{
-    return r->matched != template_changes(r->templates);
 }
 
 size_t event_apply_cached(struct event_reader *r, const struct origin *origin, struct line *lines,
                           size_t n)
 {
-    if (r->templates == NULL) {
-        return 0;
-    }
-    if (is_out_of_date(r)) {
-        event_prefetch(r, origin, lines, n);
-    }
-    return cache_apply(r->cache, origin, lines, n);
+    return r->templates != NULL ? cache_apply(r->cache, origin, lines, n) : 0;
 }
 
 static bool handle_recognised(struct event_reader *r, struct line *line, struct rejection *why)
@@ -337,9 +318,6 @@ static bool is_batch(struct event_reader *r, const struct origin *origin, const 
 void event_handle(struct event_reader *r, const struct origin *origin, struct line *line,
                   struct event_result *ret)
 {
-    if (r->templates != NULL && is_out_of_date(r)) {
-        match(r, origin, line, 1); // the other lines are as they were
-    }
     ret->hit = r->templates != NULL && cache_apply(r->cache, origin, line, 1) == 1;
     if (ret->hit) {
         ret->kind = EVENT_APPLIED;

@@ -4,6 +4,8 @@
 #include "event/bytes.h"
 #include "event/elements.h"
 #include "event/hole.h"
+#include "event/novelty.h"
+#include "event/opening.h"
 #include "series/key.h"
 
 #include <assert.h>
@@ -16,24 +18,24 @@ enum {
     COPIES = LINE_MAX_BYTES + TEMPLATE_LINES * BESIDES,
     NUMBERS =
         LINE_MAX_BYTES / 2, // of all lists of a batch, or of the lines that are matched together
-    // After so many new lines in a row of which none came again one in so many is looked at.
-    FRUITLESS = 64,
-    SELDOM = 16,
-    VICTIMS = 8, // templates that are looked at for one that may go
+    PATIENCE = 256, // lines within which a template has to be used where new ones hardly are
+    FEW = 4,        // times that a template is used if it may go where new ones hardly are of use
+    VICTIMS = 8,    // templates that are looked at for one that may go
 };
 
 struct templates {
     uint64_t generation; // of the catalogue that all of them are of
-    uint64_t changes;
     uint64_t seeds[2];
     bool wide;
     uint16_t buckets[BUCKETS]; // the first template of each; 0: none, else its place + 1
     uint32_t victim;
-    uint32_t fruitless;
-    uint32_t skipped;
-    uint32_t window[TEMPLATE_WINDOW];
+    struct novelty novelty;
     struct line_template slots[TEMPLATE_MOST];
     struct line_template fresh; // that may become one
+    bool is_made;               // it becomes one before lines are matched again
+    struct line_template *last; // that was made; NULL: it was used since, or there is none
+    uint32_t n_new;             // templates since unused ones were dropped
+    uint32_t waited;            // lines since the last one
     size_t n_copied;            // bytes
     char copies[COPIES];
     char batch[LINE_MAX_BYTES + BESIDES];
@@ -269,27 +271,6 @@ BYTES_WIDE_INLINED const char *match_quick(struct templates *all, struct line_te
 }
 #endif
 
-/*
- * What lines of a template have in common with each other, and with few others: the bytes up to the fourth quote, which are
- * the end of the name where the name comes first. Where the value comes first they would differ: there it is the sixth.
- */
-BYTES_INLINED size_t opening_end(const char *at, const char *end, const struct bytes_ops *ops)
-{
-    return ops->quote(at, end, at[2] == 'v' || at[2] == 'c' ? 6 : 4);
-}
-
-BYTES_INLINED uint8_t opening_bucket(const char *at, size_t last)
-{
-    uint64_t words[2] = {0, 0};
-    memcpy(&words[0], at + last - 7, sizeof words[0]);
-    if (at[2] == 'e' || at[2] == 'm') {
-        memcpy(&words[1], at + (last > 15 ? last - 15 : 0), sizeof words[1]);
-        words[1] += last;
-    }
-    uint64_t mixed = (words[0] ^ words[1] * 0x9FB21C651E98DF25u) * 0x9E3779B97F4A7C15u;
-    return (uint8_t)(mixed >> 56);
-}
-
 // What comes once is most likely to come next, too.
 static inline void move_first(uint16_t *first, uint16_t *link, struct line_template *t)
 {
@@ -359,9 +340,13 @@ BYTES_INLINED void match_line(struct templates *all, struct line *line, const st
     if (line->len - 1 >= LINE_MAX_MATCH || *at == '[') {
         return;
     }
-    // One that has blanks that may be dropped has no template as it is.
+    // One that has blanks that may be dropped has no template as it is; one that has none is compact.
     bool tried = bytes_is_apart(at, end, TEMPLATE_SLACK) && memchr(at, ' ', line->len) == NULL;
     if (tried && find(all, at, end, line, ops, quick) == end) {
+        return;
+    }
+    line->template = NULL;
+    if (tried && memchr(at, '\t', line->len) == NULL && memchr(at, '\r', line->len) == NULL) {
         return;
     }
     char *room = copy_room(all, line->len);
@@ -537,79 +522,7 @@ static size_t match_elements_plain(struct templates *all, const char *at, const 
 #define match_elements_wide match_elements_plain
 #endif
 
-// Drops all that are of another catalogue.
-static void renew(struct templates *all, uint64_t generation)
-{
-    if (all->generation != generation) {
-        all->generation = generation;
-        all->changes++;
-        memset(all->buckets, 0, sizeof all->buckets);
-        for (size_t i = 0; i < TEMPLATE_MOST; i++) {
-            all->slots[i].target.what = 0;
-        }
-    }
-}
-
-void template_match(struct templates *all, uint64_t generation, struct line *lines, size_t n)
-{
-    renew(all, generation);
-    begin_lists(all, all->line_lists);
-    all->n_copied = 0;
-    if (all->wide) {
-        match_lines_wide(all, lines, n);
-    } else {
-        match_lines_plain(all, lines, n);
-    }
-}
-
-static size_t match_batch(struct templates *all, const char *at, const char *end, struct line *ret)
-{
-    begin_lists(all, all->batch_lists); // the other one is in use
-    return all->wide ? match_elements_wide(all, at, end, ret)
-                     : match_elements_plain(all, at, end, ret);
-}
-
-size_t template_match_batch(struct templates *all, uint64_t generation, const struct line *line,
-                            struct line ret[static TEMPLATE_BATCH])
-{
-    renew(all, generation);
-    const char *at = line->bytes;
-    const char *end = at + line->len;
-    if (line->len == 0 || line->len > LINE_MAX_BYTES || *at != '[') {
-        return 0;
-    }
-    bool tried = bytes_is_apart(at, end, TEMPLATE_SLACK);
-    size_t n = tried ? match_batch(all, at, end, ret) : 0;
-    if (n == 0) {
-        at = compact(all->batch, line->bytes, line->len, &end);
-        bool same = at == NULL || (tried && (size_t)(end - at) == line->len);
-        n = same ? 0 : match_batch(all, at, end, ret);
-    }
-    return n;
-}
-
-uint64_t template_changes(const struct templates *all)
-{
-    return all->changes;
-}
-
-// ---- Learning
-
-// Whether the same fixed bytes came lately; if not, they have now. Two that share a place by chance may take turns.
-static bool came_lately(struct templates *all, uint64_t id)
-{
-    uint32_t *pair = &all->window[id % (TEMPLATE_WINDOW / 2) * 2];
-    uint32_t mark = (uint32_t)(id >> 32) | 1;
-    for (unsigned i = 0; i < 2; i++) {
-        if (pair[i] == mark) {
-            pair[i] = 0;
-            return true;
-        }
-    }
-    pair[1] = pair[0];
-    pair[0] = mark;
-    return false;
-}
+// ---- Making and dropping
 
 // Takes a template out of its bucket.
 static void drop(struct templates *all, struct line_template *t)
@@ -672,6 +585,110 @@ static struct line_template *free_place(struct templates *all, uint8_t bucket)
     return t;
 }
 
+// Adds the template that was made.
+static void add(struct templates *all)
+{
+    struct line_template *t = free_place(all, all->fresh.bucket);
+    all->is_made = false;
+    if (t == NULL) {
+        return;
+    }
+    line_template_move(t, &all->fresh);
+    t->uses = 1;
+    t->next = 0;
+    uint16_t *link = &all->buckets[t->bucket];
+    while (*link != 0) {
+        link = &all->slots[*link - 1].next;
+    }
+    *link = (uint16_t)(t - all->slots + 1);
+    all->last = t;
+    all->n_new++;
+}
+
+// Drops all that were hardly used, but the last one for some time: a line that has no template is compared with all of its
+// bucket.
+static void drop_unused(struct templates *all)
+{
+    struct line_template *spared = all->waited < PATIENCE ? all->last : NULL;
+    for (size_t i = 0; i < TEMPLATE_MOST; i++) {
+        struct line_template *t = &all->slots[i];
+        if (t->target.what != 0 && t->uses <= FEW && t != spared) {
+            drop(all, t);
+            all->last = t == all->last ? NULL : all->last;
+        }
+    }
+    all->n_new = spared != NULL;
+}
+
+// What learning has left to be done before so many lines are matched.
+static void finish_learning(struct templates *all, size_t n)
+{
+    if (all->is_made) {
+        add(all);
+        all->waited = 0;
+    }
+    all->waited += (uint32_t)n;
+    if (novelty_is_doubtful(&all->novelty) &&
+        (all->n_new > 1 || (all->n_new == 1 && all->waited >= PATIENCE))) {
+        drop_unused(all);
+    }
+}
+
+// Drops all that are of another catalogue.
+static void renew(struct templates *all, uint64_t generation)
+{
+    if (all->generation != generation) {
+        all->generation = generation;
+        all->is_made = false;
+        all->last = NULL;
+        memset(all->buckets, 0, sizeof all->buckets);
+        for (size_t i = 0; i < TEMPLATE_MOST; i++) {
+            all->slots[i].target.what = 0;
+        }
+    }
+}
+
+void template_match(struct templates *all, uint64_t generation, struct line *lines, size_t n)
+{
+    renew(all, generation);
+    finish_learning(all, n);
+    begin_lists(all, all->line_lists);
+    all->n_copied = 0;
+    if (all->wide) {
+        match_lines_wide(all, lines, n);
+    } else {
+        match_lines_plain(all, lines, n);
+    }
+}
+
+static size_t match_batch(struct templates *all, const char *at, const char *end, struct line *ret)
+{
+    begin_lists(all, all->batch_lists); // the other one is in use
+    return all->wide ? match_elements_wide(all, at, end, ret)
+                     : match_elements_plain(all, at, end, ret);
+}
+
+size_t template_match_batch(struct templates *all, uint64_t generation, const struct line *line,
+                            struct line ret[static TEMPLATE_BATCH])
+{
+    renew(all, generation);
+    const char *at = line->bytes;
+    const char *end = at + line->len;
+    if (line->len == 0 || line->len > LINE_MAX_BYTES || *at != '[') {
+        return 0;
+    }
+    bool tried = bytes_is_apart(at, end, TEMPLATE_SLACK);
+    size_t n = tried ? match_batch(all, at, end, ret) : 0;
+    if (n == 0) {
+        at = compact(all->batch, line->bytes, line->len, &end);
+        bool same = at == NULL || (tried && (size_t)(end - at) == line->len);
+        n = same ? 0 : match_batch(all, at, end, ret);
+    }
+    return n;
+}
+
+// ---- Learning
+
 static bool is_known(const struct templates *all, uint8_t bucket, uint64_t id)
 {
     for (unsigned place = all->buckets[bucket]; place != 0; place = all->slots[place - 1].next) {
@@ -680,24 +697,6 @@ static bool is_known(const struct templates *all, uint8_t bucket, uint64_t id)
         }
     }
     return false;
-}
-
-static void add(struct templates *all, uint8_t bucket)
-{
-    struct line_template *t = free_place(all, bucket);
-    if (t == NULL) {
-        return;
-    }
-    line_template_move(t, &all->fresh);
-    t->bucket = bucket;
-    t->uses = 1;
-    t->next = 0;
-    uint16_t *link = &all->buckets[bucket];
-    while (*link != 0) {
-        link = &all->slots[*link - 1].next;
-    }
-    *link = (uint16_t)(t - all->slots + 1);
-    all->changes++;
 }
 
 // Whether the bytes by which a template is found are not in a hole.
@@ -729,10 +728,14 @@ static bool has_same_meaning(struct templates *all, struct line_template *t, con
 // Whether this line is looked at.
 static bool is_worth_it(struct templates *all, const struct line *line)
 {
-    if (line->len - 1 >= LINE_MAX_MATCH) {
+    if (all->is_made || line->len - 1 >= LINE_MAX_MATCH) {
         return false;
     }
-    return all->fruitless < FRUITLESS || ++all->skipped % SELDOM == 0;
+    if (all->last != NULL && all->last->uses > 1) {
+        all->last = NULL;
+        novelty_was_of_use(&all->novelty);
+    }
+    return novelty_take(&all->novelty);
 }
 
 void template_learn(struct templates *all, const struct catalog *c, const struct line *line,
@@ -749,12 +752,13 @@ void template_learn(struct templates *all, const struct catalog *c, const struct
     memset(at + len, 0, TEMPLATE_SLACK);
     const char *end = at + len;
     struct line_template *t = &all->fresh;
-    all->fruitless++;
-    if (len == 0 || !line_template_read(t, c, at, end, s) || !came_lately(all, t->id)) {
+    if (len == 0 || !line_template_read(t, c, at, end, s) ||
+        !novelty_came_lately(&all->novelty, t->id)) {
         return;
     }
     size_t last = opening_end(at, end, &bytes_plain);
-    if (!has_opening(t, last) || is_known(all, opening_bucket(at, last), t->id) ||
+    t->bucket = last >= 7 ? opening_bucket(at, last) : 0;
+    if (!has_opening(t, last) || is_known(all, t->bucket, t->id) ||
         !has_same_meaning(all, t, at, end, s)) {
         return;
     }
@@ -762,8 +766,7 @@ void template_learn(struct templates *all, const struct catalog *c, const struct
     for (unsigned i = 0; i < 2; i++) {
         t->seed[i] = key_hash_with(target, sizeof target, all->seeds[i]);
     }
-    all->fruitless = 0;
-    add(all, opening_bucket(at, last));
+    all->is_made = true;
 }
 
 // ---- All of them

@@ -9,10 +9,11 @@
  *          line_template_fill gives the same sample that sample_read would. Nothing of a template depends on who sends the
  *          line. Templates of an older catalogue are dropped.
  * Bounds:  TEMPLATE_MOST templates. A line is compared with TEMPLATE_TRIES of them at most. A template is made when its fixed
- *          bytes come a second time while they are among the TEMPLATE_WINDOW last ones that were new, and takes the place of
- *          one that was not used lately. Where new bytes keep coming and none come again, only one line in so many is looked
- *          at for that. So lines that all look different neither push out templates in use nor take much longer than
- *          parsing them does.
+ *          bytes come a second time while they are among the NOVELTY_WINDOW last ones that were new, and takes the place of
+ *          one that was not used lately; of lines that are matched together at most one becomes a template, for those that are
+ *          matched next. Where new bytes keep coming and no template that is made of them is used, only one line in so many is
+ *          looked at for that, and of the templates that were not used the last one stays. So lines that all look different
+ *          neither push out templates in use nor take much longer than parsing them does, however often each comes.
  * Reads:   lines are read in blocks, up to TEMPLATE_SLACK bytes before and behind them, but never beyond the pages that they,
  *          and those that are matched with them, are in; where a page ends, a copy is read.
  * Threads: one owner, inside an RCU section from template_match to the last use of what it found.
@@ -28,7 +29,6 @@
 enum {
     TEMPLATE_MOST = 128,
     TEMPLATE_TRIES = 8,
-    TEMPLATE_WINDOW = 1024,
     TEMPLATE_LINES = 32,  // lines that are matched together
     TEMPLATE_BATCH = 256, // elements of a batch; one that has more is parsed
 };
@@ -46,8 +46,6 @@ void template_match(struct templates *all, uint64_t generation, struct line *lin
 // Sets `at` and `len` of each, too.
 size_t template_match_batch(struct templates *all, uint64_t generation, const struct line *line,
                             struct line ret[static TEMPLATE_BATCH]);
-// Raised whenever a template is made: what template_match found before must not be used any more.
-uint64_t template_changes(const struct templates *all);
 
 // After a line, no batch and no control line, was parsed and says this, before plan_sample: may make a template.
 void template_learn(struct templates *all, const struct catalog *c, const struct line *line,

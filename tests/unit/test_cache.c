@@ -561,8 +561,7 @@ static uint32_t looked_for(struct side *s, struct line *line)
     return one.looked;
 }
 
-// A batch, or a line after which a template was made, is looked for by itself. Entries may have moved since the lines behind it
-// were looked for.
+// A batch is looked for by itself, and a template that is made after a line is for those that are looked for next.
 START_TEST(what_is_looked_for_in_between_leaves_other_lines_as_they_are)
 {
     static const char text[] = "{\"metric\":\"e\",\"labels\":{\"x\":\"a\"},\"value\":1}\n"
@@ -591,10 +590,11 @@ START_TEST(what_is_looked_for_in_between_leaves_other_lines_as_they_are)
         ck_assert_int_eq(v.kind, EVENT_APPLIED);
     }
     ck_assert_uint_eq(lines[N - 1].looked, before);
-    event_handle(s.reader, &ALONE, &lines[N - 1],
-                 &v); // with the template that was made, it is looked for again
+    event_handle(s.reader, &ALONE, &lines[N - 1], &v);
     ck_assert(v.kind == EVENT_APPLIED && v.hit);
-    ck_assert_uint_ne(lines[N - 1].looked, before);
+    ck_assert(lines[N - 1].looked == before && lines[N - 2].template == NULL);
+    event_prefetch(s.reader, &ALONE, &lines[N - 2], 1);
+    ck_assert_ptr_nonnull(lines[N - 2].template);
     end_alone(&s);
 }
 END_TEST
