@@ -120,9 +120,11 @@ $(O)/asan/%: B_FLAGS = $(ASAN)
 $(O)/tsan/%: B_FLAGS := -fsanitize=thread $(call if_known,-Wno-tsan)
 $(O)/fuzz/%: B_FLAGS = $(ASAN) -fsanitize=fuzzer-no-link
 $(O)/fuzz/%: B_CC = clang
-$(O)/cover/%: B_CFLAGS = -O0 -g
+$(O)/cover/%: B_CFLAGS = -O1 -g
 $(O)/cover/%: B_LINK =
-$(O)/cover/%: B_FLAGS = -fprofile-instr-generate -fcoverage-mapping
+# With counters that can be those of a file: what a program that is killed has reached counts too.
+$(O)/cover/%: B_FLAGS = -fprofile-instr-generate -fcoverage-mapping -mllvm -runtime-counter-relocation \
+	-Wno-unused-command-line-argument
 $(O)/cover/%: B_CC = clang
 
 COMPILE = $(B_CC) $(VE_CPPFLAGS) $(VE_CFLAGS) $(B_FLAGS) $(CPPFLAGS) $(B_CFLAGS)
@@ -221,6 +223,12 @@ $(O)/stuck/place.o: $(srcdir)/src/event/place.c $(O)/gen/flags
 	@mkdir -p $(@D)
 	$(call say,CC      )$(COMPILE) -DVE_TEST_STUCK_LINE $(DEPS) -c -o $@ $<
 
+# What tests find beside the programs, and is nothing of src/ or not for its lines.
+COVER_BESIDE := client sample-manager stuck
+$(COVER_BESIDE:%=$(O)/cover/%):
+	@mkdir -p $(@D)
+	@ln -sfn ../$(@F) $@
+
 # ---- The benchmark's programs
 
 BENCH_RUN := $(addprefix $(O)/,$(BENCH))
@@ -250,6 +258,9 @@ ASAN_RUN := $(addprefix $(O)/asan/,$(UNIT) $(STRESS))
 TSAN_RUN := $(addprefix $(O)/tsan/,$(UNIT) $(STRESS))
 STRESS_RUN := $(addprefix $(O)/,$(STRESS))
 REPLAY_RUN := $(addprefix $(O)/asan/replay/,$(FUZZ))
+COVER_RUN := $(addprefix $(O)/cover/,$(UNIT))
+# But for what is about documents, and for what builds the tree, which writes no counters.
+COVER_SYSTEM := $(filter-out tests/system/711-% tests/system/8% tests/system/9%,$(SYSTEM))
 in_src = $(addprefix $(srcdir)/,$(1))
 
 check: all $(UNIT_RUN)
@@ -303,6 +314,11 @@ $(O)/fuzz/run/fuzz_%: $(O)/fuzz/bin/fuzz_% FORCE
 # What the saved inputs reach of the parsers, in percent of lines; fails below 90.
 fuzz-coverage: $(FUZZ:%=$(O)/cover/replay/%)
 	$(srcdir)/scripts/fuzz-coverage $(O)/cover
+
+# What unit and system tests reach of src/, in percent of lines; fails below 97. TESTS: other ones, as make names them.
+coverage: all $(STUCK) $(addprefix $(O)/cover/,virtrigaud-exporter virtrigaud-emit virtrigaud-ctl $(COVER_BESIDE)) \
+	$(if $(TESTS),$(filter $(O)/cover/%,$(TESTS)),$(COVER_RUN))
+	$(srcdir)/scripts/coverage $(if $(TESTS),,--least=97) $(O)/cover $(or $(TESTS),$(COVER_RUN) $(call in_src,$(COVER_SYSTEM)))
 
 # Rules, alerts and dashboards.
 mixin:
@@ -428,7 +444,7 @@ help:
 
 FORCE:
 .PHONY: all check check-unit check-asan check-tsan check-stress check-fuzz check-model check-system check-clients check-boot check-bare check-arm64 check-all check-long soak \
-	build-tests build-sources build-unit bench bench-programs bench-clients bench-scaling fuzz fuzz-coverage lint format compile_commands.json install install-client uninstall dist deb release release-check clean distclean help FORCE
+	build-tests build-sources build-unit bench bench-programs bench-clients bench-scaling fuzz fuzz-coverage coverage lint format compile_commands.json install install-client uninstall dist deb release release-check clean distclean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard $(foreach b,$(BUILDS),$(b)/src/*/*.d $(b)/clients/*/*/*.d $(b)/unit/*.d $(b)/stress/*.d $(b)/replay/*.d) $(O)/fuzz/bin/*.d $(O)/stuck/*.d $(O)/client/*.d)
