@@ -155,6 +155,35 @@ START_TEST(one_that_is_alive_is_left_alone)
 }
 END_TEST
 
+START_TEST(one_that_is_busy_is_alive)
+{
+    int waiting[16];
+    size_t n = 0;
+    struct unix_socket s = UNIX_SOCKET_NONE;
+    struct unix_socket_settings with = settings(SOCK_STREAM);
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    make_dir();
+    strcpy(a.sun_path, path);
+    int busy = socket(AF_UNIX, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(busy, (struct sockaddr *)&a, sizeof a), 0);
+    ck_assert_int_eq(listen(busy, 0), 0);
+    int rc = 0;
+    while (rc == 0 && n < 16) {
+        waiting[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        rc = connect(waiting[n++], (struct sockaddr *)&a, sizeof a);
+    }
+    ck_assert_int_eq(errno, EAGAIN);
+    ck_assert_int_eq(open_with(&s, &with, "another process listens there: Address already in use"),
+                     -EADDRINUSE);
+    ck_assert_int_eq(access(path, F_OK), 0);
+    for (size_t i = 0; i < n; i++) {
+        close(waiting[i]);
+    }
+    close(busy);
+    remove_dir();
+}
+END_TEST
+
 START_TEST(a_socket_of_the_other_kind_is_not_taken_for_stale)
 {
     make_dir();
@@ -230,6 +259,6 @@ END_TEST
 
 UNIT_MAIN("unix_socket", a_socket_can_be_reached_until_it_is_closed,
           the_file_has_the_mode_and_group_that_were_asked_for, a_stale_file_is_replaced,
-          one_that_is_alive_is_left_alone, a_socket_of_the_other_kind_is_not_taken_for_stale,
-          what_is_no_socket_is_left_alone, a_path_that_cannot_be_is_refused,
-          closing_removes_the_file_only_while_it_is_ours)
+          one_that_is_alive_is_left_alone, one_that_is_busy_is_alive,
+          a_socket_of_the_other_kind_is_not_taken_for_stale, what_is_no_socket_is_left_alone,
+          a_path_that_cannot_be_is_refused, closing_removes_the_file_only_while_it_is_ours)
