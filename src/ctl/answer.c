@@ -91,6 +91,26 @@ static bool is_safe(const char *s, size_t len)
     return true;
 }
 
+// The same JSON for a terminal: between its parts only blanks are hidden, and in its strings nothing below a blank.
+static void make_safe(struct buf *out, const char *json, size_t len)
+{
+    for (size_t i = 0; i < len;) {
+        uint32_t code = 0;
+        size_t n = text_char(json + i, len - i, &code);
+        if (n > 0 && !text_is_hidden(code)) {
+            buf_add(out, json + i, n);
+        } else if (code > 0xFFFF) {
+            buf_addf(out, "\\u%04x\\u%04x", 0xD7C0 + (unsigned)(code >> 10),
+                     0xDC00 + (unsigned)(code & 0x3FF)); // the two surrogates
+        } else if (code > ' ') {
+            buf_addf(out, "\\u%04x", (unsigned)code);
+        } else {
+            buf_char(out, ' ');
+        }
+        i += n > 0 ? n : 1;
+    }
+}
+
 static int take_line(struct answer *a, char *line, size_t len)
 {
     json_error_t error;
@@ -103,7 +123,7 @@ static int take_line(struct answer *a, char *line, size_t len)
     line[len] = '\0';
     if (!is_safe(line, len)) {
         buf_clear(&a->safe);
-        text_json(&a->safe, line, len);
+        make_safe(&a->safe, line, len);
         a->line = buf_string(&a->safe);
     }
     return a->line != NULL ? 0 : -ENOMEM;

@@ -161,6 +161,16 @@ START_TEST(what_the_exporter_refuses_is_said_in_its_words)
 }
 END_TEST
 
+START_TEST(json_is_handed_on_so_that_a_terminal_obeys_nothing_of_it)
+{
+    expect("{\"weather\":\t[\"\u202e\xc2\x9b\x7f\U000e0041\",1,\"\u00e9\"]\r}\n" END, CTL_DONE,
+           "{\"weather\": [\"\\u202e\\u009b\\u007f\\udb40\\udc41\",1,\"\u00e9\"] }\n" END, "",
+           "--json", "rejects");
+    expect("{\"error\":\"e\",\"detail\":\"\u202e\"}\n", CTL_REFUSED,
+           "{\"error\":\"e\",\"detail\":\"\\u202e\"}\n", CTL "\\u202e\n", "--json", "status");
+}
+END_TEST
+
 START_TEST(an_exporter_of_another_version_is_told_from_one_that_refuses)
 {
     expect("{\"error\":\"unknown_command\",\"detail\":\"there is no top\"}\n", CTL_UNREACHED, "",
@@ -335,6 +345,7 @@ START_TEST(what_was_done_is_told)
 END_TEST
 
 UNIT_MAIN("ctl", a_request_is_one_line, what_the_exporter_refuses_is_said_in_its_words,
+          json_is_handed_on_so_that_a_terminal_obeys_nothing_of_it,
           an_exporter_of_another_version_is_told_from_one_that_refuses,
           what_is_no_admin_socket_is_recognised,
           an_exporter_that_says_nothing_is_waited_for_as_long_as_asked, a_signal_does_not_end_it,
