@@ -149,6 +149,7 @@ START_TEST(what_makes_no_sense_is_named_and_exits_with_2)
         {{"--interval", "5", "--component", "a", "m"},
          "--interval needs --component, and lines on standard input"},
         {{"--keep-gauges", "--component", "a"}, "--keep-gauges needs --session"},
+        {{"--transient", "m"}, "--transient needs --component"},
         {{"--pid", "1", "--component", "a"}, "--pid needs --session"},
         {{"--pid", "0"}, "--pid 0 is no process ID"},
         {{"--pid", "2147483648"}, "--pid 2147483648 is no process ID"},
@@ -216,7 +217,7 @@ START_TEST(a_daemon_that_cannot_be_reached_exits_with_3)
 {
     struct fake f = {.silent = true};
     fake_name(&f);
-    char none[256];
+    char none[400];
     snprintf(none, sizeof none,
              "virtrigaud-emit: cannot connect to %s (no socket there: the daemon does not run, or "
              "has another path)\n",
@@ -224,6 +225,9 @@ START_TEST(a_daemon_that_cannot_be_reached_exits_with_3)
     expect("", 3, "", none, "--socket", f.path, "m");
     expect("{}\n", 3, "", none, "--socket", f.path);
     setenv("VIRTRIGAUD_EVENTS_SOCKET", f.path, 1);
+    strcat(none, "virtrigaud-emit: start virtrigaud-exporter, or name its socket with --socket\n");
+    expect("", 3, "", none, "m");
+    expect("{}\n", 3, "", none, "--component", "c");
     fake_listen(&f);
     expect("", 3, "", "virtrigaud-emit: the daemon does not answer\n", "--timeout", "0.05", "m");
     expect("{}\n", 3, "",
@@ -481,6 +485,12 @@ START_TEST(what_a_rejection_quotes_is_obeyed_by_no_terminal)
     report_rejection(to, "line 1", &rejection);
     fclose(to);
     ck_assert_str_eq(text, "virtrigaud-emit: line 1: unknown_metric: \\u202e\\u009b2J \\xff\n");
+    free(text);
+    rejection = (struct wire_reply){.reason = "bad_value", .in_batch = true, .index = 3};
+    to = open_memstream(&text, &n);
+    report_rejection(to, "line 1", &rejection);
+    fclose(to);
+    ck_assert_str_eq(text, "virtrigaud-emit: line 1: bad_value (index 3)\n");
     free(text);
 }
 END_TEST

@@ -306,6 +306,41 @@ START_TEST(more_gauges_than_are_kept_are_told_once)
 }
 END_TEST
 
+START_TEST(a_gauge_that_was_rejected_is_not_kept)
+{
+    struct fake f = {0};
+    char *err;
+    FILE *in = tmpfile();
+    fputs("\n{\"metric\":\"no_such\",\"op\":\"set\",\"value\":1}\n"
+          "{\"metric\":\"g\",\"op\":\"set\",\"value\":1}\nno\n",
+          in);
+    rewind(in);
+    fake_start(&f);
+    ck_assert_int_eq(emit_with(&f, fileno(in), 20000, "--keep-gauges", &err), 1);
+    fake_stop(&f);
+    ck_assert_str_eq(err, "virtrigaud-emit: line 2: unknown_metric: a \"b\"\n"
+                          "virtrigaud-emit: line 4: bad_json: a \"b\"\n");
+    fclose(in);
+    free(err);
+    fake_free(&f);
+}
+END_TEST
+
+START_TEST(who_does_not_stay_says_so)
+{
+    struct fake f = {0};
+    char *err;
+    FILE *in = tmpfile();
+    fake_start(&f);
+    ck_assert_int_eq(emit_with(&f, fileno(in), 20000, "--transient", &err), 0);
+    fake_stop(&f);
+    ck_assert_ptr_nonnull(strstr(f.log, "\"transient\":true"));
+    fclose(in);
+    free(err);
+    fake_free(&f);
+}
+END_TEST
+
 // The descriptor stays open elsewhere, as with a child that a component left behind.
 START_TEST(the_input_ends_with_the_process_that_writes_it)
 {
@@ -362,5 +397,6 @@ UNIT_MAIN("emit_session", lines_arrive_and_refusals_name_the_inputs_line,
           a_long_pipe_survives_a_daemon_that_dies_again_and_again,
           what_does_not_answer_or_forgets_exits_with_3, a_refused_hello_exits_with_1,
           gauges_are_sent_again_to_a_daemon_that_was_restarted,
-          more_gauges_than_are_kept_are_told_once, the_input_ends_with_the_process_that_writes_it,
+          more_gauges_than_are_kept_are_told_once, a_gauge_that_was_rejected_is_not_kept,
+          who_does_not_stay_says_so, the_input_ends_with_the_process_that_writes_it,
           an_input_that_cannot_be_read_exits_with_2)
