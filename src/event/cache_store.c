@@ -116,23 +116,29 @@ static void clear_place(struct cache_bucket *b, unsigned place)
     b->tags[place] = 0;
 }
 
-// A free place of the bucket, or that of an entry that was not used lately; CACHE_WAYS when all were.
-static unsigned free_place(struct cache_store *m, struct cache_bucket *b)
+// The place of an entry that was not used lately; CACHE_WAYS when all were.
+static unsigned victim_place(struct cache_store *m, struct cache_bucket *b)
 {
     unsigned victim = CACHE_WAYS;
     for (unsigned i = 0; i < CACHE_WAYS; i++) {
-        if (b->entries[i] == 0) {
-            return i;
-        }
-        victim = ((struct cache_head *)cache_store_at(m, b->entries[i]))->used ? victim : i;
-    }
-    for (unsigned i = 0; i < CACHE_WAYS; i++) {
-        ((struct cache_head *)cache_store_at(m, b->entries[i]))->used = false;
+        struct cache_head *e = cache_store_at(m, b->entries[i]);
+        victim = e->used ? victim : i;
+        e->used = false;
     }
     if (victim < CACHE_WAYS) {
         ((struct cache_head *)cache_store_at(m, b->entries[victim]))->gone = true;
     }
     return victim;
+}
+
+static unsigned free_place(struct cache_store *m, struct cache_bucket *b)
+{
+    for (unsigned i = 0; i < CACHE_WAYS; i++) {
+        if (b->entries[i] == 0) { // without a look at the entries, each of which is somewhere else
+            return i;
+        }
+    }
+    return victim_place(m, b);
 }
 
 // Puts an entry of the ring into the index. Returns whether there was a place.
