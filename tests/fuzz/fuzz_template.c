@@ -4,10 +4,13 @@
  * end of a page beside which nothing may be touched. Both must say the same of each line, and have the same series. A line's
  * compact form must be the same with and without wide instructions.
  *
- * The input is lines. A line `!N` is no line but changes what comes next: the origin (its defaults, its permission), the
- * catalogue (a reload), or how many lines are matched together.
+ * The input is lines. A line `!N` is no line but changes what comes next: the origin (its defaults, its permission), or the
+ * catalogue (a reload). The same input is also what a client says over a connection, once with and once without templates:
+ * there `!N` is the end of a connection and another hello, time that passes, so that series expire, a reload, or into how
+ * small pieces the next lines are split. All replies, series and own metrics must be the same.
  */
 #include "catalog/load.h"
+#include "dialogue.h"
 #include "event/bytes.c"
 #include "event/event.h"
 #include "expose/family.h"
@@ -36,6 +39,7 @@ static const char CATALOG[] =
     "- {name: n_seconds, type: histogram, help: N., labels: [x], buckets: [1], native: {factor: "
     "1.2, max_buckets: 12}}\n"
     "- {name: g, type: gauge, help: G., labels: []}\n"
+    "- {name: t, type: gauge, help: T., labels: [x], ttl: 3s}\n"
     "- {name: i_info, type: gauge, help: I., labels: [x], owner: source}\n"
     "events:\n"
     "- {name: done, labels: [x, o], value: {unit: seconds, optional: true}, updates: [{add: "
@@ -215,6 +219,111 @@ static void run(const char *text, uint64_t cache)
     munmap(w->room, ROOM + 2 * PAGE);
 }
 
+// ---- The same as a conversation
+
+struct talk {
+    struct fixture h;
+    struct dialogue client;
+    struct buf said; // and not sent yet
+    struct buf seen;
+    size_t piece; // bytes of a read; 0: all
+};
+
+static const char *const HELLOS[] = {
+    "{\"hello\":{\"component\":\"provider\",\"instance\":\"i\",\"session\":\"s\"}}\n",
+    ("{\"hello\":{\"component\":\"provider\",\"instance\":\"i\",\"session\":\"s\",\"labels\":{"
+     "\"x\":"
+     "\"v\"}}}\n"),
+    "{\"hello\":{\"component\":\"provider\",\"instance\":\"j\",\"labels\":{\"x\":\"v\"}}}\n",
+    "{\"hello\":{\"component\":\"manager\"}}\n",
+};
+
+static void say_all(struct talk *t)
+{
+    size_t piece = t->piece > 0 ? t->piece : t->said.len;
+    for (size_t at = 0; at < t->said.len && !t->client.c->closing; at += piece) {
+        size_t rest = t->said.len - at;
+        buf_str(&t->seen, dialogue_say(&t->client, t->said.p + at, rest < piece ? rest : piece));
+    }
+    buf_clear(&t->said);
+}
+
+static void come_again(struct talk *t, const char *hello)
+{
+    if (!t->client.c->closing) {
+        buf_str(&t->seen, dialogue_end(&t->client));
+    }
+    dialogue_close(&t->client);
+    dialogue_open(&t->client, &t->h);
+    buf_str(&t->said, hello);
+}
+
+static void pass_time(struct talk *t, int64_t ms)
+{
+    struct fixture *h = &t->h;
+    h->p->now_ms += ms;
+    sources_tick(h->sources, h->store, h->p->now_ms);
+    ttl_expire(h->store, h->sources, (uint32_t)(h->p->now_ms / 1000));
+    schema_reclaim(h->store);
+}
+
+static void interrupt(struct talk *t, unsigned what)
+{
+    static const size_t pieces[] = {0, 200, 37};
+    struct schema_change ret;
+    say_all(t);
+    if (what < 4) {
+        come_again(t, HELLOS[what]);
+    } else if (what < 6) {
+        pass_time(t, what == 4 ? 2000 : 40000);
+    } else if (what < 9) {
+        t->piece = pieces[what - 6];
+    } else {
+        must(schema_reload(t->h.store, catalog(), &SETTINGS, &ret) == 0, "no memory");
+    }
+}
+
+// All that is seen of it, to be freed.
+static char *converse(const char *text, uint64_t cache)
+{
+    static struct talk talk;
+    struct talk *t = &talk;
+    *t = (struct talk){0};
+    fixture_open(&t->h, CATALOG, SETTINGS.limit, SETTINGS.limit_per_metric);
+    must(cache == 0 || event_reader_cache(t->h.p->reader, cache) == 0, "no memory");
+    dialogue_open(&t->client, &t->h);
+    for (const char *line = text, *end; *line != '\0'; line = *end != '\0' ? end + 1 : end) {
+        end = line + strcspn(line, "\n");
+        if (line[0] == '!') {
+            interrupt(t, (unsigned)(unsigned char)(line[1] - '0') % 10);
+        } else {
+            buf_add(&t->said, line, (size_t)(end - line));
+            buf_char(&t->said, '\n');
+        }
+    }
+    say_all(t);
+    buf_str(&t->seen, fixture_text_all(&t->h));
+    native_text(t->h.store, &t->seen);
+    must(buf_string(&t->seen) != NULL, "no memory");
+    dialogue_close(&t->client);
+    fixture_close(&t->h);
+    buf_free(&t->said);
+    drop_now(t->seen.p);
+    return t->seen.p;
+}
+
+static void compare_talks(const char *text)
+{
+    char *parsed = converse(text, 0);
+    char *recognised = converse(text, CACHE);
+    if (strcmp(parsed, recognised) != 0) {
+        fprintf(stderr, "%s---\n%s", parsed, recognised);
+        must(false, "another conversation");
+    }
+    free(parsed);
+    free(recognised);
+}
+
 static void compact_both(const char *line, size_t len)
 {
     static char forms[2][MOST_INPUT + BYTES_COMPACT_SLACK];
@@ -242,6 +351,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *text = text_of(data, size);
     run(text, CACHE);
     run(text, LITTLE);
+    compare_talks(text);
     free(text);
     return 0;
 }
@@ -258,6 +368,7 @@ static const char *const LINES[] = {
     "{\"metric\":\"d\",\"labels\":{\"x\":\"X\"},\"value\":N}",
     "{\"metric\":\"d\",\"labels\":{\"x\":\"X\"},\"op\":\"add\",\"value\":N}",
     "{\"metric\":\"g\",\"value\":N}",
+    "{\"metric\":\"t\",\"labels\":{\"x\":\"X\"},\"value\":N}",
     "{\"metric\":\"i_info\",\"labels\":{\"x\":\"X\"},\"value\":1}",
     "{\"event\":\"done\",\"labels\":{\"x\":\"X\",\"o\":\"O\"},\"value\":N}",
     "{\"event\":\"done\",\"labels\":{\"x\":\"X\",\"o\":\"O\"}}",
