@@ -26,14 +26,6 @@ struct series *slab_at(const struct slab *slab, uint32_t slot)
     return atomic_load_explicit(&slab->parts[part], memory_order_acquire) + (slot - first);
 }
 
-const struct series *slab_run(const struct slab *slab, uint32_t slot, uint32_t *ret_first,
-                              uint32_t *ret_end)
-{
-    unsigned part = part_of(slot, ret_first);
-    *ret_end = part == 0 ? SLAB_FIRST : *ret_first * 2;
-    return atomic_load_explicit(&slab->parts[part], memory_order_acquire);
-}
-
 /*
  * With many series each line is for another place, and a start writes to all of them: large pages, where the system has
  * them. Not at a part's unaligned ends, nor for smaller parts, where much of one would be unused.

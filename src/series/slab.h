@@ -86,6 +86,7 @@ static inline const struct exemplars *series_exemplars(const struct series *s)
 }
 
 struct slab {
+    // The first holds SLAB_FIRST slots, and each further one as many as all before it.
     _Atomic(struct series *) parts[SLAB_PARTS];
     _Atomic uint32_t slots; // ever used
     _Atomic uint64_t free;  // head of the free slots: tag << 32 | slot + 1
@@ -93,9 +94,6 @@ struct slab {
 
 // A slot's series; the slot must be below `slots`.
 struct series *slab_at(const struct slab *slab, uint32_t slot);
-// The slots from `slot` on that lie side by side: where the first of all these lies, and their bounds.
-const struct series *slab_run(const struct slab *slab, uint32_t slot, uint32_t *ret_first,
-                              uint32_t *ret_end);
 // A slot that no other thread knows. NULL: no memory.
 struct series *slab_take(struct slab *slab, uint32_t *ret_slot);
 // Gives a slot back, which no other thread may reach.

@@ -259,7 +259,8 @@ struct table_walk {
     uint32_t end;
     uint32_t given;
     uint32_t found;
-    const struct series *run; // the slots that lie side by side with `slot`, from slot 0 of them on
+    unsigned part;            // of the slab, to be looked at after the present one
+    const struct series *run; // the present one, and its slots
     uint32_t run_first;
     uint32_t run_end;
     const struct series *ahead[TABLE_WALK_AHEAD]; // found and not given, in a ring
@@ -291,8 +292,10 @@ static inline void table_walk_fetch_cells(const struct table *t, const struct se
 static inline void table_walk_look_ahead(struct table_walk *w)
 {
     while (w->slot < w->end && w->found - w->given < TABLE_WALK_AHEAD) {
-        if (w->slot >= w->run_end) {
-            w->run = slab_run(&w->table->slab, w->slot, &w->run_first, &w->run_end);
+        while (w->slot >= w->run_end) { // several times where the walk does not begin at slot 0
+            w->run = atomic_load_explicit(&w->table->slab.parts[w->part++], memory_order_acquire);
+            w->run_first = w->run_end;
+            w->run_end = w->run_first == 0 ? SLAB_FIRST : 2 * w->run_first;
         }
         const struct series *s = &w->run[w->slot++ - w->run_first];
         uint8_t state = atomic_load_explicit(&s->state, memory_order_acquire);

@@ -54,4 +54,26 @@ START_TEST(a_walk_gives_what_a_look_at_every_slot_gives)
 }
 END_TEST
 
-UNIT_MAIN("walk", a_walk_gives_what_a_look_at_every_slot_gives)
+START_TEST(a_walk_may_begin_at_any_slot)
+{
+    rcu_join();
+    struct series_store *store = unit_store(CATALOG, 10000, 10000);
+    struct table *t = unit_table(store, NAMES[0]);
+    rcu_enter();
+    fill(t, 600, false);
+    for (uint32_t first = 0; first < table_slots(t); first++) {
+        struct table_walk walk = table_walk_begin(t, TABLE_WALK_ALL);
+        walk.slot = first;
+        const struct series *s = NULL;
+        for (uint32_t slot = first; s == NULL && slot < table_slots(t); slot++) {
+            s = table_at(t, slot);
+        }
+        ck_assert_ptr_eq(table_walk_next(&walk), s);
+    }
+    rcu_leave();
+    schema_close(store);
+    rcu_part();
+}
+END_TEST
+
+UNIT_MAIN("walk", a_walk_gives_what_a_look_at_every_slot_gives, a_walk_may_begin_at_any_slot)
