@@ -441,7 +441,7 @@ static enum auth_result authenticate(struct auth *g, struct conn *c)
 enum auth_result auth_check(struct auth *g, struct conn *c)
 {
     const struct webconf *conf = g->conns->conf;
-    if (c->admitted || conf == NULL) {
+    if (c->admitted) {
         return AUTH_ALLOWED;
     }
     if (conf->interval_ns > 0 && !rate_limit_take(&g->rate, clock_mono_ns(), conf->interval_ns,

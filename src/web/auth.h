@@ -67,6 +67,7 @@ enum auth_result {
     AUTH_FAILED    // the connection must end
 };
 
+// Of a request, while there is a web configuration.
 enum auth_result auth_check(struct auth *g, struct conn *c);
 
 // Goes on with those whose password was tried.

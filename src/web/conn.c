@@ -296,8 +296,10 @@ void conn_clear(struct conn *c)
     free(c->view_metric);
     c->view_metric = NULL;
     c->view_refresh_s = 0;
-    sd_request_free(c->targets);
-    c->targets = NULL;
+    if (c->targets != NULL) {
+        sd_request_free(c->targets);
+        c->targets = NULL;
+    }
     c->extra = false;
     c->denied_ms = 0;
     c->discarded = 0;

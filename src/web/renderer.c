@@ -94,7 +94,9 @@ void renderer_job_free(struct renderer_job *job)
     request_filter_free(job->filter);
     free(job->telemetry_path);
     free(job->metric);
-    sd_request_free(job->list);
+    if (job->list != NULL) {
+        sd_request_free(job->list);
+    }
     if (job->body != NULL) {
         renderer_body_free(job->body);
     }

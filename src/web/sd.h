@@ -41,8 +41,6 @@ int sd_list_write(const struct sd_request *request, const struct web_backend *ba
 
 // Whether the path is one of these.
 bool sd_is_path(const char *path);
-// Whether the path of this target has to be known as it came.
-bool sd_is_source_path(const char *target);
 
 // Whether the text is a host name or an IP address (IPv6 in brackets), with a port or without.
 bool sd_is_address(const char *text);

@@ -228,6 +228,7 @@ static void adopt_web_config(struct web *w)
         w->web_config = web_config;
         w->conns.conf = web_config->conf;
         w->auth.rate = (struct rate_limit){0};
+        auth_serve(&w->auth); // tries of whom nobody waits for any more
         channel_end_others(&w->channels, web_config->tls);
     }
 }
@@ -411,7 +412,9 @@ static bool serve(struct web *w)
         w->paused_ms = 0;
         listeners_watch(w, w->stop_ms == 0);
     }
-    auth_serve(&w->auth);
+    if (w->conns.conf != NULL || w->conns.list[CONN_AUTH].n > 0) {
+        auth_serve(&w->auth);
+    }
     scrape_serve(&w->scrape);
     routes_reload_serve(&w->reload, w->stop_ms != 0);
     conns_expire(&w->conns);
