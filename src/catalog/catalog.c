@@ -152,11 +152,7 @@ const char *catalog_resolve_label(const struct label_def *def, const char *value
     return found;
 }
 
-const char *catalog_type_name(enum metric_type t)
-{
-    static const char *const names[] = {"counter", "gauge", "histogram"};
-    return names[t];
-}
+const char *const catalog_type_names[] = {"counter", "gauge", "histogram"};
 
 // Eight bytes at a time, as FNV-1a does with one. The names in a table are the administrator's, so others cannot make
 // them collide.

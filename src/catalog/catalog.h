@@ -189,8 +189,8 @@ const char *catalog_find_value(const struct label_def *def, const char *value, s
 const char *catalog_resolve_label(const struct label_def *def, const char *value, size_t len,
                                   size_t *ret_len);
 
-// "counter", "gauge", "histogram".
-const char *catalog_type_name(enum metric_type t);
+// By enum metric_type: "counter", "gauge", "histogram".
+extern const char *const catalog_type_names[];
 
 /*
  * names: a look-up from names to positions.

@@ -239,7 +239,7 @@ static void yaml_native(struct buf *out, const struct metric_native *native)
 static void yaml_metric(struct buf *out, const struct catalog *c, const struct metric *m)
 {
     yaml_key_scalar(out, "  - name", m->name);
-    yaml_key_scalar(out, "    type", catalog_type_name(m->type));
+    yaml_key_scalar(out, "    type", catalog_type_names[m->type]);
     yaml_key_scalar(out, "    help", m->help);
     if (m->component != COMPONENT_ANY) {
         yaml_key_scalar(out, "    component", c->components[m->component]);
@@ -656,7 +656,7 @@ static void json_metric(struct buf *out, const struct catalog *c, const struct m
 {
     json_pair(out, "name", m->name);
     json_pair(out, "help", m->help);
-    json_pair(out, "type", catalog_type_name(m->type));
+    json_pair(out, "type", catalog_type_names[m->type]);
     json_pair(out, "component",
               m->component == COMPONENT_ANY ? "any" : c->components[m->component]);
     json_labels(out, m->labels, m->n_labels);

@@ -414,7 +414,7 @@ static void map_labels(struct update_reader *u, const struct yaml_place *place,
 static void check_op(struct update_reader *u, const struct yaml_place *place,
                      const struct yaml_node *n, enum update_op op, const struct metric *metric)
 {
-    const char *type = catalog_type_name(metric->type);
+    const char *type = catalog_type_names[metric->type];
     if (op == UPDATE_ADD && metric->type == METRIC_HISTOGRAM) {
         yaml_problem(u->r, place, n, "add is for counters and gauges; \"%.64s\" is a %s",
                      metric->name, type);

@@ -184,7 +184,7 @@ const char *admin_request_read(struct admin_request *ret, struct parser *p, cons
     const char *reason = NULL;
     if (tree == NULL) {
         reason =
-            complain(detail, bad, why.detail[0] != '\0' ? why.detail : reject_name(why.reason));
+            complain(detail, bad, why.detail[0] != '\0' ? why.detail : reject_names[why.reason]);
     } else {
         reason = read_object(ret, tree, detail);
     }

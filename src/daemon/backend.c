@@ -103,7 +103,7 @@ static void collect_scrapes(struct backend *b, struct self_scrapes *ret)
     for (size_t i = 0; i < TLS_FAULTS; i++) {
         struct stats_handshake failed;
         web_handshake_failure(b->web, (enum tls_fault)i, &failed);
-        ret->fault[i] = tls_fault_name((enum tls_fault)i);
+        ret->fault[i] = tls_fault_names[i];
         ret->tls_errors[i] = failed.n;
     }
     ret->certificate_expiry = web_certificate_expiry(b->web);
@@ -123,7 +123,6 @@ static int render(void *backend, const struct request_filter *filter, enum forma
     struct expose_filter named = {.wants = is_wanted, .ctx = filter};
     const struct format how = {.kind = format, .created = atomic_load(&b->created)};
     collect_scrapes(b, &b->self->scrapes);
-    state_facts(b->state, &b->self->state);
     return expose_write(sink, b->store, b->self, filter != NULL ? &named : NULL, &how);
 }
 
@@ -136,8 +135,7 @@ uint64_t backend_unlisted(const struct backend *b)
 
 static void collect_summary(struct backend *b, struct status_view_summary *ret)
 {
-    struct self_state state;
-    state_facts(b->state, &state);
+    const struct self_state *state = &b->state->shown;
     *ret = (struct status_view_summary){
         .version = VE_VERSION,
         .revision = VE_REVISION,
@@ -147,11 +145,11 @@ static void collect_summary(struct backend *b, struct status_view_summary *ret)
         .ready = backend_is_ready(b),
         .reload_ok = atomic_load(&b->self->reload_ok),
         .reload_ms = atomic_load(&b->self->reload_at_ms),
-        .state_kept = state.kept,
-        .state_ok = state.ok,
+        .state_kept = state->kept,
+        .state_ok = atomic_load(&state->error) == 0,
         .state_trouble = state_trouble(b->state),
-        .state_bytes = state.bytes,
-        .state_set_aside = state.set_aside,
+        .state_bytes = atomic_load(&state->bytes),
+        .state_set_aside = atomic_load(&state->set_aside),
         .series = count_read(&b->store->share.quota.used),
         .series_limit = count_read(&b->store->share.quota.limit),
         .connections = ingest_connections(b->ingest),
@@ -266,7 +264,7 @@ static void collect_metrics(struct status_view *v, const struct schema *schema)
         }
         v->metrics[row] = (struct status_view_metric){
             .name = m->name,
-            .type = catalog_type_name(m->type),
+            .type = catalog_type_names[m->type],
             .help = m->help,
             .series = count_read(&t->quota.used),
             .limit = count_read(&t->quota.limit),
@@ -394,6 +392,7 @@ int backend_open(struct backend *b)
         struct history_sample first;
         read_now(b, &first);
         history_add(&b->history, &first);
+        b->self->state = &b->state->shown;
         b->opened = true;
     }
     return rc;

@@ -121,7 +121,7 @@ static void log_fault(enum tls_fault fault, const struct stats_handshake *f, uin
     // Who looks whether a port is open connects and goes.
     enum log_level level = fault == TLS_FAULT_closed ? LOG_LEVEL_INFO : LOG_LEVEL_WARN;
     log_write_kind(LOG_KIND_tls_failed, level, "TLS handshake failed", "reason",
-                   tls_fault_name(fault), "peer", f->peer, "detail", f->detail, "count", count,
+                   tls_fault_names[fault], "peer", f->peer, "detail", f->detail, "count", count,
                    NULL);
 }
 
@@ -614,7 +614,7 @@ static int put_in_place(struct daemon *d, const struct reload_bundle *bundle,
     if (rc == 0) {
         old = ingest_put_permissions(d->ingest, bundle->roles);
     }
-    if (rc == 0 && d->state.kept) {
+    if (rc == 0 && d->state.shown.kept) {
         sources_bind(d->sources, d->store, &d->state.writer);
     }
     ingest_resume(d->ingest);

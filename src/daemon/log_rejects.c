@@ -59,7 +59,7 @@ static void log_one(const struct rejected_line *e, const char *source)
         return;
     }
     log_write_kind(LOG_KIND_lines_refused, LOG_LEVEL_WARN, "line rejected", "reason",
-                   reject_name(e->reason), "source", source, "line", line, "detail", e->detail,
+                   reject_names[e->reason], "source", source, "line", line, "detail", e->detail,
                    more[0], more[1], more[2], more[3], more[4], more[5], more[6], more[7], NULL);
 }
 

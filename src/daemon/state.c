@@ -53,7 +53,7 @@ static void *sync_main(void *arg)
     do {
         if (pthread_mutex_trylock(&st->lock) == 0) {
             sync_once(st);
-            atomic_store(&st->n_aside, st->file.n_aside);
+            atomic_store(&st->shown.set_aside, st->file.n_aside);
             pthread_mutex_unlock(&st->lock);
         }
         eventfd_t n;
@@ -102,13 +102,13 @@ static void update_error(struct state *st)
     error = error != 0 ? error : arena_file_error(arena_of(st));
     words = words != NULL || error == 0 ? words : strerror(-error);
     atomic_store(&st->words, words);
-    atomic_store(&st->error, error);
-    atomic_store(&st->bytes, arena_file_bytes(arena_of(st)));
+    atomic_store(&st->shown.error, error);
+    atomic_store(&st->shown.bytes, arena_file_bytes(arena_of(st)));
 }
 
 static void log_changes(struct state *st)
 {
-    uint64_t n_aside = atomic_load(&st->n_aside);
+    uint64_t n_aside = atomic_load(&st->shown.set_aside);
     if (n_aside != st->logged_aside) {
         log_write_kind(
             LOG_KIND_state_set_aside, LOG_LEVEL_WARN,
@@ -117,7 +117,7 @@ static void log_changes(struct state *st)
             "file", st->file.path, NULL);
         st->logged_aside = n_aside;
     }
-    int error = atomic_load(&st->error);
+    int error = atomic_load(&st->shown.error);
     const char *words = error != 0 ? atomic_load(&st->words) : "";
     if (strcmp(words, st->logged_words) == 0) {
         return;
@@ -136,16 +136,6 @@ static void log_changes(struct state *st)
 const char *state_trouble(const struct state *st)
 {
     return atomic_load(&st->words);
-}
-
-void state_facts(const struct state *st, struct self_state *ret)
-{
-    *ret = (struct self_state){
-        .kept = st->kept,
-        .ok = atomic_load(&st->error) == 0,
-        .bytes = atomic_load(&st->bytes),
-        .set_aside = atomic_load(&st->n_aside),
-    };
 }
 
 // ---- The start
@@ -213,7 +203,7 @@ static int load(struct state *st, struct ingest *ingest)
     struct restored done = {0};
     enum statefile_found found = STATEFILE_NOTHING;
     int read = statefile_read(&st->file, &image, &found);
-    atomic_store(&st->n_aside, st->file.n_aside);
+    atomic_store(&st->shown.set_aside, st->file.n_aside);
     if (read == -EBUSY) {
         return log_cannot_use(st, read);
     }
@@ -258,7 +248,7 @@ static void find_clock_evidence(const struct state *st)
 int state_open(struct state *st, const char *path, struct series_store *store,
                struct sources *sources)
 {
-    *st = (struct state){.kept = path != NULL,
+    *st = (struct state){.shown.kept = path != NULL,
                          .store = store,
                          .sources = sources,
                          .wake = -1,
@@ -271,7 +261,7 @@ int state_open(struct state *st, const char *path, struct series_store *store,
         rc == -ENOMEM || rc == -EAGAIN) {
         log_cannot_use(st, rc);
         statefile_close(&st->file);
-        st->kept = false;
+        st->shown.kept = false;
         return rc;
     }
     atomic_store(&st->place, st->file.path);
@@ -283,13 +273,13 @@ int state_open(struct state *st, const char *path, struct series_store *store,
 
 int state_load(struct state *st, struct ingest *ingest)
 {
-    if (!st->kept) {
+    if (!st->shown.kept) {
         return 0;
     }
     int rc = load(st, ingest);
     if (rc < 0) {
         statefile_close(&st->file);
-        st->kept = false;
+        st->shown.kept = false;
         return rc;
     }
     update_error(st);
@@ -408,7 +398,7 @@ static void check_file(struct state *st)
 
 void state_tick(struct state *st, struct ingest *ingest, uint64_t now_ms)
 {
-    if (!st->kept) {
+    if (!st->shown.kept) {
         return;
     }
     check_file(st);
@@ -418,7 +408,7 @@ void state_tick(struct state *st, struct ingest *ingest, uint64_t now_ms)
     }
     sources_save(st->sources);
     update_error(st);
-    if (atomic_load(&st->error) != 0 && now_ms >= st->retry_at &&
+    if (atomic_load(&st->shown.error) != 0 && now_ms >= st->retry_at &&
         pthread_mutex_trylock(&st->lock) == 0) {
         log_changes(st);
         try_to_recover(st, ingest, now_ms);
@@ -445,7 +435,7 @@ static void begin_last(struct state *st)
 
 void state_close(struct state *st)
 {
-    if (!st->kept) {
+    if (!st->shown.kept) {
         return;
     }
     stop_syncer(st);
@@ -458,7 +448,7 @@ void state_close(struct state *st)
                        "file", st->file.place != NULL ? st->file.place : st->file.path, "error",
                        st->file.why != NULL ? st->file.why : strerror(-rc), NULL);
     }
-    atomic_store(&st->n_aside, st->file.n_aside);
+    atomic_store(&st->shown.set_aside, st->file.n_aside);
     log_changes(st);
     statefile_close(&st->file);
 }

@@ -9,7 +9,7 @@
  *          the next one has the name. The tick also looks whether the name still leads to the file, and whether the
  *          time that it wrote there last is still there. If not, memory takes the place of the file and a new one is
  *          made.
- * Threads: the main thread; state_facts by any. The syncing thread and the main one have the file by turns.
+ * Threads: the main thread; `shown` is read by any. The syncing thread and the main one have the file by turns.
  */
 #ifndef VE_DAEMON_STATE_H
 #define VE_DAEMON_STATE_H
@@ -23,7 +23,7 @@
 enum { STATE_SYNC_MS = 20 * 1000, STATE_RETRY_MS = 5 * 1000, STATE_RETRY_MOST_MS = 60 * 1000 };
 
 struct state {
-    bool kept; // there is to be a file at all
+    struct self_state shown; // which the metrics and the status view show; any thread reads it
     struct statefile file;
     struct series_store *store;
     struct sources *sources;
@@ -41,10 +41,7 @@ struct state {
     int begin_error;             // why there is no file, -errno; 0: there is one
     _Atomic(const char *) why;   // these errors in words, where -errno does not say; else NULL
     _Atomic(const char *) place; // the file that the last one is about
-    _Atomic int error;           // why the state is not kept, -errno; 0: it is
-    _Atomic(const char *) words; // the same for people, or NULL
-    _Atomic uint64_t bytes;      // of the file
-    _Atomic uint64_t n_aside;    // files set aside
+    _Atomic(const char *) words; // why the state is not kept, for people; or NULL
     bool foreign;                // another process wrote to the file
     char logged_words[160];      // the trouble that was logged last; "": none
     uint64_t
@@ -68,7 +65,5 @@ void state_close(struct state *st);
 
 // Why the state is not kept now, in words, or NULL.
 const char *state_trouble(const struct state *st);
-// For struct self and the status view.
-void state_facts(const struct state *st, struct self_state *ret);
 
 #endif

@@ -134,7 +134,7 @@ static enum reject_reason read_op(struct sample *s, const json_t *op, struct rej
         }
     }
     return reject_set(why, REJECT_bad_op, "op \"%.16s\" does not fit a %s",
-                      text != NULL ? text : "", catalog_type_name(s->metric->type));
+                      text != NULL ? text : "", catalog_type_names[s->metric->type]);
 }
 
 // ---- Labels

@@ -183,7 +183,7 @@ static void write_rejected(struct self_writer *p)
     for (size_t i = 0; i < c->n_components; i++) {
         for (unsigned r = 0; r < REJECT_COUNT; r++) {
             label(p, "component", c->components[i], strlen(c->components[i]));
-            label(p, "reason", reject_name(r), strlen(reject_name(r)));
+            label(p, "reason", reject_names[r], strlen(reject_names[r]));
             sample(p, SELF_rejected, (double)ingest_rejected(p->self->ingest, (unsigned)i, r));
         }
     }
@@ -219,11 +219,11 @@ static void write_busy(struct self_writer *p)
 
 static void write_state(struct self_writer *p)
 {
-    const struct self_state *state = &p->self->state;
-    if (state->kept) {
-        single(p, SELF_state_ok, state->ok);
-        single(p, SELF_state_bytes, (double)state->bytes);
-        single(p, SELF_state_set_aside, (double)state->set_aside);
+    const struct self_state *state = p->self->state;
+    if (state != NULL && state->kept) {
+        single(p, SELF_state_ok, atomic_load(&state->error) == 0);
+        single(p, SELF_state_bytes, (double)atomic_load(&state->bytes));
+        single(p, SELF_state_set_aside, (double)atomic_load(&state->set_aside));
     }
 }
 
@@ -417,7 +417,9 @@ static int write_self(struct buf *out, const struct format *format, const struct
     write_sources(&p, SELF_source_rejected);
     write_sources_processes(&p);
     write_process(&p);
-    protobuf_end(out, p.begun);
+    if (format->kind == FORMAT_PROTOBUF) {
+        protobuf_end(out, p.begun);
+    }
     bool failed = out->failed;
     buf_free(&p.labels);
     return failed ? -ENOMEM : 0;

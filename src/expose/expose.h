@@ -40,10 +40,10 @@ struct self_scrapes {
 
 // What there is to say of the state file.
 struct self_state {
-    bool kept; // one is configured
-    bool ok;
-    uint64_t bytes;
-    uint64_t set_aside;
+    bool kept;         // one is configured
+    _Atomic int error; // why the state is not kept, -errno; 0: it is
+    _Atomic uint64_t bytes;
+    _Atomic uint64_t set_aside; // files
 };
 
 // Where the figures come from.
@@ -54,11 +54,11 @@ struct self {
     const struct sources *sources;
     struct self_scrapes
         scrapes; // this and the next: filled in before each exposition, by its thread
-    struct self_state state;
-    uint64_t start_ms;             // CLOCK_REALTIME of the process' start; 0: unknown
-    _Atomic bool reload_ok;        // the last one succeeded, as did the start
-    _Atomic uint32_t sockets_lost; // Unix sockets whose file is gone
-    _Atomic uint64_t reload_at_ms; // CLOCK_REALTIME
+    const struct self_state *state; // NULL: there is none
+    uint64_t start_ms;              // CLOCK_REALTIME of the process' start; 0: unknown
+    _Atomic bool reload_ok;         // the last one succeeded, as did the start
+    _Atomic uint32_t sockets_lost;  // Unix sockets whose file is gone
+    _Atomic uint64_t reload_at_ms;  // CLOCK_REALTIME
 };
 
 // Which families to show. NULL: all.

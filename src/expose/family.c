@@ -113,7 +113,7 @@ static void add_lines(struct making *m)
         add_begin(m, FAMILY_TEXT_VALUE, len, "");
     }
     if (m->family_text->created) {
-        len = format_family_len(f->name, catalog_type_name(f->type));
+        len = format_family_len(f->name, catalog_type_names[f->type]);
         add_begin(m, FAMILY_TEXT_CREATED, len, "_created");
     }
     begin_piece(m, &m->family_text->end);
@@ -380,7 +380,7 @@ int family_write(struct format_sink *sink, const struct format *format, const st
         return 0;
     }
     const struct format_head head = {
-        .name = m->name, .help = m->help, .type = catalog_type_name(m->type), .unit = m->unit};
+        .name = m->name, .help = m->help, .type = catalog_type_names[m->type], .unit = m->unit};
     if (format->kind == FORMAT_PROTOBUF) {
         write_protobuf(sink, format, &head, f, &walk, s);
     } else {

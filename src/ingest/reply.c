@@ -12,7 +12,7 @@ void reply_error(struct buf *out, const struct rejection *why, uint64_t line)
 {
     json_begin(out, '{');
     json_key(out, "error");
-    json_string(out, reject_name(why->reason));
+    json_string(out, reject_names[why->reason]);
     json_key(out, "line");
     json_u64(out, line);
     if (why->element >= 0) {

@@ -4,16 +4,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static const char *const names[] = {
+const char *const reject_names[] = {
 #define REJECT(name, meaning) #name,
 #include "source/reject.def"
 #undef REJECT
+    "none",
 };
-
-const char *reject_name(enum reject_reason r)
-{
-    return r < REJECT_COUNT ? names[r] : "none";
-}
 
 void reject_clear(struct rejection *r)
 {

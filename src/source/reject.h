@@ -31,7 +31,7 @@ void reject_clear(struct rejection *r);
 enum reject_reason reject_set(struct rejection *r, enum reject_reason reason, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-// "too_long" and so on.
-const char *reject_name(enum reject_reason r);
+// "too_long" and so on, by reason; "none".
+extern const char *const reject_names[REJECT_COUNT + 1];
 
 #endif

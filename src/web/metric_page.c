@@ -64,7 +64,7 @@ static void write_facts(struct buf *out, const struct metric_page *p)
     html_str(out, m->help);
     buf_str(out, "</bdi></p>\n<dl class=\"facts\">\n");
     html_fact(out, "Type");
-    buf_str(out, catalog_type_name(m->type));
+    buf_str(out, catalog_type_names[m->type]);
     html_fact_end(out);
     html_fact(out, "Series");
     buf_addf(out, "%" PRIu64 " of %" PRIu64, count_read(&t->quota.used),

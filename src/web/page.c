@@ -285,7 +285,7 @@ static void write_rejection(struct buf *out, const struct status_view_summary *f
     html_row(out);
     html_ago(out, f->now_ms, row->at_ms);
     html_row_cells(out);
-    buf_addf(out, "<td><code>%s</code></td><td><bdi>", reject_name(r->reason));
+    buf_addf(out, "<td><code>%s</code></td><td><bdi>", reject_names[r->reason]);
     html_str(out, row->component);
     if (r->instance[0] != '\0') {
         buf_char(out, '/');

@@ -299,7 +299,7 @@ void status_view_json_rejection(struct buf *out, const struct status_view_reject
                                 bool shows_text)
 {
     const struct rejected_line *r = &row->line;
-    str(out, "reason", reject_name(r->reason));
+    str(out, "reason", reject_names[r->reason]);
     seconds(out, "time", row->at_ms);
     str(out, "component", row->component);
     str(out, "instance", r->instance);

@@ -10,14 +10,10 @@ bool tls_is_supported(void)
     return VE_HAVE_TLS;
 }
 
-const char *tls_fault_name(enum tls_fault f)
-{
-    static const char *const names[] = {
+const char *const tls_fault_names[TLS_FAULTS] = {
 #define FAULT(name, ...) #name,
 #include "web/tls_fault.def"
-    };
-    return names[f];
-}
+};
 
 #if VE_HAVE_TLS
 

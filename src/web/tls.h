@@ -44,7 +44,7 @@ enum tls_fault {
     TLS_FAULTS
 };
 
-const char *tls_fault_name(enum tls_fault f);
+extern const char *const tls_fault_names[TLS_FAULTS];
 
 // A session, of the server unless `t` is a client's, on a connected socket that does not block, its handshake not begun. Returns
 // NULL when there is no memory.

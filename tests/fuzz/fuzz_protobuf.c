@@ -359,8 +359,8 @@ static void write_and_read(struct content *c)
     char *help = text_of((const uint8_t *)c->help.p, c->help.len);
     const struct format_head head = {.name = c->metric != NULL ? c->metric->name : "d",
                                      .help = help,
-                                     .type =
-                                         c->metric ? catalog_type_name(c->metric->type) : "unknown",
+                                     .type = c->metric ? catalog_type_names[c->metric->type]
+                                                       : "unknown",
                                      .unit = c->unit};
     size_t begun = protobuf_begin(&out, &head);
     if (c->metric != NULL) {

@@ -27,7 +27,7 @@ static void expect_all(const struct line_case *cases, size_t n)
         struct event_result v = fixture_line(&h, cases[i].line);
         enum reject_reason reason = v.kind == EVENT_REJECTED ? v.rejection.reason : REJECT_NONE;
         ck_assert_msg(v.kind != EVENT_CONTROL && reason == cases[i].reason, "%s: %s, %s",
-                      cases[i].line, reject_name(reason), v.rejection.detail);
+                      cases[i].line, reject_names[reason], v.rejection.detail);
         ck_assert_str_eq(v.rejection.detail, cases[i].detail);
         ck_assert_int_eq(v.rejection.element, -1);
     }
@@ -42,7 +42,7 @@ static void expect_samples(const char *const *lines, size_t n, const char *sampl
     for (size_t i = 0; i < n; i++) {
         struct event_result v = fixture_line(&h, lines[i]);
         ck_assert_msg(v.kind == EVENT_APPLIED, "%s: %s, %s", lines[i],
-                      reject_name(v.rejection.reason), v.rejection.detail);
+                      reject_names[v.rejection.reason], v.rejection.detail);
     }
     ck_assert_str_eq(fixture_samples(&h), samples);
     fixture_close(&h);
@@ -359,11 +359,11 @@ END_TEST
 START_TEST(reasons_have_names)
 {
     for (int r = 0; r < REJECT_COUNT; r++) {
-        ck_assert_uint_gt(strlen(reject_name(r)), 5);
+        ck_assert_uint_gt(strlen(reject_names[r]), 5);
     }
-    ck_assert_str_eq(reject_name(REJECT_too_long), "too_long");
-    ck_assert_str_eq(reject_name(REJECT_series_limit), "series_limit");
-    ck_assert_str_eq(reject_name(REJECT_NONE), "none");
+    ck_assert_str_eq(reject_names[REJECT_too_long], "too_long");
+    ck_assert_str_eq(reject_names[REJECT_series_limit], "series_limit");
+    ck_assert_str_eq(reject_names[REJECT_NONE], "none");
 }
 END_TEST
 

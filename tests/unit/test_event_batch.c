@@ -27,7 +27,7 @@ static struct fixture h;
 static void applied(const char *line)
 {
     struct event_result v = fixture_line(&h, line);
-    ck_assert_msg(v.kind == EVENT_APPLIED, "%s: %s, %s", line, reject_name(v.rejection.reason),
+    ck_assert_msg(v.kind == EVENT_APPLIED, "%s: %s, %s", line, reject_names[v.rejection.reason],
                   v.rejection.detail);
 }
 
@@ -36,7 +36,7 @@ static void refused(const char *line, enum reject_reason reason, int index)
     struct event_result v = fixture_line(&h, line);
     ck_assert_msg(v.kind == EVENT_REJECTED && v.rejection.reason == reason &&
                       v.rejection.element == index,
-                  "%s: %s at %d, %s", line, reject_name(v.rejection.reason), v.rejection.element,
+                  "%s: %s at %d, %s", line, reject_names[v.rejection.reason], v.rejection.element,
                   v.rejection.detail);
 }
 

@@ -10,7 +10,7 @@ static struct fixture h;
 static void applied(const char *line)
 {
     struct event_result v = fixture_line(&h, line);
-    ck_assert_msg(v.kind == EVENT_APPLIED, "%s: %s, %s", line, reject_name(v.rejection.reason),
+    ck_assert_msg(v.kind == EVENT_APPLIED, "%s: %s, %s", line, reject_names[v.rejection.reason],
                   v.rejection.detail);
 }
 
@@ -18,7 +18,7 @@ static void refused(const char *line, enum reject_reason reason, const char *det
 {
     struct event_result v = fixture_line(&h, line);
     ck_assert_msg(v.kind == EVENT_REJECTED && v.rejection.reason == reason, "%s: %s, %s", line,
-                  v.kind == EVENT_REJECTED ? reject_name(v.rejection.reason) : "not refused",
+                  v.kind == EVENT_REJECTED ? reject_names[v.rejection.reason] : "not refused",
                   v.rejection.detail);
     ck_assert_str_eq(v.rejection.detail, detail);
 }

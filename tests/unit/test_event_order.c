@@ -191,7 +191,7 @@ START_TEST(every_defect_alone_has_its_reason)
 {
     open_at_limit();
     for (size_t i = 0; i < DEFECTS; i++) {
-        ck_assert_str_eq(reason_of(&defects[i], &defects[i]), reject_name(defects[i].reason));
+        ck_assert_str_eq(reason_of(&defects[i], &defects[i]), reject_names[defects[i].reason]);
     }
     fixture_close(&h);
 }
@@ -223,8 +223,8 @@ START_TEST(of_two_defects_the_first_of_the_list_is_named)
             enum reject_reason first =
                 defects[i].reason < defects[k].reason ? defects[i].reason : defects[k].reason;
             const char *got = reason_of(&defects[i], &defects[k]);
-            ck_assert_msg(strcmp(got, reject_name(first)) == 0, "%s and %s: %s",
-                          reject_name(defects[i].reason), reject_name(defects[k].reason),
+            ck_assert_msg(strcmp(got, reject_names[first]) == 0, "%s and %s: %s",
+                          reject_names[defects[i].reason], reject_names[defects[k].reason],
                           client_says);
             pairs++;
         }

@@ -27,7 +27,7 @@ static void expect(const char *line, size_t len, enum reject_reason reason, int 
 {
     struct rejection got = parse(line, len);
     ck_assert_msg(got.reason == reason && got.element == index, "%.200s: %s at %d (%s)", line,
-                  reject_name(got.reason), got.element, got.detail);
+                  reject_names[got.reason], got.element, got.detail);
 }
 
 struct checked_line {

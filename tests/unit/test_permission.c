@@ -47,7 +47,7 @@ static const char *result_of(const char *line)
     struct event_result v = fixture_line(&h, line);
     text[0] = '\0';
     if (v.kind != EVENT_APPLIED) {
-        snprintf(text, sizeof text, "%s %d %s", reject_name(v.rejection.reason),
+        snprintf(text, sizeof text, "%s %d %s", reject_names[v.rejection.reason],
                  v.rejection.element, v.rejection.detail);
     }
     return text;

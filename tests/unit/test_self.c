@@ -114,7 +114,7 @@ START_TEST(every_reason_of_every_component_begins_at_0)
             buf_addf(
                 &want,
                 "virtrigaud_exporter_events_rejected_total{component=\"%s\",reason=\"%s\"} 0\n",
-                components[c], reject_name(r));
+                components[c], reject_names[r]);
         }
     }
     ck_assert_str_eq(only("virtrigaud_exporter_events_rejected_total"), buf_string(&want));

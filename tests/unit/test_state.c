@@ -104,9 +104,7 @@ START_TEST(without_a_path_nothing_is_kept_and_nothing_said)
     ck_assert_int_eq(state_open(&st, NULL, h.store, h.sources), 0);
     ck_assert_int_eq(state_load(&st, h.ingest), 0);
     state_tick(&st, h.ingest, 1000);
-    struct self_state facts;
-    state_facts(&st, &facts);
-    ck_assert(!facts.kept);
+    ck_assert(!st.shown.kept);
     ck_assert_ptr_null(state_trouble(&st));
     state_close(&st);
     fixture_close(&h);
@@ -126,19 +124,17 @@ START_TEST(what_cannot_be_written_goes_on_in_memory_and_then_in_a_new_file)
     atomic_store(&sync_fails, 0);
     until(true);
     set("three", 3);
-    struct self_state facts;
     for (int i = 0; i < 1000; i++) { // until the new file has the name
         struct stat now;
         ck_assert_int_eq(stat(path, &now), 0);
-        state_facts(&st, &facts);
         if (now.st_ino != before.st_ino) {
             break;
         }
         nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
     }
-    ck_assert_uint_eq(facts.set_aside, 0);
-    ck_assert(facts.ok && facts.kept);
-    ck_assert_uint_eq(facts.bytes, ARENA_STEP);
+    ck_assert_uint_eq(st.shown.set_aside, 0);
+    ck_assert(atomic_load(&st.shown.error) == 0 && st.shown.kept);
+    ck_assert_uint_eq(st.shown.bytes, ARENA_STEP);
     close_it();
     open_it();
     ck_assert_str_eq(fixture_samples(&h), "g{x=\"one\"} 1\ng{x=\"two\"} 2\ng{x=\"three\"} 3\n");
