@@ -4,9 +4,9 @@
 #include "base/clock.h"
 #include "base/json_writer.h"
 #include "base/log.h"
+#include "base/rcu.h"
 #include "base/text.h"
 #include "series/key.h"
-#include "series/rcu.h"
 
 #include <errno.h>
 #include <float.h>

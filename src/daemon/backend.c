@@ -2,9 +2,9 @@
 #include "daemon/backend.h"
 
 #include "base/process.h"
+#include "base/rcu.h"
 #include "daemon/config.h"
 #include "daemon/service.h"
-#include "series/rcu.h"
 #include "web/metric_page.h"
 
 #include <assert.h>

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "base/rcu.h"
 #include "daemon/admin.h"
 #include "daemon/backend.h"
 #include "daemon/config.h"
@@ -14,7 +15,6 @@
 #include "daemon/signals.h"
 #include "daemon/watchdog.h"
 #include "event/bytes.h"
-#include "series/rcu.h"
 #include "source/ttl.h"
 
 #include <errno.h>

@@ -13,6 +13,7 @@
  * base/num               numbers to text and back
  * base/num_pow10         the powers of ten that num needs
  * base/rate_limit        a token bucket
+ * base/rcu               grace periods
  * base/process           what the kernel says of processes
  * base/siphash           a keyed hash
  * base/text              UTF-8, JSON, HTML and label text; the nearest known word
@@ -25,7 +26,6 @@
  * catalog/draft          a catalogue while it is read: entries of all files by section
  * catalog/print          the effective catalogue as YAML, Markdown or JSON
  *
- * series/rcu             grace periods
  * series/arena           the memory of series' identities and numbers
  * series/layout          what lies at fixed offsets of the arena
  * series/record          what survives the process, and how it is found again

@@ -5,10 +5,10 @@
 #include "base/clock_evidence.h"
 #include "base/count.h"
 #include "base/process.h"
+#include "base/rcu.h"
 #include "base/text.h"
 #include "expose/family.h"
 #include "expose/protobuf.h"
-#include "series/rcu.h"
 
 #include <errno.h>
 #include <math.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ingest/connection.h"
 
+#include "base/rcu.h"
 #include "ingest/reply.h"
 #include "ingest/split.h"
-#include "series/rcu.h"
 
 #include <errno.h>
 #include <inttypes.h>

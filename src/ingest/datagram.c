@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ingest/datagram.h"
 
-#include "series/rcu.h"
+#include "base/rcu.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -2,8 +2,8 @@
 #include "ingest/worker.h"
 
 #include "base/clock.h"
+#include "base/rcu.h"
 #include "ingest/datagram.h"
-#include "series/rcu.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -2,7 +2,7 @@
 #include "series/rate.h"
 
 #include "base/count.h"
-#include "series/rcu.h"
+#include "base/rcu.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -2,8 +2,8 @@
 #include "series/schema.h"
 
 #include "base/clock.h"
+#include "base/rcu.h"
 #include "series/key.h"
-#include "series/rcu.h"
 
 #include <assert.h>
 #include <errno.h>

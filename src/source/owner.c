@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "source/owner.h"
 
+#include "base/rcu.h"
 #include "series/idset.h"
-#include "series/rcu.h"
 #include "series/slab.h"
 
 #include <errno.h>

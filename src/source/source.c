@@ -3,9 +3,9 @@
 
 #include "base/clock.h"
 #include "base/invariant.h"
+#include "base/rcu.h"
 #include "series/idset.h"
 #include "series/key.h"
-#include "series/rcu.h"
 #include "source/owner.h"
 #include "source/peer.h"
 

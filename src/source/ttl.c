@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "source/ttl.h"
 
+#include "base/rcu.h"
 #include "series/key.h"
-#include "series/rcu.h"
 
 #include <stdlib.h>
 

@@ -2,8 +2,8 @@
 #include "state/restore.h"
 
 #include "base/clock.h"
+#include "base/rcu.h"
 #include "series/key.h"
-#include "series/rcu.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -2,9 +2,9 @@
 #include "web/sd.h"
 
 #include "base/json_writer.h"
+#include "base/rcu.h"
 #include "base/text.h"
 #include "expose/expose.h"
-#include "series/rcu.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/clock_evidence.h"
-#include "series/rcu.h"
+#include "base/rcu.h"
 #include "web/channel.h"
 #include "web/listen.h"
 #include "web/routes.h"

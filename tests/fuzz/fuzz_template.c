@@ -9,6 +9,7 @@
  * there `!N` is the end of a connection and another hello, time that passes, so that series expire, a reload, or into how
  * small pieces the next lines are split. All replies, series and own metrics must be the same.
  */
+#include "base/rcu.h"
 #include "catalog/load.h"
 #include "dialogue.h"
 #include "event/bytes.c"
@@ -16,7 +17,6 @@
 #include "expose/family.h"
 #include "fuzz.h"
 #include "native_text.h"
-#include "series/rcu.h"
 
 #include <stdio.h>
 #include <sys/mman.h>

@@ -6,9 +6,9 @@
 #define VE_TESTS_STRESS_H
 
 #include "base/clock.h"
+#include "base/rcu.h"
 #include "series/idset.h"
 #include "series/key.h"
-#include "series/rcu.h"
 #include "source/owner.h"
 #include "source/ttl.h"
 

@@ -6,11 +6,11 @@
 #ifndef VE_TESTS_FIXTURE_H
 #define VE_TESTS_FIXTURE_H
 
+#include "base/rcu.h"
 #include "catalog/load.h"
 #include "expose/expose.h"
 #include "ingest/datagram.h"
 #include "ingest/worker.h"
-#include "series/rcu.h"
 #include "source/ttl.h"
 
 #include <stdio.h>

@@ -7,7 +7,7 @@
 #define VE_TESTS_NATIVE_TEXT_H
 
 #include "base/buf.h"
-#include "series/rcu.h"
+#include "base/rcu.h"
 #include "series/schema.h"
 
 #include <stdio.h>

@@ -7,10 +7,10 @@
 
 #include <string.h>
 
+#include "base/rcu.h"
 #include "catalog_unit.h"
 #include "series/idset.h"
 #include "series/key.h"
-#include "series/rcu.h"
 #include "series/schema.h"
 #include "source/owner.h"
 #include "source/ttl.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/rcu.h"
 #include "catalog/load.h"
 #include "event/bytes.h"
 #include "event/event.c"
@@ -6,7 +7,6 @@
 #include "expose/family.h"
 #include "forget.h"
 #include "line_watch.h"
-#include "series/rcu.h"
 #include "source/ttl.h"
 #include "unit.h"
 

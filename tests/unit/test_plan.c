@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/rcu.h"
 #include "catalog/load.h"
 #include "event/apply.h"
 #include "event/parse.h"
 #include "event/place.h"
-#include "series/rcu.h"
 #include "unit.h"
 
 #include <jansson.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include "series/rcu.h"
+#include "base/rcu.h"
 #include "series_unit.h"
 
 static const char CATALOG[] =

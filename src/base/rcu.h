@@ -9,8 +9,8 @@
  * Threads: rcu_join and rcu_part once per thread. Sections nest. rcu_wait never inside one.
  * Source:  M. Desnoyers et al., "User-Level Implementations of Read-Copy Update", 2012; liburcu-memb.
  */
-#ifndef VE_SERIES_RCU_H
-#define VE_SERIES_RCU_H
+#ifndef VE_BASE_RCU_H
+#define VE_BASE_RCU_H
 
 void rcu_join(void);
 void rcu_part(void);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "series/rcu.h"
+#include "base/rcu.h"
 
 #include <urcu.h>
 
