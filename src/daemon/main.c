@@ -14,6 +14,7 @@
  * base/num_pow10         the powers of ten that num needs
  * base/rate_limit        a token bucket
  * base/rcu               grace periods
+ * base/rcu               grace periods
  * base/process           what the kernel says of processes
  * base/siphash           a keyed hash
  * base/text              UTF-8, JSON, HTML and label text; the nearest known word
@@ -115,8 +116,7 @@
  * web/webconf            the file of --web.config.file; Go's names of ciphers to a priority string of GnuTLS
  * web/tls                what a handshake needs, and sessions
  * web/auth               whether a request is let in
- * web/scrape             requests that wait for a rendering, and which is next
- * web/renderer           the thread that renders
+ * web/scrape             requests that wait for a rendering, which is next, and the thread that renders
  * web/sd                 sources as targets of Prometheus, and the metrics of each
  * web/healthcheck        asks a running daemon whether it is ready: --healthcheck
  * web/routes             from a request to what answers it; requests that wait for a reload

@@ -2,12 +2,15 @@
 #include "web/scrape.h"
 
 #include "base/clock.h"
-#include "web/conn.h"
+#include "base/rcu.h"
 
 #include <errno.h>
 #include <microhttpd.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 // ---- A fair queue: serves peers in turn, however often each of them asks
 
@@ -207,7 +210,238 @@ static void scheduler_cancel(struct scheduler *s, const struct conn *c)
     }
 }
 
-// ---- Requests and renderings
+// ---- Renderings
+
+// Returns a body with an empty buffer, or NULL.
+static struct renderer_body *renderer_body_new(struct renderer_bodies *all)
+{
+    struct renderer_body *b = calloc(1, sizeof *b);
+    if (b == NULL) {
+        return NULL;
+    }
+    b->owner = all;
+    if (all->n > 0) {
+        b->buf = all->pool[--all->n];
+    }
+    return b;
+}
+
+static bool is_much_too_big(const struct buf *b)
+{
+    return b->cap > RENDERER_BODY_SMALL && b->len < b->cap / 4;
+}
+
+// A buffer grows by doubling; what a large one did not need of that goes back, without a copy. An eighth stays, so that the
+// next rendering, which is about as long, need not grow it again. That of a peak stays.
+static void trim(struct buf *b)
+{
+    if (is_much_too_big(b) || b->cap - b->len <= b->len / 4 + RENDERER_BODY_SPARE) {
+        return;
+    }
+    size_t size = b->len + b->len / 8;
+    char *p = realloc(b->p, size);
+    if (p != NULL) {
+        b->p = p;
+        b->cap = size;
+    }
+}
+
+// Says that it is complete: its memory counts from now on.
+static void renderer_body_seal(struct renderer_body *b)
+{
+    struct renderer_bodies *all = b->owner;
+    trim(&b->buf);
+    b->held = b->buf.cap;
+    all->held += b->held;
+    all->quiet = is_much_too_big(&b->buf) ? all->quiet + 1 : 0;
+}
+
+// Gives it back; `body` is a struct renderer_body.
+static void renderer_body_free(void *body)
+{
+    struct renderer_body *b = body;
+    struct renderer_bodies *all = b->owner;
+    all->held -= b->held;
+    bool peak = all->quiet >= RENDERER_BODY_QUIET_MAX && is_much_too_big(&b->buf);
+    if (all->n < RENDERER_BODY_POOL && !peak) {
+        buf_clear(&b->buf);
+        all->pool[all->n++] = b->buf;
+    } else {
+        buf_free(&b->buf);
+    }
+    free(b);
+}
+
+static void renderer_bodies_free(struct renderer_bodies *all)
+{
+    while (all->n > 0) {
+        buf_free(&all->pool[--all->n]);
+    }
+}
+
+// ---- The thread that renders
+
+static void renderer_job_free(struct renderer_job *job)
+{
+    request_filter_free(job->filter);
+    free(job->telemetry_path);
+    free(job->metric);
+    if (job->list != NULL) {
+        sd_request_free(job->list);
+    }
+    if (job->body != NULL) {
+        renderer_body_free(job->body);
+    }
+    *job = (struct renderer_job){.result = 0};
+}
+
+static int write_view(struct renderer *r, const struct renderer_job *job, struct buf *out)
+{
+    const struct status_view_request request = {.form = job->view,
+                                                .telemetry_path = job->telemetry_path,
+                                                .metric = job->metric,
+                                                .refresh_s = job->refresh_s};
+    int rc = r->backend->view(r->backend->ctx, &request, out);
+    return rc < 0 || !out->failed ? rc : -ENOMEM;
+}
+
+static int write_exposition(struct renderer *r, const struct renderer_job *job, struct buf *out)
+{
+    struct format_sink sink =
+        job->compressed ? format_sink_gzip(&r->piece, r->gzip, out) : format_sink_text(out);
+    int rc = r->backend->render(r->backend->ctx, job->filter, job->format, &sink);
+    rc = rc < 0 ? rc : format_sink_end(&sink);
+    if (job->compressed) {
+        buf_shrink(&r->piece, RENDERER_PIECE_KEPT);
+    }
+    return rc;
+}
+
+static int write_job(struct renderer *r, const struct renderer_job *job)
+{
+    struct buf *out = &job->body->buf;
+    if (job->list != NULL) {
+        return sd_list_write(job->list, r->backend, out);
+    }
+    return job->view != NULL ? write_view(r, job, out) : write_exposition(r, job, out);
+}
+
+static void work(struct renderer *r)
+{
+    pthread_mutex_lock(&r->lock);
+    while (!r->ended) {
+        bool wake = r->asked;
+        if (r->asked) {
+            r->asked = false;
+            r->answered = true;
+        }
+        if (r->state == RENDERER_ASKED) {
+            struct renderer_job *job = &r->job; // no other thread looks at it before it is done
+            pthread_mutex_unlock(&r->lock);
+            job->result = write_job(r, job);
+            pthread_mutex_lock(&r->lock);
+            r->state = RENDERER_DONE;
+            wake = true;
+        }
+        if (wake) {
+            eventfd_write(r->wake, 1);
+        } else {
+            pthread_cond_wait(&r->more, &r->lock);
+        }
+    }
+    pthread_mutex_unlock(&r->lock);
+}
+
+static void *thread_main(void *arg)
+{
+    struct renderer *r = arg;
+    rcu_join();
+    work(r);
+    rcu_part();
+    return NULL;
+}
+
+int scrape_start(struct scrape *s)
+{
+    struct renderer *r = &s->renderer;
+    int rc = pthread_create(&r->thread, NULL, thread_main, r);
+    r->started = rc == 0;
+    if (r->started) {
+        pthread_setname_np(r->thread, "render");
+    }
+    return -rc;
+}
+
+void scrape_stop(struct scrape *s)
+{
+    struct renderer *r = &s->renderer;
+    if (r->started) {
+        pthread_mutex_lock(&r->lock);
+        r->ended = true;
+        pthread_cond_signal(&r->more);
+        pthread_mutex_unlock(&r->lock);
+        pthread_join(r->thread, NULL);
+        r->started = false;
+    }
+}
+
+// Whether what is compressed can be had. The first call asks for the memory.
+static bool renderer_can_compress(struct renderer *r)
+{
+    return r->gzip != NULL || gzip_new(&r->gzip) == 0;
+}
+
+static bool renderer_is_idle(struct renderer *r)
+{
+    pthread_mutex_lock(&r->lock);
+    bool idle = r->state == RENDERER_IDLE;
+    pthread_mutex_unlock(&r->lock);
+    return idle;
+}
+
+// Gives it a job (takes what that owns) while it is idle.
+static void renderer_start_job(struct renderer *r, const struct renderer_job *job)
+{
+    pthread_mutex_lock(&r->lock);
+    r->job = *job;
+    r->state = RENDERER_ASKED;
+    pthread_cond_signal(&r->more);
+    pthread_mutex_unlock(&r->lock);
+}
+
+// Whether one is done, which is then in *ret, and the renderer idle.
+static bool renderer_take_result(struct renderer *r, struct renderer_job *ret)
+{
+    pthread_mutex_lock(&r->lock);
+    bool done = r->state == RENDERER_DONE;
+    if (done) {
+        *ret = r->job;
+        r->state = RENDERER_IDLE;
+    }
+    pthread_mutex_unlock(&r->lock);
+    return done;
+}
+
+void scrape_poke(struct scrape *s)
+{
+    struct renderer *r = &s->renderer;
+    pthread_mutex_lock(&r->lock);
+    r->asked = true;
+    pthread_cond_signal(&r->more);
+    pthread_mutex_unlock(&r->lock);
+}
+
+bool scrape_take_answer(struct scrape *s)
+{
+    struct renderer *r = &s->renderer;
+    pthread_mutex_lock(&r->lock);
+    bool answered = r->answered;
+    r->answered = false;
+    pthread_mutex_unlock(&r->lock);
+    return answered;
+}
+
+// ---- Requests that wait
 
 static const struct conn_reply too_many = {.status = MHD_HTTP_SERVICE_UNAVAILABLE,
                                            .text = "too many scrapes at once\n",
@@ -263,7 +497,13 @@ static bool is_same_form(const struct conn *a, const struct conn *b)
 static void keep_scrape(struct scrape *s, const struct conn *c, unsigned status)
 {
     if (c->view == NULL) {
-        stats_keep_scrape(s->stats, status, clock_mono_ns() - c->arrived_ns, &c->address);
+        const struct stats_last_scrape last = {.at_ms = clock_real_ms(),
+                                               .ns = clock_mono_ns() - c->arrived_ns,
+                                               .status = status,
+                                               .peer = c->address};
+        pthread_mutex_lock(&s->stats->lock);
+        s->stats->last = last;
+        pthread_mutex_unlock(&s->stats->lock);
     }
 }
 
@@ -305,6 +545,18 @@ static bool is_late(const struct conn *c)
     return c->deadline_ns != UINT64_MAX && clock_mono_ns() >= c->deadline_ns;
 }
 
+// A scrape that took so long to be rendered.
+static void count_scrape(struct stats *s, enum format_kind format, uint64_t ns)
+{
+    size_t i = 0;
+    while (i < STATS_DURATION_BOUNDS && (double)ns / 1e9 > stats_duration_bounds[i]) {
+        i++;
+    }
+    count_add(&s->duration_buckets[i], 1);
+    count_add(&s->duration_sum_ns, ns);
+    count_add(&s->scrapes[format], 1);
+}
+
 static void answer(struct scrape *s, struct conn_answer *shared, struct conn *c)
 {
     if (is_late(c)) {
@@ -312,7 +564,7 @@ static void answer(struct scrape *s, struct conn_answer *shared, struct conn *c)
         return;
     }
     if (c->view == NULL) {
-        stats_scrape(s->stats, negotiate_format(&c->form), clock_mono_ns() - c->arrived_ns);
+        count_scrape(s->stats, negotiate_format(&c->form), clock_mono_ns() - c->arrived_ns);
         keep_scrape(s, c, MHD_HTTP_OK);
     }
     conn_reply_shared(s->conns, c, shared);
@@ -333,7 +585,7 @@ static int job_of(struct scrape *s, struct conn *c, struct renderer_job *ret)
                                .type = c->view != NULL ? c->view->type : negotiate_type(&c->form),
                                .format = negotiate_format(&c->form)};
     // Without memory for compression the answer is plain.
-    job.compressed = c->view == NULL && c->form.gzip && renderer_can_compress(s->renderer);
+    job.compressed = c->view == NULL && c->form.gzip && renderer_can_compress(&s->renderer);
     job.body = renderer_body_new(bodies_of(s, c, job.compressed));
     job.telemetry_path = c->view != NULL ? strdup(s->telemetry_path) : NULL;
     if (job.body == NULL || (c->view != NULL && job.telemetry_path == NULL)) {
@@ -391,7 +643,7 @@ static void start_rendering(struct scrape *s, struct conn *first)
         answer_all_failed(s, err);
         return;
     }
-    renderer_start_job(s->renderer, &job);
+    renderer_start_job(&s->renderer, &job);
 }
 
 // Answers those for whom a job was done.
@@ -483,7 +735,7 @@ static void check_memory(struct scrape *s)
 void scrape_serve(struct scrape *s)
 {
     struct renderer_job job;
-    if (renderer_take_result(s->renderer, &job)) {
+    if (renderer_take_result(&s->renderer, &job)) {
         finish(s, &job);
     }
     renderer_bodies_free(&s->lists);
@@ -493,13 +745,35 @@ void scrape_serve(struct scrape *s)
     check_memory(s);
     refuse_late(s);
     struct conn *next = scheduler_next(&s->scheduler, can_fit, s);
-    if (next != NULL && renderer_is_idle(s->renderer)) {
+    if (next != NULL && renderer_is_idle(&s->renderer)) {
         start_rendering(s, next);
     }
 }
 
+int scrape_init(struct scrape *s)
+{
+    struct renderer *r = &s->renderer;
+    int rc = pthread_mutex_init(&r->lock, NULL);
+    if (rc != 0) {
+        return -rc;
+    }
+    rc = pthread_cond_init(&r->more, NULL);
+    if (rc != 0) {
+        pthread_mutex_destroy(&r->lock);
+    }
+    return -rc;
+}
+
 void scrape_destroy(struct scrape *s)
 {
+    struct renderer *r = &s->renderer;
+    if (r->state != RENDERER_IDLE) {
+        renderer_job_free(&r->job);
+    }
+    gzip_free(r->gzip);
+    buf_free(&r->piece);
+    pthread_cond_destroy(&r->more);
+    pthread_mutex_destroy(&r->lock);
     renderer_bodies_free(&s->bodies);
     renderer_bodies_free(&s->compressed);
     renderer_bodies_free(&s->views);

@@ -18,16 +18,28 @@
  * Bounds:  those that wait for one cost no more than their connection, and wait for SCRAPE_WAIT_MS at most. No new
  *          rendering of an exposition beyond SCRAPE_HELD_MAX bytes that are not yet sent, but for one of a peer that
  *          none is sent to; nor of a list beyond SCRAPE_LISTS_MAX.
- * Threads: the web thread only.
- * Memory:  a waiting request belongs to its connection; renderings to `bodies`.
+ * Thread:  one of its own renders, so that a long rendering keeps no other answer waiting: one job at a time, and the web
+ *          thread, which is woken when it is done, takes it back with its outcome. scrape_poke and scrape_take_answer show
+ *          whether it still makes progress: between two jobs it answers at once, during a job when that has ended.
+ * Bodies:  a rendering lives until the last connection that sends it has finished; its buffer then serves the next
+ *          one. RENDERER_BODY_POOL buffers are kept; one whose size was a peak is freed after RENDERER_BODY_QUIET_MAX
+ *          renderings that needed less than a quarter of it. A rendering has at most a quarter and RENDERER_BODY_SPARE
+ *          bytes more than it needs, unless its buffer is one of a peak.
+ * Threads: all functions are the web thread's, but for start and stop, before and after it. The backend's render and
+ *          view are called on the renderer's thread.
+ * Memory:  a waiting request belongs to its connection; renderings to `bodies`. A job is copied in and out; its owner
+ *          also owns what it points to.
  * Source:  start-time fair queueing, P. Goyal and others, 1996, with all costs the same.
  */
 #ifndef VE_WEB_SCRAPE_H
 #define VE_WEB_SCRAPE_H
 
+#include "base/buf.h"
+#include "web/backend.h"
 #include "web/conn.h"
-#include "web/renderer.h"
+#include "web/sd.h"
 
+#include <pthread.h>
 #include <stdint.h>
 
 // Longer than the credit of a body lasts: who came with many slow ones gets a place, even when what they took at
@@ -57,6 +69,63 @@ struct scheduler {
     struct fair_queue queue;
 };
 
+enum {
+    RENDERER_BODY_POOL = 2,
+    RENDERER_BODY_QUIET_MAX = 10,
+    RENDERER_BODY_SMALL = 64 * 1024,
+    RENDERER_BODY_SPARE = 1024 * 1024
+};
+
+// All renderings, and the buffers that wait for one.
+struct renderer_bodies {
+    struct buf pool[RENDERER_BODY_POOL];
+    size_t n;       // in the pool
+    size_t held;    // bytes of memory of the bodies that were sealed and not released
+    unsigned quiet; // renderings in a row that were much smaller than their buffer
+};
+
+struct renderer_body {
+    struct renderer_bodies *owner;
+    struct buf buf;
+    size_t held; // its share of owner->held
+};
+
+enum { RENDERER_PIECE_KEPT = 2 * FORMAT_SINK_PIECE };
+
+// What has to be rendered.
+struct renderer_job {
+    const struct status_view_form *view; // in this form; NULL: the exposition,
+    struct request_filter *filter;       // of these families (owned; NULL: all),
+    enum format_kind format;             // in this format,
+    bool compressed;                     // through gzip
+    const char *type;                    // what it then is; lives forever
+    char *telemetry_path;                // of a view; owned
+    char *metric;                        // of a metric's page; owned
+    unsigned refresh_s;                  // of a page; 0: it is not loaded again
+    struct sd_request *list;             // it is such a list of targets, and no view; owned
+    struct renderer_body *body;          // where to; owned
+    int result;                          // 0 or -errno
+};
+
+enum renderer_state { RENDERER_IDLE, RENDERER_ASKED, RENDERER_DONE };
+
+struct renderer {
+    const struct web_backend *backend; // borrowed
+    int wake;                          // eventfd: a job is done, or an answer given
+    pthread_t thread;
+    bool started;
+    struct gzip *gzip; // NULL: there is none, and nothing can be compressed
+    struct buf piece;  // of text, on its way into gzip
+
+    pthread_mutex_t lock; // of what follows
+    pthread_cond_t more;
+    enum renderer_state state;
+    struct renderer_job job; // while not idle
+    bool ended;              // asked to end
+    bool asked;              // whether it goes round
+    bool answered;
+};
+
 struct scrape {
     const struct web_backend *backend;
     struct conns *conns;
@@ -68,8 +137,20 @@ struct scrape {
     struct renderer_bodies views;      // of the page and its like; each is small
     struct renderer_bodies lists;      // of targets; none is kept for the next one
     struct scheduler scheduler;
-    struct renderer *renderer;
+    struct renderer renderer;
 };
+
+// Returns 0 or -errno.
+int scrape_init(struct scrape *s);
+
+// Starts the renderer's thread. Returns 0 or -errno.
+int scrape_start(struct scrape *s);
+// Ends it, after the job that is under way. Does nothing when it was not started.
+void scrape_stop(struct scrape *s);
+
+void scrape_poke(struct scrape *s);
+// Whether it has answered since it was asked; true once for each time.
+bool scrape_take_answer(struct scrape *s);
 
 // Suspends a request until its rendering is there, or until it is refused with 503. Takes
 // `filter` (NULL: all). Its form and its deadline are set before.

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "web/stats.h"
 
-#include "base/clock.h"
-
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,17 +8,6 @@
 
 const double stats_duration_bounds[STATS_DURATION_BOUNDS] = {
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5};
-
-void stats_scrape(struct stats *s, enum format_kind format, uint64_t ns)
-{
-    size_t i = 0;
-    while (i < STATS_DURATION_BOUNDS && (double)ns / 1e9 > stats_duration_bounds[i]) {
-        i++;
-    }
-    count_add(&s->duration_buckets[i], 1);
-    count_add(&s->duration_sum_ns, ns);
-    count_add(&s->scrapes[format], 1);
-}
 
 int stats_init(struct stats *s)
 {
@@ -46,22 +33,6 @@ void stats_name_peer(const struct sockaddr_storage *a, char ret[static STATS_PEE
     }
 }
 
-void stats_keep_scrape(struct stats *s, unsigned status, uint64_t ns,
-                       const struct sockaddr_storage *peer)
-{
-    pthread_mutex_lock(&s->lock);
-    s->last = (struct stats_last_scrape){
-        .at_ms = clock_real_ms(), .ns = ns, .status = status, .peer = *peer};
-    pthread_mutex_unlock(&s->lock);
-}
-
-void stats_read_scrape(struct stats *s, struct stats_last_scrape *ret)
-{
-    pthread_mutex_lock(&s->lock);
-    *ret = s->last;
-    pthread_mutex_unlock(&s->lock);
-}
-
 void stats_count_handshake(struct stats *s, enum tls_fault fault,
                            const struct sockaddr_storage *address, const char *detail)
 {
@@ -72,12 +43,5 @@ void stats_count_handshake(struct stats *s, enum tls_fault fault,
     f->n++;
     strcpy(f->peer, peer);
     snprintf(f->detail, sizeof f->detail, "%s", detail != NULL ? detail : "");
-    pthread_mutex_unlock(&s->lock);
-}
-
-void stats_read_handshake(struct stats *s, enum tls_fault fault, struct stats_handshake *ret)
-{
-    pthread_mutex_lock(&s->lock);
-    *ret = s->failed[fault];
     pthread_mutex_unlock(&s->lock);
 }

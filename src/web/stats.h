@@ -61,22 +61,10 @@ struct stats {
 int stats_init(struct stats *s);
 void stats_close(struct stats *s);
 
-// Counts one finished scrape of this duration.
-void stats_scrape(struct stats *s, enum format_kind format, uint64_t ns);
-
-// Keeps the answer to a scrape as the last one. On the web thread.
-void stats_keep_scrape(struct stats *s, unsigned status, uint64_t ns,
-                       const struct sockaddr_storage *peer);
-// On any thread.
-void stats_read_scrape(struct stats *s, struct stats_last_scrape *ret);
-
 // Address and port as numbers, or "unix".
 void stats_name_peer(const struct sockaddr_storage *a, char ret[static STATS_PEER]);
 
 // Counts a handshake of TLS that failed; `address` is the peer's, `detail` may be NULL. On the web thread.
 void stats_count_handshake(struct stats *s, enum tls_fault fault,
                            const struct sockaddr_storage *address, const char *detail);
-// On any thread.
-void stats_read_handshake(struct stats *s, enum tls_fault fault, struct stats_handshake *ret);
-
 #endif

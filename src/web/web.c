@@ -55,7 +55,6 @@ struct web {
     struct channels channels;
     struct stats stats;
     struct scrape scrape;
-    struct renderer renderer;
     struct routes_reload reload;
     struct auth auth;
     struct routes routes;
@@ -246,22 +245,21 @@ static int init(struct web *w)
     w->routes.reload = &w->reload;
     w->routes.auth = &w->auth;
     w->auth.conns = &w->conns;
-    w->scrape.renderer = &w->renderer;
     w->scrape.scheduler.conns = &w->conns;
-    w->scrape.backend = w->routes.backend = w->renderer.backend = &w->backend;
+    w->scrape.backend = w->routes.backend = w->scrape.renderer.backend = &w->backend;
     w->channels.conns = &w->conns;
     w->epoll = w->wake = -1;
     if (getrandom(w->conns.key, sizeof w->conns.key, 0) != (ssize_t)sizeof w->conns.key) {
         return -EIO;
     }
     int r = stats_init(&w->stats);
-    r = r < 0 ? r : renderer_init(&w->renderer);
+    r = r < 0 ? r : scrape_init(&w->scrape);
     r = r < 0 ? r : routes_reload_init(&w->reload, &w->backend, &w->conns);
     if (r < 0) {
         return r;
     }
     w->epoll = w->channels.epoll = epoll_create1(EPOLL_CLOEXEC);
-    w->wake = w->renderer.wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    w->wake = w->scrape.renderer.wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (w->epoll < 0 || w->wake < 0) {
         return -errno;
     }
@@ -285,7 +283,6 @@ static void destroy(struct web *w)
     if (w->wake >= 0) {
         close(w->wake);
     }
-    renderer_destroy(&w->renderer);
     scrape_destroy(&w->scrape);
     web_live_free(atomic_exchange(&w->next, NULL));
     web_live_free(w->live);
@@ -431,11 +428,11 @@ static bool serve(struct web *w)
 // A poke is answered by the loop when the renderer has answered it.
 static void count_round(struct web *w)
 {
-    if (renderer_take_answer(&w->renderer)) {
+    if (scrape_take_answer(&w->scrape)) {
         atomic_fetch_add_explicit(&w->rounds, 1, memory_order_relaxed);
     }
     if (atomic_exchange(&w->poked, false)) {
-        renderer_poke(&w->renderer);
+        scrape_poke(&w->scrape);
     }
 }
 
@@ -586,14 +583,14 @@ int web_start(struct web *w)
     if (r != 0) {
         return -r;
     }
-    int rc = renderer_start(&w->renderer);
+    int rc = scrape_start(&w->scrape);
     r = rc == 0 ? pthread_create(&w->thread, NULL, thread_main, w) : -rc;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     w->started = r == 0;
     if (w->started) {
         pthread_setname_np(w->thread, "web");
     } else {
-        renderer_stop(&w->renderer);
+        scrape_stop(&w->scrape);
     }
     return -r;
 }
@@ -665,12 +662,16 @@ const struct stats *web_stats(const struct web *w)
 
 void web_last_scrape(struct web *w, struct stats_last_scrape *ret)
 {
-    stats_read_scrape(&w->stats, ret);
+    pthread_mutex_lock(&w->stats.lock);
+    *ret = w->stats.last;
+    pthread_mutex_unlock(&w->stats.lock);
 }
 
 void web_handshake_failure(struct web *w, enum tls_fault fault, struct stats_handshake *ret)
 {
-    stats_read_handshake(&w->stats, fault, ret);
+    pthread_mutex_lock(&w->stats.lock);
+    *ret = w->stats.failed[fault];
+    pthread_mutex_unlock(&w->stats.lock);
 }
 
 void web_stop(struct web *w)
@@ -681,7 +682,7 @@ void web_stop(struct web *w)
     atomic_store(&w->stopping, true);
     eventfd_write(w->wake, 1);
     pthread_join(w->thread, NULL);
-    renderer_stop(&w->renderer);
+    scrape_stop(&w->scrape);
     w->started = false;
     for (size_t i = 0; i < w->n_listeners; i++) {
         listen_close(&w->listeners[i]);

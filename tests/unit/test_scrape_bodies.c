@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "web/renderer.h"
+#include "web/scrape.c"
 
 #include "unit.h"
 
@@ -101,7 +101,7 @@ START_TEST(a_large_rendering_counts_for_what_it_needs)
 }
 END_TEST
 
-UNIT_MAIN("renderer", a_buffer_serves_again_and_two_are_kept,
+UNIT_MAIN("scrape_bodies", a_buffer_serves_again_and_two_are_kept,
           the_memory_of_a_peak_goes_after_ten_small_renderings,
           a_large_rendering_now_and_then_keeps_its_memory,
           a_large_rendering_counts_for_what_it_needs)
