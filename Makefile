@@ -40,7 +40,7 @@ MAINS := src/daemon/main.c src/emit/main.c src/ctl/main.c
 # What needs libsystemd, isa-l or GnuTLS can be left out (SYSTEMD=no, GZIP=no, TLS=no): its file then has a part that does
 # without (VE_HAVE_SYSTEMD and so on), and its tests are not built.
 has = -DVE_HAVE_$(1)=$(if $(filter no,$($(1))),0,1)
-UNTESTED := $(if $(filter no,$(SYSTEMD)),service log_journal) $(if $(filter no,$(GZIP)),gzip) $(if $(filter no,$(TLS)),tls)
+UNTESTED := $(if $(filter no,$(SYSTEMD)),service log_journal) $(if $(filter no,$(GZIP)),format_gzip) $(if $(filter no,$(TLS)),tls)
 WITHOUT := $(if $(filter no,$(SYSTEMD)),libsystemd) $(if $(filter no,$(GZIP)),libisal) \
 	$(if $(filter no,$(TLS)),gnutls)
 CLIENT := $(call rel,clients/c/client/*.c)

@@ -14,7 +14,6 @@
  * base/num_pow10         the powers of ten that num needs
  * base/rate_limit        a token bucket
  * base/rcu               grace periods
- * base/rcu               grace periods
  * base/process           what the kernel says of processes
  * base/siphash           a keyed hash
  * base/text              UTF-8, JSON, HTML and label text; the nearest known word
@@ -91,9 +90,7 @@
  * ingest/worker          one ingest thread
  * ingest/ingest          all of them: sockets, start, pause, stop
  *
- * expose/gzip            bytes to a gzip stream
- * expose/format          the grammar of both formats, and where an exposition goes
- * expose/family          a family of the catalogue with all its series
+ * expose/format          the grammar of both formats of text, families in it, and where an exposition goes: gzip
  * expose/protobuf        families and series as protobuf messages
  * expose/negotiate       from a request's Accept headers to the format of its answer
  * expose/expose          the whole exposition, with the metrics about the exporter itself

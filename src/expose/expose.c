@@ -7,7 +7,6 @@
 #include "base/process.h"
 #include "base/rcu.h"
 #include "base/text.h"
-#include "expose/family.h"
 #include "expose/protobuf.h"
 
 #include <errno.h>
@@ -227,6 +226,19 @@ static void write_state(struct self_writer *p)
     }
 }
 
+static void write_durations(struct self_writer *p, const struct self_scrapes *scrapes)
+{
+    if (p->format->kind == FORMAT_PROTOBUF) {
+        const struct format_series series = {.counts = scrapes->buckets, .sum = scrapes->sum};
+        struct protobuf_family bare = {
+            .type = METRIC_HISTOGRAM, .bounds = scrapes->bounds, .n_bounds = scrapes->n_bounds};
+        protobuf_series(p->out, &bare, &series);
+    } else {
+        format_buckets(p->out, p->format, table[SELF_scrape_duration].name, scrapes->bounds,
+                       scrapes->n_bounds, scrapes->buckets, scrapes->sum);
+    }
+}
+
 static void write_scrapes(struct self_writer *p, const struct self_scrapes *scrapes)
 {
     static const char *const formats[FORMAT_KINDS] = {"text", "openmetrics", "protobuf"};
@@ -236,8 +248,7 @@ static void write_scrapes(struct self_writer *p, const struct self_scrapes *scra
         sample(p, SELF_scrapes, (double)scrapes->by_format[i]);
     }
     if (begin(p, SELF_scrape_duration)) {
-        family_write_buckets(p->out, p->format, table[SELF_scrape_duration].name, scrapes->bounds,
-                             scrapes->n_bounds, scrapes->buckets, scrapes->sum);
+        write_durations(p, scrapes);
     }
 }
 
@@ -443,6 +454,56 @@ int expose_self_source(struct buf *out, const struct schema *schema, const struc
 
 // ---- The whole exposition
 
+// The series from the first one on, in messages of about a piece of the sink.
+static void write_protobuf(struct format_sink *sink, const struct format *format,
+                           const struct format_head *head, const struct family *f,
+                           struct table_walk *walk, const struct series *s)
+{
+    uint64_t counts[CATALOG_MAX_BOUNDS + 1];
+    struct native_sum native = {.n = 0};
+    struct buf *out = sink->text;
+    struct protobuf_family family;
+    protobuf_family_init(&family, f->metric);
+    family.is_native_alone = f->has_native && !f->metric->native.classic;
+    while (s != NULL && !out->failed) {
+        size_t begun = protobuf_begin(out, head);
+        for (; s != NULL && !out->failed && out->len - begun < FORMAT_SINK_PIECE;
+             s = table_walk_next(walk)) {
+            struct format_series series = format_read_series(format, f->table, s, counts);
+            if (f->has_native) {
+                series.native_count =
+                    table_read_native(f->table, s, f->metric->bounds, &f->native, &native);
+                series.native = &native;
+                out->failed |= native.failed;
+            }
+            protobuf_series(out, &family, &series);
+        }
+        protobuf_end(out, begun);
+        format_sink_flush_full(sink);
+    }
+    native_sum_free(&native);
+    protobuf_family_close(&family);
+}
+
+int expose_family(struct format_sink *sink, const struct format *format, const struct family *f,
+                  uint32_t scrape)
+{
+    const struct metric *m = f->metric;
+    struct table_walk walk = table_walk_begin(f->table, scrape);
+    const struct series *s = table_walk_next(&walk);
+    if (s == NULL) {
+        return 0;
+    }
+    const struct format_head head = {
+        .name = m->name, .help = m->help, .type = catalog_type_names[m->type], .unit = m->unit};
+    if (format->kind == FORMAT_PROTOBUF) {
+        write_protobuf(sink, format, &head, f, &walk, s);
+    } else {
+        format_write(sink, format, &head, f, &walk, s);
+    }
+    return sink->text->failed ? -ENOMEM : 0;
+}
+
 int expose_write(struct format_sink *sink, struct series_store *store, const struct self *self,
                  const struct expose_filter *filter, const struct format *format)
 {
@@ -453,7 +514,7 @@ int expose_write(struct format_sink *sink, struct series_store *store, const str
     const struct schema *schema = schema_current(store);
     for (size_t i = 0; rc == 0 && i < schema->catalog->n_metrics; i++) {
         if (is_selected(filter, schema->families[i].metric->name)) {
-            rc = family_write(sink, format, &schema->families[i], scrape);
+            rc = expose_family(sink, format, &schema->families[i], scrape);
         }
     }
     if (rc == 0) {

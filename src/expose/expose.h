@@ -72,6 +72,11 @@ int expose_self_source(struct buf *out, const struct schema *schema, const struc
 
 // ---- The whole exposition
 
+// Appends the series of a family that the scrape shows (table_scrape); nothing when there is none. Inside an RCU section.
+// Returns 0 or -ENOMEM.
+int expose_family(struct format_sink *sink, const struct format *format, const struct family *f,
+                  uint32_t scrape);
+
 // Writes those families that the filter (NULL: all) wants, and leaves it to the caller to end the sink. Returns 0,
 // -ENOMEM (then a part is written).
 int expose_write(struct format_sink *sink, struct series_store *store, const struct self *self,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * format: how an exposition is written: the grammar of both formats, one function for each kind of line, and the
- * sink, where the bytes go.
+ * format: how an exposition is written: the grammar of both formats of text, families with all their series, and the
+ * sink, where the bytes go, as they are or as a gzip stream. The only user of isa-l; a build without it (GZIP=no) does not
+ * compress.
  *
  * Shape:   samples read the same in both formats, but for a histogram's `le`. OpenMetrics calls a counter's family by
  *          its name without `_total`, knows units, and ends with `# EOF`. Writers append to the sink's `text` and
@@ -10,13 +11,13 @@
  * Errors:  text->failed, which is sticky.
  * Threads: one owner at a time for a sink.
  * Memory:  a sink borrows its buffers and its gzip.
- * Source:  Prometheus "Exposition formats"; OpenMetrics 1.0.0.
+ * Source:  Prometheus "Exposition formats"; OpenMetrics 1.0.0; RFC 1952.
  */
 #ifndef VE_EXPOSE_FORMAT_H
 #define VE_EXPOSE_FORMAT_H
 
 #include "base/buf.h"
-#include "expose/gzip.h"
+#include "series/schema.h"
 
 #include <float.h>
 
@@ -36,9 +37,6 @@ struct format_head {
     const char *type;
     const char *unit; // the end of the name, before `_total`; "" for none
 };
-
-struct exemplars;
-struct native_sum;
 
 // What differs from series to series.
 struct format_series {
@@ -63,10 +61,30 @@ static inline double format_finite(double v)
 // The length of the name by which OpenMetrics calls a family of this type.
 size_t format_family_len(const char *name, const char *type);
 void format_head(struct buf *out, const struct format *f, const struct format_head *head);
+// What a series shows now, with `counts` for its buckets. Inside an RCU section, as format_write.
+struct format_series format_read_series(const struct format *format, const struct table *t,
+                                        const struct series *s, uint64_t *counts);
+struct format_sink;
+// A family as text: its head, and its series from the first one on.
+void format_write(struct format_sink *sink, const struct format *format,
+                  const struct format_head *head, const struct family *f, struct table_walk *walk,
+                  const struct series *s);
+// A histogram without labels, behind its head, from counts that are not cumulative; the last of the n + 1 is above all
+// bounds.
+void format_buckets(struct buf *out, const struct format *f, const char *name, const double *bounds,
+                    size_t n, const uint64_t *counts, double sum);
 // One sample; `labels` are written already (a="b",c="d"), or "".
 void format_sample(struct buf *out, const char *name, const char *labels, double value);
 // The end of the exposition.
 void format_end(struct buf *out, const struct format *f);
+
+struct gzip;
+
+// Whether this build can compress.
+bool format_gzip_is_supported(void);
+// New: about 360 KiB that serve every stream, for one owner at a time. Returns 0; -ENOMEM; -ENOTSUP in a build that cannot.
+int format_gzip_new(struct gzip **ret);
+void format_gzip_free(struct gzip *g);
 
 enum { FORMAT_SINK_PIECE = 256 * 1024 };
 

@@ -2,7 +2,7 @@
 #include "web/request.h"
 
 #include "base/num.h"
-#include "expose/gzip.h"
+#include "expose/format.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -373,7 +373,7 @@ static int parse_fields(struct request *r, struct slice lines, struct request_fa
         read_value(r, (enum request_field)f, value, &negotiate);
     }
     r->form = negotiate_end(&negotiate);
-    r->form.gzip = r->form.gzip && gzip_is_supported();
+    r->form.gzip = r->form.gzip && format_gzip_is_supported();
     return 0;
 }
 

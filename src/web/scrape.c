@@ -388,7 +388,7 @@ void scrape_stop(struct scrape *s)
 // Whether what is compressed can be had. The first call asks for the memory.
 static bool renderer_can_compress(struct renderer *r)
 {
-    return r->gzip != NULL || gzip_new(&r->gzip) == 0;
+    return r->gzip != NULL || format_gzip_new(&r->gzip) == 0;
 }
 
 static bool renderer_is_idle(struct renderer *r)
@@ -770,7 +770,7 @@ void scrape_destroy(struct scrape *s)
     if (r->state != RENDERER_IDLE) {
         renderer_job_free(&r->job);
     }
-    gzip_free(r->gzip);
+    format_gzip_free(r->gzip);
     buf_free(&r->piece);
     pthread_cond_destroy(&r->more);
     pthread_mutex_destroy(&r->lock);

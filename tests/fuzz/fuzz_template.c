@@ -14,7 +14,7 @@
 #include "dialogue.h"
 #include "event/bytes.c"
 #include "event/event.h"
-#include "expose/family.h"
+#include "expose/expose.h"
 #include "fuzz.h"
 #include "native_text.h"
 
@@ -82,8 +82,8 @@ static void expose(struct side *s, struct buf *out)
     const struct schema *schema = schema_current(s->store);
     struct format_sink sink = format_sink_text(out);
     for (size_t i = 0; i < schema->catalog->n_metrics; i++) {
-        must(family_write(&sink, &(struct format){.kind = FORMAT_OPENMETRICS}, &schema->families[i],
-                          TABLE_WALK_ALL) == 0,
+        must(expose_family(&sink, &(struct format){.kind = FORMAT_OPENMETRICS},
+                           &schema->families[i], TABLE_WALK_ALL) == 0,
              "no memory");
     }
     native_text(s->store, out);

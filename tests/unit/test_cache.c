@@ -4,7 +4,7 @@
 #include "event/bytes.h"
 #include "event/event.c"
 #include "event/number.h"
-#include "expose/family.h"
+#include "expose/expose.h"
 #include "forget.h"
 #include "line_watch.h"
 #include "source/ttl.h"
@@ -96,7 +96,7 @@ static void expose(struct side *s, struct buf *out)
     for (size_t i = 0; i < schema->catalog->n_metrics; i++) {
         const struct table *t = schema->families[i].table;
         ck_assert_int_eq(
-            family_write(&sink, &(struct format){0}, &schema->families[i], TABLE_WALK_ALL), 0);
+            expose_family(&sink, &(struct format){0}, &schema->families[i], TABLE_WALK_ALL), 0);
         buf_addf(out, "count %lu folded %lu expired %lu\n", (unsigned long)t->quota.used,
                  (unsigned long)t->stats->folded, (unsigned long)t->stats->expired);
     }
@@ -457,8 +457,8 @@ START_TEST(a_line_is_recognised_when_its_template_came_twice)
     }
     struct buf out = BUF_INIT;
     struct format_sink sink = format_sink_text(&out);
-    ck_assert_int_eq(family_write(&sink, &(struct format){0}, &schema_current(s.store)->families[1],
-                                  TABLE_WALK_ALL),
+    ck_assert_int_eq(expose_family(&sink, &(struct format){0},
+                                   &schema_current(s.store)->families[1], TABLE_WALK_ALL),
                      0);
     ck_assert_str_eq(buf_string(&out),
                      "# HELP b_total B.\n# TYPE b_total counter\nb_total{x=\"1\"} 2\n"

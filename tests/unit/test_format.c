@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "expose/format.h"
 
-#include "expose/family.h"
-
 #include "exposition.h"
 #include "fixture.h"
 #include "unit.h"
@@ -80,12 +78,12 @@ START_TEST(buckets_are_cumulative)
 {
     static const double bounds[] = {-1, 0.005, 2.5, 1e6};
     struct buf b = BUF_INIT;
-    family_write_buckets(&b, &TEXT, "h", bounds, 4, (const uint64_t[]){1, 0, 2, 3, 4}, 12.5);
-    family_write_buckets(&b, &TEXT, "h", bounds, 0, (const uint64_t[]){7}, 0);
+    format_buckets(&b, &TEXT, "h", bounds, 4, (const uint64_t[]){1, 0, 2, 3, 4}, 12.5);
+    format_buckets(&b, &TEXT, "h", bounds, 0, (const uint64_t[]){7}, 0);
     expect(&b, "h_bucket{le=\"-1\"} 1\nh_bucket{le=\"0.005\"} 1\nh_bucket{le=\"2.5\"} 3\n"
                "h_bucket{le=\"1000000\"} 6\nh_bucket{le=\"+Inf\"} 10\nh_sum 12.5\nh_count 10\n"
                "h_bucket{le=\"+Inf\"} 7\nh_sum 0\nh_count 7\n");
-    family_write_buckets(&b, &OPEN, "h", bounds, 4, (const uint64_t[]){1, 0, 2, 3, 4}, 12.5);
+    format_buckets(&b, &OPEN, "h", bounds, 4, (const uint64_t[]){1, 0, 2, 3, 4}, 12.5);
     expect(&b, "h_bucket{le=\"-1.0\"} 1\nh_bucket{le=\"0.005\"} 1\nh_bucket{le=\"2.5\"} 3\n"
                "h_bucket{le=\"1e+06\"} 6\nh_bucket{le=\"+Inf\"} 10\n");
 }

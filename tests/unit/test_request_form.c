@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "web/request.h"
 
-#include "expose/gzip.h"
+#include "expose/format.h"
 #include "unit.h"
 
 #include <stdio.h>
@@ -66,7 +66,7 @@ START_TEST(fields_are_known_by_their_names_alone)
                     "ACCEPT-ENCODING: gzip\r\nAccept-Language: gzip;q=0\r\n"
                     "X-Accept: text/plain\r\nAccep: text/plain\r\n");
     ck_assert_int_eq(w.form.kind, NEGOTIATE_OPEN_1_0_0);
-    ck_assert(w.form.gzip == gzip_is_supported());
+    ck_assert(w.form.gzip == format_gzip_is_supported());
     ck_assert_uint_eq(w.timeout_ns, UINT64_MAX);
 }
 END_TEST

@@ -2,7 +2,7 @@
 // Requests that wait: for a rendering, for a reload, for the end.
 #include "web_client.h"
 
-#include "expose/gzip.h"
+#include "expose/format.h"
 
 #include <sys/resource.h>
 
@@ -54,14 +54,17 @@ START_TEST(one_rendering_serves_all_who_want_the_same_form)
     int open = ask(&f, "GET /metrics HTTP/1.1\r\n"
                        "Accept: application/openmetrics-text;version=1.0.0\r\n" CLOSE);
     check_answer(first, "\r\n\r\nrendering 1\n");
-    check_answer(packed, gzip_is_supported() ? "Content-Encoding: gzip\r\n" : "rendering 2\n");
-    check_answer(packed_too, gzip_is_supported() ? "Content-Encoding: gzip\r\n" : "rendering 2\n");
-    check_answer(plain, gzip_is_supported() ? "\r\n\r\nrendering 3\n" : "\r\n\r\nrendering 2\n");
+    check_answer(packed,
+                 format_gzip_is_supported() ? "Content-Encoding: gzip\r\n" : "rendering 2\n");
+    check_answer(packed_too,
+                 format_gzip_is_supported() ? "Content-Encoding: gzip\r\n" : "rendering 2\n");
+    check_answer(plain,
+                 format_gzip_is_supported() ? "\r\n\r\nrendering 3\n" : "\r\n\r\nrendering 2\n");
     check_answer(plain_too,
-                 gzip_is_supported() ? "\r\n\r\nrendering 3\n" : "\r\n\r\nrendering 2\n");
+                 format_gzip_is_supported() ? "\r\n\r\nrendering 3\n" : "\r\n\r\nrendering 2\n");
     check_answer(hurried, "HTTP/1.1 503 "); // it came before rendering 2 began
-    check_answer(open, gzip_is_supported() ? "open rendering 4\n" : "open rendering 3\n");
-    ck_assert_uint_eq(f.renderings, gzip_is_supported() ? 4 : 3);
+    check_answer(open, format_gzip_is_supported() ? "open rendering 4\n" : "open rendering 3\n");
+    ck_assert_uint_eq(f.renderings, format_gzip_is_supported() ? 4 : 3);
     web_free(f.web);
 }
 END_TEST

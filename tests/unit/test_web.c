@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "web_client.h"
 
-#include "expose/gzip.h"
+#include "expose/format.h"
 
 #define CLOSE "Host: x\r\nConnection: close\r\n\r\n"
 #define NOSNIFF "X-Content-Type-Options: nosniff\r\n"
@@ -114,7 +114,7 @@ START_TEST(a_compressed_answer_says_so_and_head_says_the_same)
     client_ask(&f, "HEAD /metrics HTTP/1.1\r\nAccept-Encoding: gzip\r\n" CLOSE, head, sizeof head);
     size_t len = strlen(head);
     ck_assert_mem_eq(get, head, len);
-    if (gzip_is_supported()) {
+    if (format_gzip_is_supported()) {
         ck_assert_ptr_nonnull(strstr(head, "\r\nContent-Encoding: gzip\r\n" VARY));
         ck_assert_mem_eq(get + len, "\x1f\x8b\x08", 3);
     }

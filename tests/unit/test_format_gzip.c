@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "expose/gzip.c"
-
-#include "expose/format.h"
+#include "expose/format.c"
 
 #include "unit.h"
 
@@ -9,8 +7,8 @@ static struct gzip *gzip;
 
 static void begin(void)
 {
-    ck_assert(gzip_is_supported());
-    ck_assert_int_eq(gzip_new(&gzip), 0);
+    ck_assert(format_gzip_is_supported());
+    ck_assert_int_eq(format_gzip_new(&gzip), 0);
 }
 
 static void check_stream(const char *compressed, size_t packed_len, const char *bytes, size_t len)
@@ -65,7 +63,7 @@ START_TEST(what_is_packed_comes_back)
         check_back(bytes, sizes[i], 1 + sizes[i] / 50);
         free(bytes);
     }
-    gzip_free(gzip);
+    format_gzip_free(gzip);
 }
 END_TEST
 
@@ -78,7 +76,7 @@ START_TEST(a_full_buffer_says_so)
     ck_assert(small.failed);
     check_back("a", 1, 1);
     buf_free(&small);
-    gzip_free(gzip);
+    format_gzip_free(gzip);
 }
 END_TEST
 
@@ -129,7 +127,7 @@ START_TEST(what_goes_through_a_sink_comes_back)
     buf_free(&text);
     buf_free(&compressed);
     buf_free(&want);
-    gzip_free(gzip);
+    format_gzip_free(gzip);
 }
 END_TEST
 
@@ -145,7 +143,7 @@ START_TEST(a_sink_holds_no_more_text_than_a_piece)
     ck_assert_uint_eq(text.len, 0);
     buf_free(&text);
     buf_free(&compressed);
-    gzip_free(gzip);
+    format_gzip_free(gzip);
 }
 END_TEST
 
@@ -162,10 +160,10 @@ START_TEST(a_sink_without_room_says_so)
         buf_free(&text);
         buf_free(&compressed);
     }
-    gzip_free(gzip);
+    format_gzip_free(gzip);
 }
 END_TEST
 
-UNIT_MAIN("gzip", what_is_packed_comes_back, a_full_buffer_says_so,
+UNIT_MAIN("format_gzip", what_is_packed_comes_back, a_full_buffer_says_so,
           what_goes_through_a_sink_comes_back, a_sink_holds_no_more_text_than_a_piece,
           a_sink_without_room_says_so)

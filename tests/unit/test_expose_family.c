@@ -4,8 +4,10 @@
 
 static void disturb(struct format_sink *sink);
 #define format_sink_flush_full disturb
-#include "expose/family.c"
+#include "expose/format.c"
 #undef format_sink_flush_full
+
+#include "expose/expose.h"
 
 #include "fixture.h"
 #include "unit.h"
@@ -69,7 +71,7 @@ static void write_family(void)
     buf_clear(&h.text);
     walked = 0;
     rcu_enter();
-    ck_assert_int_eq(family_write(&sink, &format, &schema_current(h.store)->families[0], scrape),
+    ck_assert_int_eq(expose_family(&sink, &format, &schema_current(h.store)->families[0], scrape),
                      0);
     rcu_leave();
 }
@@ -143,7 +145,7 @@ START_TEST(after_the_last_number_a_scrape_shows_all)
 }
 END_TEST
 
-UNIT_MAIN("family", a_series_that_is_made_again_beside_a_walk_is_shown_once,
+UNIT_MAIN("expose_family", a_series_that_is_made_again_beside_a_walk_is_shown_once,
           a_scrape_shows_what_was_there_when_it_began,
           a_family_without_series_that_were_there_is_left_out,
           after_the_last_number_a_scrape_shows_all)

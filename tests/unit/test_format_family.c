@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "expose/family.c"
+#include "expose/format.c"
 
 #include "unit.h"
 
@@ -198,8 +198,8 @@ START_TEST(without_room_the_buffer_fails_and_keeps_what_it_has)
 }
 END_TEST
 
-UNIT_MAIN("family_text", a_counter_is_whole_where_it_can_be, series_of_one_family_follow_each_other,
-          a_histogram_s_bounds_are_canonical_in_openmetrics, what_began_when_is_told_when_asked,
-          openmetrics_has_no_sum_that_it_does_not_know,
+UNIT_MAIN("format_family", a_counter_is_whole_where_it_can_be,
+          series_of_one_family_follow_each_other, a_histogram_s_bounds_are_canonical_in_openmetrics,
+          what_began_when_is_told_when_asked, openmetrics_has_no_sum_that_it_does_not_know,
           the_longest_lines_fit_the_room_that_is_made_for_them,
           without_room_the_buffer_fails_and_keeps_what_it_has)
