@@ -390,7 +390,10 @@ static void leave(const struct group *g, struct series *s, uint32_t id)
 static void make_group(const struct group *g, uint32_t named)
 {
     struct table *t = g->family->table;
-    size_t places = count_missing(g);
+    size_t places = count_missing(g); // and those that are there are LIVE now
+    if (places == 0 && named == 0) {
+        return;
+    }
     if (table_reserve(t, g->writer, places) < 0) {
         atomic_fetch_add_explicit(&t->stats->precreate_skipped, 1, memory_order_relaxed);
         places = 0;
