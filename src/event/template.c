@@ -165,18 +165,20 @@ BYTES_INLINED const char *match(struct templates *all, struct line_template *t, 
     return p;
 }
 
-// The same for a quick template; NULL: this is for `match` to say. Known where it is passed, so that it is inlined.
+// The same for a quick template; if `ret_open` is set, this is for `match` to say. Known where it is passed, so that it is inlined.
 typedef const char *quick_fn(struct templates *all, struct line_template *t, const char *at,
-                             const char *end, struct line *line);
+                             const char *end, struct line *line, bool *ret_open);
 
 static inline const char *no_match_quick(struct templates *all, struct line_template *t,
-                                         const char *at, const char *end, struct line *line)
+                                         const char *at, const char *end, struct line *line,
+                                         bool *ret_open)
 {
     (void)all;
     (void)t;
     (void)at;
     (void)end;
     (void)line;
+    *ret_open = true;
     return NULL;
 }
 
@@ -216,23 +218,25 @@ BYTES_WIDE_INLINED const char *match_labels(const struct line_template *t, const
     return p <= end ? p : NULL;
 }
 
-// What is behind the number of a line that goes on there, for example with an exemplar. Returns where it ends, or NULL, also
-// where there are so many values that the holes of all would be needed.
+// What is behind the number of a line that goes on there, for example with an exemplar. Returns where it ends, or NULL; open
+// is then whether all holes would be needed for so many values.
 BYTES_WIDE const char *match_rest(struct templates *all, struct line_template *t, unsigned step,
-                                  const char *p, const char *end, struct line *line)
+                                  const char *p, const char *end, struct line *line, bool *ret_open)
 {
     size_t values = line->values_len;
     p = match_steps(all, t, step, line->text, p, end, line, &values, &bytes_wide);
     end_values(line, values, &bytes_wide);
-    return values <= LINE_VALUES ? p : NULL;
+    *ret_open = values > LINE_VALUES;
+    return *ret_open ? NULL : p;
 }
 
 // The same where a count or a list is next.
 BYTES_WIDE const char *match_late(struct templates *all, struct line_template *t, const char *p,
-                                  const char *end, struct line *line)
+                                  const char *end, struct line *line, bool *ret_open)
 {
     size_t len = read_numbers(all, &t->steps[t->late - 1], p, end, line, &bytes_wide);
-    p = len > 0 ? match_rest(all, t, t->late, p + len, end, line) : NULL;
+    *ret_open = len == 0;
+    p = len > 0 ? match_rest(all, t, t->late, p + len, end, line, ret_open) : NULL;
     if (p != NULL) {
         keep_list(all, t, line);
     }
@@ -241,19 +245,22 @@ BYTES_WIDE const char *match_late(struct templates *all, struct line_template *t
 
 // Goes on behind the labels. Returns where the line ends, or NULL.
 BYTES_WIDE_INLINED const char *match_end(struct templates *all, struct line_template *t,
-                                         const char *p, const char *end, struct line *line)
+                                         const char *p, const char *end, struct line *line,
+                                         bool *ret_open)
 {
+    *ret_open = true;
     if (t->has_number) {
         size_t len = bytes_before_wide(p, end, *t->end.text);
         bool known = number_short_wide(p, len, &line->number) ||
                      (len - 1 < BYTES_BLOCK - 1 && number_tail(p + len, &line->number) == len);
+        *ret_open = !known;
         if (!known || !bytes_same_block_wide(p + len, t->end.text, t->end.mask)) {
             return NULL;
         }
         p += len;
-        p = t->rest == 0 ? p + t->end.len : match_rest(all, t, t->rest, p, end, line);
+        p = t->rest == 0 ? p + t->end.len : match_rest(all, t, t->rest, p, end, line, ret_open);
     } else if (t->late != 0) {
-        p = match_late(all, t, p, end, line);
+        p = match_late(all, t, p, end, line, ret_open);
     }
     if (p == NULL) {
         return NULL;
@@ -264,10 +271,12 @@ BYTES_WIDE_INLINED const char *match_end(struct templates *all, struct line_temp
 }
 
 BYTES_WIDE_INLINED const char *match_quick(struct templates *all, struct line_template *t,
-                                           const char *at, const char *end, struct line *line)
+                                           const char *at, const char *end, struct line *line,
+                                           bool *ret_open)
 {
     const char *p = match_labels(t, at, end, line);
-    return p != NULL ? match_end(all, t, p, end, line) : NULL;
+    *ret_open = true;
+    return p != NULL ? match_end(all, t, p, end, line, ret_open) : NULL;
 }
 #endif
 
@@ -294,8 +303,9 @@ BYTES_INLINED const char *find(struct templates *all, const char *at, const char
     for (unsigned tries = 0; *link != 0 && tries < TEMPLATE_TRIES; tries++) {
         struct line_template *t = &all->slots[*link - 1];
         line->number = 0; // what another template took for one
-        const char *to = t->is_quick ? quick(all, t, at, end, line) : NULL;
-        to = to != NULL ? to : match(all, t, at, end, line, ops);
+        bool open = true;
+        const char *to = t->is_quick ? quick(all, t, at, end, line, &open) : NULL;
+        to = to != NULL || !open ? to : match(all, t, at, end, line, ops);
         if (to != NULL) {
             t->uses += t->uses < UINT8_MAX;
             if (tries > 0) {
@@ -403,8 +413,9 @@ BYTES_WIDE void match_all_ends(struct templates *all, struct line *lines, size_t
         struct line_template *t = line->template;
         if (t != NULL) {
             const char *end = line->bytes + line->len;
+            bool open;
             line->number = 0;
-            if (match_end(all, t, line->bytes + line->entry, end, line) != end) {
+            if (match_end(all, t, line->bytes + line->entry, end, line, &open) != end) {
                 line->template = NULL;
             } else {
                 t->uses += t->uses < UINT8_MAX;
