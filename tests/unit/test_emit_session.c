@@ -331,6 +331,9 @@ START_TEST(who_does_not_stay_says_so)
     struct fake f = {0};
     char *err;
     FILE *in = tmpfile();
+    fputs("{\"metric\":\"g\",\"op\":\"set\",\"value\":1}\n",
+          in); // whose answer comes after the hello
+    rewind(in);
     fake_start(&f);
     ck_assert_int_eq(emit_with(&f, fileno(in), 20000, "--transient", &err), 0);
     fake_stop(&f);
