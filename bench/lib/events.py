@@ -253,6 +253,22 @@ def exemplar(bench):
                          bench.loads.exemplars(1000, *sizes(bench)), 0.15)
 
 
+@measures("flood")
+def flood(bench):
+    """What it costs to find out that nothing can be recognised."""
+    n, files = sizes(bench)[0], bench.loads.flood(1000, sizes(bench)[0], 4 * bench.repeats)
+    row = Row("flood", "rpc events that each look different, sent twice each", "ns")
+    row.beside["--events.cache-size=0"] = []
+    with Daemon(bench) as ours, Daemon(bench, cache=0) as other:
+        warm(ours, bench.loads.heads(1000))
+        warm(other, bench.loads.heads(1000))
+        for path, _ in zip(files, bench.rounds(4)):
+            row.values.append(ours.send(path)["cpu"] / n)
+            row.beside["--events.cache-size=0"].append(other.send(path)["cpu"] / n)
+    row.at_most(1.05, "--events.cache-size=0")
+    yield state_note(bench, row)
+
+
 @measures("value-first")
 def value_first(bench):
     yield beside_jansson(bench, "value-first", "lines of 1 k known series, the value in front",

@@ -187,6 +187,18 @@ class Loads:
         lines = make()
         return [self.file(f"exemplars-{series}-{n}-{i}", lambda: itertools.islice(lines, n)) for i in range(parts)]
 
+    def flood(self, series, n, parts):
+        """Files of rpc events, twice each, whose exemplars have names that no other line has, half of them with blanks."""
+        def make():
+            rng = random.Random(SEED + 9)
+            heads = [h for _, what, name, _, hs in Mix(series).shapes if name == "rpc" for h in hs]
+            for i in range(n * parts // 2):
+                text = line("event", "rpc", rng.choice(heads), value("time", rng)).rstrip("}\n")
+                text = f'{text},"exemplar":{{"labels":{{"l{i}":"{rng.getrandbits(64):016x}"}}}}}}\n'
+                yield from 2 * [text.replace(",", ", ") if i % 2 else text]
+        lines = make()
+        return [self.file(f"flood-{series}-{n}-{i}", lambda: itertools.islice(lines, n)) for i in range(parts)]
+
     def added_up(self, series, n, parts):
         """Files of lines as clients send them that add up first: each stands for 2 to 20 of the mixed load, by a list of
         their values, or, for half of the VM operations, by their count."""
