@@ -69,6 +69,7 @@ struct line_template {
     uint16_t next;    // with the same opening; 0: none, else its place + 1
     uint8_t bucket;   // of its opening
     uint8_t uses;     // lately
+    bool is_proven;   // was used often
     uint8_t op;       // enum update_op
     uint8_t n_steps;
     uint16_t given; // labels by position in the declared list, as bits

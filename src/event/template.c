@@ -20,6 +20,7 @@ enum {
         LINE_MAX_BYTES / 2, // of all lists of a batch, or of the lines that are matched together
     PATIENCE = 256, // lines within which a template has to be used where new ones hardly are
     FEW = 4,        // times that a template is used if it may go where new ones hardly are of use
+    MANY = 16,      // times after which it stays there
     VICTIMS = 8,    // templates that are looked at for one that may go
 };
 
@@ -173,11 +174,7 @@ static inline const char *no_match_quick(struct templates *all, struct line_temp
                                          const char *at, const char *end, struct line *line,
                                          bool *ret_open)
 {
-    (void)all;
-    (void)t;
-    (void)at;
-    (void)end;
-    (void)line;
+    (void)all, (void)t, (void)at, (void)end, (void)line;
     *ret_open = true;
     return NULL;
 }
@@ -550,19 +547,24 @@ static void drop(struct templates *all, struct line_template *t)
 static bool is_unused(struct line_template *t)
 {
     bool unused = t->target.what == 0 || t->uses == 0;
-    t->uses /= 2;
+    t->is_proven |= t->uses >= MANY;
+    t->uses -= t->is_proven ? t->uses > 0 : (t->uses + 1) / 2;
     return unused;
 }
 
-// A template of a full bucket that may go.
+// One that was used often goes only where all are such.
 static struct line_template *victim_of_bucket(struct templates *all, uint8_t bucket)
 {
+    bool proven = true; // all of them
+    struct line_template *t = NULL;
     for (unsigned place = all->buckets[bucket]; place != 0; place = all->slots[place - 1].next) {
-        if (is_unused(&all->slots[place - 1])) {
-            return &all->slots[place - 1];
+        t = &all->slots[place - 1];
+        if (!t->is_proven && is_unused(t)) {
+            return t;
         }
+        proven &= t->is_proven;
     }
-    return NULL;
+    return proven && is_unused(t) ? t : NULL;
 }
 
 static struct line_template *victim_of_all(struct templates *all)
@@ -596,7 +598,6 @@ static struct line_template *free_place(struct templates *all, uint8_t bucket)
     return t;
 }
 
-// Adds the template that was made.
 static void add(struct templates *all)
 {
     struct line_template *t = free_place(all, all->fresh.bucket);
@@ -606,6 +607,7 @@ static void add(struct templates *all)
     }
     line_template_move(t, &all->fresh);
     t->uses = 1;
+    t->is_proven = false;
     t->next = 0;
     uint16_t *link = &all->buckets[t->bucket];
     while (*link != 0) {
@@ -616,14 +618,14 @@ static void add(struct templates *all)
     all->n_new++;
 }
 
-// Drops all that were hardly used, but the last one for some time: a line that has no template is compared with all of its
-// bucket.
+// Drops all that were hardly ever used, but the last one for some time: a line without template is compared with all of a bucket.
 static void drop_unused(struct templates *all)
 {
     struct line_template *spared = all->waited < PATIENCE ? all->last : NULL;
     for (size_t i = 0; i < TEMPLATE_MOST; i++) {
         struct line_template *t = &all->slots[i];
-        if (t->target.what != 0 && t->uses <= FEW && t != spared) {
+        t->is_proven |= t->uses >= MANY;
+        if (t->target.what != 0 && t->uses <= FEW && !t->is_proven && t != spared) {
             drop(all, t);
             all->last = t == all->last ? NULL : all->last;
         }
@@ -665,11 +667,7 @@ void template_match(struct templates *all, uint64_t generation, struct line *lin
     finish_learning(all, n);
     begin_lists(all, all->line_lists);
     all->n_copied = 0;
-    if (all->wide) {
-        match_lines_wide(all, lines, n);
-    } else {
-        match_lines_plain(all, lines, n);
-    }
+    (all->wide ? match_lines_wide : match_lines_plain)(all, lines, n);
 }
 
 static size_t match_batch(struct templates *all, const char *at, const char *end, struct line *ret)
@@ -736,7 +734,6 @@ static bool has_same_meaning(struct templates *all, struct line_template *t, con
     return same;
 }
 
-// Whether this line is looked at.
 static bool is_worth_it(struct templates *all, const struct line *line)
 {
     if (all->is_made || line->len - 1 >= LINE_MAX_MATCH) {

@@ -533,9 +533,9 @@ START_TEST(lines_that_all_look_different_push_out_none_in_use)
 END_TEST
 
 // Lines that look like no other one but the next ones, of which there are `times`, `group` such ones in turn.
-static void flood(unsigned lines, unsigned times, unsigned group)
+static void flood_from(unsigned first, unsigned lines, unsigned times, unsigned group)
 {
-    for (unsigned i = 0; i < lines; i++) {
+    for (unsigned i = first; i < first + lines; i++) {
         char line[256];
         snprintf(
             line, sizeof line,
@@ -544,6 +544,11 @@ static void flood(unsigned lines, unsigned times, unsigned group)
             i / (times * group) * group + i % group);
         learn(line);
     }
+}
+
+static void flood(unsigned lines, unsigned times, unsigned group)
+{
+    flood_from(0, lines, times, group);
 }
 
 START_TEST(templates_of_lines_that_come_no_more_are_seldom_looked_for)
@@ -584,6 +589,24 @@ START_TEST(of_lines_that_are_matched_together_one_becomes_a_template)
     }
     buf_free(&exemplar);
     close_all();
+}
+END_TEST
+
+START_TEST(a_flood_does_not_push_out_what_is_in_use)
+{
+    static const unsigned times[] = {1, 2, 5};
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+        open_all();
+        learn_all();
+        for (int n = 0; n < 60; n++) {
+            ck_assert(matches(LINES[0], strlen(LINES[0])));
+        }
+        for (int n = 0; n < 200; n++) {
+            flood_from((unsigned)n * 100, 100, times[i], 1);
+            ck_assert(matches(LINES[0], strlen(LINES[0])));
+        }
+        close_all();
+    }
 }
 END_TEST
 
@@ -660,6 +683,7 @@ UNIT_MAIN("template", any_byte_anywhere_says_what_the_parser_says,
           a_batch_is_a_sequence_of_lines, another_catalogue_begins_with_none,
           lines_that_all_look_different_push_out_none_in_use,
           templates_of_lines_that_come_no_more_are_seldom_looked_for,
+          a_flood_does_not_push_out_what_is_in_use,
           of_lines_that_are_matched_together_one_becomes_a_template,
           among_lines_that_come_once_a_new_template_is_found,
           an_exemplar_that_is_none_has_no_template, lengths_have_limits)
