@@ -564,7 +564,7 @@ static struct line_template *victim_of_bucket(struct templates *all, uint8_t buc
         }
         proven &= t->is_proven;
     }
-    return proven && is_unused(t) ? t : NULL;
+    return t != NULL && proven && is_unused(t) ? t : NULL;
 }
 
 static struct line_template *victim_of_all(struct templates *all)
