@@ -13,7 +13,7 @@
  *          one that was not used lately; of lines that are matched together at most one becomes a template, for those that are
  *          matched next. Where new bytes keep coming and no template that is made of them is used, only one line in so many is
  *          looked at for that, and of the templates that were not used the last one stays. So lines that all look different
- *          neither push out templates in use nor take much longer than parsing them does, however often each comes.
+ *          do not push out templates in use, and take little longer than parsing them unless they are long.
  * Reads:   lines are read in blocks, up to TEMPLATE_SLACK bytes before and behind them, but never beyond the pages that they,
  *          and those that are matched with them, are in; where a page ends, a copy is read.
  * Threads: one owner, inside an RCU section from template_match to the last use of what it found.
