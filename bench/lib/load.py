@@ -176,25 +176,24 @@ class Loads:
             return text.replace('":', '":' + colon).replace(',"', "," + comma + '"').replace('{"', "{" + brace + '"')
         return self.parts("spaced", series, n, parts, spell)
 
+    @staticmethod
+    def with_exemplars(series, seed, name, bits):
+        """Any number of rpc events, each with an exemplar whose label has that name, given the event's number."""
+        rng = random.Random(seed)
+        heads = [h for _, what, event, _, hs in Mix(series).shapes if event == "rpc" for h in hs]
+        for i in itertools.count():
+            text = line("event", "rpc", rng.choice(heads), value("time", rng)).rstrip("}\n")
+            yield f'{text},"exemplar":{{"labels":{{"{name(i)}":"{rng.getrandbits(bits):0{bits // 4}x}"}}}}}}\n'
+
     def exemplars(self, series, n, parts):
         """Files of rpc events, each with a trace id that no other line has."""
-        def make():
-            rng = random.Random(SEED + 7)
-            heads = [h for _, what, name, _, hs in Mix(series).shapes if name == "rpc" for h in hs]
-            for _ in range(n * parts):
-                text = line("event", "rpc", rng.choice(heads), value("time", rng)).rstrip("}\n")
-                yield f'{text},"exemplar":{{"labels":{{"trace_id":"{rng.getrandbits(128):032x}"}}}}}}\n'
-        lines = make()
+        lines = self.with_exemplars(series, SEED + 7, lambda _: "trace_id", 128)
         return [self.file(f"exemplars-{series}-{n}-{i}", lambda: itertools.islice(lines, n)) for i in range(parts)]
 
     def flood(self, series, n, parts):
         """Files of rpc events, twice each, whose exemplars have names that no other line has, half of them with blanks."""
         def make():
-            rng = random.Random(SEED + 9)
-            heads = [h for _, what, name, _, hs in Mix(series).shapes if name == "rpc" for h in hs]
-            for i in range(n * parts // 2):
-                text = line("event", "rpc", rng.choice(heads), value("time", rng)).rstrip("}\n")
-                text = f'{text},"exemplar":{{"labels":{{"l{i}":"{rng.getrandbits(64):016x}"}}}}}}\n'
+            for i, text in enumerate(self.with_exemplars(series, SEED + 9, "l{}".format, 64)):
                 yield from 2 * [text.replace(",", ", ") if i % 2 else text]
         lines = make()
         return [self.file(f"flood-{series}-{n}-{i}", lambda: itertools.islice(lines, n)) for i in range(parts)]
