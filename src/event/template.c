@@ -765,9 +765,11 @@ void template_learn(struct templates *all, const struct catalog *c, const struct
         return;
     }
     size_t last = opening_end(at, end, &bytes_plain);
-    t->bucket = last >= 7 ? opening_bucket(at, last) : 0;
-    if (!has_opening(t, last) || is_known(all, t->bucket, t->id) ||
-        !has_same_meaning(all, t, at, end, s)) {
+    if (!has_opening(t, last)) {
+        return;
+    }
+    t->bucket = opening_bucket(at, last);
+    if (is_known(all, t->bucket, t->id) || !has_same_meaning(all, t, at, end, s)) {
         return;
     }
     uint64_t target[] = {t->target.what, t->target.labels};
