@@ -316,11 +316,12 @@ static int relay_watch(struct relay *r)
 {
     struct link_stats s = link_stats(r->link);
     bool is_new = r->connects != r->connects_seen;
+    bool again = r->connects > 1; // the first may have come and gone between two looks
     if (!s.connected) {
         // A hello that was rejected is reported or was said again in its older form.
         bool is_hello = s.error == -EPERM || (!r->connected && s.error == -ECONNRESET);
         notice_trouble(&r->notice, r->path, is_hello ? 0 : s.error, r->connected);
-    } else if (is_new && r->connects_seen > 0) {
+    } else if (is_new && again) {
         notice_write(&r->notice, LOG_INFO, "connected again, %llu lost",
                      (unsigned long long)(s.lost - r->lost_before));
     } else if (is_new && r->notice.trouble != 0) {
@@ -331,7 +332,6 @@ static int relay_watch(struct relay *r)
     if (!is_new || !s.connected) {
         return 0;
     }
-    bool again = r->connects_seen > 0;
     r->connects_seen = r->connects;
     r->notice.trouble = 0;
     r->lost_before = s.lost;

@@ -231,9 +231,16 @@ END_TEST
     "{\"metric\":\"g\",\"labels\":{\"a\":\"1\",\"op\":\"" op "\"},\"op\":\"set\",\"value\":" value \
     "}\n"
 
+static const char gauges[] =
+    G("x", "1") G("set", "2") G("x", "3") "{\"metric\":\"h\",\"op\":\"set\",\"value\":4}\n"
+                                          "{\"metric\":\"h\",\"op\":\"add\",\"value\":1}\n";
+// Each as it was set last, but for the one that something else was done to.
+#define GAUGES_AGAIN G("x", "3") G("set", "2")
+
 struct feeder {
     struct fake *fake;
     int fd;
+    size_t written; // of gauges
 };
 
 static void wait_for_applied(struct fake *f, unsigned n)
@@ -248,9 +255,17 @@ static void *feed_gauges(void *arg)
 {
     struct feeder *feeder = arg;
     struct fake *f = feeder->fake;
-    dprintf(feeder->fd, G("x", "1") G("set", "2")
-                            G("x", "3") "{\"metric\":\"h\",\"op\":\"set\",\"value\":4}\n"
-                                        "{\"metric\":\"h\",\"op\":\"add\",\"value\":1}\n");
+    if (feeder->written > 0) {
+        while (f->connections == 0) {
+            usleep(1000);
+        }
+        usleep(50000);
+        f->stalled = false; // emit waits in its read
+        while (f->lines == 0) {
+            usleep(1000);
+        }
+    }
+    dprintf(feeder->fd, "%s", gauges + feeder->written);
     wait_for_applied(f, 5);
     fake_stop(f);
     fake_listen(f);
@@ -260,29 +275,47 @@ static void *feed_gauges(void *arg)
     return NULL;
 }
 
+// Where `written` bytes of the gauges are in the input already.
+static void expect_sent_again(struct fake *f, const int fds[2], size_t written)
+{
+    struct feeder feeder = {f, fds[1], written};
+    size_t n = sizeof gauges - 1;
+    char *err;
+    pthread_t t;
+    pthread_create(&t, NULL, feed_gauges, &feeder);
+    ck_assert_int_eq(emit_with(f, fds[0], 20000, "--keep-gauges", &err), 1);
+    pthread_join(t, NULL);
+    close(fds[0]);
+    fake_stop(f);
+    ck_assert_uint_gt(f->dealt_len, n);
+    ck_assert_mem_eq(f->dealt, gauges, n);
+    ck_assert_str_eq(f->dealt + n, GAUGES_AGAIN "no\n");
+    ck_assert_ptr_nonnull(strstr(err, "virtrigaud-emit: line 6: bad_json: a \"b\"\n"));
+    free(err);
+    fake_free(f);
+}
+
 START_TEST(gauges_are_sent_again_to_a_daemon_that_was_restarted)
 {
     struct fake f = {0};
     int fds[2];
-    char *err;
-    pthread_t t;
     fake_start(&f);
     ck_assert_int_eq(pipe(fds), 0);
-    struct feeder feeder = {&f, fds[1]};
-    pthread_create(&t, NULL, feed_gauges, &feeder);
-    ck_assert_int_eq(emit_with(&f, fds[0], 20000, "--keep-gauges", &err), 1);
-    pthread_join(t, NULL);
-    close(fds[0]);
-    fake_stop(&f);
-    // Each as it was set last, but for the one that something else was done to.
-    ck_assert_str_eq(f.dealt,
-                     G("x", "1") G("set", "2")
-                         G("x", "3") "{\"metric\":\"h\",\"op\":\"set\",\"value\":4}\n"
-                                     "{\"metric\":\"h\",\"op\":\"add\",\"value\":1}\n" G("x", "3")
-                                         G("set", "2") "no\n");
-    ck_assert_ptr_nonnull(strstr(err, "virtrigaud-emit: line 6: bad_json: a \"b\"\n"));
-    free(err);
-    fake_free(&f);
+    expect_sent_again(&f, fds, 0);
+}
+END_TEST
+
+// The hello is answered while a read of the input waits: that is readable with one byte, and read when it has all.
+START_TEST(gauges_are_sent_again_after_a_connection_that_came_and_went_between_two_looks)
+{
+    struct fake f = {.stalled = true};
+    int fds[2];
+    int least = sizeof gauges - 1;
+    fake_start(&f);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    ck_assert_int_eq(setsockopt(fds[0], SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least), 0);
+    ck_assert_int_eq(write(fds[1], gauges, 1), 1);
+    expect_sent_again(&f, fds, 1);
 }
 END_TEST
 
@@ -400,6 +433,7 @@ UNIT_MAIN("emit_session", lines_arrive_and_refusals_name_the_inputs_line,
           a_long_pipe_survives_a_daemon_that_dies_again_and_again,
           what_does_not_answer_or_forgets_exits_with_3, a_refused_hello_exits_with_1,
           gauges_are_sent_again_to_a_daemon_that_was_restarted,
+          gauges_are_sent_again_after_a_connection_that_came_and_went_between_two_looks,
           more_gauges_than_are_kept_are_told_once, a_gauge_that_was_rejected_is_not_kept,
           who_does_not_stay_says_so, the_input_ends_with_the_process_that_writes_it,
           an_input_that_cannot_be_read_exits_with_2)
