@@ -422,13 +422,13 @@ dist:
 # The Debian package of the last commit, in build/deb.
 deb:
 	$(srcdir)/scripts/deb $(O)/deb
-# All of a release, checked, with checksums, and signed if KEY names a key.
 # An OCI image without a shell, in build/image.
 IMAGE ?= $(O)/image
 image:
 	rm -rf $(O)/stage $(IMAGE)
 	$(MAKE) -s O=$(O) DESTDIR=$(abspath $(O)/stage) prefix=/usr sysconfdir=/etc install >/dev/null
 	$(srcdir)/scripts/image $(IMAGE) $(O)/stage
+# Whether the last commit can be released; then all of a release, with checksums, and signed if KEY names a key.
 release-check:
 	$(srcdir)/scripts/release --check $(O)/release
 release:
