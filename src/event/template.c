@@ -6,6 +6,7 @@
 #include "event/hole.h"
 #include "event/novelty.h"
 #include "event/opening.h"
+#include "event/template_set.h"
 #include "series/key.h"
 
 #include <assert.h>
@@ -13,29 +14,21 @@
 #include <string.h>
 
 enum {
-    BUCKETS = 256,
     BESIDES = TEMPLATE_SLACK + BYTES_COMPACT_SLACK + TEMPLATE_SLACK, // bytes of a compact copy
     COPIES = LINE_MAX_BYTES + TEMPLATE_LINES * BESIDES,
     NUMBERS =
         LINE_MAX_BYTES / 2, // of all lists of a batch, or of the lines that are matched together
     PATIENCE = 256, // lines within which a template has to be used where new ones hardly are
-    FEW = 4,        // times that a template is used if it may go where new ones hardly are of use
-    MANY = 16,      // times after which it stays there
-    VICTIMS = 8,    // templates that are looked at for one that may go
 };
 
 struct templates {
     uint64_t generation; // of the catalogue that all of them are of
     uint64_t seeds[2];
     bool wide;
-    uint16_t buckets[BUCKETS]; // the first template of each; 0: none, else its place + 1
-    uint32_t victim;
+    struct template_set set;
     struct novelty novelty;
-    struct line_template slots[TEMPLATE_MOST];
     struct line_template fresh; // that may become one
     bool is_made;               // it becomes one before lines are matched again
-    struct line_template *last; // that was made; NULL: it was used since, or there is none
-    uint32_t n_new;             // templates since unused ones were dropped
     uint32_t waited;            // lines since the last one
     size_t n_copied;            // bytes
     char copies[COPIES];
@@ -295,10 +288,10 @@ BYTES_INLINED const char *find(struct templates *all, const char *at, const char
     if (last < 7) {
         return NULL;
     }
-    uint16_t *first = &all->buckets[opening_bucket(at, last)];
+    uint16_t *first = &all->set.first[opening_bucket(at, last)];
     uint16_t *link = first;
     for (unsigned tries = 0; *link != 0 && tries < TEMPLATE_TRIES; tries++) {
-        struct line_template *t = &all->slots[*link - 1];
+        struct line_template *t = template_set_at(&all->set, *link);
         line->number = 0; // what another template took for one
         bool open = true;
         const char *to = t->is_quick ? quick(all, t, at, end, line, &open) : NULL;
@@ -383,9 +376,9 @@ BYTES_WIDE void choose_quick(struct templates *all, struct line *lines, size_t n
             continue;
         }
         size_t last = opening_end(at, end, &bytes_wide);
-        unsigned place = last >= 7 ? all->buckets[opening_bucket(at, last)] : 0;
-        if (place != 0 && all->slots[place - 1].is_quick) {
-            line->template = &all->slots[place - 1];
+        unsigned place = last >= 7 ? all->set.first[opening_bucket(at, last)] : 0;
+        if (place != 0 && template_set_at(&all->set, place)->is_quick) {
+            line->template = template_set_at(&all->set, place);
         }
     }
 }
@@ -530,120 +523,21 @@ static size_t match_elements_plain(struct templates *all, const char *at, const 
 #define match_elements_wide match_elements_plain
 #endif
 
-// ---- Making and dropping
-
-// Takes a template out of its bucket.
-static void drop(struct templates *all, struct line_template *t)
-{
-    unsigned place = (unsigned)(t - all->slots) + 1;
-    uint16_t *link = &all->buckets[t->bucket];
-    while (*link != place) {
-        link = &all->slots[*link - 1].next;
-    }
-    *link = t->next;
-    t->target.what = 0;
-}
-
-static bool is_unused(struct line_template *t)
-{
-    bool unused = t->target.what == 0 || t->uses == 0;
-    t->is_proven |= t->uses >= MANY;
-    t->uses -= t->is_proven ? t->uses > 0 : (t->uses + 1) / 2;
-    return unused;
-}
-
-// One that was used often goes only where all are such.
-static struct line_template *victim_of_bucket(struct templates *all, uint8_t bucket)
-{
-    bool proven = true; // all of them
-    struct line_template *t = NULL;
-    for (unsigned place = all->buckets[bucket]; place != 0; place = all->slots[place - 1].next) {
-        t = &all->slots[place - 1];
-        if (!t->is_proven && is_unused(t)) {
-            return t;
-        }
-        proven &= t->is_proven;
-    }
-    return t != NULL && proven && is_unused(t) ? t : NULL;
-}
-
-static struct line_template *victim_of_all(struct templates *all)
-{
-    for (unsigned i = 0; i < VICTIMS; i++) {
-        struct line_template *t = &all->slots[all->victim++ % TEMPLATE_MOST];
-        if (is_unused(t)) {
-            return t;
-        }
-    }
-    return NULL;
-}
-
-static unsigned count(const struct templates *all, uint8_t bucket)
-{
-    unsigned n = 0;
-    for (unsigned place = all->buckets[bucket]; place != 0; place = all->slots[place - 1].next) {
-        n++;
-    }
-    return n;
-}
-
-// A place that is free, or of a template that was not used lately. NULL: those that were looked at were used.
-static struct line_template *free_place(struct templates *all, uint8_t bucket)
-{
-    struct line_template *t =
-        count(all, bucket) >= TEMPLATE_TRIES ? victim_of_bucket(all, bucket) : victim_of_all(all);
-    if (t != NULL && t->target.what != 0) {
-        drop(all, t);
-    }
-    return t;
-}
-
-static void add(struct templates *all)
-{
-    struct line_template *t = free_place(all, all->fresh.bucket);
-    all->is_made = false;
-    if (t == NULL) {
-        return;
-    }
-    line_template_move(t, &all->fresh);
-    t->uses = 1;
-    t->is_proven = false;
-    t->next = 0;
-    uint16_t *link = &all->buckets[t->bucket];
-    while (*link != 0) {
-        link = &all->slots[*link - 1].next;
-    }
-    *link = (uint16_t)(t - all->slots + 1);
-    all->last = t;
-    all->n_new++;
-}
-
-// Drops all that were hardly ever used, but the last one for some time: a line without template is compared with all of a bucket.
-static void drop_unused(struct templates *all)
-{
-    struct line_template *spared = all->waited < PATIENCE ? all->last : NULL;
-    for (size_t i = 0; i < TEMPLATE_MOST; i++) {
-        struct line_template *t = &all->slots[i];
-        t->is_proven |= t->uses >= MANY;
-        if (t->target.what != 0 && t->uses <= FEW && !t->is_proven && t != spared) {
-            drop(all, t);
-            all->last = t == all->last ? NULL : all->last;
-        }
-    }
-    all->n_new = spared != NULL;
-}
+// ---- Lines
 
 // What learning has left to be done before so many lines are matched.
 static void finish_learning(struct templates *all, size_t n)
 {
     if (all->is_made) {
-        add(all);
+        template_set_add(&all->set, &all->fresh);
+        all->is_made = false;
         all->waited = 0;
     }
     all->waited += (uint32_t)n;
+    uint32_t n_new = all->set.n_new;
     if (novelty_is_doubtful(&all->novelty) &&
-        (all->n_new > 1 || (all->n_new == 1 && all->waited >= PATIENCE))) {
-        drop_unused(all);
+        (n_new > 1 || (n_new == 1 && all->waited >= PATIENCE))) {
+        template_set_drop_unused(&all->set, all->waited < PATIENCE);
     }
 }
 
@@ -653,11 +547,7 @@ static void renew(struct templates *all, uint64_t generation)
     if (all->generation != generation) {
         all->generation = generation;
         all->is_made = false;
-        all->last = NULL;
-        memset(all->buckets, 0, sizeof all->buckets);
-        for (size_t i = 0; i < TEMPLATE_MOST; i++) {
-            all->slots[i].target.what = 0;
-        }
+        template_set_clear(&all->set);
     }
 }
 
@@ -698,16 +588,6 @@ size_t template_match_batch(struct templates *all, uint64_t generation, const st
 
 // ---- Learning
 
-static bool is_known(const struct templates *all, uint8_t bucket, uint64_t id)
-{
-    for (unsigned place = all->buckets[bucket]; place != 0; place = all->slots[place - 1].next) {
-        if (all->slots[place - 1].id == id) {
-            return true;
-        }
-    }
-    return false;
-}
-
 // Whether the bytes by which a template is found are not in a hole.
 static bool has_opening(const struct line_template *t, size_t last)
 {
@@ -739,8 +619,7 @@ static bool is_worth_it(struct templates *all, const struct line *line)
     if (all->is_made || line->len - 1 >= LINE_MAX_MATCH) {
         return false;
     }
-    if (all->last != NULL && all->last->uses > 1) {
-        all->last = NULL;
+    if (template_set_last_is_used(&all->set)) {
         novelty_was_of_use(&all->novelty);
     }
     return novelty_take(&all->novelty);
@@ -769,7 +648,7 @@ void template_learn(struct templates *all, const struct catalog *c, const struct
         return;
     }
     t->bucket = opening_bucket(at, last);
-    if (is_known(all, t->bucket, t->id) || !has_same_meaning(all, t, at, end, s)) {
+    if (template_set_has(&all->set, t->bucket, t->id) || !has_same_meaning(all, t, at, end, s)) {
         return;
     }
     uint64_t target[] = {t->target.what, t->target.labels};

@@ -27,8 +27,6 @@
 #include "event/line_template.h"
 
 enum {
-    TEMPLATE_MOST = 128,
-    TEMPLATE_TRIES = 8,
     TEMPLATE_LINES = 32,  // lines that are matched together
     TEMPLATE_BATCH = 256, // elements of a batch; one that has more is parsed
 };
