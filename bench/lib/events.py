@@ -253,20 +253,32 @@ def exemplar(bench):
                          bench.loads.exemplars(1000, *sizes(bench)), 0.15)
 
 
-@measures("flood")
-def flood(bench):
-    """What it costs to find out that nothing can be recognised."""
-    n, files = sizes(bench)[0], bench.loads.flood(1000, sizes(bench)[0], 4 * bench.repeats)
-    row = Row("flood", "rpc events that each look different, sent twice each", "ns")
+def beside_no_cache(bench, name, title, files, known=()):
+    """A row of lines of which nothing is recognised, and what they cost when nothing is looked for."""
+    n = sizes(bench)[0]
+    row = Row(name, title, "ns")
     row.beside["--events.cache-size=0"] = []
     with Daemon(bench) as ours, Daemon(bench, cache=0) as other:
-        warm(ours, bench.loads.heads(1000))
-        warm(other, bench.loads.heads(1000))
+        warm(ours, bench.loads.heads(1000), *known)
+        warm(other, bench.loads.heads(1000), *known)
         for path, _ in zip(files, bench.rounds(4)):
             row.values.append(ours.send(path)["cpu"] / n)
             row.beside["--events.cache-size=0"].append(other.send(path)["cpu"] / n)
     row.at_most(1.05, "--events.cache-size=0")
-    yield state_note(bench, row)
+    return state_note(bench, row)
+
+
+@measures("flood")
+def flood(bench):
+    """What it costs to find out that nothing can be recognised."""
+    yield beside_no_cache(bench, "flood", "rpc events that each look different, sent twice each",
+                          bench.loads.flood(1000, sizes(bench)[0], 4 * bench.repeats))
+
+
+@measures("flood-near")
+def flood_near(bench):
+    known, files = bench.loads.near(1000, sizes(bench)[0], 4 * bench.repeats)
+    yield beside_no_cache(bench, "flood-near", "rpc events that nearly match eight templates, behind a long text", files, [known])
 
 
 @measures("value-first")

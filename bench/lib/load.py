@@ -198,6 +198,15 @@ class Loads:
         lines = make()
         return [self.file(f"flood-{series}-{n}-{i}", lambda: itertools.islice(lines, n)) for i in range(parts)]
 
+    def near(self, series, n, parts):
+        """A file of rpc events of eight shapes that differ in the name of the last label of their exemplars, behind a long text;
+        and files of such events whose last label has a name that no other line has."""
+        def spell(last):
+            return self.with_exemplars(series, SEED + 10, lambda i: f'a":"{60 * chr(0xE9)}","{last(i)}', 64)
+        known = self.file(f"near-{series}", lambda: itertools.islice(spell(lambda i: f"k{i % 8}"), 2000))
+        lines = spell("l{}".format)
+        return known, [self.file(f"near-{series}-{n}-{i}", lambda: itertools.islice(lines, n)) for i in range(parts)]
+
     def added_up(self, series, n, parts):
         """Files of lines as clients send them that add up first: each stands for 2 to 20 of the mixed load, by a list of
         their values, or, for half of the VM operations, by their count."""

@@ -286,16 +286,22 @@ static bool handle_elements(struct event_reader *r, struct rejection *why)
 void event_prefetch(struct event_reader *r, const struct origin *origin, struct line *lines,
                     size_t n)
 {
-    if (r->templates != NULL) {
-        template_match(r->templates, schema_current(r->store)->generation, lines, n);
+    if (r->templates != NULL && template_match(r->templates, schema_current(r->store)->generation,
+                                               origin->context, lines, n)) {
         cache_prefetch(r->cache, origin, lines, n);
     }
+}
+
+// Whether a line that event_prefetch saw has a template.
+static bool has_template(const struct event_reader *r, const struct line *line)
+{
+    return r->templates != NULL && line->template != NULL;
 }
 
 size_t event_apply_cached(struct event_reader *r, const struct origin *origin, struct line *lines,
                           size_t n)
 {
-    return r->templates != NULL ? cache_apply(r->cache, origin, lines, n) : 0;
+    return has_template(r, lines) ? cache_apply(r->cache, origin, lines, n) : 0;
 }
 
 static bool handle_recognised(struct event_reader *r, struct line *line, struct rejection *why)
@@ -318,7 +324,7 @@ static bool is_batch(struct event_reader *r, const struct origin *origin, const 
 void event_handle(struct event_reader *r, const struct origin *origin, struct line *line,
                   struct event_result *ret)
 {
-    ret->hit = r->templates != NULL && cache_apply(r->cache, origin, line, 1) == 1;
+    ret->hit = has_template(r, line) && cache_apply(r->cache, origin, line, 1) == 1;
     if (ret->hit) {
         ret->kind = EVENT_APPLIED;
         return;

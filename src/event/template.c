@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "event/template.h"
 
+#include "event/budget.h"
 #include "event/bytes.h"
 #include "event/elements.h"
 #include "event/hole.h"
@@ -18,6 +19,7 @@ enum {
     COPIES = LINE_MAX_BYTES + TEMPLATE_LINES * BESIDES,
     NUMBERS =
         LINE_MAX_BYTES / 2, // of all lists of a batch, or of the lines that are matched together
+    TRY = 16,       // bytes that could be passed over in the time that a comparison takes besides
     PATIENCE = 256, // lines within which a template has to be used where new ones hardly are
 };
 
@@ -30,7 +32,12 @@ struct templates {
     struct line_template fresh; // that may become one
     bool is_made;               // it becomes one before lines are matched again
     uint32_t waited;            // lines since the last one
-    size_t n_copied;            // bytes
+    struct budgets budgets;
+    struct budget *budget;    // of the present lines
+    const struct line *tried; // the first of them that was compared
+    size_t n_tried;
+    size_t spent;    // bytes that were passed over
+    size_t n_copied; // bytes
     char copies[COPIES];
     char batch[LINE_MAX_BYTES + BESIDES];
     struct hole_lists lists;
@@ -46,7 +53,9 @@ BYTES_INLINED size_t read_numbers(struct templates *all, const struct template_s
                                   const struct bytes_ops *ops)
 {
     if (s->hole == TEMPLATE_LIST) {
-        return hole_read_list(&all->lists, at, end, line, ops);
+        size_t list_len = hole_read_list(&all->lists, at, end, line, ops);
+        all->spent += 2 * (list_len > 0 ? list_len : (size_t)(end - at));
+        return list_len;
     }
     double count = 1;
     double *number = s->hole == TEMPLATE_NUMBER      ? &line->number
@@ -99,6 +108,21 @@ BYTES_INLINED void hash_values(struct line *line, const struct line_template *t,
     line->hash = h[0] ^ h[1];
 }
 
+static bool read_long_string(struct templates *all, const char *at, const char *end,
+                             size_t *ret_len)
+{
+    bool plain = hole_read_long_string(at, end, ret_len);
+    all->spent += plain ? *ret_len : (size_t)(end - at);
+    return plain;
+}
+
+// What was compared so far was in vain.
+static inline const char *give_up(struct templates *all, ptrdiff_t work)
+{
+    all->spent += (size_t)work;
+    return NULL;
+}
+
 // Whether the bytes at `p` are what the template has from this step on, in a line whose text begins at `at`. Adds to the values,
 // of which there are `*values` bytes. Returns where they end, or NULL.
 BYTES_INLINED const char *match_steps(struct templates *all, const struct line_template *t,
@@ -109,7 +133,7 @@ BYTES_INLINED const char *match_steps(struct templates *all, const struct line_t
     struct line_hole *hole = &line->holes[step];
     for (const struct template_step *s = &t->steps[step];; s++, hole++) {
         if (end - p < s->len || !ops->same(p, s->text, s->len)) {
-            return NULL;
+            return give_up(all, (p - at) / 4);
         }
         p += s->len;
         size_t len;
@@ -119,7 +143,7 @@ BYTES_INLINED const char *match_steps(struct templates *all, const struct line_t
             }
             len = ops->plain(p, end);
             // Of a block that is all plain the quote may be the next byte.
-            if (p[len] != '"' && !hole_read_long_string(p, end, &len)) {
+            if (p[len] != '"' && !read_long_string(all, p, end, &len)) {
                 return NULL;
             }
             if (s->hole == TEMPLATE_LABEL) {
@@ -303,6 +327,7 @@ BYTES_INLINED const char *find(struct templates *all, const char *at, const char
             }
             return to;
         }
+        all->spent += TRY;
         link = &t->next;
     }
     return NULL;
@@ -340,6 +365,7 @@ BYTES_INLINED void match_line(struct templates *all, struct line *line, const st
     if (line->len - 1 >= LINE_MAX_MATCH || *at == '[') {
         return;
     }
+    all->spent += TRY + line->len / 8;
     // One that has blanks that may be dropped has no template as it is; one that has none is compact.
     bool tried = bytes_is_apart(at, end, TEMPLATE_SLACK) && memchr(at, ' ', line->len) == NULL;
     if (tried && find(all, at, end, line, ops, quick) == end) {
@@ -551,13 +577,47 @@ static void renew(struct templates *all, uint64_t generation)
     }
 }
 
-void template_match(struct templates *all, uint64_t generation, struct line *lines, size_t n)
+// After lines were compared.
+static void settle(struct templates *all, const struct line *lines, size_t n)
+{
+    size_t recognised = 0;
+    if ((all->budget->lost | all->spent) > 0) {
+        for (size_t i = 0; i < n; i++) {
+            recognised += lines[i].template != NULL ? lines[i].len : 0;
+        }
+        budget_settle(all->budget, all->spent, recognised);
+    }
+    all->spent = 0;
+}
+
+// Leaves lines to the parser.
+static void pass(struct line *lines, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        lines[i].template = NULL;
+        lines[i].hash = 0;
+    }
+}
+
+bool template_match(struct templates *all, uint64_t generation, uint64_t context,
+                    struct line *lines, size_t n)
 {
     renew(all, generation);
     finish_learning(all, n);
     begin_lists(all, all->line_lists);
     all->n_copied = 0;
-    (all->wide ? match_lines_wide : match_lines_plain)(all, lines, n);
+    all->spent = 0;
+    all->budget = budget_of(&all->budgets, context);
+    all->tried = lines + budget_take(all->budget, n, &all->n_tried);
+    if (all->n_tried < n) {
+        pass(lines, n);
+    }
+    if (all->n_tried > 0) {
+        struct line *tried = lines + (all->tried - lines);
+        (all->wide ? match_lines_wide : match_lines_plain)(all, tried, all->n_tried);
+        settle(all, tried, all->n_tried);
+    }
+    return all->n_tried > 0;
 }
 
 static size_t match_batch(struct templates *all, const char *at, const char *end, struct line *ret)
@@ -576,13 +636,20 @@ size_t template_match_batch(struct templates *all, uint64_t generation, const st
     if (line->len == 0 || line->len > LINE_MAX_BYTES || *at != '[') {
         return 0;
     }
+    size_t n;
+    budget_take(all->budget, 1, &n);
+    if (n == 0) {
+        return 0;
+    }
     bool tried = bytes_is_apart(at, end, TEMPLATE_SLACK);
-    size_t n = tried ? match_batch(all, at, end, ret) : 0;
+    n = tried ? match_batch(all, at, end, ret) : 0;
     if (n == 0) {
         at = compact(all->batch, line->bytes, line->len, &end);
         bool same = at == NULL || (tried && (size_t)(end - at) == line->len);
         n = same ? 0 : match_batch(all, at, end, ret);
     }
+    budget_settle(all->budget, n > 0 ? 0 : all->spent + line->len, n > 0 ? line->len : 0);
+    all->spent = 0;
     return n;
 }
 
@@ -616,7 +683,8 @@ static bool has_same_meaning(struct templates *all, struct line_template *t, con
 
 static bool is_worth_it(struct templates *all, const struct line *line)
 {
-    if (all->is_made || line->len - 1 >= LINE_MAX_MATCH) {
+    bool tried = line >= all->tried && line < all->tried + all->n_tried;
+    if (!tried || all->is_made || line->len - 1 >= LINE_MAX_MATCH) {
         return false;
     }
     if (template_set_last_is_used(&all->set)) {
@@ -668,6 +736,7 @@ struct templates *templates_new(void)
             all->seeds[i] = key_hash((const char *)&i, sizeof i);
         }
         all->wide = bytes_can_wide();
+        all->budget = &all->budgets.list[0];
     }
     return all;
 }

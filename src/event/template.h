@@ -12,8 +12,9 @@
  *          bytes come a second time while they are among the NOVELTY_WINDOW last ones that were new, and takes the place of
  *          one that was not used lately; of lines that are matched together at most one becomes a template, for those that are
  *          matched next. Where new bytes keep coming and no template that is made of them is used, only one line in so many is
- *          looked at for that, and of the templates that were not used the last one stays. So lines that all look different
- *          do not push out templates in use, and take little longer than parsing them unless they are long.
+ *          looked at for that, and of the templates that were not used the last one stays. Where lines of an origin were
+ *          compared in vain for too long, only few of them still are (event/budget). So lines that all look different, or nearly
+ *          match, do not push out templates in use, and take little longer than parsing them.
  * Reads:   lines are read in blocks, up to TEMPLATE_SLACK bytes before and behind them, but never beyond the pages that they,
  *          and those that are matched with them, are in; where a page ends, a copy is read.
  * Threads: one owner, inside an RCU section from template_match to the last use of what it found.
@@ -38,8 +39,10 @@ struct templates *templates_new(void);
 void templates_free(struct templates *all);
 
 // Finds templates of 1 to TEMPLATE_LINES lines, which stand one behind the other in one piece of memory: sets their
-// `template`, and with it all but `entry`. Any bytes will do.
-void template_match(struct templates *all, uint64_t generation, struct line *lines, size_t n);
+// `template`, and with it all but `entry`. Any bytes will do. Where too many lines of this context (origin_number) were
+// compared in vain, most are left to the parser. Returns whether any was compared.
+bool template_match(struct templates *all, uint64_t generation, uint64_t context,
+                    struct line *lines, size_t n);
 // The elements of a batch, if all of them have templates. Returns how many these are; 0: not all have, or it is no batch.
 // Sets `at` and `len` of each, too.
 size_t template_match_batch(struct templates *all, uint64_t generation, const struct line *line,

@@ -89,12 +89,19 @@ static bool read_line(const char *text, size_t len, struct sample *s, struct buf
            sample_read(s, catalog, root, exemplar, &values, &why) == REJECT_NONE;
 }
 
+// As if nothing had been compared in vain.
+static void match_all(struct line *lines, size_t n)
+{
+    all->budgets = (struct budgets){0};
+    template_match(all, 1, 0, lines, n);
+}
+
 static void learn(const char *text)
 {
     struct sample s;
     struct buf exemplar = BUF_INIT;
     struct line line = {.bytes = text, .len = (uint32_t)strlen(text)};
-    template_match(all, 1, &line, 1);
+    match_all(&line, 1);
     if (line.template == NULL) {
         ck_assert_msg(read_line(text, strlen(text), &s, &exemplar), "%s", text);
         template_learn(all, catalog, &line, &s);
@@ -105,7 +112,7 @@ static void learn(const char *text)
 static bool matches(const char *text, size_t len)
 {
     struct line line = {.bytes = text, .len = (uint32_t)len};
-    template_match(all, 1, &line, 1);
+    match_all(&line, 1);
     return line.template != NULL;
 }
 
@@ -122,7 +129,7 @@ static bool check(const char *text, size_t len)
     struct sample is;
     struct buf exemplars[2] = {BUF_INIT, BUF_INIT};
     struct buf list = BUF_INIT;
-    template_match(all, 1, &line, 1);
+    match_all(&line, 1);
     if (line.template == NULL) {
         return false;
     }
@@ -352,7 +359,7 @@ static void try_pages(void)
             memcpy(to, LINES[k + i], len);
             lines[i] = (struct line){.bytes = to, .len = (uint32_t)len};
         }
-        template_match(all, 1, lines, 3);
+        match_all(lines, 3);
         for (size_t i = 0; i < 3; i++) {
             ck_assert_ptr_nonnull(lines[i].template);
         }
@@ -399,7 +406,7 @@ static void try_lists(void)
         at += lines[i].len;
         line[at++] = '\n';
     }
-    template_match(all, 1, lines, TEMPLATE_LINES);
+    match_all(lines, TEMPLATE_LINES);
     for (size_t i = 0; i < TEMPLATE_LINES; i++) {
         ck_assert_ptr_nonnull(lines[i].template);
         ck_assert_uint_eq(lines[i].n, 1 + i * 30);
@@ -505,7 +512,7 @@ START_TEST(another_catalogue_begins_with_none)
     open_all();
     learn_all();
     struct line line = {.bytes = LINES[0], .len = (uint32_t)strlen(LINES[0])};
-    template_match(all, 2, &line, 1);
+    template_match(all, 2, 0, &line, 1);
     ck_assert_ptr_null(line.template);
     close_all();
 }
@@ -577,7 +584,7 @@ START_TEST(of_lines_that_are_matched_together_one_becomes_a_template)
         lines[i].bytes = room[i];
         lines[i].len = (uint32_t)strlen(LINES[i / 2]);
     }
-    template_match(all, 1, lines, 2 * N);
+    match_all(lines, 2 * N);
     read_templates = 0;
     for (size_t i = 0; i < 2 * N; i++) {
         ck_assert(read_line(lines[i].bytes, lines[i].len, &s, &exemplar));
@@ -656,6 +663,90 @@ START_TEST(an_exemplar_that_is_none_has_no_template)
 }
 END_TEST
 
+static void flood_of(uint64_t context, unsigned from)
+{
+    for (unsigned i = from; i < from + 2000; i++) {
+        char text[256];
+        snprintf(text, sizeof text,
+                 "{\"event\":\"done\",\"labels\":{\"x\":\"one\",\"y\":\"two\"},\"value\":3,"
+                 "\"exemplar\":{"
+                 "\"labels\":{\"l%u\":\"\"}}}",
+                 i);
+        struct line line = {.bytes = text, .len = (uint32_t)strlen(text)};
+        template_match(all, 1, context, &line, 1);
+        ck_assert_ptr_null(line.template);
+    }
+}
+
+static unsigned matched(uint64_t context, unsigned times)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < times; i++) {
+        struct line line = {.bytes = LINES[0], .len = (uint32_t)strlen(LINES[0])};
+        template_match(all, 1, context, &line, 1);
+        n += line.template != NULL;
+    }
+    return n;
+}
+
+// Lines of an origin that nearly match templates are left to the parser, and looked at for a template as seldom, until it sends
+// others; other origins do not notice.
+START_TEST(an_origin_whose_lines_nearly_match_is_compared_seldom)
+{
+    struct sample s;
+    struct buf exemplar = BUF_INIT;
+    open_all();
+    learn_all();
+    flood_of(1, 0);
+    flood_of(1, 2000);
+    ck_assert_uint_le(matched(1, 36), 1);
+    ck_assert_uint_eq(matched(2, 36), 36);
+    struct line line = {.bytes = LINES[0], .len = (uint32_t)strlen(LINES[0])};
+    read_templates = 0;
+    for (unsigned i = 0; i < 370; i++) {
+        template_match(all, 1, 1, &line, 1);
+        ck_assert(read_line(line.bytes, line.len, &s, &exemplar));
+        template_learn(all, catalog, &line, &s);
+    }
+    ck_assert_uint_le(read_templates, 11);
+    ck_assert_uint_gt(matched(1, 10000), 4000);
+    ck_assert_uint_eq(matched(1, 1000), 1000);
+    buf_free(&exemplar);
+    close_all();
+}
+END_TEST
+
+// The same of batches.
+START_TEST(an_origin_whose_batches_nearly_match_is_compared_seldom)
+{
+    static struct line elements[TEMPLATE_BATCH];
+    char text[1024] = "[";
+    open_all();
+    learn_all();
+    for (unsigned i = 0; i < 5; i++) {
+        sprintf(text + strlen(text), "%s,", LINES[0]);
+    }
+    size_t len = strlen(text);
+    strcpy(text + len, "{\"metric\":\"g\",\"value\":null}]");
+    struct line bad = {.bytes = text, .len = (uint32_t)strlen(text)};
+    struct line good = {.bytes = LINES[0], .len = (uint32_t)strlen(LINES[0])};
+    template_match(all, 1, 1, &good, 1);
+    for (unsigned i = 0; i < 1000; i++) {
+        ck_assert_uint_eq(template_match_batch(all, 1, &bad, elements), 0);
+    }
+    strcpy(text + len - 1, "]");
+    bad.len = (uint32_t)len;
+    ck_assert_uint_eq(template_match_batch(all, 1, &bad, elements), 0);
+    unsigned n = 0;
+    for (unsigned i = 0; i < 10000; i++) {
+        n += template_match_batch(all, 1, &bad, elements) == 5;
+    }
+    ck_assert_uint_gt(n, 4000);
+    ck_assert_uint_eq(template_match_batch(all, 1, &bad, elements), 5);
+    close_all();
+}
+END_TEST
+
 START_TEST(lengths_have_limits)
 {
     open_all();
@@ -686,4 +777,6 @@ UNIT_MAIN("template", any_byte_anywhere_says_what_the_parser_says,
           a_flood_does_not_push_out_what_is_in_use,
           of_lines_that_are_matched_together_one_becomes_a_template,
           among_lines_that_come_once_a_new_template_is_found,
-          an_exemplar_that_is_none_has_no_template, lengths_have_limits)
+          an_exemplar_that_is_none_has_no_template,
+          an_origin_whose_lines_nearly_match_is_compared_seldom,
+          an_origin_whose_batches_nearly_match_is_compared_seldom, lengths_have_limits)
