@@ -461,6 +461,7 @@ static void write_protobuf(struct format_sink *sink, const struct format *format
 {
     uint64_t counts[CATALOG_MAX_BOUNDS + 1];
     struct native_sum native = {.n = 0};
+    struct format_series series = {.native = NULL};
     struct buf *out = sink->text;
     struct protobuf_family family;
     protobuf_family_init(&family, f->metric);
@@ -469,7 +470,7 @@ static void write_protobuf(struct format_sink *sink, const struct format *format
         size_t begun = protobuf_begin(out, head);
         for (; s != NULL && !out->failed && out->len - begun < FORMAT_SINK_PIECE;
              s = table_walk_next(walk)) {
-            struct format_series series = format_read_series(format, f->table, s, counts);
+            format_read_series(format, f->table, s, counts, &series);
             if (f->has_native) {
                 series.native_count =
                     table_read_native(f->table, s, f->metric->bounds, &f->native, &native);

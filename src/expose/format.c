@@ -499,26 +499,24 @@ static void family_text_histogram(const struct family_text *s, struct buf *out,
     finish(s, out, p, series);
 }
 
-inline struct format_series format_read_series(const struct format *format, const struct table *t,
-                                               const struct series *s, uint64_t *counts)
+inline void format_read_series(const struct format *format, const struct table *t,
+                               const struct series *s, uint64_t *counts, struct format_series *ret)
 {
-    struct format_series ret = {.created_ms = s->record->created_ms,
-                                .exemplars =
-                                    format->kind != FORMAT_TEXT ? series_exemplars(s) : NULL};
-    ret.labels.p = series_text(s, &ret.labels.len);
+    ret->created_ms = s->record->created_ms;
+    ret->exemplars = format->kind != FORMAT_TEXT ? series_exemplars(s) : NULL;
+    ret->labels.p = series_text(s, &ret->labels.len);
     switch (t->type) {
     case METRIC_COUNTER:
-        table_read_counter(t, s, &ret.whole, &ret.rest);
+        table_read_counter(t, s, &ret->whole, &ret->rest);
         break;
     case METRIC_GAUGE:
-        ret.value = atomic_load_explicit(series_gauge(s), memory_order_relaxed);
+        ret->value = atomic_load_explicit(series_gauge(s), memory_order_relaxed);
         break;
     case METRIC_HISTOGRAM:
-        table_read_histogram(t, s, counts, &ret.sum);
-        ret.counts = counts;
+        table_read_histogram(t, s, counts, &ret->sum);
+        ret->counts = counts;
         break;
     }
-    return ret;
 }
 
 static void write_text_series(struct buf *out, const struct family_text *text,
@@ -551,8 +549,9 @@ void format_write(struct format_sink *sink, const struct format *format,
     struct family_text text;
     family_text_init(&text, format, &spec);
     format_head(sink->text, format, head);
+    struct format_series series = {.whole = 0};
     for (; s != NULL && !sink->text->failed; s = table_walk_next(walk)) {
-        const struct format_series series = format_read_series(format, f->table, s, counts);
+        format_read_series(format, f->table, s, counts, &series);
         write_text_series(sink->text, &text, m->type, &series);
         format_sink_flush_full(sink);
     }

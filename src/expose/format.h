@@ -61,9 +61,10 @@ static inline double format_finite(double v)
 // The length of the name by which OpenMetrics calls a family of this type.
 size_t format_family_len(const char *name, const char *type);
 void format_head(struct buf *out, const struct format *f, const struct format_head *head);
-// What a series shows now, with `counts` for its buckets. Inside an RCU section, as format_write.
-struct format_series format_read_series(const struct format *format, const struct table *t,
-                                        const struct series *s, uint64_t *counts);
+// What a series shows now, with `counts` for its buckets; what its type does not have stays as it is in *ret, which serves
+// for all series of a family. Inside an RCU section, as format_write.
+void format_read_series(const struct format *format, const struct table *t, const struct series *s,
+                        uint64_t *counts, struct format_series *ret);
 struct format_sink;
 // A family as text: its head, and its series from the first one on.
 void format_write(struct format_sink *sink, const struct format *format,
