@@ -279,11 +279,6 @@ static const char *escape_help(char c)
     return c == '\\' ? "\\\\" : c == '\n' ? "\\n" : NULL;
 }
 
-void text_help(struct buf *out, const char *s, size_t len)
-{
-    add_escaped(out, s, len, escape_help);
-}
-
 static const char *escape_label_value(char c)
 {
     return c == '"' ? "\\\"" : escape_help(c);
@@ -321,13 +316,25 @@ static size_t plain_before(const char *s, size_t len)
     return plain;
 }
 
-void text_label_value(struct buf *out, const char *s, size_t len)
+// The same of what may escape `"`, `\` and LF: the beginning without these is copied at once.
+static void add_escaped_line(struct buf *out, const char *s, size_t len,
+                             const char *(*escape)(char))
 {
     size_t plain = plain_before(s, len);
     buf_add(out, s, plain);
     if (plain < len) {
-        add_escaped(out, s + plain, len - plain, escape_label_value);
+        add_escaped(out, s + plain, len - plain, escape);
     }
+}
+
+void text_help(struct buf *out, const char *s, size_t len)
+{
+    add_escaped_line(out, s, len, escape_help);
+}
+
+void text_label_value(struct buf *out, const char *s, size_t len)
+{
+    add_escaped_line(out, s, len, escape_label_value);
 }
 
 static bool is_letter(char c)

@@ -104,7 +104,9 @@ static void label(struct self_writer *p, const char *name, const char *value, si
         protobuf_label(&p->labels, name, value, len);
         return;
     }
-    buf_addf(&p->labels, "%s%s=\"", p->labels.len > 0 ? "," : "", name);
+    buf_str(&p->labels, p->labels.len > 0 ? "," : "");
+    buf_str(&p->labels, name);
+    buf_str(&p->labels, "=\"");
     text_label_value(&p->labels, value, len);
     buf_char(&p->labels, '"');
 }
