@@ -344,7 +344,9 @@ static void work(struct renderer *r)
             wake = true;
         }
         if (wake) {
+            pthread_mutex_unlock(&r->lock); // the one that wakes up takes it
             eventfd_write(r->wake, 1);
+            pthread_mutex_lock(&r->lock);
         } else {
             pthread_cond_wait(&r->more, &r->lock);
         }
@@ -405,8 +407,8 @@ static void renderer_start_job(struct renderer *r, const struct renderer_job *jo
     pthread_mutex_lock(&r->lock);
     r->job = *job;
     r->state = RENDERER_ASKED;
-    pthread_cond_signal(&r->more);
     pthread_mutex_unlock(&r->lock);
+    pthread_cond_signal(&r->more); // the one that wakes up takes the lock
 }
 
 // Whether one is done, which is then in *ret, and the renderer idle.
@@ -427,8 +429,8 @@ void scrape_poke(struct scrape *s)
     struct renderer *r = &s->renderer;
     pthread_mutex_lock(&r->lock);
     r->asked = true;
-    pthread_cond_signal(&r->more);
     pthread_mutex_unlock(&r->lock);
+    pthread_cond_signal(&r->more);
 }
 
 bool scrape_take_answer(struct scrape *s)
