@@ -50,6 +50,16 @@ START_TEST(a_series_is_its_kind_name_and_labels_in_any_order)
 }
 END_TEST
 
+static size_t noted(const struct store *s, const char *why)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->n_invalids; i++) {
+        n += strncmp(s->invalids[i].why, why, strlen(why)) == 0;
+    }
+    return n;
+}
+
+// However many there are of a reason, the next reason finds room.
 START_TEST(what_is_invalid_is_counted_and_noted)
 {
     struct store s;
@@ -70,7 +80,12 @@ START_TEST(what_is_invalid_is_counted_and_noted)
     store_observe(find(&s, STORE_GAUGE, "g"), 1);
     store_count(find(&s, STORE_EVENT, "e"), 0);
     ck_assert_uint_eq(s.invalid, 10);
-    ck_assert_uint_eq(s.n_invalids, STORE_INVALIDS);
+    ck_assert_uint_eq(noted(&s, "the name or a label is no UTF-8"), 2); // of 3
+    ck_assert_uint_eq(noted(&s, "too_long"), 1);
+    ck_assert_uint_eq(noted(&s, "bad_value: negative"), 2); // of 4
+    ck_assert_uint_eq(noted(&s, "bad_value: not finite"), 2);
+    ck_assert_uint_eq(s.n_invalids, 7);
+    ck_assert_uint_eq(s.not_noted, 3);
     ck_assert_uint_eq(s.sent, 0);
     ck_assert(!store_has_waiting(&s));
     free(longer);

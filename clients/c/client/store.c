@@ -170,20 +170,32 @@ static void grow_buckets(struct store *s)
     s->n_buckets = n;
 }
 
+// Whether one more of this reason is worth a note.
+static bool is_notable(const struct store *s, const char *why)
+{
+    size_t same = 0;
+    for (size_t i = 0; i < s->n_invalids; i++) {
+        same += strcmp(s->invalids[i].why, why) == 0;
+    }
+    return same < STORE_INVALIDS_EACH && s->n_invalids < STORE_INVALIDS;
+}
+
 // Notes a call for a message. Called with the mutex held.
 static void note(struct store *s, bool lost, const char *why, const char *what)
 {
-    if (s->n_invalids < STORE_INVALIDS) {
-        struct store_invalid *i = &s->invalids[s->n_invalids++];
-        i->lost = lost;
-        i->why = why;
-        size_t n = strlen(what) < sizeof i->what ? strlen(what) : sizeof i->what - 1;
-        for (size_t at = 0; at < n; at++) { // of text that may be no UTF-8, what can be shown
-            i->what[at] =
-                (unsigned char)what[at] >= 0x20 && (unsigned char)what[at] < 0x7f ? what[at] : '?';
-        }
-        i->what[n] = '\0';
+    if (!is_notable(s, why)) {
+        s->not_noted++;
+        return;
     }
+    struct store_invalid *i = &s->invalids[s->n_invalids++];
+    i->lost = lost;
+    i->why = why;
+    size_t n = strlen(what) < sizeof i->what ? strlen(what) : sizeof i->what - 1;
+    for (size_t at = 0; at < n; at++) { // of text that may be no UTF-8, what can be shown
+        i->what[at] =
+            (unsigned char)what[at] >= 0x20 && (unsigned char)what[at] < 0x7f ? what[at] : '?';
+    }
+    i->what[n] = '\0';
 }
 
 void store_note_invalid(struct store *s, const char *why, const char *what)

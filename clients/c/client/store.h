@@ -22,7 +22,8 @@ enum store_kind { STORE_COUNTER, STORE_GAUGE, STORE_HISTOGRAM, STORE_EVENT };
 enum {
     STORE_CHUNK_VALUES = 64,
     STORE_MANY_BYTES = 65536, // of text that are sent without delay
-    STORE_INVALIDS = 8,       // invalid calls noted until they are taken
+    STORE_INVALIDS = 24,      // invalid calls noted until they are taken
+    STORE_INVALIDS_EACH = 2,  // of these, for one reason
     STORE_FORGET_LABELS = 16, // of a forget, which the daemon takes
     STORE_EXEMPLAR_MAX = 2048 // bytes of the text of an exemplar
 };
@@ -106,6 +107,7 @@ struct store {
     uint64_t invalid;
     struct store_invalid invalids[STORE_INVALIDS];
     size_t n_invalids;
+    uint64_t not_noted; // invalid calls since then that were like those noted
     void (*wake)(
         void *arg); // called without the mutex when something begins to wait, or much waits
     void *arg;

@@ -171,13 +171,16 @@ static void report_invalid(struct virtrigaud_client *c)
     pthread_mutex_lock(&c->store.mutex);
     size_t n = c->store.n_invalids;
     memcpy(invalids, c->store.invalids, n * sizeof *invalids);
+    uint64_t not_noted = c->store.not_noted;
     c->store.n_invalids = 0;
+    c->store.not_noted = 0;
     pthread_mutex_unlock(&c->store.mutex);
     for (size_t i = 0; i < n; i++) {
         const struct store_invalid *call = &invalids[i];
         notice_line(&c->notice, now_ms(), call->lost ? "lost" : "invalid", call->why, "",
                     call->what);
     }
+    c->notice.suppressed += not_noted;
 }
 
 // Tells the link what the store has dropped.
@@ -444,8 +447,8 @@ static void leave_parent(struct virtrigaud_client *c)
     }
     store_discard(&c->store);
     store_forget_gauges(&c->store);
-    c->store.sent = c->store.dropped = c->store.forgotten = c->store.invalid = c->store.n_invalids =
-        0;
+    c->store.sent = c->store.dropped = c->store.forgotten = c->store.invalid = 0;
+    c->store.n_invalids = c->store.not_noted = 0;
     c->batch->result = (struct batch_result){0};
     c->stats = (struct virtrigaud_stats){0};
     c->dropped_told = c->lost_told = 0;
