@@ -403,6 +403,10 @@ static const char *const LINES[] = {
      "\"exemplar\":{\"labels\":{\"t\":\"X\"}},\"count\":C}"),
     "{\"event\":\"done\",\"labels\":{\"x\":\"X\",\"o\":\"O\"},\"count\":C,\"values\":[L]}",
     "{\"metric\":\"a_total\",\"labels\":{\"x\":\"X\",\"o\":\"ok\"},\"exemplar\":N}",
+    "{\"metric\":\"t\",\"value\":N}",
+    "{\"metric\":\"c_seconds\",\"labels\":{},\"value\":N}",
+    "{\"event\":\"done\",\"labels\":{\"o\":\"O\"},\"value\":N}",
+    "{\"event\":\"seen\",\"count\":C}",
     "{\"metric\":\"nope\",\"labels\":{\"x\":\"X\"},\"value\":N}",
     "{\"sync\":N}",
 };
@@ -515,12 +519,19 @@ static void write_line(struct buf *out, uint64_t *random)
     }
 }
 
+static void write_change(struct buf *out, uint64_t *random)
+{
+    buf_addf(out, "!%u\n", (unsigned)draw(random, 10));
+}
+
 static void write_step(struct buf *out, uint64_t *random)
 {
     uint64_t how = draw(random, 16);
     if (how == 0) {
-        buf_addf(out, "!%u", (unsigned)draw(random, 10));
-    } else if (how < 3) {
+        write_change(out, random);
+        return;
+    }
+    if (how < 3) {
         buf_char(out, '[');
         for (uint64_t n = 1 + draw(random, 4); n > 0; n--) {
             write_line(out, random);
@@ -530,6 +541,29 @@ static void write_step(struct buf *out, uint64_t *random)
         write_line(out, random);
     }
     buf_char(out, '\n');
+}
+
+// A line that the cache knows before and after changes, of which some make it mean something else.
+static void write_scene(struct buf *out, uint64_t *random)
+{
+    struct buf line = BUF_INIT;
+    write_line(&line, random);
+    buf_char(&line, '\n');
+    for (uint64_t changes = 1 + draw(random, 4); changes > 0; changes--) {
+        for (uint64_t n = 1 + draw(random, 4); n > 0; n--) {
+            buf_add(out, line.p, line.len);
+        }
+        write_change(out, random);
+    }
+    buf_add(out, line.p, line.len);
+    buf_free(&line);
+}
+
+static void write_more(struct buf *out, uint64_t *random)
+{
+    for (uint64_t n = 1 + draw(random, 8); n > 0; n--) {
+        draw(random, 6) == 0 ? write_scene(out, random) : write_step(out, random);
+    }
 }
 
 // The line that begins nowhere before `at`.
@@ -555,9 +589,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned 
     struct buf out = {.max = max};
     buf_add(&out, data, from);
     if (how < 5) {
-        for (uint64_t n = 1 + draw(&random, 8); n > 0; n--) {
-            write_step(&out, &random); // more
-        }
+        write_more(&out, &random);
         buf_add(&out, data + from, size - from);
     } else if (how == 5) {
         buf_add(&out, data + from + len, size - from - len); // one less
