@@ -7,7 +7,6 @@
 #include "daemon/service.h"
 #include "web/metric_page.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -83,47 +82,6 @@ void backend_rates_tick(struct status_rates *p, const struct ingest *ingest, uin
     }
     atomic_store_explicit(&p->known, p->at_ms != 0, memory_order_release);
     p->at_ms = now_ms;
-}
-
-static void collect_scrapes(struct backend *b, struct self_scrapes *ret)
-{
-    static_assert((int)STATS_DURATION_BOUNDS <= (int)SELF_MAX_BOUNDS, "room for the bounds");
-    const struct stats *stats = web_stats(b->web);
-    for (size_t i = 0; i < FORMAT_KINDS; i++) {
-        ret->by_format[i] = count_read(&stats->scrapes[i]);
-    }
-    ret->n_bounds = STATS_DURATION_BOUNDS;
-    ret->bounds = stats_duration_bounds;
-    for (size_t i = 0; i <= STATS_DURATION_BOUNDS; i++) {
-        ret->buckets[i] = count_read(&stats->duration_buckets[i]);
-    }
-    ret->sum = (double)count_read(&stats->duration_sum_ns) / 1e9;
-    static_assert((int)TLS_FAULTS <= (int)SELF_MAX_FAULTS, "room for the reasons");
-    ret->n_faults = TLS_FAULTS;
-    for (size_t i = 0; i < TLS_FAULTS; i++) {
-        struct stats_handshake failed;
-        web_handshake_failure(b->web, (enum tls_fault)i, &failed);
-        ret->fault[i] = tls_fault_names[i];
-        ret->tls_errors[i] = failed.n;
-    }
-    ret->certificate_expiry = web_certificate_expiry(b->web);
-    ret->auth_failures = count_read(&stats->auth_failures);
-    ret->accept_errors = count_read(&stats->accept_errors);
-}
-
-static bool is_wanted(const void *filter, const char *name)
-{
-    return request_filter_has(filter, name);
-}
-
-static int render(void *backend, const struct request_filter *filter, enum format_kind format,
-                  struct format_sink *sink)
-{
-    struct backend *b = backend;
-    struct expose_filter named = {.wants = is_wanted, .ctx = filter};
-    const struct format how = {.kind = format, .created = atomic_load(&b->created)};
-    collect_scrapes(b, &b->self->scrapes);
-    return expose_write(sink, b->store, b->self, filter != NULL ? &named : NULL, &how);
 }
 
 // ---- The status view
@@ -280,19 +238,17 @@ static void read_now(struct backend *b, struct history_sample *ret)
     const struct stats *stats = web_stats(b->web);
     *ret = (struct history_sample){
         .at_ms = clock_mono_ms(),
-        .scrape_ns = count_read(&stats->duration_sum_ns),
-        .unauthorized = count_read(&stats->auth_failures),
+        .scrape_ns = count_read(&stats->shown.sum_ns),
+        .unauthorized = count_read(&stats->shown.auth_failures),
         .unavailable = count_read(&stats->scrapes_refused),
         .series = count_read(&b->store->share.quota.used),
     };
     sum(b->ingest, &ret->applied, &ret->rejected);
     for (size_t i = 0; i < FORMAT_KINDS; i++) {
-        ret->scrapes += count_read(&stats->scrapes[i]);
+        ret->scrapes += count_read(&stats->shown.by_format[i]);
     }
     for (size_t i = 0; i < TLS_FAULTS; i++) {
-        struct stats_handshake failed;
-        web_handshake_failure(b->web, (enum tls_fault)i, &failed);
-        ret->tls_failures += failed.n;
+        ret->tls_failures += count_read(&stats->shown.tls_errors[i]);
     }
 }
 
@@ -370,8 +326,9 @@ struct web_backend backend_web(struct backend *b)
     return (struct web_backend){
         .store = b->store,
         .sources = b->sources,
+        .self = b->self,
+        .render = expose_write,
         .ctx = b,
-        .render = render,
         .view = view,
         .ready = is_ready,
         .reload = reload,
@@ -380,7 +337,7 @@ struct web_backend backend_web(struct backend *b)
 
 void backend_set(struct backend *b, const struct config *config)
 {
-    atomic_store(&b->created, config->web_openmetrics_created);
+    atomic_store(&b->self->created, config->web_openmetrics_created);
     atomic_store(&b->show_rejected, config->web_show_rejected);
     ingest_keep_texts(b->ingest, config->web_show_rejected || b->keep_rejected);
 }

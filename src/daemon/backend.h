@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * backend: what is shown over HTTP: expositions, the status view, sources as targets; and what the metrics about the
- * exporter ask of the daemon.
+ * backend: what is shown over HTTP besides expositions: the status view, pages of metrics, sources as targets.
  *
  * Threads: backend_set and backend_tick: the main thread. What a web_backend has: as web/backend.h says.
  *          backend_is_ready: any.
@@ -78,7 +77,6 @@ struct backend {
     struct history history;
     bool opened; // backend_open
     _Atomic bool ready;
-    _Atomic bool created;       // web.openmetrics_created
     _Atomic bool show_rejected; // web.show_rejected
     bool keep_rejected; // the text of rejected lines is kept in any case, for who may see it
 };

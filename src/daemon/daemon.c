@@ -129,10 +129,10 @@ static void log_faults(struct tls_log *l, struct web *web, uint64_t now_ms)
 {
     for (size_t i = 0; i < TLS_FAULTS; i++) {
         struct stats_handshake f;
-        web_handshake_failure(web, (enum tls_fault)i, &f);
-        if (f.n > l->fault[i].logged && now_ms >= l->fault[i].next_ms) {
-            log_fault((enum tls_fault)i, &f, f.n - l->fault[i].logged);
-            l->fault[i].logged = f.n;
+        uint64_t n = web_handshake_failure(web, (enum tls_fault)i, &f);
+        if (n > l->fault[i].logged && now_ms >= l->fault[i].next_ms) {
+            log_fault((enum tls_fault)i, &f, n - l->fault[i].logged);
+            l->fault[i].logged = n;
             l->fault[i].next_ms = now_ms + TLS_LOG_MS;
         }
     }
@@ -360,6 +360,7 @@ static int open_web(struct daemon *d)
     if (rc < 0) {
         fail(rc, "cannot serve HTTP", buf_string(&problem));
     } else {
+        d->self.scrapes = &web_stats(d->web)->shown;
         rc = reload_web_open(&d->reload_web, d->web, d->config->web_config_file, &problem);
         if (rc < 0) {
             fail(rc, "cannot use the web configuration", buf_string(&problem));

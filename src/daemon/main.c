@@ -110,7 +110,7 @@
  * web/plot               small pictures of the last hour, as SVG
  * web/page               what page and /status show, as HTML
  * web/metric_page        the page of one metric
- * web/backend            what the HTTP side needs of the daemon
+ * web/backend            what the HTTP side needs of the layers below and of the daemon
  * web/credentials        user and password of a request, and hashes
  * web/webconf            the file of --web.config.file; Go's names of ciphers to a priority string of GnuTLS
  * web/tls                what a handshake needs, and sessions
@@ -124,7 +124,7 @@
  * daemon/settings        every setting, once, what each may be, and the struct that holds them
  * daemon/config          the command line, the config file, and the whole configuration
  * daemon/config_sources  the `sources:` of the config file: who may push what
- * daemon/backend         what is shown over HTTP, and the figures that systemctl shows
+ * daemon/backend         the status view and pages of metrics, and the figures that systemctl shows
  * daemon/reload          loads all configuration again, all or nothing; the web configuration when it changes; --reload
  * daemon/admin           the admin socket: who may use it, its connections
  * daemon/admin_request   a line of it taken apart

@@ -230,14 +230,19 @@ static void write_state(struct self_writer *p)
 
 static void write_durations(struct self_writer *p, const struct self_scrapes *scrapes)
 {
+    uint64_t counts[SELF_MAX_BOUNDS + 1];
+    for (size_t i = 0; i <= scrapes->n_bounds; i++) {
+        counts[i] = count_read(&scrapes->buckets[i]);
+    }
+    double sum = (double)count_read(&scrapes->sum_ns) / 1e9;
     if (p->format->kind == FORMAT_PROTOBUF) {
-        const struct format_series series = {.counts = scrapes->buckets, .sum = scrapes->sum};
+        const struct format_series series = {.counts = counts, .sum = sum};
         struct protobuf_family bare = {
             .type = METRIC_HISTOGRAM, .bounds = scrapes->bounds, .n_bounds = scrapes->n_bounds};
         protobuf_series(p->out, &bare, &series);
     } else {
         format_buckets(p->out, p->format, table[SELF_scrape_duration].name, scrapes->bounds,
-                       scrapes->n_bounds, scrapes->buckets, scrapes->sum);
+                       scrapes->n_bounds, counts, sum);
     }
 }
 
@@ -247,7 +252,7 @@ static void write_scrapes(struct self_writer *p, const struct self_scrapes *scra
     bool wanted = begin(p, SELF_scrapes);
     for (size_t i = 0; wanted && i < FORMAT_KINDS; i++) {
         label(p, "format", formats[i], strlen(formats[i]));
-        sample(p, SELF_scrapes, (double)scrapes->by_format[i]);
+        sample(p, SELF_scrapes, (double)count_read(&scrapes->by_format[i]));
     }
     if (begin(p, SELF_scrape_duration)) {
         write_durations(p, scrapes);
@@ -259,14 +264,15 @@ static void write_refused(struct self_writer *p, const struct self_scrapes *web)
 {
     bool wanted = web->n_faults > 0 && begin(p, SELF_tls_errors);
     for (size_t i = 0; wanted && i < web->n_faults; i++) {
-        label(p, "reason", web->fault[i], strlen(web->fault[i]));
-        sample(p, SELF_tls_errors, (double)web->tls_errors[i]);
+        label(p, "reason", web->faults[i], strlen(web->faults[i]));
+        sample(p, SELF_tls_errors, (double)count_read(&web->tls_errors[i]));
     }
-    if (web->certificate_expiry != 0) {
-        single(p, SELF_certificate_expiry, (double)web->certificate_expiry);
+    uint64_t expiry = count_read(&web->certificate_expiry);
+    if (expiry != 0) {
+        single(p, SELF_certificate_expiry, (double)expiry);
     }
-    single(p, SELF_auth_failures, (double)web->auth_failures);
-    single(p, SELF_accept_errors, SUM(p, accept_errors) + (double)web->accept_errors);
+    single(p, SELF_auth_failures, (double)count_read(&web->auth_failures));
+    single(p, SELF_accept_errors, SUM(p, accept_errors) + (double)count_read(&web->accept_errors));
     single(p, SELF_sockets_lost, atomic_load(&p->self->sockets_lost));
 }
 
@@ -400,7 +406,7 @@ static int write_self(struct buf *out, const struct format *format, const struct
                             .schema = schema,
                             .self = self,
                             .filter = filter};
-    const struct self_scrapes *web = &self->scrapes;
+    const struct self_scrapes *web = self->scrapes;
     write_build_info(&p);
     write_by_component(&p, SELF_events, ingest_applied);
     write_rejected(&p);

@@ -23,19 +23,19 @@
 
 enum { SELF_MAX_BOUNDS = 16, SELF_MAX_FAULTS = 16 };
 
-// What the HTTP side counted.
+// What the HTTP side counts, where it counts it. Readers take the numbers by count_read.
 struct self_scrapes {
-    uint64_t by_format[FORMAT_KINDS]; // text, openmetrics, protobuf
+    _Atomic uint64_t by_format[FORMAT_KINDS]; // renderings handed to a request
     size_t n_bounds;
-    const double *bounds;                  // seconds
-    uint64_t buckets[SELF_MAX_BOUNDS + 1]; // not cumulative
-    double sum;                            // seconds
-    size_t n_faults;                       // reasons why handshakes of TLS failed
-    const char *fault[SELF_MAX_FAULTS];
-    uint64_t tls_errors[SELF_MAX_FAULTS]; // by reason
-    uint64_t auth_failures;
-    uint64_t certificate_expiry; // seconds since 1970; 0: there is none
-    uint64_t accept_errors;
+    const double *bounds;                          // of their durations, in seconds
+    _Atomic uint64_t buckets[SELF_MAX_BOUNDS + 1]; // not cumulative; the last one is above all
+    _Atomic uint64_t sum_ns;                       // from arrival to the end of the rendering
+    size_t n_faults;                               // reasons why handshakes of TLS fail
+    const char *const *faults;
+    _Atomic uint64_t tls_errors[SELF_MAX_FAULTS]; // by reason
+    _Atomic uint64_t auth_failures;               // answered with 401
+    _Atomic uint64_t certificate_expiry;          // seconds since 1970; 0: there is none
+    _Atomic uint64_t accept_errors;               // accept(2) failed: out of descriptors or memory
 };
 
 // What there is to say of the state file.
@@ -52,10 +52,10 @@ struct self {
     const char *revision;
     const struct ingest *ingest;
     const struct sources *sources;
-    struct self_scrapes
-        scrapes; // this and the next: filled in before each exposition, by its thread
+    const struct self_scrapes *scrapes;
     const struct self_state *state; // NULL: there is none
     uint64_t start_ms;              // CLOCK_REALTIME of the process' start; 0: unknown
+    _Atomic bool created;           // OpenMetrics is to have the lines `_created`
     _Atomic bool reload_ok;         // the last one succeeded, as did the start
     _Atomic uint32_t sockets_lost;  // Unix sockets whose file is gone
     _Atomic uint64_t reload_at_ms;  // CLOCK_REALTIME

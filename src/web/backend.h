@@ -7,7 +7,7 @@
 #ifndef VE_WEB_BACKEND_H
 #define VE_WEB_BACKEND_H
 
-#include "expose/format.h"
+#include "expose/expose.h"
 #include "series/schema.h"
 #include "source/source.h"
 #include "web/request.h"
@@ -16,15 +16,14 @@
 struct web_backend {
     struct series_store *store;
     const struct sources *sources; // what /sd lists
+    const struct self *self;       // what the exporter's own metrics show
+
+    // Writes an exposition: expose_write, but in tests. On the renderer's thread, as `view` is; the others on the web
+    // thread. Both have joined RCU. When it fails, or the sink's text, the scrape is answered with 500.
+    int (*render)(struct format_sink *sink, struct series_store *store, const struct self *self,
+                  const struct expose_filter *filter, const struct format *format);
 
     void *ctx; // of what follows
-
-    // On the renderer's thread, as `view` is; the others on the web thread. Both have joined RCU.
-    // Writes the exposition in the format, of all families or of
-    // those that `filter` names (request_filter_has). Returns 0 or -errno; then, or when the sink's text failed,
-    // the scrape is answered with 500.
-    int (*render)(void *ctx, const struct request_filter *filter, enum format_kind format,
-                  struct format_sink *sink);
 
     // Writes the status view, or the page of a metric. Returns 0; -ENOENT when there is no such metric; -ENOMEM.
     int (*view)(void *ctx, const struct status_view_request *request, struct buf *out);

@@ -527,7 +527,7 @@ int conn_reply(struct conns *cs, struct conn *c, const struct conn_reply *r)
         return -ENOMEM;
     }
     if (r->authenticate) {
-        count_add(&cs->stats->auth_failures, 1);
+        count_add(&cs->stats->shown.auth_failures, 1);
     }
     conn_move(cs, c, CONN_OTHER);
     return queue(cs, c, r->status, answer);

@@ -305,11 +305,19 @@ static int write_view(struct renderer *r, const struct renderer_job *job, struct
     return rc < 0 || !out->failed ? rc : -ENOMEM;
 }
 
+static bool is_wanted(const void *filter, const char *name)
+{
+    return request_filter_has(filter, name);
+}
+
 static int write_exposition(struct renderer *r, const struct renderer_job *job, struct buf *out)
 {
     struct format_sink sink =
         job->compressed ? format_sink_gzip(&r->piece, r->gzip, out) : format_sink_text(out);
-    int rc = r->backend->render(r->backend->ctx, job->filter, job->format, &sink);
+    const struct web_backend *b = r->backend;
+    const struct expose_filter named = {.wants = is_wanted, .ctx = job->filter};
+    const struct format how = {.kind = job->format, .created = atomic_load(&b->self->created)};
+    int rc = b->render(&sink, b->store, b->self, job->filter != NULL ? &named : NULL, &how);
     rc = rc < 0 ? rc : format_sink_end(&sink);
     if (job->compressed) {
         buf_shrink(&r->piece, RENDERER_PIECE_KEPT);
@@ -548,15 +556,15 @@ static bool is_late(const struct conn *c)
 }
 
 // A scrape that took so long to be rendered.
-static void count_scrape(struct stats *s, enum format_kind format, uint64_t ns)
+static void count_scrape(struct self_scrapes *s, enum format_kind format, uint64_t ns)
 {
     size_t i = 0;
-    while (i < STATS_DURATION_BOUNDS && (double)ns / 1e9 > stats_duration_bounds[i]) {
+    while (i < s->n_bounds && (double)ns / 1e9 > s->bounds[i]) {
         i++;
     }
-    count_add(&s->duration_buckets[i], 1);
-    count_add(&s->duration_sum_ns, ns);
-    count_add(&s->scrapes[format], 1);
+    count_add(&s->buckets[i], 1);
+    count_add(&s->sum_ns, ns);
+    count_add(&s->by_format[format], 1);
 }
 
 static void answer(struct scrape *s, struct conn_answer *shared, struct conn *c)
@@ -566,7 +574,7 @@ static void answer(struct scrape *s, struct conn_answer *shared, struct conn *c)
         return;
     }
     if (c->view == NULL) {
-        count_scrape(s->stats, negotiate_format(&c->form), clock_mono_ns() - c->arrived_ns);
+        count_scrape(&s->stats->shown, negotiate_format(&c->form), clock_mono_ns() - c->arrived_ns);
         keep_scrape(s, c, MHD_HTTP_OK);
     }
     conn_reply_shared(s->conns, c, shared);

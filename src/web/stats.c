@@ -1,16 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "web/stats.h"
 
+#include <assert.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
-const double stats_duration_bounds[STATS_DURATION_BOUNDS] = {
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5};
+// Of the durations of scrapes, in seconds.
+static const double bounds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5};
+
+enum { BOUNDS = sizeof bounds / sizeof bounds[0] };
 
 int stats_init(struct stats *s)
 {
+    static_assert((int)BOUNDS <= (int)SELF_MAX_BOUNDS, "room for the bounds");
+    static_assert((int)TLS_FAULTS <= (int)SELF_MAX_FAULTS, "room for the reasons");
+    s->shown.bounds = bounds;
+    s->shown.n_bounds = BOUNDS;
+    s->shown.faults = tls_fault_names;
+    s->shown.n_faults = TLS_FAULTS;
     return -pthread_mutex_init(&s->lock, NULL);
 }
 
@@ -40,7 +49,7 @@ void stats_count_handshake(struct stats *s, enum tls_fault fault,
     char peer[STATS_PEER];
     stats_name_peer(address, peer);
     pthread_mutex_lock(&s->lock);
-    f->n++;
+    count_add(&s->shown.tls_errors[fault], 1);
     strcpy(f->peer, peer);
     snprintf(f->detail, sizeof f->detail, "%s", detail != NULL ? detail : "");
     pthread_mutex_unlock(&s->lock);

@@ -9,7 +9,7 @@
 #define VE_WEB_STATS_H
 
 #include "base/count.h"
-#include "expose/format.h"
+#include "expose/expose.h"
 #include "web/tls.h"
 
 #include <pthread.h>
@@ -17,16 +17,10 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-enum { STATS_DURATION_BOUNDS = 12 };
-
-// Upper bounds of the scrape durations, in seconds, +Inf left out.
-extern const double stats_duration_bounds[STATS_DURATION_BOUNDS];
-
 enum { STATS_PEER = 128, STATS_DETAIL = 128 };
 
 // The last TLS handshake that failed for a reason.
 struct stats_handshake {
-    uint64_t n; // so far
     char peer[STATS_PEER];
     char detail[STATS_DETAIL];
 };
@@ -41,16 +35,11 @@ struct stats_last_scrape {
 
 // Readers take the numbers by count_read.
 struct stats {
-    _Atomic uint64_t scrapes[FORMAT_KINDS]; // renderings handed to a request, by format
-    _Atomic uint64_t scrapes_failed;        // answered with 500
-    _Atomic uint64_t scrapes_refused;       // answered with 503: too many at once
-    _Atomic uint64_t requests_bad;          // refused for their head: 400, 413, 431
-    _Atomic uint64_t auth_failures;         // answered with 401
-    _Atomic uint64_t
-        duration_buckets[STATS_DURATION_BOUNDS + 1]; // not cumulative; the last one is +Inf
-    _Atomic uint64_t duration_sum_ns; // from a scrape's arrival to the end of its rendering
+    struct self_scrapes shown;        // in the exporter's own metrics
+    _Atomic uint64_t scrapes_failed;  // answered with 500
+    _Atomic uint64_t scrapes_refused; // answered with 503: too many at once
+    _Atomic uint64_t requests_bad;    // refused for their head: 400, 413, 431
     _Atomic uint64_t accepted;        // connections so far
-    _Atomic uint64_t accept_errors;   // accept(2) failed: out of descriptors or memory
     _Atomic uint64_t cut;             // connections cut off: late, silent or stalled
     _Atomic uint64_t connections;     // now
     pthread_mutex_t lock;             // of what follows

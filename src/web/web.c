@@ -60,7 +60,6 @@ struct web {
     struct routes routes;
     struct web_config *web_config;                // in force, may be NULL; of the web thread
     _Atomic(struct web_config *) next_web_config; // likewise from the next round on
-    _Atomic uint64_t certificate_expiry;          // of the latest
     struct web_live *live;                        // in force; of the web thread
     _Atomic(struct web_live *) next;              // to be in force from the next round on
     bool listening;                               // the listeners are in `epoll`
@@ -293,7 +292,7 @@ static void destroy(struct web *w)
 // What accept(2) says when the process or the system has run out of something.
 static void pause_accepting(struct web *w)
 {
-    count_add(&w->stats.accept_errors, 1);
+    count_add(&w->stats.shown.accept_errors, 1);
     conns_make_room(&w->conns);
     listeners_watch(w, false);
     w->paused_ms = w->conns.now_ms + WEB_PAUSE_MS;
@@ -633,7 +632,7 @@ int web_change(struct web *w, const struct web_settings *settings, struct buf *w
 void web_set_config(struct web *w, struct web_config *web_config)
 {
     const struct tls *tls = web_config != NULL ? web_config->tls : NULL;
-    atomic_store(&w->certificate_expiry, tls != NULL ? tls_expiry(tls) : 0);
+    atomic_store(&w->stats.shown.certificate_expiry, tls != NULL ? tls_expiry(tls) : 0);
     clock_evidence_set(CLOCK_EVIDENCE_certificate, tls != NULL ? tls_valid_from(tls) * 1000 : 0, 0);
     web_config_free(atomic_exchange(&w->next_web_config, web_config));
     eventfd_write(w->wake, 1);
@@ -641,7 +640,7 @@ void web_set_config(struct web *w, struct web_config *web_config)
 
 uint64_t web_certificate_expiry(const struct web *w)
 {
-    return atomic_load(&w->certificate_expiry);
+    return count_read(&w->stats.shown.certificate_expiry);
 }
 
 void web_poke(struct web *w)
@@ -667,11 +666,13 @@ void web_last_scrape(struct web *w, struct stats_last_scrape *ret)
     pthread_mutex_unlock(&w->stats.lock);
 }
 
-void web_handshake_failure(struct web *w, enum tls_fault fault, struct stats_handshake *ret)
+uint64_t web_handshake_failure(struct web *w, enum tls_fault fault, struct stats_handshake *ret)
 {
     pthread_mutex_lock(&w->stats.lock);
     *ret = w->stats.failed[fault];
+    uint64_t n = count_read(&w->stats.shown.tls_errors[fault]);
     pthread_mutex_unlock(&w->stats.lock);
+    return n;
 }
 
 void web_stop(struct web *w)

@@ -98,8 +98,8 @@ uint64_t web_beats(const struct web *w);
 const struct stats *web_stats(const struct web *w);
 // The last scrape that was answered.
 void web_last_scrape(struct web *w, struct stats_last_scrape *ret);
-// The last handshake of TLS that failed for this reason, and how many did.
-void web_handshake_failure(struct web *w, enum tls_fault fault, struct stats_handshake *ret);
+// The last handshake of TLS that failed for this reason; returns how many did.
+uint64_t web_handshake_failure(struct web *w, enum tls_fault fault, struct stats_handshake *ret);
 
 // Takes no new connections, lets what is being sent go on for a second at most, ends the thread,
 // removes the files of Unix sockets that web_open made. Does nothing the second time or without

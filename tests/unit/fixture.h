@@ -27,23 +27,23 @@ struct fixture {
     struct origin origin; // of fixture_line
     struct buf text;      // what fixture_text returned
     struct self self;
+    struct self_scrapes scrapes;
 };
 
 static inline struct self_scrapes fixture_scrapes(void)
 {
     static const double bounds[] = {0.5, 2};
-    struct self_scrapes s = {.by_format = {3, 4},
-                             .n_bounds = 2,
-                             .bounds = bounds,
-                             .n_faults = 2,
-                             .fault = {"expired", "other"},
-                             .tls_errors = {5, 0},
-                             .auth_failures = 6,
-                             .accept_errors = 7};
-    s.buckets[0] = 2;
-    s.buckets[2] = 1;
-    s.sum = 7.25;
-    return s;
+    static const char *const faults[] = {"expired", "other"};
+    return (struct self_scrapes){.by_format = {3, 4},
+                                 .n_bounds = 2,
+                                 .bounds = bounds,
+                                 .buckets = {2, 0, 1},
+                                 .sum_ns = 7250000000,
+                                 .n_faults = 2,
+                                 .faults = faults,
+                                 .tls_errors = {5, 0},
+                                 .auth_failures = 6,
+                                 .accept_errors = 7};
 }
 
 static inline void fixture_must(bool good, const char *what)
@@ -123,11 +123,12 @@ static inline void fixture_open_workers(struct fixture *h, const char *catalog, 
                                      .precreator_id = source_precreator_id(h->sources, anonymous),
                                      .lease = lease,
                                      .now_s = FIXTURE_NOW_MS / 1000};
+    h->scrapes = fixture_scrapes();
     h->self = (struct self){.version = "1.2.3",
                             .revision = "abc",
                             .ingest = h->ingest,
                             .sources = h->sources,
-                            .scrapes = fixture_scrapes(),
+                            .scrapes = &h->scrapes,
                             .start_ms = 1500,
                             .reload_ok = true,
                             .reload_at_ms = 2500};

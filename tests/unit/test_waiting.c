@@ -84,14 +84,14 @@ START_TEST(a_request_that_comes_during_a_rendering_gets_the_next_one)
     check_answer(other, "\r\n\r\na\nrendering 3\n");
     ck_assert_uint_eq(f.renderings, 3);
     const struct stats *stats = web_stats(f.web);
-    ck_assert_uint_eq(stats->scrapes[FORMAT_TEXT], 4);
+    ck_assert_uint_eq(stats->shown.by_format[FORMAT_TEXT], 4);
     uint64_t counted = 0;
-    for (int i = 0; i <= STATS_DURATION_BOUNDS; i++) {
-        counted += stats->duration_buckets[i];
+    for (size_t i = 0; i <= stats->shown.n_bounds; i++) {
+        counted += stats->shown.buckets[i];
     }
     ck_assert_uint_eq(counted, 4);
-    ck_assert_uint_eq(stats->duration_buckets[0], 0);
-    ck_assert_uint_ge(stats->duration_sum_ns, 4 * 300000000ull);
+    ck_assert_uint_eq(stats->shown.buckets[0], 0);
+    ck_assert_uint_ge(stats->shown.sum_ns, 4 * 300000000ull);
     web_free(f.web);
 }
 END_TEST

@@ -96,8 +96,8 @@ START_TEST(openmetrics_is_for_whom_it_is_named_by)
     fake_start(&f, 40);
     check_exchanges(&f, exchanges, sizeof exchanges / sizeof exchanges[0]);
     const struct stats *stats = web_stats(f.web);
-    ck_assert_uint_eq(stats->scrapes[FORMAT_TEXT], 1);
-    ck_assert_uint_eq(stats->scrapes[FORMAT_OPENMETRICS], 3);
+    ck_assert_uint_eq(stats->shown.by_format[FORMAT_TEXT], 1);
+    ck_assert_uint_eq(stats->shown.by_format[FORMAT_OPENMETRICS], 3);
     web_free(f.web);
 }
 END_TEST
@@ -141,7 +141,7 @@ START_TEST(a_rendering_that_comes_too_late_is_not_sent)
     ck_assert_ptr_nonnull(strstr(out, "\r\n\r\nrendering 3\n"));
     const struct stats *stats = web_stats(f.web);
     ck_assert_uint_eq(stats->scrapes_refused, 1);
-    ck_assert_uint_eq(stats->scrapes[FORMAT_TEXT], 2);
+    ck_assert_uint_eq(stats->shown.by_format[FORMAT_TEXT], 2);
     web_free(f.web);
 }
 END_TEST
@@ -254,7 +254,7 @@ START_TEST(a_connection_is_kept_and_pipelined_requests_are_answered_in_order)
     close(fd);
     const struct stats *stats = web_stats(f.web);
     ck_assert_uint_eq(stats->accepted, 1);
-    ck_assert_uint_eq(stats->scrapes[FORMAT_TEXT], 4);
+    ck_assert_uint_eq(stats->shown.by_format[FORMAT_TEXT], 4);
     web_free(f.web);
 }
 END_TEST
@@ -271,7 +271,7 @@ START_TEST(the_landing_page_is_html)
     ck_assert_ptr_nonnull(strstr(out, "help &lt;x&gt;"));
     ck_assert_ptr_null(strstr(out, "Server:"));
     const struct stats *stats = web_stats(f.web);
-    ck_assert_uint_eq(stats->scrapes[FORMAT_TEXT], 0);
+    ck_assert_uint_eq(stats->shown.by_format[FORMAT_TEXT], 0);
     web_free(f.web);
 }
 END_TEST
@@ -343,7 +343,7 @@ START_TEST(a_failed_rendering_says_why)
                           "Content-Length: 38\r\n\r\ncannot render: Cannot allocate memory\n");
     const struct stats *stats = web_stats(f.web);
     ck_assert_uint_eq(stats->scrapes_failed, 1);
-    ck_assert_uint_eq(stats->scrapes[FORMAT_TEXT], 0);
+    ck_assert_uint_eq(stats->shown.by_format[FORMAT_TEXT], 0);
     web_free(f.web);
 }
 END_TEST

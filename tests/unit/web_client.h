@@ -21,6 +21,7 @@
 
 // What the backend does and what it saw.
 struct fake {
+    struct self self; // the renderer's only argument that is the fake's
     struct web *web;
     _Atomic unsigned renderings; // begun
     _Atomic unsigned ended;      // and ended
@@ -33,19 +34,22 @@ struct fake {
     bool reload_at_once;
 };
 
-static inline int fake_render(void *ctx, const struct request_filter *filter,
-                              enum format_kind format, struct format_sink *sink)
+static inline int fake_render(struct format_sink *sink, struct series_store *store,
+                              const struct self *self, const struct expose_filter *filter,
+                              const struct format *format)
 {
-    struct fake *f = ctx;
+    struct fake *f = (struct fake *)(void *)(uintptr_t)self; // its first member
+    const struct request_filter *names = filter != NULL ? filter->ctx : NULL;
     struct buf *out = sink->text;
     unsigned number = ++f->renderings;
-    for (size_t i = 0; filter != NULL && i < filter->n; i++) {
-        buf_addf(out, "%s\n", filter->name[i]);
+    (void)store;
+    for (size_t i = 0; names != NULL && i < names->n; i++) {
+        buf_addf(out, "%s\n", names->name[i]);
     }
     buf_addf(out, "%srendering %u\n",
-             format == FORMAT_OPENMETRICS ? "open "
-             : format == FORMAT_PROTOBUF  ? "protobuf "
-                                          : "",
+             format->kind == FORMAT_OPENMETRICS ? "open "
+             : format->kind == FORMAT_PROTOBUF  ? "protobuf "
+                                                : "",
              number);
     for (size_t i = 0; i < f->body / 16; i++) {
         buf_add(out, "padding padding\n", 16);
@@ -97,8 +101,9 @@ static inline void fake_reload(void *ctx)
 
 static inline struct web_backend fake_backend(struct fake *f)
 {
-    return (struct web_backend){.ctx = f,
+    return (struct web_backend){.self = &f->self,
                                 .render = fake_render,
+                                .ctx = f,
                                 .view = fake_view,
                                 .ready = fake_ready,
                                 .reload = fake_reload};
