@@ -2,11 +2,12 @@
 /*
  * budget: how much work may be lost on comparing the lines of an origin with templates in vain.
  *
- * Shape:   work is counted in bytes that were passed over. What a recognised line saved makes up for work; parsing takes about
- *          BUDGET_SAVED times as long for each of its bytes. Where BUDGET_MOST is lost, only one line in BUDGET_SELDOM is compared
- *          until these have made up for what is above it, which is as much at most. So an origin whose lines nearly match templates hardly takes longer than without
- *          templates, and others have their own budget. Origins are told apart by their contexts (event/origin); of two that
- *          share a place the later one begins anew.
+ * Shape:   work is counted in bytes that were passed over, of lines that have no template. A line that has one makes up for
+ *          BUDGET_SAVED of them for each of its bytes, since parsing takes about as much. Where BUDGET_MOST is lost, only one
+ *          line in BUDGET_SELDOM is compared until lines that are recognised have made up for what is above it, which is
+ *          BUDGET_DEBT at most. So an origin whose lines nearly match templates hardly takes longer than without templates,
+ *          and others have their own budget. Origins are told apart by their contexts (event/origin); where two share a
+ *          place, the one that comes is left what the other has lost, but for its debt.
  * Threads: one owner. Memory: a plain struct; all zeros at first.
  */
 #ifndef VE_EVENT_BUDGET_H
@@ -15,7 +16,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { BUDGETS = 256, BUDGET_MOST = 65536, BUDGET_SELDOM = 37, BUDGET_SAVED = 8 };
+enum {
+    BUDGETS = 1024,
+    BUDGET_MOST = 65536,
+    BUDGET_DEBT = BUDGET_MOST / 8,
+    BUDGET_SELDOM = 37,
+    BUDGET_SAVED = 8,
+};
 
 struct budget {
     uint64_t context;
@@ -31,7 +38,8 @@ static inline struct budget *budget_of(struct budgets *all, uint64_t context)
 {
     struct budget *b = &all->list[context % BUDGETS];
     if (b->context != context) {
-        *b = (struct budget){.context = context};
+        b->context = context;
+        b->lost = b->lost < BUDGET_MOST ? b->lost : BUDGET_MOST;
     }
     return b;
 }
@@ -55,7 +63,7 @@ static inline void budget_settle(struct budget *b, size_t lost, size_t recognise
     size_t sum = b->lost + lost;
     size_t saved = recognised * BUDGET_SAVED;
     sum = saved < sum ? sum - saved : 0;
-    b->lost = (uint32_t)(sum < 2 * BUDGET_MOST ? sum : 2 * BUDGET_MOST);
+    b->lost = (uint32_t)(sum < BUDGET_MOST + BUDGET_DEBT ? sum : BUDGET_MOST + BUDGET_DEBT);
 }
 
 #endif

@@ -33,11 +33,9 @@ struct templates {
     bool is_made;               // it becomes one before lines are matched again
     uint32_t waited;            // lines since the last one
     struct budgets budgets;
-    struct budget *budget;    // of the present lines
-    const struct line *tried; // the first of them that was compared
-    size_t n_tried;
-    size_t spent;    // bytes that were passed over
-    size_t n_copied; // bytes
+    struct budget *budget; // of the present lines
+    size_t spent;          // bytes that were passed over
+    size_t n_copied;       // bytes
     char copies[COPIES];
     char batch[LINE_MAX_BYTES + BESIDES];
     struct hole_lists lists;
@@ -314,6 +312,7 @@ BYTES_INLINED const char *find(struct templates *all, const char *at, const char
     }
     uint16_t *first = &all->set.first[opening_bucket(at, last)];
     uint16_t *link = first;
+    size_t spent = all->spent;
     for (unsigned tries = 0; *link != 0 && tries < TEMPLATE_TRIES; tries++) {
         struct line_template *t = template_set_at(&all->set, *link);
         line->number = 0; // what another template took for one
@@ -321,6 +320,7 @@ BYTES_INLINED const char *find(struct templates *all, const char *at, const char
         const char *to = t->is_quick ? quick(all, t, at, end, line, &open) : NULL;
         to = to != NULL || !open ? to : match(all, t, at, end, line, ops);
         if (to != NULL) {
+            all->spent = spent; // it was not in vain
             t->uses += t->uses < UINT8_MAX;
             if (tries > 0) {
                 move_first(first, link, t);
@@ -488,6 +488,7 @@ static void match_lines_wide(struct templates *all, struct line *lines, size_t n
     choose_quick(all, lines, n);
     match_all_labels(lines, n);
     match_all_ends(all, lines, n);
+    all->spent = 0; // what has no template yet is compared again
     for (size_t i = 0; i < n; i++) {
         if (lines[i].template == NULL) {
             match_slowly_wide(all, &lines[i]);
@@ -608,16 +609,16 @@ bool template_match(struct templates *all, uint64_t generation, uint64_t context
     all->n_copied = 0;
     all->spent = 0;
     all->budget = budget_of(&all->budgets, context);
-    all->tried = lines + budget_take(all->budget, n, &all->n_tried);
-    if (all->n_tried < n) {
+    size_t n_compared;
+    struct line *compared = lines + budget_take(all->budget, n, &n_compared);
+    if (n_compared < n) {
         pass(lines, n);
     }
-    if (all->n_tried > 0) {
-        struct line *tried = lines + (all->tried - lines);
-        (all->wide ? match_lines_wide : match_lines_plain)(all, tried, all->n_tried);
-        settle(all, tried, all->n_tried);
+    if (n_compared > 0) {
+        (all->wide ? match_lines_wide : match_lines_plain)(all, compared, n_compared);
+        settle(all, compared, n_compared);
     }
-    return all->n_tried > 0;
+    return n_compared > 0;
 }
 
 static size_t match_batch(struct templates *all, const char *at, const char *end, struct line *ret)
@@ -683,8 +684,7 @@ static bool has_same_meaning(struct templates *all, struct line_template *t, con
 
 static bool is_worth_it(struct templates *all, const struct line *line)
 {
-    bool tried = line >= all->tried && line < all->tried + all->n_tried;
-    if (!tried || all->is_made || line->len - 1 >= LINE_MAX_MATCH) {
+    if (all->is_made || line->len - 1 >= LINE_MAX_MATCH) {
         return false;
     }
     if (template_set_last_is_used(&all->set)) {

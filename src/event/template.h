@@ -44,7 +44,7 @@ void templates_free(struct templates *all);
 bool template_match(struct templates *all, uint64_t generation, uint64_t context,
                     struct line *lines, size_t n);
 // The elements of a batch, if all of them have templates. Returns how many these are; 0: not all have, or it is no batch.
-// Sets `at` and `len` of each, too.
+// Sets `bytes` and `len` of each, too. It is of the context of the last template_match.
 size_t template_match_batch(struct templates *all, uint64_t generation, const struct line *line,
                             struct line ret[static TEMPLATE_BATCH]);
 
