@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -42,6 +43,8 @@ class Bench:
         self.fewest = min(3, self.repeats)
         self.row_seconds = 2  # after which a row is content with the fewest repetitions
         self.many = 200_000 if self.quick else 1_000_000  # series, where a row wants many
+        if not os.path.exists(self.daemon) or not os.path.exists(os.path.join(build, "bench", "send")):
+            sys.exit(f"the daemon or the programs that measure it are not in {build}: make bench-programs")
         self.tmp = tempfile.mkdtemp(prefix="tmp-", dir=os.path.join(build, "bench"))
         self.server_cpu, self.client_cpu = machine.cpus()
         self.port = first_port
