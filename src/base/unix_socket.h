@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * unix_socket: a Unix socket that is bound to a file, for events and for HTTP.
+ * unix_socket: a Unix socket that is bound to a file, for events, for HTTP and for virtrigaud-ctl.
  *
  * Rule:    a file that no process listens on is replaced; one that is alive, or of another kind, is not. No client may connect
  *          before the file has its group and mode.

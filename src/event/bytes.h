@@ -2,7 +2,7 @@
 /*
  * bytes: comparison, search and hash of short runs of bytes. In a header, since every line needs them several times.
  *
- * Shape:   each exists twice: the wide version is for a CPU with AVX2 and AES (bytes_can_wide), and hashes otherwise. A
+ * Shape:   each exists twice: the wide version is for a CPU with AVX2 and AES (bytes_can_wide), and hashes differently. A
  *          function that is given one of the two sets by a constant gets it inlined. No length is foreseen by a branch.
  *          The hash begins with a seed that no client knows; who finds lines that collide all the same makes them slower, and
  *          nothing wrong, since what has the same hash is compared.
@@ -72,7 +72,7 @@ struct bytes_ops {
     bool (*number)(const char *at, size_t len, double *ret);
 };
 
-// The bits of a block's first n bytes begin n before the middle.
+// From BYTES_BLOCK - n on: n bytes of ones, then zeros, which mask the first n bytes of a block.
 static const uint8_t bytes_first[2 * BYTES_BLOCK] = {
     255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
     255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};

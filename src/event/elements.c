@@ -5,7 +5,7 @@
 
 enum { BLOCK = 2 * BYTES_BLOCK };
 
-// Bits of a block: its bytes that end an element behind which the next one begins.
+// A bit for each byte of a block: set if an element ends there and the next one begins.
 typedef uint64_t ends_fn(const char *block);
 
 BYTES_INLINED uint64_t ends_plain(const char *block)
@@ -17,7 +17,8 @@ BYTES_INLINED uint64_t ends_plain(const char *block)
     return ends;
 }
 
-// Whether a block has one cannot be foreseen, so one is taken in any case, and counts if it is there (ingest/split).
+// A branch on whether a block has an end would often be mispredicted. So one is taken in any case, and counts if it is there (as
+// in ingest/split).
 BYTES_INLINED size_t split(const char *at, const char *end, struct line *ret, size_t most,
                            ends_fn *ends)
 {

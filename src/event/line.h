@@ -2,7 +2,7 @@
 /*
  * line: a line, and what is found out about it before it is applied.
  *
- * Shape:   whoever reads the socket sets `at` and `len`; all else belongs to event/template, which finds the line's template
+ * Shape:   whoever reads the socket sets `bytes` and `len`; all else belongs to event/template, which finds the line's template
  *          and what its holes hold, and to event/cache. An element of a batch is a line, too.
  * Memory:  borrows the bytes, or a copy of them, and the list, which the templates keep until the next lines come.
  */

@@ -9,7 +9,7 @@
 
 #include "event/event.h"
 
-// The first complete lines of the bytes, EVENT_LINES at most: sets their `at` and `len`. Returns how many.
+// The first complete lines of the bytes, EVENT_LINES at most: sets their `bytes` and `len`. Returns how many.
 size_t split_lines(const char *at, const char *end, struct line *ret);
 
 #endif
