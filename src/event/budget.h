@@ -5,9 +5,10 @@
  * Shape:   work is counted in bytes that were passed over, of lines that have no template. A line that has one makes up for
  *          BUDGET_SAVED of them for each of its bytes, since parsing takes about as much. Where BUDGET_MOST is lost, only one
  *          line in BUDGET_SELDOM is compared until lines that are recognised have made up for what is above it, which is
- *          BUDGET_DEBT at most. So an origin whose lines nearly match templates hardly takes longer than without templates,
- *          and others have their own budget. Origins are told apart by their contexts (event/origin); where two share a
- *          place, the one that comes is left what the other has lost, but for its debt.
+ *          BUDGET_DEBT at most. Of lines that are matched together only as many are compared as the budget allows. So an
+ *          origin whose lines nearly match templates hardly takes longer than without templates, and others have their own
+ *          budget. Origins are told apart by their contexts (event/origin); where two share a place, the one that comes is
+ *          left what the other has lost, but for its debt.
  * Threads: one owner. Memory: a plain struct; all zeros at first.
  */
 #ifndef VE_EVENT_BUDGET_H
@@ -55,6 +56,12 @@ static inline size_t budget_take(struct budget *b, size_t n, size_t *ret_n)
     *ret_n = left < n;
     b->waited = (uint32_t)(left < n ? n - 1 - left : b->waited + n);
     return left < n ? left : 0;
+}
+
+// How much may be lost before few are compared; at least 1, so that one line is.
+static inline size_t budget_left(const struct budget *b)
+{
+    return b->lost < BUDGET_MOST ? BUDGET_MOST - b->lost : 1;
 }
 
 // After `lost` bytes were passed over in vain, and lines of `recognised` bytes were recognised.

@@ -34,7 +34,9 @@ struct templates {
     uint32_t waited;            // lines since the last one
     struct budgets budgets;
     struct budget *budget; // of the present lines
-    size_t spent;          // bytes that were passed over
+    size_t spent;          // work of comparing lines in vain (event/budget)
+    size_t allowance;      // how much may be
+    size_t recognised;     // bytes of lines that have templates
     size_t n_copied;       // bytes
     char copies[COPIES];
     char batch[LINE_MAX_BYTES + BESIDES];
@@ -232,8 +234,9 @@ BYTES_WIDE_INLINED const char *match_labels(const struct line_template *t, const
 
 // What is behind the number of a line that goes on there, for example with an exemplar. Returns where it ends, or NULL; open
 // is then whether all holes would be needed for so many values.
-BYTES_WIDE const char *match_rest(struct templates *all, struct line_template *t, unsigned step,
-                                  const char *p, const char *end, struct line *line, bool *ret_open)
+BYTES_WIDE const char *match_behind(struct templates *all, struct line_template *t, unsigned step,
+                                    const char *p, const char *end, struct line *line,
+                                    bool *ret_open)
 {
     size_t values = line->values_len;
     p = match_steps(all, t, step, line->text, p, end, line, &values, &bytes_wide);
@@ -248,7 +251,7 @@ BYTES_WIDE const char *match_late(struct templates *all, struct line_template *t
 {
     size_t len = read_numbers(all, &t->steps[t->late - 1], p, end, line, &bytes_wide);
     *ret_open = len == 0;
-    p = len > 0 ? match_rest(all, t, t->late, p + len, end, line, ret_open) : NULL;
+    p = len > 0 ? match_behind(all, t, t->late, p + len, end, line, ret_open) : NULL;
     if (p != NULL) {
         keep_list(all, t, line);
     }
@@ -270,7 +273,7 @@ BYTES_WIDE_INLINED const char *match_end(struct templates *all, struct line_temp
             return NULL;
         }
         p += len;
-        p = t->rest == 0 ? p + t->end.len : match_rest(all, t, t->rest, p, end, line, ret_open);
+        p = t->rest == 0 ? p + t->end.len : match_behind(all, t, t->rest, p, end, line, ret_open);
     } else if (t->late != 0) {
         p = match_late(all, t, p, end, line, ret_open);
     }
@@ -482,6 +485,22 @@ BYTES_INLINED size_t match_elements(struct templates *all, const char *at, const
     return 0;
 }
 
+// Lines that have no template yet, until the budget is spent.
+static inline void match_rest(struct templates *all, struct line *lines, size_t n,
+                              void (*match_slowly)(struct templates *all, struct line *line))
+{
+    for (size_t i = 0; i < n; i++) {
+        struct line *line = &lines[i];
+        if (line->template == NULL) {
+            line->hash = 0;
+            if (all->spent < all->allowance + all->recognised * BUDGET_SAVED) {
+                match_slowly(all, line);
+            }
+        }
+        all->recognised += line->template != NULL ? line->len : 0;
+    }
+}
+
 #ifdef __x86_64__
 static void match_lines_wide(struct templates *all, struct line *lines, size_t n)
 {
@@ -489,11 +508,7 @@ static void match_lines_wide(struct templates *all, struct line *lines, size_t n
     match_all_labels(lines, n);
     match_all_ends(all, lines, n);
     all->spent = 0; // what has no template yet is compared again
-    for (size_t i = 0; i < n; i++) {
-        if (lines[i].template == NULL) {
-            match_slowly_wide(all, &lines[i]);
-        }
-    }
+    match_rest(all, lines, n, match_slowly_wide);
 }
 
 // Finds templates of lines of a batch. Returns whether all have one.
@@ -535,8 +550,9 @@ BYTES_WIDE size_t match_elements_wide(struct templates *all, const char *at, con
 static void match_lines_plain(struct templates *all, struct line *lines, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        match_slowly_plain(all, &lines[i]);
+        lines[i].template = NULL;
     }
+    match_rest(all, lines, n, match_slowly_plain);
 }
 
 static size_t match_elements_plain(struct templates *all, const char *at, const char *end,
@@ -578,19 +594,6 @@ static void renew(struct templates *all, uint64_t generation)
     }
 }
 
-// After lines were compared.
-static void settle(struct templates *all, const struct line *lines, size_t n)
-{
-    size_t recognised = 0;
-    if ((all->budget->lost | all->spent) > 0) {
-        for (size_t i = 0; i < n; i++) {
-            recognised += lines[i].template != NULL ? lines[i].len : 0;
-        }
-        budget_settle(all->budget, all->spent, recognised);
-    }
-    all->spent = 0;
-}
-
 // Leaves lines to the parser.
 static void pass(struct line *lines, size_t n)
 {
@@ -615,8 +618,10 @@ bool template_match(struct templates *all, uint64_t generation, uint64_t context
         pass(lines, n);
     }
     if (n_compared > 0) {
+        all->recognised = 0;
+        all->allowance = budget_left(all->budget);
         (all->wide ? match_lines_wide : match_lines_plain)(all, compared, n_compared);
-        settle(all, compared, n_compared);
+        budget_settle(all->budget, all->spent, all->recognised);
     }
     return n_compared > 0;
 }

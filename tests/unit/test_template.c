@@ -737,6 +737,33 @@ START_TEST(an_origin_whose_batches_nearly_match_is_compared_seldom)
 }
 END_TEST
 
+// Of lines that are matched together no more are compared than the budget has left, so that none of it is lost twice.
+START_TEST(lines_matched_together_stop_where_the_budget_is_spent)
+{
+    static char text[TEMPLATE_LINES][4096];
+    struct line lines[TEMPLATE_LINES];
+    open_all();
+    learn_all();
+    for (unsigned i = 0; i < TEMPLATE_LINES; i++) {
+        size_t len = write_list(text[i], "1.5", 500) - 1;
+        strcpy(text[i] + len, ",\"more\":1}"); // the list is good
+        lines[i] = (struct line){.bytes = text[i], .len = (uint32_t)strlen(text[i])};
+    }
+    for (int wide = 1; wide >= 0; wide--) {
+        all->wide &= wide == 1;
+        all->budgets = (struct budgets){0};
+        all->budgets.list[0].lost = BUDGET_MOST - 5000;
+        template_match(all, 1, 0, lines, TEMPLATE_LINES);
+        ck_assert_uint_gt(all->spent, 5000);
+        ck_assert_uint_lt(all->spent, 5000 + 2 * TEMPLATE_TRIES * lines[0].len + lines[0].len);
+        for (unsigned i = 0; i < TEMPLATE_LINES; i++) {
+            ck_assert_ptr_null(lines[i].template);
+        }
+    }
+    close_all();
+}
+END_TEST
+
 // Lines that have templates are worth it however many others they are compared with, and however long their lists are.
 START_TEST(lines_with_templates_cost_no_budget)
 {
@@ -796,4 +823,5 @@ UNIT_MAIN("template", any_byte_anywhere_says_what_the_parser_says,
           an_exemplar_that_is_none_has_no_template,
           an_origin_whose_lines_nearly_match_is_compared_seldom,
           an_origin_whose_batches_nearly_match_is_compared_seldom,
+          lines_matched_together_stop_where_the_budget_is_spent,
           lines_with_templates_cost_no_budget, lengths_have_limits)
