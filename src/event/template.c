@@ -10,7 +10,6 @@
 #include "event/template_set.h"
 #include "series/key.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -363,8 +362,6 @@ BYTES_INLINED void match_line(struct templates *all, struct line *line, const st
 {
     const char *at = line->bytes;
     const char *end = at + line->len;
-    line->template = NULL;
-    line->hash = 0;
     if (line->len - 1 >= LINE_MAX_MATCH || *at == '[') {
         return;
     }
@@ -647,6 +644,7 @@ size_t template_match_batch(struct templates *all, uint64_t generation, const st
     if (n == 0) {
         return 0;
     }
+    all->spent = 0;
     bool tried = bytes_is_apart(at, end, TEMPLATE_SLACK);
     n = tried ? match_batch(all, at, end, ret) : 0;
     if (n == 0) {
@@ -655,7 +653,6 @@ size_t template_match_batch(struct templates *all, uint64_t generation, const st
         n = same ? 0 : match_batch(all, at, end, ret);
     }
     budget_settle(all->budget, n > 0 ? 0 : all->spent + line->len, n > 0 ? line->len : 0);
-    all->spent = 0;
     return n;
 }
 

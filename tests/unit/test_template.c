@@ -737,6 +737,33 @@ START_TEST(an_origin_whose_batches_nearly_match_is_compared_seldom)
 }
 END_TEST
 
+// What a batch costs the budget does not depend on the lines before it.
+START_TEST(a_batch_is_charged_for_itself_alone)
+{
+    static struct line elements[TEMPLATE_BATCH];
+    static const char near[] =
+        "{\"metric\":\"a_total\",\"labels\":{\"x\":\"one\",\"y\":\"two\"},\"more\":1}";
+    static const char batch[] =
+        "[{\"metric\":\"g\",\"op\":\"add\",\"value\":1},{\"metric\":\"g\",\"value\":null}]";
+    const char *const before[] = {LINES[0], near};
+    uint32_t charged[2];
+    open_all();
+    learn_all();
+    for (unsigned i = 0; i < 2; i++) {
+        struct line line = {.bytes = before[i], .len = (uint32_t)strlen(before[i])};
+        struct line bad = {.bytes = batch, .len = sizeof batch - 1};
+        match_all(&line, 1);
+        ck_assert((line.template == NULL) == (i == 1));
+        uint32_t lost = all->budget->lost;
+        ck_assert_uint_eq(template_match_batch(all, 1, &bad, elements), 0);
+        charged[i] = all->budget->lost - lost;
+    }
+    ck_assert_uint_gt(charged[0], 0);
+    ck_assert_uint_eq(charged[1], charged[0]);
+    close_all();
+}
+END_TEST
+
 // Of lines that are matched together no more are compared than the budget has left, so that none of it is lost twice.
 START_TEST(lines_matched_together_stop_where_the_budget_is_spent)
 {
@@ -823,5 +850,6 @@ UNIT_MAIN("template", any_byte_anywhere_says_what_the_parser_says,
           an_exemplar_that_is_none_has_no_template,
           an_origin_whose_lines_nearly_match_is_compared_seldom,
           an_origin_whose_batches_nearly_match_is_compared_seldom,
+          a_batch_is_charged_for_itself_alone,
           lines_matched_together_stop_where_the_budget_is_spent,
           lines_with_templates_cost_no_budget, lengths_have_limits)
