@@ -500,7 +500,6 @@ static size_t apply_lines_plain(struct cache *m, const struct origin *origin, st
 
 static void begin(struct cache *m, const struct origin *origin, struct line *lines, size_t n)
 {
-    keep_up(m, origin->context);
     m->limited = false;
     if (m->context != origin->context) {
         cache_prefetch(m, origin, lines, n);

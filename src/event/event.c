@@ -17,6 +17,7 @@ struct event_reader {
     struct placer placer;
     struct templates *templates; // NULL: lines are not recognised
     struct cache *cache;         // with them
+    const struct line *missed;   // the line of the last event_prefetch at which the cache stopped
     struct origin_numbers origins;
     struct buf scratch; // for one step at a time
     size_t n_elements;  // of the present batch
@@ -286,6 +287,7 @@ static bool handle_elements(struct event_reader *r, struct rejection *why)
 void event_prefetch(struct event_reader *r, const struct origin *origin, struct line *lines,
                     size_t n)
 {
+    r->missed = NULL;
     if (r->templates != NULL && template_match(r->templates, schema_current(r->store)->generation,
                                                origin->context, lines, n)) {
         cache_prefetch(r->cache, origin, lines, n);
@@ -301,7 +303,12 @@ static bool has_template(const struct event_reader *r, const struct line *line)
 size_t event_apply_cached(struct event_reader *r, const struct origin *origin, struct line *lines,
                           size_t n)
 {
-    return has_template(r, lines) ? cache_apply(r->cache, origin, lines, n) : 0;
+    if (lines == r->missed || !has_template(r, lines)) {
+        return 0;
+    }
+    size_t applied = cache_apply(r->cache, origin, lines, n);
+    r->missed = lines + applied;
+    return applied;
 }
 
 static bool handle_recognised(struct event_reader *r, struct line *line, struct rejection *why)
@@ -324,7 +331,7 @@ static bool is_batch(struct event_reader *r, const struct origin *origin, const 
 void event_handle(struct event_reader *r, const struct origin *origin, struct line *line,
                   struct event_result *ret)
 {
-    ret->hit = has_template(r, line) && cache_apply(r->cache, origin, line, 1) == 1;
+    ret->hit = event_apply_cached(r, origin, line, 1) == 1;
     if (ret->hit) {
         ret->kind = EVENT_APPLIED;
         return;
