@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/admin_request.h"
+#include "daemon/admin_request.c"
 
+#include "breaks.h"
 #include "unit.h"
 
 #include <string.h>
@@ -107,5 +108,27 @@ START_TEST(a_request_is_read_whole)
 }
 END_TEST
 
+static void read_more_than_may_be(void)
+{
+    static const char line[ADMIN_REQUEST_MAX + 1];
+    struct parser p = {0};
+    struct buf detail = BUF_INIT;
+    admin_request_read(&r, &p, line, sizeof line, &detail);
+}
+
+static void copy_more_than_the_line_has(void)
+{
+    r.used = sizeof r.bytes - 1;
+    copy(&r, "x", 1);
+}
+
+START_TEST(a_broken_invariant_ends_the_process)
+{
+    breaks("a request is not longer than it may be", read_more_than_may_be);
+    breaks("the texts of a request are no longer than its line", copy_more_than_the_line_has);
+}
+END_TEST
+
 UNIT_MAIN("admin_request", what_is_no_request_is_refused_with_a_reason,
-          a_request_has_at_most_so_many_labels, a_request_is_read_whole)
+          a_request_has_at_most_so_many_labels, a_request_is_read_whole,
+          a_broken_invariant_ends_the_process)

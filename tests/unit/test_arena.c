@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "breaks.h"
 #include "unit.h"
 
 #include <stdbool.h>
@@ -294,6 +295,48 @@ START_TEST(pieces_never_overlap_whatever_comes_and_goes)
 }
 END_TEST
 
+static struct arena_writer any_writer;
+
+static void allocate_more_than_a_piece(void)
+{
+    arena_alloc(arena_of(ARENA_STEP), &any_writer, ARENA_MAX_PIECE + 1);
+}
+
+static void release_more_than_a_piece(void)
+{
+    arena_release(arena_of(ARENA_STEP), ARENA_RESERVED / ARENA_GRANULE, ARENA_MAX_PIECE + 1);
+}
+
+static void release_what_is_in_no_chunk(void)
+{
+    struct arena *a = arena_of(ARENA_STEP);
+    arena_release(a, (uint32_t)(arena_used(a) / ARENA_GRANULE), 1);
+}
+
+static void release_what_is_reserved(void)
+{
+    arena_release(arena_of(ARENA_STEP), 0, 1);
+}
+
+static void allocate_where_no_handle_reaches(void)
+{
+    struct arena a = {.size = ARENA_REACH + ARENA_GRANULE};
+    a.steps = calloc(steps_of(&a), sizeof *a.steps);
+    memset((void *)a.steps, STEP_MEMORY, steps_of(&a));
+    a.used = a.size - ARENA_CHUNK;
+    arena_alloc(&a, &any_writer, 1);
+}
+
+START_TEST(a_broken_invariant_ends_the_process)
+{
+    breaks("a piece of the arena has at most ARENA_MAX_PIECE bytes", allocate_more_than_a_piece);
+    breaks("a piece of the arena has at most ARENA_MAX_PIECE bytes", release_more_than_a_piece);
+    breaks("a released piece was allocated", release_what_is_in_no_chunk);
+    breaks("a released piece was allocated", release_what_is_reserved);
+    breaks("a piece lies in its writer's chunk", allocate_where_no_handle_reaches);
+}
+END_TEST
+
 UNIT_MAIN("arena", a_class_holds_every_size_of_it_and_wastes_little,
           pieces_are_aligned_zeroed_and_never_handle_zero,
           a_released_piece_comes_back_zeroed_to_its_class_only,
@@ -301,4 +344,5 @@ UNIT_MAIN("arena", a_class_holds_every_size_of_it_and_wastes_little,
           a_full_arena_gives_nothing_until_something_is_released,
           a_step_that_the_system_refuses_is_asked_for_again,
           an_arena_is_as_large_as_the_system_allows, handles_reach_the_end_of_the_largest_arena,
-          without_memory_there_is_no_arena, pieces_never_overlap_whatever_comes_and_goes)
+          without_memory_there_is_no_arena, pieces_never_overlap_whatever_comes_and_goes,
+          a_broken_invariant_ends_the_process)

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/rcu.h"
+#include "breaks.h"
 #include "catalog/load.h"
 #include "event/bytes.h"
+#include "event/cache.c"
 #include "event/event.c"
 #include "event/number.h"
 #include "expose/expose.h"
@@ -599,6 +601,37 @@ START_TEST(what_is_looked_for_in_between_leaves_other_lines_as_they_are)
 }
 END_TEST
 
+// ---- What must never be done
+
+static void make_a_recipe_where_there_is_no_room(void)
+{
+    static struct recipes recipes = {.n = RECIPE_MOST};
+    recipe_find(&recipes, NULL, NULL, 1, NULL);
+}
+
+// An observation of a series that has no native buckets yet.
+static void apply_in_a_batch_without_preparing(void)
+{
+    struct side s;
+    open_side(&s, 1 << 20);
+    struct schema *schema = schema_current(s.store);
+    struct family *f = &schema->families[catalog_find_metric(schema->catalog, "c_seconds", 9)];
+    struct recipe r = {.n = 1, .n_native = 1, .steps = {{.family = f, .native = true}}};
+    struct entry *e = calloc(1, sizeof *e + sizeof e->series[0] + sizeof(uint32_t));
+    struct line line = {0};
+    struct series *series;
+    rcu_join();
+    table_make(f->table, &s.lanes[0].writer, "", 0, 0, TABLE_WITHIN, &series);
+    apply_in_batch(s.reader->cache, &r, e, &line);
+}
+
+START_TEST(a_broken_invariant_ends_the_process)
+{
+    breaks("there is room for a recipe", make_a_recipe_where_there_is_no_room);
+    breaks("a bucket that was found is there", apply_in_a_batch_without_preparing);
+}
+END_TEST
+
 UNIT_MAIN("cache", recognising_changes_no_series_and_no_rejection,
           too_little_memory_for_all_lines_changes_nothing_either,
           a_cpu_without_wide_instructions_changes_nothing_either, numbers_read_as_strtod_reads_them,
@@ -606,4 +639,5 @@ UNIT_MAIN("cache", recognising_changes_no_series_and_no_rejection,
           a_line_is_recognised_when_its_template_came_twice,
           what_the_parser_might_read_otherwise_is_parsed,
           a_number_that_may_end_sums_is_planned_wherever_it_stands,
-          what_is_looked_for_in_between_leaves_other_lines_as_they_are)
+          what_is_looked_for_in_between_leaves_other_lines_as_they_are,
+          a_broken_invariant_ends_the_process)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "event/cache_store.c"
 
+#include "breaks.h"
 #include "unit.h"
 
 struct cache_entry {
@@ -238,8 +239,31 @@ START_TEST(when_cleared_it_begins_with_nothing)
 }
 END_TEST
 
+static void add_where_nothing_was_reserved(void)
+{
+    struct cache_store m;
+    cache_store_init(&m, 1 << 20);
+    cache_store_add(&m, 1, sizeof(struct cache_entry));
+}
+
+static void drop_what_its_bucket_does_not_have(void)
+{
+    struct cache_store m;
+    cache_store_init(&m, 1 << 20);
+    ck_assert(add(&m, 1, sizeof(struct cache_entry)));
+    memset(m.buckets, 0, m.n_buckets * sizeof *m.buckets);
+    cache_store_drop(&m, cache_store_at(&m, 1));
+}
+
+START_TEST(a_broken_invariant_ends_the_process)
+{
+    breaks("the ring has room for what is written", add_where_nothing_was_reserved);
+    breaks("an entry of the ring is in its bucket", drop_what_its_bucket_does_not_have);
+}
+END_TEST
+
 UNIT_MAIN("cache_store", what_is_added_is_found_whole_until_it_goes,
           what_is_in_use_stays_whatever_else_comes,
           lines_that_collide_replace_each_other_and_no_one_in_use,
           what_is_larger_than_all_memory_finds_no_room, it_grows_up_to_what_it_may,
-          when_cleared_it_begins_with_nothing)
+          when_cleared_it_begins_with_nothing, a_broken_invariant_ends_the_process)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "breaks.h"
 #include "catalog_unit.h"
 
 #include "../../src/series/match.c"
@@ -81,5 +82,26 @@ START_TEST(nothing_is_meant_without_memory)
 }
 END_TEST
 
+static void add_no_label(void)
+{
+    struct match match = MATCH_INIT;
+    match_add(&match, -1, slice_of("x"));
+}
+
+static void add_too_many_labels(void)
+{
+    struct match match = MATCH_INIT;
+    for (unsigned i = 0; i <= MATCH_MAX_LABELS; i++) {
+        match_add(&match, 0, slice_of("x"));
+    }
+}
+
+START_TEST(a_broken_invariant_ends_the_process)
+{
+    breaks("a match has room for each label", add_no_label);
+    breaks("a match has room for each label", add_too_many_labels);
+}
+END_TEST
+
 UNIT_MAIN("match", a_label_is_found_by_its_whole_name, every_value_must_be_equal,
-          nothing_is_meant_without_memory)
+          nothing_is_meant_without_memory, a_broken_invariant_ends_the_process)

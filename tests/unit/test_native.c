@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "series/native.h"
 
+#include "breaks.h"
 #include "unit.h"
 
 #include <float.h>
@@ -330,6 +331,30 @@ START_TEST(a_new_block_whose_page_is_lost_stays_empty)
 }
 END_TEST
 
+static void begin_a_block_without_slots(void)
+{
+    struct native_block b = {0};
+    native_block_init(&b, 0, 3, 0);
+}
+
+static void fill_a_block_with_more_than_it_takes(void)
+{
+    static struct native_bucket buckets[NATIVE_SLOTS_FIRST];
+    struct native_block *b = calloc(1, native_block_size(NATIVE_SLOTS_FIRST));
+    for (int32_t i = 0; i < NATIVE_SLOTS_FIRST; i++) {
+        buckets[i] = (struct native_bucket){.index = i, .count = 1};
+    }
+    native_block_init(b, NATIVE_SLOTS_FIRST, 3, 0);
+    native_block_fill(b, &(struct native_sum){.buckets = buckets, .n = NATIVE_SLOTS_FIRST});
+}
+
+START_TEST(a_broken_invariant_ends_the_process)
+{
+    breaks("a native block has as many slots as it may have", begin_a_block_without_slots);
+    breaks("a quarter of a native block's slots is empty", fill_a_block_with_more_than_it_takes);
+}
+END_TEST
+
 UNIT_MAIN("native", a_factor_has_the_schema_that_client_golang_gives_it,
           a_value_is_in_the_bucket_that_ends_at_or_above_it, every_bucket_has_its_bounds,
           what_was_observed_is_in_its_bucket_whatever_was_rebuilt,
@@ -337,4 +362,5 @@ UNIT_MAIN("native", a_factor_has_the_schema_that_client_golang_gives_it,
           buckets_that_want_the_same_slot_are_all_counted,
           a_bucket_in_another_slot_counts_with_the_one_in_its_own,
           a_zero_bucket_over_the_largest_numbers_ends_at_a_number,
-          a_block_of_somebody_else_is_not_taken, a_new_block_whose_page_is_lost_stays_empty)
+          a_block_of_somebody_else_is_not_taken, a_new_block_whose_page_is_lost_stays_empty,
+          a_broken_invariant_ends_the_process)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "source/permission.h"
 
+#include "breaks.h"
 #include "fixture.h"
 #include "forget.h"
 #include "series/idset.h"
@@ -382,6 +383,21 @@ START_TEST(series_beyond_the_quota_are_refused_and_none_is_left_behind)
 }
 END_TEST
 
+static void leave_a_count_that_nobody_is_in(void)
+{
+    static struct permission_registry registry;
+    uint32_t count = 0;
+    struct permission_client client = {.counts = true, .place = &count};
+    permission_open(&registry);
+    permission_end(&client, &registry);
+}
+
+START_TEST(a_broken_invariant_ends_the_process)
+{
+    breaks("a released place of a connection was reserved", leave_a_count_that_nobody_is_in);
+}
+END_TEST
+
 UNIT_MAIN("permission", only_what_is_named_may_be_pushed,
           a_label_has_the_value_it_must_have_where_it_is_declared,
           a_label_that_a_condition_alone_reads_is_bound_too, who_may_push_nothing_is_told_why,
@@ -392,4 +408,5 @@ UNIT_MAIN("permission", only_what_is_named_may_be_pushed,
           a_rate_holds_for_any_number_of_events_in_a_long_time,
           a_cached_line_costs_what_a_parsed_one_does,
           what_is_refused_for_want_of_room_costs_nothing, another_permit_is_another_context,
-          series_beyond_the_quota_are_refused_and_none_is_left_behind)
+          series_beyond_the_quota_are_refused_and_none_is_left_behind,
+          a_broken_invariant_ends_the_process)

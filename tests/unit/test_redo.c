@@ -3,6 +3,7 @@
 // memory holds then is what a kill at that place leaves.
 #include "state/redo.h"
 
+#include "breaks.h"
 #include "stepped.h"
 
 #include <float.h>
@@ -448,6 +449,51 @@ START_TEST(a_record_that_makes_no_sense_is_not_replayed)
 }
 END_TEST
 
+static void reserve_more_than_there_may_be(void)
+{
+    open_shelf();
+    redo_reserve(&redo, NULL, NULL, REDO_MOST + 1);
+}
+
+static void change_more_words_than_were_reserved(void)
+{
+    open_shelf();
+    for (unsigned i = 0; i <= REDO_WORDS; i++) {
+        redo_write(&redo, &shelf->words[i], 1);
+    }
+}
+
+static void commit_within_a_commit(void)
+{
+    open_shelf();
+    redo_write(&redo, &shelf->words[0], 1);
+    atomic_store(&shelf->area.committed, 1);
+    redo_commit(&redo);
+}
+
+// Where a store there does no harm, and no sanitizer looks at it first.
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+static void change_what_is_no_word(void)
+{
+    open_shelf();
+    redo_write(&redo, &shelf->words[0], 1);
+    atomic_fetch_add(&shelf->area.words[0].offset, 4);
+    redo_commit(&redo);
+}
+#endif
+
+START_TEST(a_broken_invariant_ends_the_process)
+{
+    breaks("a redo record has room for the largest line", reserve_more_than_there_may_be);
+    breaks("a line changes at most the words that were reserved",
+           change_more_words_than_were_reserved);
+    breaks("a redo record is committed once", commit_within_a_commit);
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    breaks("the words of a redo record are aligned", change_what_is_no_word);
+#endif
+}
+END_TEST
+
 UNIT_MAIN("redo", native_buckets_of_a_lost_block_are_none, what_is_noted_comes_true_at_the_commit,
           updates_by_way_of_a_record_are_those_of_the_cells,
           words_that_are_noted_once_come_true_as_well,
@@ -455,4 +501,4 @@ UNIT_MAIN("redo", native_buckets_of_a_lost_block_are_none, what_is_noted_comes_t
           a_kill_between_any_two_instructions_leaves_a_long_line_whole,
           an_addition_to_a_gauge_comes_before_the_mark, a_line_of_many_values_is_replayed_whole,
           further_words_that_make_no_sense_are_not_replayed,
-          a_record_that_makes_no_sense_is_not_replayed)
+          a_record_that_makes_no_sense_is_not_replayed, a_broken_invariant_ends_the_process)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "source/session.h"
+#include "source/session.c"
 
+#include "breaks.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -574,6 +575,54 @@ START_TEST(nobody_has_a_session_beside_another_one)
 }
 END_TEST
 
+// ---- What must never be done
+
+static struct session *open_with_one(const char *id)
+{
+    struct session *e;
+    struct session_name n = name(1, "provider", "s", id);
+    open_all(LIMIT);
+    ck_assert_int_eq(session_make(sessions, &writer, &n, &anyone, 0, REAL, &e), 0);
+    return e;
+}
+
+static void forget_one_that_has_a_connection(void)
+{
+    forget_session(sessions, open_with_one("a"));
+}
+
+static void forget_more_than_are_known(void)
+{
+    leave(open_with_one("a"), 0);
+    sessions->known = 0;
+    sessions_tick(sessions, SESSION_FORGOTTEN_MS);
+}
+
+static void count_fewer_than_there_are(void)
+{
+    open_all(1);
+    make_at("a", 0);
+    sessions->known = 0;
+    make_at("b", 0);
+}
+
+static void leave_one_twice(void)
+{
+    struct session *e = open_with_one("a");
+    leave(e, 0);
+    leave(e, 0);
+}
+
+START_TEST(a_broken_invariant_ends_the_process)
+{
+    breaks("a session that is forgotten has no connection", forget_one_that_has_a_connection);
+    breaks("a session that is forgotten was known", forget_more_than_are_known);
+    breaks("there is a free entry while fewer sessions are known than may be",
+           count_fewer_than_there_are);
+    breaks("a connection leaves only its own session", leave_one_twice);
+}
+END_TEST
+
 UNIT_MAIN("session", sessions_are_told_apart_by_user_component_instance_and_id,
           the_longest_silent_one_without_a_connection_gives_way, one_s_own_give_way_first,
           an_account_keeps_no_more_than_it_may, when_all_have_connections_there_is_no_room,
@@ -585,4 +634,4 @@ UNIT_MAIN("session", sessions_are_told_apart_by_user_component_instance_and_id,
           more_sessions_than_the_limit_allows_now_leave_the_latest,
           a_session_whose_record_was_lost_is_forgotten_and_taken_from_its_connection,
           foreign_bytes_in_place_of_its_record_are_not_followed,
-          nobody_has_a_session_beside_another_one)
+          nobody_has_a_session_beside_another_one, a_broken_invariant_ends_the_process)

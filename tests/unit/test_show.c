@@ -2,6 +2,7 @@
 #include "ctl/show.h"
 
 #include "base/text.h"
+#include "breaks.h"
 #include "unit.h"
 
 #include <math.h>
@@ -105,5 +106,22 @@ START_TEST(columns_are_as_wide_as_their_widest_cell)
 }
 END_TEST
 
+static void begin_a_table_that_is_too_wide(void)
+{
+    static const char *heads[SHOW_COLUMNS + 2];
+    struct show_table t;
+    for (size_t i = 0; i <= SHOW_COLUMNS; i++) {
+        heads[i] = "A";
+    }
+    show_table_begin(&t, heads);
+}
+
+START_TEST(a_broken_invariant_ends_the_process)
+{
+    breaks("a table has room for its columns", begin_a_table_that_is_too_wide);
+}
+END_TEST
+
 UNIT_MAIN("show", a_terminal_obeys_nothing, whatever_the_bytes_no_control_is_left,
-          spans_and_times_are_those_of_people, columns_are_as_wide_as_their_widest_cell)
+          spans_and_times_are_those_of_people, columns_are_as_wide_as_their_widest_cell,
+          a_broken_invariant_ends_the_process)

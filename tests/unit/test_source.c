@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "source/source.c"
 
+#include "breaks.h"
 #include "fixture.h"
 #include "forget.h"
 #include "series/idset.h"
@@ -654,6 +655,65 @@ START_TEST(lines_are_counted_and_measured)
 }
 END_TEST
 
+// ---- What must never be done
+
+static struct source *open_with_one(void)
+{
+    uint32_t lease;
+    open_it();
+    return enter("a", 0, &lease);
+}
+
+static void release_more_than_was_reserved(void)
+{
+    open_it();
+    holder_count(&s->kept, &seven, -1);
+}
+
+static void evict_a_source_twice(void)
+{
+    uint32_t lease;
+    struct source *src = open_with_one();
+    enter("b", 0, &lease); // so that the holder has another one
+    give_way(s, src);
+    give_way(s, src);
+}
+
+static void connect_while_all_leases_end(void)
+{
+    uint32_t lease;
+    struct source *src = open_with_one();
+    source_leave(s, src, 0);
+    for (unsigned i = 0; i < SOURCE_LEASES; i++) {
+        src->leases[i].state = LEASE_ENDING;
+    }
+    enter("a", 0, &lease);
+}
+
+static void leave_a_source_twice(void)
+{
+    struct source *src = open_with_one();
+    source_leave(s, src, 0);
+    source_leave(s, src, 0);
+}
+
+static void stay_with_a_source_that_was_left(void)
+{
+    struct source *src = open_with_one();
+    source_leave(s, src, 0);
+    source_add_connection(s, src);
+}
+
+START_TEST(a_broken_invariant_ends_the_process)
+{
+    breaks("a holder releases only what it reserved", release_more_than_was_reserved);
+    breaks("only a known source is evicted", evict_a_source_twice);
+    breaks("a source that connects has a lease", connect_while_all_leases_end);
+    breaks("a source that is left has a connection", leave_a_source_twice);
+    breaks("a source that stays is connected", stay_with_a_source_that_was_left);
+}
+END_TEST
+
 UNIT_MAIN("source", a_retired_source_is_not_known_once_it_has_gone, lines_are_counted_and_measured,
           a_source_is_a_component_and_an_instance, ids_are_all_different_and_within_their_range,
           a_lease_lasts_from_the_first_connection_to_the_last,
@@ -669,4 +729,5 @@ UNIT_MAIN("source", a_retired_source_is_not_known_once_it_has_gone, lines_are_co
           a_series_is_kept_while_one_that_named_it_is_connected,
           an_entry_that_is_given_away_is_never_taken_for_another,
           a_source_is_one_user_s_for_as_long_as_one_is_connected_as_it,
-          a_source_of_datagrams_is_its_user_s_until_the_window_closes)
+          a_source_of_datagrams_is_its_user_s_until_the_window_closes,
+          a_broken_invariant_ends_the_process)

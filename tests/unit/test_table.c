@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "breaks.h"
 #include "series_unit.h"
 
 #include <sys/eventfd.h>
@@ -25,7 +26,20 @@ static void *some_malloc(size_t size)
 #include "series/index.c"
 #undef cds_lfht_del
 #undef malloc
+
+static struct series *freed_meanwhile; // by another thread, while it is persisted
+
+static void some_persist(char *base, uint32_t handle)
+{
+    record_persist(base, handle);
+    if (freed_meanwhile != NULL) {
+        atomic_store(&freed_meanwhile->state, SERIES_FREE);
+    }
+}
+
+#define record_persist some_persist
 #include "series/table.c"
+#undef record_persist
 
 static struct table_share share;
 static uint64_t arena_steps_wanted = 1;
@@ -725,6 +739,123 @@ START_TEST(of_two_old_series_with_one_key_the_later_created_one_stays)
 }
 END_TEST
 
+// ---- What must never be done
+
+static struct table *begin_gauge(void)
+{
+    struct table *t = begin(METRIC_GAUGE, 10);
+    rcu_enter();
+    return t;
+}
+
+static void release_a_place_that_was_not_reserved(void)
+{
+    table_release(begin_gauge(), 0, 1);
+}
+
+static void find_the_slot_of_a_foreign_series(void)
+{
+    struct series s = {0};
+    slab_slot(&begin_gauge()->slab, &s);
+}
+
+static void find_a_retired_series_in_the_index(void)
+{
+    struct table *t = begin_gauge();
+    atomic_store(&make(t, "a")->state, SERIES_RETIRED);
+    unit_find(t, "a");
+}
+
+static void free_a_series_while_it_is_published(void)
+{
+    struct table *t = begin_gauge();
+    freed_meanwhile = make(t, "a");
+    table_publish(t, freed_meanwhile);
+}
+
+static void make_a_series_in_a_free_slot_that_lives(void)
+{
+    struct table *t = begin(METRIC_GAUGE, 10);
+    struct series *s = make(t, "a");
+    table_undo(t, s);
+    unit_reclaim(t);
+    atomic_store(&s->state, SERIES_LIVE);
+    make(t, "b");
+}
+
+static struct series *add_unfound(struct table *t)
+{
+    struct series *s = table_add(t, &writer, &(struct series_spec){.text = "a", .len = 1});
+    ck_assert_ptr_nonnull(s);
+    return s;
+}
+
+static void discard_a_series_twice(void)
+{
+    struct table *t = begin_gauge();
+    struct series *s = add_unfound(t);
+    table_discard(t, s);
+    table_discard(t, s);
+}
+
+static bool revive_at_the_second_look(void *ctx, struct series *s)
+{
+    unsigned *looks = ctx;
+    if (++*looks == 2) {
+        atomic_store(&s->state, SERIES_LIVE);
+    }
+    return true;
+}
+
+static void change_a_dying_series(void)
+{
+    unsigned looks = 0;
+    struct table *t = begin_gauge();
+    table_remove_if(t, unit_add(t, "a"), revive_at_the_second_look, &looks);
+}
+
+static void free_a_series_twice(void)
+{
+    struct table *t = begin_gauge();
+    struct series *s = make(t, "a");
+    free_series(t, s);
+    s->lost = true; // else its record would be looked for
+    free_series(t, s);
+}
+
+static void reclaim_what_was_not_counted(void)
+{
+    struct table *t = begin_gauge();
+    table_undo(t, make(t, "a"));
+    table_retire(t);
+    atomic_store(&t->dead, 0);
+    table_reclaim(t);
+}
+
+static void index_a_key_twice(void)
+{
+    struct table *t = begin(METRIC_GAUGE, 10);
+    add_unfound(t);
+    add_unfound(t);
+    ck_assert(index_widen(&t->index, (uint64_t)INDEX_FIRST * 2));
+    table_swap(t);
+}
+
+START_TEST(a_broken_invariant_ends_the_process)
+{
+    breaks("a place that is released was reserved", release_a_place_that_was_not_reserved);
+    breaks("a series lies in a slab of its table", find_the_slot_of_a_foreign_series);
+    breaks("only a DEAD series is unlinked", find_a_retired_series_in_the_index);
+    breaks("a series that is published is not free", free_a_series_while_it_is_published);
+    breaks("an allocated slot was FREE", make_a_series_in_a_free_slot_that_lives);
+    breaks("a series is discarded once", discard_a_series_twice);
+    breaks("only its remover changes a DYING series", change_a_dying_series);
+    breaks("a slot is freed once", free_a_series_twice);
+    breaks("each removed series is counted once", reclaim_what_was_not_counted);
+    breaks("an index has each key once", index_a_key_twice);
+}
+END_TEST
+
 UNIT_MAIN("table", a_series_is_exposed_only_once_it_is_published,
           whoever_finds_a_new_series_publishes_it, a_series_that_is_taken_back_was_never_there,
           a_limit_holds_for_a_metric, a_limit_holds_for_all_metrics_together,
@@ -739,4 +870,4 @@ UNIT_MAIN("table", a_series_is_exposed_only_once_it_is_published,
           series_of_an_earlier_process_are_found_once_they_are_indexed,
           of_two_old_series_with_one_key_the_later_created_one_stays,
           without_memory_nothing_is_made_and_no_place_is_lost, lanes_are_added_up,
-          a_histogram_s_lanes_are_added_up)
+          a_histogram_s_lanes_are_added_up, a_broken_invariant_ends_the_process)
