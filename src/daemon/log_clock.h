@@ -8,7 +8,7 @@
 #ifndef VE_DAEMON_LOG_CLOCK_H
 #define VE_DAEMON_LOG_CLOCK_H
 
-#include "base/clock_evidence.h"
+#include "base/clock.h"
 
 struct log_clock {
     uint64_t seen_ms[CLOCK_EVIDENCE_KINDS]; // monotonic: when it disagreed last; 0: never

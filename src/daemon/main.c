@@ -3,8 +3,7 @@
  * A map of src/, layer by layer, lowest first (src/LAYERS). ARCHITECTURE.md describes how they work together.
  *
  * base/buf               a growing run of bytes
- * base/clock             the two clocks
- * base/clock_evidence    what shows that the real one is wrong
+ * base/clock             the two clocks, and what shows that the real one is wrong
  * base/count             counters of the process' own work
  * base/err               a list of located problems
  * base/invariant         what must hold inside the program

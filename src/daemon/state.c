@@ -2,7 +2,6 @@
 #include "daemon/state.h"
 
 #include "base/clock.h"
-#include "base/clock_evidence.h"
 #include "base/log.h"
 
 #include <errno.h>

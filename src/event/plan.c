@@ -2,7 +2,6 @@
 #include "event/plan.h"
 
 #include "base/clock.h"
-#include "base/clock_evidence.h"
 #include "series/key.h"
 
 #include <math.h>

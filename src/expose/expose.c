@@ -2,7 +2,6 @@
 #include "expose/expose.h"
 
 #include "base/clock.h"
-#include "base/clock_evidence.h"
 #include "base/count.h"
 #include "base/process.h"
 #include "base/rcu.h"

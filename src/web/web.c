@@ -7,7 +7,6 @@
 #include "web/web.h"
 
 #include "base/clock.h"
-#include "base/clock_evidence.h"
 #include "base/rcu.h"
 #include "web/channel.h"
 #include "web/listen.h"
