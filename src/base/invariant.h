@@ -10,14 +10,12 @@
 #ifndef VE_BASE_INVARIANT_H
 #define VE_BASE_INVARIANT_H
 
-#include <stdbool.h>
+#include "base/log.h"
 
+// Logs what does not hold, and ends the process by SIGABRT.
 #define invariant(holds, what)                                                                     \
-    ((holds) ? (void)0 : invariant_broken(what, __FILE__ ":" INVARIANT_TEXT(__LINE__)))
+    ((holds) ? (void)0 : log_broken_invariant(what, __FILE__ ":" INVARIANT_TEXT(__LINE__)))
 #define INVARIANT_TEXT(line) INVARIANT_TEXT_OF(line)
 #define INVARIANT_TEXT_OF(line) #line
-
-// Logs it, and ends the process by SIGABRT.
-_Noreturn void invariant_broken(const char *what, const char *where) __attribute__((cold));
 
 #endif

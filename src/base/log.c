@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,7 +41,6 @@ static enum log_format line_format = LOG_FORMAT_LOGFMT;
 #define SD_JOURNAL_SUPPRESS_LOCATION // every line would come from this file
 #include <ctype.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -323,4 +323,11 @@ void log_write_kind(enum log_kind kind, enum log_level level, const char *msg, .
     va_start(ap, msg);
     log_all(kind, level, msg, ap);
     va_end(ap);
+}
+
+_Noreturn void log_broken_invariant(const char *what, const char *where)
+{
+    log_write_kind(LOG_KIND_invariant_broken, LOG_LEVEL_ERROR, "an invariant does not hold",
+                   "invariant", what, "where", where, NULL);
+    abort();
 }

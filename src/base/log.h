@@ -43,6 +43,8 @@ void log_write(enum log_level level, const char *msg, ...) __attribute__((sentin
 // The same for something that is searched for.
 void log_write_kind(enum log_kind kind, enum log_level level, const char *msg, ...)
     __attribute__((sentinel));
+// Logs an invariant that does not hold (base/invariant), and ends the process by SIGABRT.
+_Noreturn void log_broken_invariant(const char *what, const char *where) __attribute__((cold));
 
 #define log_debug(...) log_write(LOG_LEVEL_DEBUG, __VA_ARGS__)
 #define log_info(...) log_write(LOG_LEVEL_INFO, __VA_ARGS__)
