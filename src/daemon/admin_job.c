@@ -207,10 +207,10 @@ static const struct family *select_series(struct admin_job *j, const struct sche
         return NULL;
     }
     const struct family *family = &schema->families[number];
-    match_clear(&j->match);
+    key_match_clear(&j->match);
     for (size_t k = 0; k < j->request->n_labels; k++) {
         const struct admin_label *wanted = &j->request->labels[k];
-        int label = match_label(family->metric, wanted->name);
+        int label = key_match_label(family->metric, wanted->name);
         if (label < 0) {
             buf_addf(&detail, "%s has no label %.128s; it has:", name, wanted->name);
             for (size_t i = 0; i < family->metric->n_labels; i++) {
@@ -219,7 +219,7 @@ static const struct family *select_series(struct admin_job *j, const struct sche
             fail_text(j, "unknown_label", &detail);
             return NULL;
         }
-        match_add(&j->match, label, wanted->value);
+        key_match_add(&j->match, label, wanted->value);
     }
     j->generation = schema->generation;
     j->slot = 0;
@@ -348,7 +348,7 @@ static struct series *next_series(struct admin_job *j, const struct family *f, u
         }
         size_t len;
         *ret_key = series_text(s, &len);
-        if (match_has(&j->match, f->metric, *ret_key)) {
+        if (key_match_has(&j->match, f->metric, *ret_key)) {
             return s;
         }
     }
@@ -566,5 +566,5 @@ void admin_job_fail(struct admin_job *j, const char *reason, const char *detail)
 void admin_job_free(struct admin_job *j)
 {
     admin_job_end(j);
-    match_free(&j->match);
+    key_match_free(&j->match);
 }

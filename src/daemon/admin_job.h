@@ -14,7 +14,7 @@
 
 #include "daemon/admin_request.h"
 #include "daemon/backend.h"
-#include "series/match.h"
+#include "series/key.h"
 #include "source/owner.h"
 
 enum { ADMIN_JOB_ANSWER = 64 << 10, ADMIN_JOB_SLOTS = 4096 };
@@ -39,14 +39,14 @@ struct admin_job {
     uint64_t generation; // of the schema that is walked; 0: none yet
     size_t metric;       // the next slots of it
     uint32_t slot;
-    uint32_t end;       // of the metric, when its turn came
-    uint32_t source;    // the next one, for sources_next
-    uint64_t rejected;  // number of the next one, for log_rejects_next
-    bool follows;       // those that it began with were shown: each later one is, or is counted
-    uint64_t unlisted;  // lines that were rejected and in no row, so far
-    uint64_t done;      // series, or sources, that were shown or removed
-    struct match match; // of the metric's series
-    struct owner owner; // of the source that is forgotten
+    uint32_t end;           // of the metric, when its turn came
+    uint32_t source;        // the next one, for sources_next
+    uint64_t rejected;      // number of the next one, for log_rejects_next
+    bool follows;           // those that it began with were shown: each later one is, or is counted
+    uint64_t unlisted;      // lines that were rejected and in no row, so far
+    uint64_t done;          // series, or sources, that were shown or removed
+    struct key_match match; // of the metric's series
+    struct owner owner;     // of the source that is forgotten
 };
 
 void admin_job_begin(struct admin_job *j, struct backend *b);

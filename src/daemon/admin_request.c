@@ -77,8 +77,8 @@ static const char *read_labels(struct admin_request *r, json_t *value, struct bu
     if (!json_is_object(value)) {
         return complain(detail, bad, "labels are an object");
     }
-    if (json_object_size(value) > MATCH_MAX_LABELS) {
-        buf_addf(detail, "more than %d labels", MATCH_MAX_LABELS);
+    if (json_object_size(value) > KEY_MATCH_MAX_LABELS) {
+        buf_addf(detail, "more than %d labels", KEY_MATCH_MAX_LABELS);
         return bad;
     }
     json_object_keylen_foreach(value, name, name_len, text)

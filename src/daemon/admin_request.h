@@ -4,7 +4,7 @@
  *
  * Shape:   a JSON object with one key, the command; its value is an object with what the command takes, and nothing else.
  *          virtrigaud-ctl(1) describes the commands.
- * Bounds:  ADMIN_REQUEST_MAX bytes; MATCH_MAX_LABELS labels.
+ * Bounds:  ADMIN_REQUEST_MAX bytes; KEY_MATCH_MAX_LABELS labels.
  * Threads: one owner.
  * Memory:  texts are copied into the request.
  */
@@ -13,7 +13,7 @@
 
 #include "base/buf.h"
 #include "event/parse.h"
-#include "series/match.h"
+#include "series/key.h"
 
 enum { ADMIN_REQUEST_MAX = 16384 };
 
@@ -40,9 +40,9 @@ struct admin_request {
     bool with_series;      // forget: what it pushed goes too
     bool follow;           // rejects: also those that are still to come
     size_t n_labels;       // series, delete: delete has one at least
-    struct admin_label labels[MATCH_MAX_LABELS];
+    struct admin_label labels[KEY_MATCH_MAX_LABELS];
     size_t used; // of `bytes`
-    char bytes[ADMIN_REQUEST_MAX + MATCH_MAX_LABELS + 2];
+    char bytes[ADMIN_REQUEST_MAX + KEY_MATCH_MAX_LABELS + 2];
 };
 
 // Reads a line of at most ADMIN_REQUEST_MAX bytes without its LF. Returns NULL; or why it is none, one word, with what

@@ -29,11 +29,10 @@
  * series/layout          what lies at fixed offsets of the arena
  * series/record          what survives the process, and how it is found again
  * series/cell            the numbers, and the few instructions that change them
- * series/key             a series' label text, which is its identity
+ * series/key             a series' label text, which is its identity; which series label values mean
  * series/native           native histograms: buckets and their sum
  * series/native_index     in which of these a number is
  * series/native_lane      where a series has them
- * series/match           the label values that series must have to be meant
  * series/idset           a set of small numbers that a series carries
  * series/quota           how many series there may be
  * series/index           finds a table's series by their keys

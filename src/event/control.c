@@ -2,7 +2,7 @@
 #include "event/control.h"
 
 #include "base/text.h"
-#include "series/match.h"
+#include "series/key.h"
 #include "source/source.h"
 
 #include <assert.h>
@@ -215,13 +215,13 @@ struct control_forgetting {
     uint32_t slot;
     uint32_t end; // of the metric, when its turn came: what is made later is not looked for
     uint64_t removed;
-    struct match wanted; // of the present metric
+    struct key_match wanted; // of the present metric
     char bytes[];
 };
 
 struct control_forgetting *control_forget_new(const struct control_forget *what)
 {
-    static_assert((int)CONTROL_MAX_LABELS <= (int)MATCH_MAX_LABELS, "room for all labels");
+    static_assert((int)CONTROL_MAX_LABELS <= (int)KEY_MATCH_MAX_LABELS, "room for all labels");
     size_t size = 0;
     for (size_t k = 0; k < what->n_labels; k++) {
         size += strlen(what->labels[k].name) + 1 + what->labels[k].value.len;
@@ -247,9 +247,9 @@ struct control_forgetting *control_forget_new(const struct control_forget *what)
 static bool want(struct control_forgetting *f, const struct metric *m)
 {
     const struct control_forget *what = &f->what;
-    match_clear(&f->wanted);
+    key_match_clear(&f->wanted);
     for (size_t k = 0; k < what->n_labels; k++) {
-        int label = match_label(m, what->labels[k].name);
+        int label = key_match_label(m, what->labels[k].name);
         struct slice sent = what->labels[k].value;
         size_t len;
         const char *value =
@@ -257,7 +257,7 @@ static bool want(struct control_forgetting *f, const struct metric *m)
         if (value == NULL) {
             return false;
         }
-        match_add(&f->wanted, label, (struct slice){value, len});
+        key_match_add(&f->wanted, label, (struct slice){value, len});
     }
     return true;
 }
@@ -284,7 +284,7 @@ static uint32_t walk(struct control_forgetting *f, const struct family *family,
         }
         size_t len;
         const char *key = series_text(s, &len);
-        f->removed += match_has(&f->wanted, family->metric, key) &&
+        f->removed += key_match_has(&f->wanted, family->metric, key) &&
                       permission_find_misfit(origin->permission, family->metric, key) == NULL &&
                       table_remove(t, s);
     }
@@ -321,7 +321,7 @@ bool control_forget_step(struct control_forgetting *f, struct series_store *stor
 uint64_t control_forget_end(struct control_forgetting *f)
 {
     uint64_t removed = f->removed;
-    match_free(&f->wanted);
+    key_match_free(&f->wanted);
     free(f);
     return removed;
 }

@@ -62,7 +62,8 @@ static void check(const struct admin_request *r)
     bool forget = r->command == ADMIN_FORGET;
     must(series == (r->metric != NULL), "a metric is of series and delete");
     must(forget == (r->component != NULL && r->instance.len > 0), "a source is of forget");
-    must(r->n_labels <= MATCH_MAX_LABELS && (series || r->n_labels == 0), "labels are of series");
+    must(r->n_labels <= KEY_MATCH_MAX_LABELS && (series || r->n_labels == 0),
+         "labels are of series");
     must(r->command != ADMIN_DELETE || r->n_labels > 0, "delete without a label");
     must(!r->follow || r->command == ADMIN_REJECTS, "only rejects follows");
     must(!r->with_series || forget, "only forget takes series with it");

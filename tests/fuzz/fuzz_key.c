@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * fuzz_key: a series' key. The input's parts between NULs are values: their key is what a naive writer writes, and they
- * come back from it. The whole input is a key that somebody left in a file: it is good if a naive reader can take
- * it apart, and writes it again byte for byte.
+ * come back from it. A match with any of them means the key, and one with another value does not. The whole input is a
+ * key that somebody left in a file: it is good if a naive reader can take it apart, and writes it again byte for byte.
  */
 #include "base/text.h"
 #include "catalog/load.h"
@@ -56,6 +56,25 @@ static void write_key(struct buf *out, const struct slice *values)
     }
 }
 
+// The values are those of the key.
+static void match(const struct slice *values, const char *key)
+{
+    struct key_match match = KEY_MATCH_INIT;
+    for (size_t i = 0; i < LABELS; i++) {
+        int label = key_match_label(metric(), NAMES[i]);
+        must(label == (int)i, "another label");
+        key_match_add(&match, label, values[i]);
+        must(key_match_has(&match, metric(), key), "a key without its values");
+    }
+    key_match_clear(&match);
+    key_match_add(&match, 0, values[1]);
+    bool same = values[0].len == values[1].len &&
+                (values[0].len == 0 || memcmp(values[0].p, values[1].p, values[0].len) == 0);
+    must(key_match_has(&match, metric(), key) == same, "whether it has another value");
+    key_match_free(&match);
+    must(key_match_label(metric(), "provider") < 0, "a label by the beginning of its name");
+}
+
 static void build(const uint8_t *data, size_t size)
 {
     struct slice values[LABELS] = {{"", 0}, {"", 0}, {"", 0}};
@@ -80,6 +99,7 @@ static void build(const uint8_t *data, size_t size)
     must(key_read(metric(), key.p, key.len, read) == good, "whether a built key is good");
     must(key_hash(key.p, key.len) == key_hash(naive.p, naive.len), "another hash");
     key_split(metric(), key.p, back);
+    match(values, key.p);
     for (size_t i = 0; i < LABELS; i++) {
         must(!good || (read[i].p == back[i].p && read[i].len == back[i].len), "another value");
         buf_clear(&value);

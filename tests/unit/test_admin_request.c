@@ -63,7 +63,7 @@ START_TEST(a_request_has_at_most_so_many_labels)
 {
     struct buf line = BUF_INIT;
     struct buf detail = BUF_INIT;
-    for (unsigned n = MATCH_MAX_LABELS; n <= MATCH_MAX_LABELS + 1; n++) {
+    for (unsigned n = KEY_MATCH_MAX_LABELS; n <= KEY_MATCH_MAX_LABELS + 1; n++) {
         buf_clear(&line);
         buf_str(&line, "{\"delete\":{\"metric\":\"a\",\"labels\":{");
         for (unsigned i = 0; i < n; i++) {
@@ -71,7 +71,7 @@ START_TEST(a_request_has_at_most_so_many_labels)
         }
         buf_str(&line, "}}}");
         const char *reason = read_line(buf_string(&line), &detail);
-        if (n == MATCH_MAX_LABELS) {
+        if (n == KEY_MATCH_MAX_LABELS) {
             ck_assert_ptr_null(reason);
             ck_assert_uint_eq(r.n_labels, n);
         } else {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "breaks.h"
 #include "catalog_unit.h"
 
 #include "../../src/series/key.c"
@@ -190,8 +191,106 @@ START_TEST(keys_that_collide_do_not_collide_in_another_process)
 }
 END_TEST
 
+// ---- Which series are meant
+
+static const char two_labels[] = "metrics:\n"
+                                 "  - {name: m, type: gauge, help: h, component: any,\n"
+                                 "     labels: [a, bb]}\n"
+                                 "  - {name: plain, type: gauge, help: h, component: any}\n";
+
+START_TEST(a_label_is_found_by_its_whole_name)
+{
+    struct catalog *c = load_text(two_labels);
+    const struct metric *m = &c->metrics[0];
+    ck_assert_int_eq(key_match_label(m, "a"), 0);
+    ck_assert_int_eq(key_match_label(m, "bb"), 1);
+    ck_assert_int_eq(key_match_label(m, "b"), -1);
+    ck_assert_int_eq(key_match_label(m, ""), -1);
+    ck_assert_int_eq(key_match_label(&c->metrics[1], "a"), -1);
+    catalog_free(c);
+}
+END_TEST
+
+// The values as a client sent them; the keys have them escaped.
+START_TEST(every_value_must_be_equal)
+{
+    static const struct {
+        const char *a;  // NULL: any
+        const char *bb; // likewise
+        const char *key;
+        bool has;
+    } cases[] = {
+        {NULL, NULL, "a=\"x\",bb=\"y\"", true},
+        {"x", NULL, "a=\"x\",bb=\"y\"", true},
+        {NULL, "y", "a=\"x\",bb=\"y\"", true},
+        {"x", "y", "a=\"x\",bb=\"y\"", true},
+        {"x", "z", "a=\"x\",bb=\"y\"", false},
+        {"y", NULL, "a=\"x\",bb=\"y\"", false},
+        {"x", NULL, "a=\"xx\",bb=\"y\"", false},
+        {"xx", NULL, "a=\"x\",bb=\"y\"", false},
+        {"", NULL, "a=\"x\",bb=\"y\"", false},
+        {"x\"", NULL, "a=\"x\\\"\",bb=\"y\"", true},
+        {NULL, "\\\n", "a=\"x\",bb=\"\\\\\\n\"", true},
+        {"x\\", NULL, "a=\"x\\\"\",bb=\"y\"", false},
+        {"x", "y", "a=\"xy\",bb=\"y\"", false},
+    };
+    struct catalog *c = load_text(two_labels);
+    struct key_match match = KEY_MATCH_INIT;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        key_match_clear(&match);
+        if (cases[i].bb != NULL) {
+            key_match_add(&match, 1, slice_of(cases[i].bb)); // in any order
+        }
+        if (cases[i].a != NULL) {
+            key_match_add(&match, 0, slice_of(cases[i].a));
+        }
+        ck_assert_msg(key_match_has(&match, &c->metrics[0], cases[i].key) == cases[i].has,
+                      "case %zu", i);
+    }
+    key_match_clear(&match);
+    ck_assert(key_match_has(&match, &c->metrics[1], ""));
+    key_match_free(&match);
+    catalog_free(c);
+}
+END_TEST
+
+// Rather none than all.
+START_TEST(nothing_is_meant_without_memory)
+{
+    struct catalog *c = load_text(two_labels);
+    struct key_match match = {.values = {.max = 2}};
+    key_match_add(&match, 0, slice_of("long"));
+    ck_assert(!key_match_has(&match, &c->metrics[0], "a=\"\",bb=\"y\""));
+    key_match_free(&match);
+    catalog_free(c);
+}
+END_TEST
+
+static void add_no_label(void)
+{
+    struct key_match match = KEY_MATCH_INIT;
+    key_match_add(&match, -1, slice_of("x"));
+}
+
+static void add_too_many_labels(void)
+{
+    struct key_match match = KEY_MATCH_INIT;
+    for (unsigned i = 0; i <= KEY_MATCH_MAX_LABELS; i++) {
+        key_match_add(&match, 0, slice_of("x"));
+    }
+}
+
+START_TEST(a_broken_invariant_ends_the_process)
+{
+    breaks("a match has room for each label", add_no_label);
+    breaks("a match has room for each label", add_too_many_labels);
+}
+END_TEST
+
 UNIT_MAIN("key", a_key_is_the_label_text_of_the_exposition,
           a_metric_without_labels_has_the_empty_key, split_values_are_still_escaped,
           unescaping_undoes_what_escaping_did, any_values_survive_the_way_into_a_key_and_back,
           a_hash_is_of_the_bytes_and_the_length,
-          keys_that_collide_do_not_collide_in_another_process)
+          keys_that_collide_do_not_collide_in_another_process, a_label_is_found_by_its_whole_name,
+          every_value_must_be_equal, nothing_is_meant_without_memory,
+          a_broken_invariant_ends_the_process)
