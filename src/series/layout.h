@@ -4,8 +4,9 @@
  *
  * Shape:   the header in the first page; behind it the sums of a file that was closed; from LAYOUT_REDO_AT one page
  *          per lane for its redo record. All numbers are in the machine's order of bytes, which the header names.
- * Version: 4 has native histograms and up to REDO_PIECES pieces of further redo words, 3 none and one. Every start writes a
- *          new file, so an older one needs only to be read.
+ * Version: 4 has native histograms and up to REDO_PIECES pieces of further redo words, 3 none and one; 2 has
+ *          neither `reach` nor `inode`, so it counts as a copy. Every start writes a new file, so an older one needs only to be
+ *          read.
  * Sums:    numbers change in place and have no check of their own. So a clean end writes a hash of each span, which is some
  *          pages: nothing in a span whose hash differs is used (series/record).
  * Threads: the fixed part is written before another thread sees the arena. The rest is the main thread's, but for the redo
@@ -22,7 +23,7 @@
 enum {
     LAYOUT_PAGE = 4096,
     LAYOUT_VERSION = 4, // raised with any change to what is in the file
-    LAYOUT_OLDEST = 3,  // that is read
+    LAYOUT_OLDEST = 2,  // that is read
     LAYOUT_SUMS_AT = LAYOUT_PAGE,
     LAYOUT_REDO_AT = 64 << 10,
     LAYOUT_SUMS = (LAYOUT_REDO_AT - LAYOUT_SUMS_AT) / 8, // at most

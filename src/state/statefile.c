@@ -421,13 +421,22 @@ static int read_header(int fd, struct layout *ret, struct stat *ret_st)
     return 0;
 }
 
-// No more than the header says that it has: what was appended is not read.
+// Bytes of a file of that size that were the arena's, as its header says: what was appended is not read. A header of layout 2, or a
+// damaged one, does not say it.
+static uint64_t bytes_to_read(const struct layout *l, uint64_t size)
+{
+    uint64_t most = atomic_load(&l->reach);
+    if (atomic_load(&l->phase) == LAYOUT_CLEAN && l->size > most) {
+        most = l->size;
+    }
+    most = most == 0 || most > size ? size : most;
+    return most > ARENA_REACH ? ARENA_REACH : most;
+}
+
 static int copy_file(int fd, const struct layout *l, const struct stat *st,
                      struct record_image *image, uint64_t *ret_unread)
 {
-    uint64_t most = atomic_load(&l->reach);
-    image->size = (uint64_t)st->st_size < most ? (uint64_t)st->st_size : most;
-    image->size = image->size > ARENA_REACH ? ARENA_REACH : image->size;
+    image->size = bytes_to_read(l, (uint64_t)st->st_size);
     if (image->size == 0) {
         return 0;
     }
