@@ -30,9 +30,8 @@
  * series/record          what survives the process, and how it is found again
  * series/cell            the numbers, and the few instructions that change them
  * series/key             a series' label text, which is its identity; which series label values mean
- * series/native           native histograms: buckets and their sum
- * series/native_index     in which of these a number is
- * series/native_lane      where a series has them
+ * series/native_index    in which bucket of a native histogram a number is
+ * series/native          native histograms: where a series has their buckets, and the sum of all lanes
  * series/idset           a set of small numbers that a series carries
  * series/quota           how many series there may be
  * series/index           finds a table's series by their keys

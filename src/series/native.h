@@ -1,21 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * native: the buckets of a native histogram (series/native_index): one lane's buckets, and those of all lanes together.
+ * native: the buckets of native histograms (series/native_index): where a series has them, one lane's, and those of all lanes
+ * together.
  *
  * Shape:   values whose magnitude is at most the zero threshold are counted in one bucket of their own.
  *          A lane's block is an open-addressed table of the buckets that have a count, at most three quarters full. It never
- *          moves: a block that has no room for a bucket is rebuilt as another one, larger or with a lower schema, and the
- *          owner then changes which one is the lane's in one store, so that neither a reader nor a kill finds half of it.
+ *          moves: a block that has no room for a bucket is rebuilt as another one, larger or with a lower schema, which then
+ *          becomes the lane's in one store, so that neither a reader nor a kill finds half of it.
  *          Where a series has more buckets than it may, its schema is lowered until it has not, down to -4, and then the
  *          zero bucket is widened, smallest buckets first.
- * Threads: a block is its lane's: one writer, plain relaxed stores, and any number of readers. A sum has one owner.
- * Memory:  blocks are the caller's, zeroed, of native_block_size bytes. A sum owns its list.
+ * Record:  behind struct series_saved the payload of a histogram's record has a handle for each lane; 0: the lane has no block.
+ *          A block that was rebuilt stays, chained to the one that took its place, until the series is freed: a reader may be
+ *          in it. All blocks of a lane take at most four times the bytes of the largest (rebuilt blocks are as large, or twice
+ *          as large), as long as its schema is not lowered; each lower schema adds one.
+ * Threads: a block is its lane's: one writer, plain relaxed stores, and any number of readers, inside an RCU section. A sum has
+ *          one owner.
+ * Memory:  blocks are in the arena, beside the record; native_lane_free gives them back. A sum owns its list.
  * Source:  OpenMetrics' and Prometheus' "Native histograms".
  */
 #ifndef VE_SERIES_NATIVE_H
 #define VE_SERIES_NATIVE_H
 
 #include "series/native_index.h"
+#include "series/record.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -29,7 +36,7 @@ enum {
     NATIVE_NO_SLOT = NATIVE_SLOTS_MOST + 1,
 };
 
-#define NATIVE_REPLACED UINT32_MAX // of a block that counts no more: its owner has another one
+#define NATIVE_REPLACED UINT32_MAX // of a block that counts no more: its lane has another one
 
 #define NATIVE_ZERO_THRESHOLD 0x1p-128
 
@@ -46,12 +53,12 @@ struct native_slot {
 };
 
 struct native_block {
-    uint64_t tag; // the owner's
+    uint64_t tag; // record_tag of RECORD_MAX_LANES + lane
     double zero_threshold;
     int32_t schema;
     _Atomic uint32_t slots; // a power of two; 0 in a page that was lost
     _Atomic uint32_t used;  // of these; NATIVE_REPLACED
-    uint32_t previous;      // handle of the one that this one was rebuilt from; the owner's
+    uint32_t previous;      // handle of the one that this one was rebuilt from
     struct native_slot
         slot[]; // `slots` and one: the first one counts the zero bucket, and has no key
 };
@@ -68,7 +75,7 @@ static inline uint32_t native_slots(const struct native_block *b)
     return slots >= NATIVE_SLOTS_FIRST && slots <= NATIVE_SLOTS_MOST ? slots : 0;
 }
 
-// Whether its owner counts in this block.
+// Whether its lane counts in this block.
 static inline bool native_block_is_current(const struct native_block *b)
 {
     return native_slots(b) != 0 &&
@@ -78,8 +85,9 @@ static inline bool native_block_is_current(const struct native_block *b)
 // Slots that a block with so many buckets needs.
 uint32_t native_slots_for(uint32_t buckets);
 
+// Begins a block of zeroed memory, of native_block_size bytes.
 void native_block_init(struct native_block *b, uint32_t slots, int schema, double zero_threshold);
-// The owner has another block from now on.
+// The lane has another block from now on.
 void native_block_replace(struct native_block *b);
 // Whether what was found in a file can be a block of so many bytes.
 bool native_block_is_good(const struct native_block *b, size_t bytes);
@@ -216,5 +224,49 @@ void native_sum_add_classic(struct native_sum *s, const double *bounds, size_t n
 // After the last one: as few buckets as there may be, in order. Returns the count of all observations.
 uint64_t native_sum_end(struct native_sum *s, uint32_t max_buckets);
 void native_sum_free(struct native_sum *s);
+
+// ---- Of a series
+
+// Bytes of the payload.
+static inline size_t native_lane_payload(unsigned lanes)
+{
+    return (lanes * sizeof(uint32_t) + 7) / 8 * 8;
+}
+
+// The block of a lane, or NULL: none, or the record has no place for one.
+struct native_block *native_lane_block(char *base, const struct record *r, unsigned lane);
+
+// The handle of a lane's block; 0: none, or the record has no place for one.
+uint32_t native_lane_piece(const struct record *r, unsigned lane);
+
+// A lane's classic buckets. A new block begins with what they have, so that it is never behind them.
+struct native_classic {
+    const double *bounds;
+    size_t n_bounds;
+    const _Atomic uint64_t *counts;
+};
+
+// Makes sure that the lane's block has a bucket for the value. Returns 0 or -ENOMEM, also where the record has no place for
+// blocks.
+int native_lane_reserve(struct arena *a, struct arena_writer *writer, uint32_t handle,
+                        unsigned lane, const struct native_form *form,
+                        const struct native_classic *classic, double v);
+
+// The same as a block of an earlier process has: it becomes this lane's, which has none. Returns 0 or -ENOMEM.
+int native_lane_restore(struct arena *a, struct arena_writer *writer, uint32_t handle,
+                        unsigned lane, const struct native_sum *sum);
+
+// Whether the block has as many observations as the lane's classic buckets: not if their pages are of different ages, or one of
+// them was lost, nor if a kill came between the two.
+bool native_lane_has_as_many(const struct native_block *b, size_t n_bounds,
+                             const _Atomic uint64_t *counts);
+
+// After pages were lost or the record's time has changed: the blocks of all lanes become those of the present record, but for
+// those that are not whole, or have not as many observations as the lane's cell; the record forgets these. After
+// record_repair_cells, and while no other thread observes.
+void native_lane_repair(char *base, uint32_t handle, size_t n_bounds);
+
+// Frees all blocks, which nobody reads any more, and forgets them.
+void native_lane_free(struct arena *a, const struct record *r);
 
 #endif

@@ -31,7 +31,7 @@
 #include "series/cell.h"
 #include "series/idset.h"
 #include "series/index.h"
-#include "series/native_lane.h"
+#include "series/native.h"
 #include "series/quota.h"
 #include "series/slab.h"
 

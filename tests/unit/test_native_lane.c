@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "native_text.h"
-#include "series/native_lane.h"
+#include "series/native.h"
 #include "series_unit.h"
 
 static const char CATALOG[] =
