@@ -42,7 +42,8 @@ uint32_t native_slots_for(uint32_t buckets)
     return slots;
 }
 
-void native_block_init(struct native_block *b, uint32_t slots, int schema, double zero_threshold)
+// Begins a block of zeroed memory, of native_block_size bytes.
+static void init_block(struct native_block *b, uint32_t slots, int schema, double zero_threshold)
 {
     invariant(slots >= NATIVE_SLOTS_FIRST && slots <= NATIVE_SLOTS_MOST,
               "a native block has as many slots as it may have");
@@ -51,7 +52,8 @@ void native_block_init(struct native_block *b, uint32_t slots, int schema, doubl
     atomic_store_explicit(&b->slots, slots, memory_order_relaxed);
 }
 
-void native_block_replace(struct native_block *b)
+// The lane has another block from now on.
+static void replace_block(struct native_block *b)
 {
     atomic_store_explicit(&b->used, NATIVE_REPLACED, memory_order_relaxed);
 }
@@ -376,7 +378,14 @@ void native_sum_free(struct native_sum *s)
 
 // ---- Rebuilding
 
-struct native_plan native_plan(const struct native_block *b, uint32_t max_buckets, double v)
+// How a block has to be rebuilt so that a value has a bucket.
+struct plan {
+    uint32_t slots;
+    int schema;
+    double zero_threshold;
+};
+
+static struct plan plan_block(const struct native_block *b, uint32_t max_buckets, double v)
 {
     struct native_bucket all[NATIVE_BUCKETS_MOST + 1];
     struct native_sum s = {.schema = b->schema,
@@ -395,10 +404,11 @@ struct native_plan native_plan(const struct native_block *b, uint32_t max_bucket
     // Room for as many again, since a block with more buckets tends to get more.
     uint32_t slots = native_slots_for((uint32_t)s.n);
     slots = slots < native_slots(b) ? native_slots(b) : slots;
-    return (struct native_plan){slots, s.schema, s.zero_threshold};
+    return (struct plan){slots, s.schema, s.zero_threshold};
 }
 
-void native_rebuild(struct native_block *to, const struct native_block *from)
+// Fills a new block (init_block) with what another one has.
+static void rebuild_block(struct native_block *to, const struct native_block *from)
 {
     uint64_t zero = load(&from->slot[0].count);
     for (uint32_t i = 1, slots = native_slots(from); i <= slots; i++) {
@@ -428,7 +438,8 @@ void native_rebuild(struct native_block *to, const struct native_block *from)
     atomic_store_explicit(&to->slot[0].count, zero, memory_order_relaxed);
 }
 
-void native_block_fill(struct native_block *b, const struct native_sum *sum)
+// Fills a new block with a sum, which has the block's schema and zero threshold.
+static void fill_block(struct native_block *b, const struct native_sum *sum)
 {
     atomic_store_explicit(&b->slot[0].count, sum->zero_count, memory_order_relaxed);
     for (size_t i = 0; i < sum->n; i++) {
@@ -467,13 +478,13 @@ struct native_block *native_lane_block(char *base, const struct record *r, unsig
 
 // A new block of the lane, which nobody sees yet; 0: no memory.
 static uint32_t make(struct arena *a, struct arena_writer *writer, uint32_t record, unsigned lane,
-                     struct native_plan plan)
+                     struct plan plan)
 {
     uint32_t handle = arena_alloc(a, writer, native_block_size(plan.slots));
     if (handle != 0) {
         struct native_block *b = arena_at(arena_base(a), handle);
         memset(b, 0, native_block_size(plan.slots));
-        native_block_init(b, plan.slots, plan.schema, plan.zero_threshold);
+        init_block(b, plan.slots, plan.schema, plan.zero_threshold);
         b->tag = record_tag(arena_base(a), record, RECORD_MAX_LANES + lane);
     }
     return handle;
@@ -493,11 +504,10 @@ int native_lane_restore(struct arena *a, struct arena_writer *writer, uint32_t h
 {
     char *base = arena_base(a);
     _Atomic uint32_t *all = handles(record_at(base, handle));
-    struct native_plan plan = {native_slots_for((uint32_t)sum->n), sum->schema,
-                               sum->zero_threshold};
+    struct plan plan = {native_slots_for((uint32_t)sum->n), sum->schema, sum->zero_threshold};
     uint32_t made = all != NULL ? make(a, writer, handle, lane, plan) : 0;
     if (made != 0) {
-        native_block_fill(arena_at(base, made), sum);
+        fill_block(arena_at(base, made), sum);
     }
     return publish(all, lane, made);
 }
@@ -535,16 +545,16 @@ int native_lane_reserve(struct arena *a, struct arena_writer *writer, uint32_t h
     if (native_reserve(b, form->max_buckets, v) != NULL) {
         return 0;
     }
-    uint32_t made = make(a, writer, handle, lane, native_plan(b, form->max_buckets, v));
+    uint32_t made = make(a, writer, handle, lane, plan_block(b, form->max_buckets, v));
     if (made != 0) {
         struct native_block *next = arena_at(base, made);
-        native_rebuild(next, b);
+        rebuild_block(next, b);
         next->previous = arena_handle(base, b);
         native_reserve(next, form->max_buckets, v);
     }
     int rc = publish(all, lane, made);
     if (rc == 0) {
-        native_block_replace(b);
+        replace_block(b);
     }
     return rc;
 }
@@ -581,7 +591,7 @@ void native_lane_repair(char *base, uint32_t handle, size_t n_bounds)
         } else {
             atomic_store_explicit(&all[i], 0, memory_order_release);
             if (b != NULL) {
-                native_block_replace(b);
+                replace_block(b);
             }
         }
     }

@@ -85,10 +85,6 @@ static inline bool native_block_is_current(const struct native_block *b)
 // Slots that a block with so many buckets needs.
 uint32_t native_slots_for(uint32_t buckets);
 
-// Begins a block of zeroed memory, of native_block_size bytes.
-void native_block_init(struct native_block *b, uint32_t slots, int schema, double zero_threshold);
-// The lane has another block from now on.
-void native_block_replace(struct native_block *b);
 // Whether what was found in a file can be a block of so many bytes.
 bool native_block_is_good(const struct native_block *b, size_t bytes);
 
@@ -179,21 +175,6 @@ uint32_t native_reserve_list(struct native_block *b, uint32_t max_buckets, const
 void native_fetch(const struct native_block *b, double v);
 // The same for a list of values.
 void native_fetch_all(const struct native_block *b);
-
-// How a block has to be rebuilt so that the value has a bucket.
-struct native_plan {
-    uint32_t slots;
-    int schema;
-    double zero_threshold;
-};
-
-struct native_plan native_plan(const struct native_block *b, uint32_t max_buckets, double v);
-// Fills a new block (native_block_init) with what another one has.
-void native_rebuild(struct native_block *to, const struct native_block *from);
-
-struct native_sum;
-// Fills a new block with a sum, which has the block's schema and zero threshold.
-void native_block_fill(struct native_block *b, const struct native_sum *sum);
 
 // ---- All lanes
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "series/native.h"
+#include "series/native.c"
 
 #include "breaks.h"
 #include "unit.h"
@@ -72,10 +72,10 @@ START_TEST(every_bucket_has_its_bounds)
 }
 END_TEST
 
-static struct native_block *block_new(struct native_plan p)
+static struct native_block *block_new(struct plan p)
 {
     struct native_block *b = calloc(1, native_block_size(p.slots));
-    native_block_init(b, p.slots, p.schema, p.zero_threshold);
+    init_block(b, p.slots, p.schema, p.zero_threshold);
     return b;
 }
 
@@ -85,8 +85,8 @@ static void observe_of(struct native_block **b, uint32_t max_buckets, double v)
 {
     _Atomic uint64_t *count = native_reserve(*b, max_buckets, v);
     if (count == NULL) {
-        struct native_block *larger = block_new(native_plan(*b, max_buckets, v));
-        native_rebuild(larger, *b);
+        struct native_block *larger = block_new(plan_block(*b, max_buckets, v));
+        rebuild_block(larger, *b);
         free(*b);
         *b = larger;
         count = native_reserve(*b, max_buckets, v);
@@ -104,7 +104,7 @@ static void observe(struct native_block **b, double v)
     observe_of(b, FORM.max_buckets, v);
 }
 
-static const struct native_plan FIRST = {NATIVE_SLOTS_FIRST, 3, NATIVE_ZERO_THRESHOLD};
+static const struct plan FIRST = {NATIVE_SLOTS_FIRST, 3, NATIVE_ZERO_THRESHOLD};
 
 START_TEST(what_was_observed_is_in_its_bucket_whatever_was_rebuilt)
 {
@@ -248,11 +248,11 @@ START_TEST(a_zero_bucket_over_the_largest_numbers_ends_at_a_number)
     static const double values[] = {1, -1, 1e308, -1e308, DBL_MAX, -DBL_MAX};
     for (uint32_t max_buckets = 1; max_buckets <= 3; max_buckets++) {
         struct native_block *b =
-            block_new((struct native_plan){NATIVE_SLOTS_FIRST, 3, NATIVE_ZERO_THRESHOLD});
+            block_new((struct plan){NATIVE_SLOTS_FIRST, 3, NATIVE_ZERO_THRESHOLD});
         for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
             while (native_reserve(b, max_buckets, values[i]) == NULL) {
-                struct native_block *next = block_new(native_plan(b, max_buckets, values[i]));
-                native_rebuild(next, b);
+                struct native_block *next = block_new(plan_block(b, max_buckets, values[i]));
+                rebuild_block(next, b);
                 free(b);
                 b = next;
             }
@@ -314,16 +314,16 @@ START_TEST(a_block_of_somebody_else_is_not_taken)
 END_TEST
 START_TEST(a_new_block_whose_page_is_lost_stays_empty)
 {
-    struct native_block *b = block_new((struct native_plan){NATIVE_SLOTS_FIRST, 3, 0});
+    struct native_block *b = block_new((struct plan){NATIVE_SLOTS_FIRST, 3, 0});
     observe(&b, 1.5);
     struct native_block *lost = calloc(1, native_block_size(NATIVE_SLOTS_FIRST));
-    native_rebuild(lost, b);
+    rebuild_block(lost, b);
     struct native_sum sum = {.n = 0};
     native_sum_begin(&sum, &FORM);
     native_sum_add(&sum, b);
     native_sum_end(&sum, FORM.max_buckets);
     ck_assert_uint_eq(sum.n, 1);
-    native_block_fill(lost, &sum);
+    fill_block(lost, &sum);
     ck_assert_uint_eq(native_slots(lost), 0);
     native_sum_free(&sum);
     free(lost);
@@ -334,7 +334,7 @@ END_TEST
 static void begin_a_block_without_slots(void)
 {
     struct native_block b = {0};
-    native_block_init(&b, 0, 3, 0);
+    init_block(&b, 0, 3, 0);
 }
 
 static void fill_a_block_with_more_than_it_takes(void)
@@ -344,8 +344,8 @@ static void fill_a_block_with_more_than_it_takes(void)
     for (int32_t i = 0; i < NATIVE_SLOTS_FIRST; i++) {
         buckets[i] = (struct native_bucket){.index = i, .count = 1};
     }
-    native_block_init(b, NATIVE_SLOTS_FIRST, 3, 0);
-    native_block_fill(b, &(struct native_sum){.buckets = buckets, .n = NATIVE_SLOTS_FIRST});
+    init_block(b, NATIVE_SLOTS_FIRST, 3, 0);
+    fill_block(b, &(struct native_sum){.buckets = buckets, .n = NATIVE_SLOTS_FIRST});
 }
 
 START_TEST(a_broken_invariant_ends_the_process)
