@@ -13,7 +13,6 @@
 #include "daemon/reload.h"
 #include "daemon/service.h"
 #include "daemon/signals.h"
-#include "daemon/watchdog.h"
 #include "event/bytes.h"
 #include "source/ttl.h"
 
@@ -59,7 +58,7 @@ struct daemon {
     struct web *web;
     struct reload_web reload_web;
     struct service_fds passed; // sockets that were handed over; ingest and web own them
-    struct watchdog watchdog;
+    struct service_watchdog watchdog;
     struct status status;
     struct log_rejects log_rejects;
     struct tls_log tls_log;
@@ -232,7 +231,7 @@ static int open_descriptors(struct daemon *d)
     d->tick = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     d->backend.reload_requested = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     d->maintenance = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    uint64_t ms = watchdog_tick_ms(&d->watchdog);
+    uint64_t ms = service_watchdog_tick_ms(&d->watchdog);
     struct timespec period = {.tv_sec = (time_t)(ms / 1000),
                               .tv_nsec = (long)(ms % 1000) * 1000000};
     struct itimerspec every = {.it_interval = period, .it_value = period};
@@ -485,7 +484,7 @@ static int open_all(struct daemon *d, struct config *config, struct catalog *cat
     log_rejects_open(&d->log_rejects);
     rcu_join();
     raise_descriptors();
-    watchdog_open(&d->watchdog);
+    service_watchdog_open(&d->watchdog);
     int rc = check_descriptors(config);
     if (rc == 0) {
         rc = take_passed(d);
@@ -587,7 +586,7 @@ static void tick(struct daemon *d)
     admin_tick(&d->admin, now_ms);
     backend_tick(&d->backend, now_ms);
     reload_web_tick(&d->reload_web, d->web, &d->self, d->config->web_config_file);
-    watchdog_tick(&d->watchdog, d->ingest, d->web, now_ms);
+    service_watchdog_tick(&d->watchdog, d->ingest, d->web, now_ms);
     struct status_trouble trouble = {state_trouble(&d->state), d->lost_sockets.path};
     backend_status_tick(&d->status, d->ingest, d->store, &trouble, now_ms);
 }

@@ -126,8 +126,7 @@
  * daemon/admin           the admin socket: who may use it, its connections
  * daemon/admin_request   a line of it taken apart
  * daemon/admin_job       what a request does, and its answer, step by step
- * daemon/service         the sockets that systemd passes, and notifications to it
- * daemon/watchdog        notifies systemd's watchdog while all threads make progress
+ * daemon/service         the sockets that systemd passes, notifications to it, and its watchdog while all threads make progress
  * daemon/signals         signals, and how the process ends when a thread is stuck
  * daemon/state           series that survive the process
  * daemon/log_clock       a wrong clock in the log

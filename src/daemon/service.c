@@ -127,13 +127,14 @@ void service_status(const char *status)
     sd_notifyf(0, "STATUS=%s", status);
 }
 
-uint64_t service_watchdog_us(void)
+// Within how many microseconds the watchdog wants to be fed each time; 0: there is none.
+static uint64_t watchdog_us(void)
 {
     uint64_t us = 0;
     return sd_watchdog_enabled(0, &us) > 0 ? us : 0;
 }
 
-void service_feed_watchdog(void)
+static void feed_watchdog(void)
 {
     sd_notify(0, "WATCHDOG=1");
 }
@@ -165,13 +166,48 @@ void service_status(const char *status)
     (void)status;
 }
 
-uint64_t service_watchdog_us(void)
+static uint64_t watchdog_us(void)
 {
     return 0;
 }
 
-void service_feed_watchdog(void)
+static void feed_watchdog(void)
 {
 }
 
 #endif
+
+enum { TICK_MS = 1000, LEAST_MS = 10 };
+
+void service_watchdog_open(struct service_watchdog *w)
+{
+    uint64_t every_ms = watchdog_us() / 4000;
+    bool none = watchdog_us() == 0;
+    *w = (struct service_watchdog){.every_ms = none                  ? 0
+                                               : every_ms < LEAST_MS ? LEAST_MS
+                                                                     : every_ms};
+}
+
+uint64_t service_watchdog_tick_ms(const struct service_watchdog *w)
+{
+    return w->every_ms != 0 && w->every_ms < TICK_MS ? w->every_ms : TICK_MS;
+}
+
+void service_watchdog_tick(struct service_watchdog *w, struct ingest *ingest, struct web *web,
+                           uint64_t now_ms)
+{
+    if (w->every_ms == 0) {
+        return;
+    }
+    if (w->asked && ingest_has_answered(ingest) && web_beats(web) != w->web) {
+        feed_watchdog();
+        w->asked = false;
+    }
+    if (!w->asked && now_ms >= w->next_ms) {
+        w->web = web_beats(web);
+        ingest_poke(ingest);
+        web_poke(web);
+        w->asked = true;
+        w->next_ms = now_ms + w->every_ms;
+    }
+}

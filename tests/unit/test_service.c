@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/service.h"
+// The workers and the web thread are played here, and so is systemd.
+#define ingest_poke played_ingest_poke
+#define ingest_has_answered played_ingest_answered
+#define web_poke played_web_poke
+#define web_beats played_web_beats
+#include "daemon/service.c"
+
 #include "unit.h"
 
 #include <errno.h>
@@ -37,7 +43,7 @@ START_TEST(each_message_is_as_systemd_wants_it)
     ck_assert_str_eq(heard(fd), "READY=1\nSTATUS=7 series");
     service_status("8 series");
     ck_assert_str_eq(heard(fd), "STATUS=8 series");
-    service_feed_watchdog();
+    feed_watchdog();
     ck_assert_str_eq(heard(fd), "WATCHDOG=1");
     service_stopping();
     ck_assert_str_eq(heard(fd), "STOPPING=1\nSTATUS=Stopping");
@@ -56,7 +62,7 @@ START_TEST(without_a_manager_nothing_is_said_and_nothing_is_handed_over)
     unsetenv("LISTEN_FDS");
     service_ready("");
     service_reloading();
-    ck_assert_uint_eq(service_watchdog_us(), 0);
+    ck_assert_uint_eq(watchdog_us(), 0);
     struct service_fds fds = {.n_web = 9};
     struct buf problem = BUF_INIT;
     ck_assert_int_eq(service_take(&fds, &problem), 0);
@@ -72,16 +78,16 @@ START_TEST(the_watchdog_is_that_of_this_process)
     char pid[16];
     snprintf(pid, sizeof pid, "%d", (int)getpid());
     setenv("WATCHDOG_USEC", "30000000", 1);
-    ck_assert_uint_eq(service_watchdog_us(), 30000000);
+    ck_assert_uint_eq(watchdog_us(), 30000000);
     setenv("WATCHDOG_PID", pid, 1);
-    ck_assert_uint_eq(service_watchdog_us(), 30000000);
+    ck_assert_uint_eq(watchdog_us(), 30000000);
     setenv("WATCHDOG_PID", "1", 1);
-    ck_assert_uint_eq(service_watchdog_us(), 0);
+    ck_assert_uint_eq(watchdog_us(), 0);
     unsetenv("WATCHDOG_PID");
     static const char *const broken[] = {"", "0", "x", "-1"};
     for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
         setenv("WATCHDOG_USEC", broken[i], 1);
-        ck_assert_uint_eq(service_watchdog_us(), 0);
+        ck_assert_uint_eq(watchdog_us(), 0);
     }
 }
 END_TEST
@@ -102,6 +108,118 @@ START_TEST(an_environment_that_makes_no_sense_is_refused)
 }
 END_TEST
 
+static bool answered;
+static uint64_t beats;
+static unsigned asked;
+static unsigned fed;
+
+void played_ingest_poke(struct ingest *in)
+{
+    (void)in;
+    asked++;
+    answered = false;
+}
+
+bool played_ingest_answered(const struct ingest *in)
+{
+    (void)in;
+    return answered;
+}
+
+void played_web_poke(struct web *w)
+{
+    (void)w;
+}
+
+uint64_t played_web_beats(const struct web *w)
+{
+    (void)w;
+    return beats;
+}
+
+static struct service_watchdog watchdog;
+static int manager = -1;
+
+static void tick(uint64_t now_ms)
+{
+    service_watchdog_tick(&watchdog, NULL, NULL, now_ms);
+    fed += strcmp(heard(manager), "WATCHDOG=1") == 0;
+}
+
+static void open_with(uint64_t us)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRIu64, us);
+    manager = manager < 0 ? open_manager() : manager;
+    setenv("WATCHDOG_USEC", text, 1);
+    service_watchdog_open(&watchdog);
+}
+
+START_TEST(without_a_watchdog_nobody_is_asked)
+{
+    open_with(0);
+    ck_assert_uint_eq(service_watchdog_tick_ms(&watchdog), 1000);
+    for (uint64_t ms = 0; ms < 100000; ms += 1000) {
+        tick(ms);
+    }
+    ck_assert_uint_eq(asked, 0);
+    ck_assert_uint_eq(fed, 0);
+}
+END_TEST
+
+START_TEST(it_is_fed_four_times_in_its_period_while_all_answer)
+{
+    open_with(40 * 1000000);
+    for (uint64_t s = 1; s <= 400; s++) {
+        tick(s * 1000);
+        answered = true;
+        beats++;
+    }
+    ck_assert_uint_eq(asked, 40);
+    ck_assert_uint_eq(fed, 40);
+}
+END_TEST
+
+START_TEST(one_that_does_not_answer_keeps_the_food_back_until_it_does)
+{
+    open_with(4 * 1000000);
+    tick(1000);
+    ck_assert_uint_eq(asked, 1);
+    beats++; // the web thread alone
+    tick(2000);
+    tick(100000);
+    ck_assert_uint_eq(fed, 0);
+    ck_assert_uint_eq(asked, 1);
+    answered = true;
+    tick(101000);
+    ck_assert_uint_eq(fed, 1);
+    ck_assert_uint_eq(asked, 2);
+    answered = true; // the workers alone
+    tick(200000);
+    ck_assert_uint_eq(fed, 1);
+    beats++;
+    tick(201000);
+    ck_assert_uint_eq(fed, 2);
+}
+END_TEST
+
+START_TEST(a_short_period_makes_short_ticks)
+{
+    static const struct {
+        uint64_t us;
+        uint64_t ms;
+    } table[] = {{1, 10},         {40000, 10},      {44000, 11},           {2000000, 500},
+                 {4000000, 1000}, {30000000, 1000}, {UINT64_MAX - 1, 1000}};
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        open_with(table[i].us);
+        ck_assert_uint_eq(service_watchdog_tick_ms(&watchdog), table[i].ms);
+    }
+}
+END_TEST
+
 UNIT_MAIN("service", each_message_is_as_systemd_wants_it,
           without_a_manager_nothing_is_said_and_nothing_is_handed_over,
-          the_watchdog_is_that_of_this_process, an_environment_that_makes_no_sense_is_refused)
+          the_watchdog_is_that_of_this_process, an_environment_that_makes_no_sense_is_refused,
+          without_a_watchdog_nobody_is_asked, it_is_fed_four_times_in_its_period_while_all_answer,
+          one_that_does_not_answer_keeps_the_food_back_until_it_does,
+          a_short_period_makes_short_ticks)
