@@ -9,7 +9,7 @@
 #include "daemon/backend.h"
 #include "daemon/config.h"
 #include "daemon/limits.h"
-#include "daemon/log_clock.h"
+#include "daemon/log_troubles.h"
 #include "daemon/reload.h"
 #include "daemon/service.h"
 #include "daemon/signals.h"
@@ -28,25 +28,6 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-// Unix sockets whose files are gone. Clients that are connected go on without, so nobody else would notice; each is
-// logged once, and again when it was there meanwhile.
-struct lost_sockets {
-    uint64_t logged;  // a bit for each socket, those of ingest first
-    uint32_t n;       // lost now
-    const char *path; // the first of them, or NULL
-};
-
-enum { TLS_LOG_MS = 10000 };
-
-// Handshakes of TLS that failed: one line for each reason in TLS_LOG_MS, the last one of that reason, and how many
-// there were since the previous line.
-struct tls_log {
-    struct {
-        uint64_t logged;  // of them, so far
-        uint64_t next_ms; // CLOCK_MONOTONIC: no line before that
-    } fault[TLS_FAULTS];
-};
-
 // The parts of the running process, in the order in which they are made; the main thread's.
 struct daemon {
     struct config *config;
@@ -61,14 +42,12 @@ struct daemon {
     struct service_watchdog watchdog;
     struct status status;
     struct log_rejects log_rejects;
-    struct tls_log tls_log;
-    struct log_clock log_clock;
+    struct log_troubles log_troubles;
     struct backend backend;
     struct admin admin;
     struct signals signals;
     int tick;        // timerfd, once a second; more often for a short watchdog
     int maintenance; // eventfd: an index is small for what it holds, or many removed series wait
-    struct lost_sockets lost_sockets;
 };
 
 static int fail(int rc, const char *what, const char *detail)
@@ -76,65 +55,6 @@ static int fail(int rc, const char *what, const char *detail)
     log_write_kind(LOG_KIND_cannot_run, LOG_LEVEL_ERROR, what, "error",
                    detail != NULL ? detail : strerror(-rc), NULL);
     return rc;
-}
-
-// ---- What the tick looks for, and logs
-
-static void check_socket(struct lost_sockets *l, size_t i, const char *path)
-{
-    uint64_t bit = (uint64_t)1 << i;
-    if (path == NULL) {
-        l->logged &= ~bit;
-        return;
-    }
-    l->n++;
-    l->path = l->path != NULL ? l->path : path;
-    if ((l->logged & bit) == 0) {
-        log_write_kind(
-            LOG_KIND_socket_lost, LOG_LEVEL_ERROR,
-            "a socket was removed or replaced, no new client can connect until a restart", "socket",
-            path, NULL);
-        l->logged |= bit;
-    }
-}
-
-static void check_sockets(struct lost_sockets *l, const struct ingest *ingest,
-                          const struct web *web, const struct unix_socket *admin)
-{
-    enum { ADMIN_BIT = 63 };
-    l->n = 0;
-    l->path = NULL;
-    for (size_t i = 0; i < INGEST_SOCKETS; i++) {
-        check_socket(l, i, ingest_lost_socket(ingest, i));
-    }
-    for (size_t i = 0; i < web_sockets(web) && INGEST_SOCKETS + i < ADMIN_BIT; i++) {
-        check_socket(l, INGEST_SOCKETS + i, web_lost_socket(web, i));
-    }
-    check_socket(l, ADMIN_BIT, unix_socket_is_reachable(admin) ? NULL : admin->path);
-}
-
-static void log_fault(enum tls_fault fault, const struct stats_handshake *f, uint64_t n)
-{
-    char count[24];
-    snprintf(count, sizeof count, "%" PRIu64, n);
-    // Who looks whether a port is open connects and goes.
-    enum log_level level = fault == TLS_FAULT_closed ? LOG_LEVEL_INFO : LOG_LEVEL_WARN;
-    log_write_kind(LOG_KIND_tls_failed, level, "TLS handshake failed", "reason",
-                   tls_fault_names[fault], "peer", f->peer, "detail", f->detail, "count", count,
-                   NULL);
-}
-
-static void log_faults(struct tls_log *l, struct web *web, uint64_t now_ms)
-{
-    for (size_t i = 0; i < TLS_FAULTS; i++) {
-        struct stats_handshake f;
-        uint64_t n = web_handshake_failure(web, (enum tls_fault)i, &f);
-        if (n > l->fault[i].logged && now_ms >= l->fault[i].next_ms) {
-            log_fault((enum tls_fault)i, &f, n - l->fault[i].logged);
-            l->fault[i].logged = n;
-            l->fault[i].next_ms = now_ms + TLS_LOG_MS;
-        }
-    }
 }
 
 // ---- Beginning and end
@@ -537,7 +457,7 @@ static void close_all(struct daemon *d)
         log_rejects_end(&d->log_rejects);
     }
     if (d->web != NULL) {
-        log_faults(&d->tls_log, d->web, UINT64_MAX);
+        log_troubles_handshakes(&d->log_troubles, d->web, UINT64_MAX);
     }
     web_free(d->web);
     backend_close(&d->backend);
@@ -572,8 +492,8 @@ static void tick(struct daemon *d)
 {
     uint64_t now_ms = clock_mono_ms();
     grow_indexes(d);
-    check_sockets(&d->lost_sockets, d->ingest, d->web, &d->admin.socket);
-    atomic_store(&d->self.sockets_lost, d->lost_sockets.n);
+    log_troubles_sockets(&d->log_troubles, d->ingest, d->web, &d->admin.socket);
+    atomic_store(&d->self.sockets_lost, d->log_troubles.n_lost);
     uint64_t caught_up_ms = ingest_caught_up(d->ingest, now_ms);
     sources_tick(d->sources, d->store, caught_up_ms);
     ingest_tick(d->ingest, caught_up_ms);
@@ -581,13 +501,13 @@ static void tick(struct daemon *d)
     schema_reclaim(d->store);
     state_tick(&d->state, d->ingest, now_ms);
     log_rejects_tick(&d->log_rejects, d->ingest, schema_current(d->store)->catalog, now_ms);
-    log_faults(&d->tls_log, d->web, now_ms);
-    log_clock_tick(&d->log_clock, now_ms);
+    log_troubles_handshakes(&d->log_troubles, d->web, now_ms);
+    log_troubles_clock(&d->log_troubles, now_ms);
     admin_tick(&d->admin, now_ms);
     backend_tick(&d->backend, now_ms);
     reload_web_tick(&d->reload_web, d->web, &d->self, d->config->web_config_file);
     service_watchdog_tick(&d->watchdog, d->ingest, d->web, now_ms);
-    struct status_trouble trouble = {state_trouble(&d->state), d->lost_sockets.path};
+    struct status_trouble trouble = {state_trouble(&d->state), d->log_troubles.lost_path};
     backend_status_tick(&d->status, d->ingest, d->store, &trouble, now_ms);
 }
 

@@ -129,7 +129,7 @@
  * daemon/service         the sockets that systemd passes, notifications to it, and its watchdog while all threads make progress
  * daemon/signals         signals, and how the process ends when a thread is stuck
  * daemon/state           series that survive the process
- * daemon/log_clock       a wrong clock in the log
+ * daemon/log_troubles    lost sockets, failed handshakes and a wrong clock in the log
  * daemon/log_rejects     rejected lines in the log, at a bounded rate, and the last ones for the page
  * daemon/limits          how much memory this process may use; it gives up executing programs and making network sockets
  * daemon/daemon          starts and stops the parts of the process in order
