@@ -262,7 +262,7 @@ int backend_view(struct backend *b, const struct status_view_request *request, b
     }
     struct history_sample now;
     read_now(b, &now);
-    history_read(&b->history, &now, &v->history);
+    status_history_read(&b->history, &now, &v->history);
     v->n_components = v->n_sources = v->n_rejections = v->n_metrics = (struct status_view_rows){0};
     collect_summary(b, &v->summary);
     v->summary.telemetry_path = request->telemetry_path;
@@ -344,11 +344,11 @@ void backend_set(struct backend *b, const struct config *config)
 
 int backend_open(struct backend *b)
 {
-    int rc = history_open(&b->history);
+    int rc = status_history_open(&b->history);
     if (rc == 0) {
         struct history_sample first;
         read_now(b, &first);
-        history_add(&b->history, &first);
+        status_history_add(&b->history, &first);
         b->self->state = &b->state->shown;
         b->opened = true;
     }
@@ -358,17 +358,17 @@ int backend_open(struct backend *b)
 void backend_close(struct backend *b)
 {
     if (b->opened) {
-        history_close(&b->history);
+        status_history_close(&b->history);
         b->opened = false;
     }
 }
 
 void backend_tick(struct backend *b, uint64_t now_ms)
 {
-    if (history_is_due(&b->history, now_ms)) {
+    if (status_history_is_due(&b->history, now_ms)) {
         struct history_sample s;
         read_now(b, &s);
-        history_add(&b->history, &s);
+        status_history_add(&b->history, &s);
     }
     rates_tick(&b->rates, b->store, now_ms);
     backend_rates_tick(&b->line_rates, b->ingest, now_ms);

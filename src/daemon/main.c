@@ -101,8 +101,7 @@
  * web/request            the head of a request and what it asks for
  * web/channel            a connection as its peer sees it
  * web/tls_fault          the reasons for which a handshake fails
- * web/history            readings of the last hour, for page and /status
- * web/status_view        what page and /status show, and that as JSON
+ * web/status_view        what page and /status show, and that as JSON; readings of the last hour
  * web/html               the parts of pages for people
  * web/plot               small pictures of the last hour, as SVG
  * web/page               what page and /status show, as HTML

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * status_view: what is shown of the daemon, on the page for people and as JSON.
+ * status_view: what is shown of the daemon and of its last hour, on the page for people and as JSON.
  *
  * Shape:   the code that fills it does not depend on forms, and a form not on where the figures come from: the
  *          summary first, then any number of rows of each kind. Sources that are down come first.
+ * History: a ring of readings, at least HISTORY_STEP_MS apart. Each is of counters that only grow, and of the number of
+ *          series, so that the difference of two says what was between them. The first is that of the start.
  * Bounds:  STATUS_VIEW_METRICS, STATUS_VIEW_SOURCES and STATUS_VIEW_REJECTIONS rows are kept, how many more there
- *          were is counted; a form cuts texts at STATUS_VIEW_TEXT_MAX bytes.
- * Threads: one owner.
- * Memory:  plain values. Texts are borrowed until the view is written; those of refused lines are copied.
+ *          were is counted; a form cuts texts at STATUS_VIEW_TEXT_MAX bytes. HISTORY_SAMPLES readings, 26 KiB, from the
+ *          start on. A line or a scrape takes no part in the history.
+ * Threads: one owner; of a history one writer, any readers, and a mutex guards the ring.
+ * Memory:  plain values. Texts are borrowed until the view is written; those of rejected lines are copied.
  */
 #ifndef VE_WEB_STATUS_VIEW_H
 #define VE_WEB_STATUS_VIEW_H
@@ -15,8 +18,9 @@
 #include "base/buf.h"
 #include "catalog/catalog.h"
 #include "ingest/rejected.h"
-#include "web/history.h"
 #include "web/stats.h"
+
+#include <pthread.h>
 
 enum {
     STATUS_VIEW_METRICS = 1000,
@@ -24,6 +28,52 @@ enum {
     STATUS_VIEW_REJECTIONS = 50,
     STATUS_VIEW_TEXT_MAX = 512 // bytes of a help, an instance or a detail
 };
+
+enum {
+    HISTORY_STEP_MS = 10 * 1000,
+    HISTORY_MS = 3600 * 1000,
+    HISTORY_RECENT_MS = 600 * 1000, // what "lately" is
+    HISTORY_SAMPLES = HISTORY_MS / HISTORY_STEP_MS + 1
+};
+
+struct history_sample {
+    uint64_t at_ms;        // CLOCK_MONOTONIC
+    uint64_t applied;      // lines
+    uint64_t rejected;     // lines
+    uint64_t scrapes;      // that were answered with an exposition
+    uint64_t scrape_ns;    // that these took
+    uint64_t unauthorized; // answers 401
+    uint64_t unavailable;  // scrapes answered with 503
+    uint64_t tls_failures; // handshakes that failed
+    uint64_t series;       // at that time
+};
+
+struct history {
+    pthread_mutex_t lock;                           // of what follows
+    size_t n;                                       // readings so far
+    struct history_sample samples[HISTORY_SAMPLES]; // reading i is in place i % HISTORY_SAMPLES
+};
+
+// Returns 0 or -errno.
+int status_history_open(struct history *h);
+void status_history_close(struct history *h);
+
+// Whether it is time for the next reading. The writer's thread.
+bool status_history_is_due(const struct history *h, uint64_t now_ms);
+void status_history_add(struct history *h, const struct history_sample *s);
+
+// What there is of a past: its readings, the oldest first, and the present one as the last.
+struct history_view {
+    size_t n; // at least 1
+    struct history_sample samples[HISTORY_SAMPLES + 1];
+};
+
+// Copies the readings of the last HISTORY_MS before `now`, and that.
+void status_history_read(struct history *h, const struct history_sample *now,
+                         struct history_view *ret);
+
+// The oldest reading that is not older than `ms` before the last one.
+const struct history_sample *status_history_since(const struct history_view *v, uint64_t ms);
 
 // The daemon as a whole. Times are CLOCK_REALTIME.
 struct status_view_summary {
@@ -46,7 +96,7 @@ struct status_view_summary {
     uint32_t connections;
     uint64_t certificate_expiry_ms; // 0: no certificate
     uint64_t rejections_unlisted;   // that are in no row, since the start
-    bool shows_texts;               // of refused lines
+    bool shows_texts;               // of rejected lines
     uint64_t sources;               // that are known
     uint64_t sources_down;          // of them
     bool scraped;                   // there was a scrape, and what follows is of the last one
@@ -149,7 +199,7 @@ struct status_view_request {
 static inline uint64_t status_view_rejected_lately(const struct status_view *v)
 {
     return v->history.samples[v->history.n - 1].rejected -
-           history_since(&v->history, HISTORY_RECENT_MS)->rejected;
+           status_history_since(&v->history, HISTORY_RECENT_MS)->rejected;
 }
 
 // The state in one sentence, plain ASCII: first what is wrong, or that nothing is.
