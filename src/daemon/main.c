@@ -102,8 +102,7 @@
  * web/channel            a connection as its peer sees it
  * web/tls_fault          the reasons for which a handshake fails
  * web/status_view        what page and /status show, and that as JSON; readings of the last hour
- * web/html               the parts of pages for people
- * web/plot               small pictures of the last hour, as SVG
+ * web/html               the parts of pages for people, with small pictures of the last hour
  * web/page               what page and /status show, as HTML
  * web/metric_page        the page of one metric
  * web/backend            what the HTTP side needs of the layers below and of the daemon

@@ -5,6 +5,11 @@
  * Shape:   a page is html_begin, its content, html_end. Its links are relative, so that they lead somewhere behind a proxy
  *          that shows all of this below a path of its own; `up` is what leads from the page to the landing page. A table
  *          stays a table on a narrow screen, where it is moved sideways in a box of its own; the first cell of a row names the row.
+ * Plots:   small pictures of the last hour, as SVG: a line from left (HISTORY_MS ago, or what the caller says) to right
+ *          (now), from 0 to the largest value. The caption below names it, its last and its largest value; a reader that does
+ *          not show pictures has both as its label. Titles and units are written as they are. A sparkline is a small one for
+ *          a cell of a table, from the smallest to the largest value, which its title names. There is a point for each value
+ *          that is given.
  * Escapes: characters that text_is_hidden and bytes that are not UTF-8 are shown by their numbers, as <i>U+202E</i>
  *          and <i>0xFF</i>, so that no text changes what is around it.
  * Threads: pure functions. Errors: the buffer's.
@@ -88,5 +93,42 @@ void html_cell_str(struct buf *out, const char *s);
 void html_cell_number(struct buf *out, uint64_t n);
 void html_cell_double(struct buf *out, double value);
 void html_cell_rate(struct buf *out, double per_second); // below 0: –
+
+enum { PLOT_WIDTH = 600, PLOT_HEIGHT = 80, PLOT_SPARK_WIDTH = 120, PLOT_SPARK_HEIGHT = 20 };
+
+struct plot_point {
+    uint64_t ago_ms; // before now
+    double value;    // from 0, but of a sparkline any; not finite: not known, the line has a gap
+};
+
+struct plot {
+    const char *title;
+    const char *unit; // what follows a value: " lines/s"
+    const char *tone; // a class of the line, or ""
+    uint64_t span_ms; // of the whole width
+};
+
+// The points come oldest first.
+void html_plot(struct buf *out, const struct plot *p, const struct plot_point *points, size_t n);
+
+// Nothing if no value is known.
+void html_spark(struct buf *out, uint64_t span_ms, const struct plot_point *points, size_t n);
+
+// A heatmap: a column for each time, a row for each bucket, the lowest at the bottom.
+struct plot_heat {
+    const char *title;
+    uint64_t span_ms;
+    size_t rows;
+    const double *bounds; // rows - 1 of them; the last row has none
+};
+
+struct plot_column {
+    uint64_t from_ago_ms;
+    uint64_t to_ago_ms;
+    const uint64_t *counts; // one for each row; NULL: not known
+};
+
+void html_heatmap(struct buf *out, const struct plot_heat *h, const struct plot_column *columns,
+                  size_t n);
 
 #endif

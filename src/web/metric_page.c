@@ -5,7 +5,6 @@
 #include "series/key.h"
 #include "series/rate.h"
 #include "web/html.h"
-#include "web/plot.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -136,12 +135,12 @@ static void write_plots(struct buf *out, const struct metric_page *p, const stru
         }
     }
     if (p->family->metric->type != METRIC_GAUGE) {
-        plot_write(out, &rate, points, n);
+        html_plot(out, &rate, points, n);
     }
     for (size_t i = 0; i < n; i++) {
         points[i].value = (double)hour->steps[hour->n - n + i].series;
     }
-    plot_write(out, &series, points, n);
+    html_plot(out, &series, points, n);
     buf_str(out, "</div>\n");
 }
 
@@ -152,7 +151,7 @@ static void write_heatmap(struct buf *out, const struct metric_page *p, const st
                                    .span_ms = HISTORY_MS,
                                    .rows = m->n_bounds + 1,
                                    .bounds = m->bounds};
-    plot_heat_write(out, &heat, hour->columns, hour->n);
+    html_heatmap(out, &heat, hour->columns, hour->n);
     buf_str(out, "<dl>\n");
     html_fact(out, "Median");
     write_quantile(out, m, hour->total, 0.5);
@@ -273,7 +272,7 @@ static void write_series_hour(struct buf *out, const struct metric_page *p, cons
         }
     }
     html_cell(out);
-    plot_spark_write(out, HISTORY_MS, points, n);
+    html_spark(out, HISTORY_MS, points, n);
     html_cell_end(out);
 }
 

@@ -3,7 +3,6 @@
 
 #include "base/text.h"
 #include "web/html.h"
-#include "web/plot.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -213,7 +212,7 @@ static void write_plots(struct buf *out, const struct history_view *h)
                 points[n++] = (struct plot_point){h->samples[h->n - 1].at_ms - s->at_ms, value};
             }
         }
-        plot_write(out, &plots[k].plot, points, n);
+        html_plot(out, &plots[k].plot, points, n);
     }
     buf_str(out, "</div>\n</section>\n");
 }
