@@ -100,7 +100,6 @@
  * web/conn               connections, by what they wait for and since when; their bytes and responses
  * web/request            the head of a request and what it asks for
  * web/channel            a connection as its peer sees it
- * web/tls_fault          the reasons for which a handshake fails
  * web/status_view        what page and /status show, and that as JSON; readings of the last hour
  * web/html               the parts of pages for people, with small pictures of the last hour
  * web/page               what page and /status show, as HTML
@@ -108,7 +107,7 @@
  * web/backend            what the HTTP side needs of the layers below and of the daemon
  * web/credentials        user and password of a request, and hashes
  * web/webconf            the file of --web.config.file; Go's names of ciphers to a priority string of GnuTLS
- * web/tls                what a handshake needs, and sessions
+ * web/tls                what a handshake needs, sessions, and the reasons for which a handshake fails
  * web/auth               whether a request is let in
  * web/scrape             requests that wait for a rendering, which is next, and the thread that renders
  * web/sd                 sources as targets of Prometheus, and the metrics of each

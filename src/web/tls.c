@@ -12,7 +12,8 @@ bool tls_is_supported(void)
 
 const char *const tls_fault_names[TLS_FAULTS] = {
 #define FAULT(name, ...) #name,
-#include "web/tls_fault.def"
+    TLS_FAULT_LIST(FAULT)
+#undef FAULT
 };
 
 #if VE_HAVE_TLS

@@ -38,11 +38,30 @@ uint64_t tls_expiry(const struct tls *t);
 // From when on all of them are valid, likewise.
 uint64_t tls_valid_from(const struct tls *t);
 
+// Why a handshake failed: the `reason` of virtrigaud_exporter_tls_handshake_errors_total, and what it means.
+// clang-format off
+#define TLS_FAULT_LIST(FAULT)                                                                                         \
+    FAULT(no_certificate, "the client has no certificate and needs one")                                              \
+    FAULT(expired, "the client's certificate has expired, or is not valid yet")                                       \
+    FAULT(unknown_ca, "no CA of the web configuration signed the client's certificate")                               \
+    FAULT(wrong_name, "client_allowed_sans has none of the names in the client's certificate")                        \
+    FAULT(bad_certificate, "the client's certificate is invalid for another reason")                                  \
+    FAULT(no_common_cipher, "client and configuration have no cipher, curve or signature in common")                  \
+    FAULT(version, "the client speaks no version of TLS that the configuration allows")                               \
+    FAULT(refused_by_peer, "the client ended the handshake with an alert, as when it does not trust the certificate") \
+    FAULT(clear_text, "the client sent HTTP without TLS to an address with TLS")                                      \
+    FAULT(not_enabled, "the client began TLS at an address without")                                                  \
+    FAULT(closed, "the client closed the connection")                                                                 \
+    FAULT(timeout, "the handshake was not complete in time")                                                          \
+    FAULT(other, "something else")
+
 enum tls_fault {
 #define FAULT(name, ...) TLS_FAULT_##name,
-#include "web/tls_fault.def"
+    TLS_FAULT_LIST(FAULT)
+#undef FAULT
     TLS_FAULTS
 };
+// clang-format on
 
 extern const char *const tls_fault_names[TLS_FAULTS];
 
