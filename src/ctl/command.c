@@ -4,7 +4,7 @@
 #include "base/json_writer.h"
 #include "base/num.h"
 #include "base/text.h"
-#include "ctl/show.h"
+#include "ctl/view.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -101,7 +101,7 @@ static int usage_word(FILE *err, const char *what, const char *word)
     char cut[TEXT_SHOWN];
     struct buf shown = BUF_INIT;
     text_show(cut, word);
-    show_string(&shown, cut);
+    view_write_string(&shown, cut);
     const char *text = buf_string(&shown);
     int r = usage(err, "%s: %s", what, text != NULL ? text : "");
     buf_free(&shown);

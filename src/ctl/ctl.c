@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "ctl/answer.h"
 #include "ctl/command.h"
-#include "ctl/show.h"
 #include "ctl/top.h"
 #include "ctl/view.h"
 
@@ -59,7 +58,7 @@ static const char *reason(int error)
 static int report_unreached(struct ctl *c, int error)
 {
     buf_clear(&c->text);
-    show_string(&c->text, c->answer.path);
+    view_write_string(&c->text, c->answer.path);
     const char *path = buf_string(&c->text);
     fprintf(c->err, "virtrigaud-ctl: cannot reach the exporter at %s: %s%s\n",
             path != NULL ? path : "", reason(error), hint(error));
@@ -208,9 +207,9 @@ static void show_end(struct ctl *c, const json_t *end)
         }
         break;
     case COMMAND_FORGET:
-        show_string(&c->text, o->component);
+        view_write_string(&c->text, o->component);
         buf_char(&c->text, '/');
-        show_string(&c->text, o->instance);
+        view_write_string(&c->text, o->instance);
         buf_str(&c->text, view_is_true(end, "connected") ? " is forgotten as soon as it disconnects"
                                                          : " is forgotten");
         if (o->with_series) {

@@ -4,7 +4,7 @@
  *
  *     command   the command line
  *     answer    the daemon's socket: a request, and the lines of its answer
- *     show      any text, numbers and tables for a terminal
+ *     view      text, tables and the rows of answers for a terminal
  *     top       the live view
  *     ctl       the commands
  */

@@ -2,7 +2,6 @@
 #include "ctl/top.h"
 
 #include "base/clock.h"
-#include "ctl/show.h"
 #include "ctl/view.h"
 
 #include <errno.h>
@@ -188,8 +187,8 @@ static void add_sources(struct buf *out, const struct top *t, size_t most)
     struct mover *movers = calloc(n + 1, sizeof *movers);
     json_t *last = index_sources(t->last.sources);
     struct buf key = BUF_INIT;
-    struct show_table table;
-    show_table_begin(&table, heads);
+    struct view_table table;
+    view_table_begin(&table, heads);
     for (size_t i = 0; movers != NULL && i < n; i++) {
         const json_t *row = json_array_get(t->now.sources, i);
         const json_t *before = json_object_get(last, source_key(&key, row));
@@ -200,14 +199,14 @@ static void add_sources(struct buf *out, const struct top *t, size_t most)
         qsort(movers, n, sizeof *movers, compare_movers);
     }
     for (size_t i = 0; movers != NULL && i < n && i < most; i++) {
-        view_source_name(show_cell(&table), movers[i].row);
-        buf_str(show_cell(&table), view_source_state(movers[i].row));
-        add_rate(show_cell(&table), movers[i].per_second);
-        add_rate(show_cell(&table), movers[i].rejected);
-        show_number(show_cell(&table), view_number(movers[i].row, "applied"));
-        show_number(show_cell(&table), view_number(movers[i].row, "refused"));
+        view_source_name(view_cell(&table), movers[i].row);
+        buf_str(view_cell(&table), view_source_state(movers[i].row));
+        add_rate(view_cell(&table), movers[i].per_second);
+        add_rate(view_cell(&table), movers[i].rejected);
+        view_write_number(view_cell(&table), view_number(movers[i].row, "applied"));
+        view_write_number(view_cell(&table), view_number(movers[i].row, "refused"));
     }
-    show_table_end(&table, out);
+    view_table_end(&table, out);
     add_left_out(out, n > most ? n - most : 0);
     buf_free(&key);
     json_decref(last);
@@ -232,8 +231,8 @@ static void add_metrics(struct buf *out, const struct top *t, size_t most)
     size_t all = json_array_size(metrics);
     size_t n = 0;
     const json_t **rows = calloc(all + 1, sizeof *rows);
-    struct show_table table;
-    show_table_begin(&table, heads);
+    struct view_table table;
+    view_table_begin(&table, heads);
     for (size_t i = 0; rows != NULL && i < all; i++) {
         const json_t *row = json_array_get(metrics, i);
         if (view_number(row, "series") > 0) {
@@ -245,12 +244,12 @@ static void add_metrics(struct buf *out, const struct top *t, size_t most)
     }
     for (size_t i = 0; i < n && i < most; i++) {
         bool known = json_is_number(json_object_get(rows[i], "per_second"));
-        view_text(show_cell(&table), rows[i], "name");
-        show_number(show_cell(&table), view_number(rows[i], "series"));
-        show_number(show_cell(&table), view_number(rows[i], "series_limit"));
-        add_rate(show_cell(&table), known ? view_number(rows[i], "per_second") : -1);
+        view_text(view_cell(&table), rows[i], "name");
+        view_write_number(view_cell(&table), view_number(rows[i], "series"));
+        view_write_number(view_cell(&table), view_number(rows[i], "series_limit"));
+        add_rate(view_cell(&table), known ? view_number(rows[i], "per_second") : -1);
     }
-    show_table_end(&table, out);
+    view_table_end(&table, out);
     add_left_out(out, n > most ? n - most : 0);
     free(rows);
 }
@@ -262,7 +261,7 @@ static void add_rejects(struct buf *out, const struct top *t, size_t most)
     buf_str(out, n > 0 ? "REJECTED LINES\n" : "No line was rejected.\n");
     for (size_t i = 0; i < n && i < most; i++) {
         const json_t *line = json_array_get(lines, i);
-        show_time(out, view_number(line, "time"));
+        view_write_time(out, view_number(line, "time"));
         buf_char(out, ' ');
         view_source_name(out, line);
         buf_char(out, ' ');

@@ -1,13 +1,112 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctl/view.h"
 
+#include "base/invariant.h"
 #include "base/num.h"
 #include "base/text.h"
-#include "ctl/show.h"
 
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
+#include <time.h>
+
+// ---- Text and tables
+
+void view_write_string(struct buf *out, const char *s)
+{
+    text_visible(out, s, strlen(s));
+}
+
+void view_write_number(struct buf *out, double n)
+{
+    char digits[NUM_MAX];
+    buf_add(out, digits, num_double(digits, n));
+}
+
+void view_write_span(struct buf *out, double seconds)
+{
+    // Clocks may differ, and what is shown may come from anywhere.
+    text_span(out, seconds > 0 && seconds < 1e15 ? (uint64_t)seconds : 0);
+}
+
+void view_write_time(struct buf *out, double seconds)
+{
+    char text[40] = "-";
+    time_t at = seconds > 0 && seconds < 1e11 ? (time_t)seconds : 0;
+    struct tm tm;
+    if (gmtime_r(&at, &tm) != NULL) {
+        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    }
+    buf_str(out, text);
+}
+
+// How many characters it has.
+static size_t width_of(const char *s, size_t len)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < len; i++) {
+        n += ((unsigned char)s[i] & 0xC0) != 0x80;
+    }
+    return n;
+}
+
+void view_table_begin(struct view_table *t, const char *const *heads)
+{
+    *t = (struct view_table){0};
+    for (size_t i = 0; heads[i] != NULL; i++) {
+        invariant(i < VIEW_COLUMNS, "a table has room for its columns");
+        t->right[i] = heads[i][0] == '>';
+        t->n_columns = i + 1;
+        buf_str(view_cell(t), heads[i] + t->right[i]);
+    }
+}
+
+struct buf *view_cell(struct view_table *t)
+{
+    if (t->n++ > 0) {
+        buf_char(&t->cells, '\0');
+    }
+    return &t->cells;
+}
+
+static void add_cell(struct buf *out, struct slice cell, size_t width, bool right, bool last)
+{
+    size_t blanks = width - width_of(cell.p, cell.len);
+    for (size_t i = 0; right && i < blanks; i++) {
+        buf_char(out, ' ');
+    }
+    buf_add(out, cell.p, cell.len);
+    for (size_t i = 0; !right && !last && i < blanks; i++) {
+        buf_char(out, ' ');
+    }
+    buf_str(out, last ? "\n" : "  ");
+}
+
+void view_table_end(struct view_table *t, struct buf *out)
+{
+    size_t widths[VIEW_COLUMNS] = {0};
+    buf_char(&t->cells, '\0');
+    out->failed |= t->cells.failed;
+    const char *p = t->cells.p;
+    for (size_t i = 0; !out->failed && i < t->n; i++) {
+        size_t len = strlen(p);
+        size_t width = width_of(p, len);
+        size_t *widest = &widths[i % t->n_columns];
+        *widest = width > *widest ? width : *widest;
+        p += len + 1;
+    }
+    p = t->cells.p;
+    for (size_t i = 0; !out->failed && i < t->n; i++) {
+        size_t column = i % t->n_columns;
+        size_t len = strlen(p);
+        add_cell(out, (struct slice){p, len}, widths[column], t->right[column],
+                 column == t->n_columns - 1);
+        p += len + 1;
+    }
+    buf_free(&t->cells);
+}
+
+// ---- Members of a row
 
 double view_number(const json_t *object, const char *key)
 {
@@ -123,7 +222,7 @@ static void add_number(struct buf *out, const json_t *object, const char *key)
 {
     const json_t *n = json_object_get(object, key);
     if (json_is_number(n)) {
-        show_number(out, json_number_value(n));
+        view_write_number(out, json_number_value(n));
     } else {
         buf_char(out, '-');
     }
@@ -154,7 +253,7 @@ void view_summary(struct buf *out, const json_t *status)
     buf_str(out, ", revision ");
     view_text(out, status, "revision");
     buf_str(out, ", up for ");
-    show_span(out, view_number(status, "uptime_seconds"));
+    view_write_span(out, view_number(status, "uptime_seconds"));
     buf_str(out, ", ");
     add_number(out, status, "series");
     buf_str(out, " of ");
@@ -191,7 +290,7 @@ static void add_state(struct buf *out, const json_t *status)
     buf_str(out, view_is_true(status, "last_reload_successful")
                      ? "loaded "
                      : "the last reload was refused, in force is that of ");
-    show_span(out, view_number(status, "time") - view_number(status, "last_reload_time"));
+    view_write_span(out, view_number(status, "time") - view_number(status, "last_reload_time"));
     buf_str(out, " ago\n");
 }
 
@@ -203,7 +302,7 @@ static void add_http(struct buf *out, const json_t *status)
     const json_t *ends = json_object_get(status, "certificate_expires");
     buf_str(out, "Last scrape: ");
     if (json_is_object(scrape)) {
-        show_span(out, view_number(status, "time") - view_number(scrape, "time"));
+        view_write_span(out, view_number(status, "time") - view_number(scrape, "time"));
         buf_str(out, " ago by ");
         view_text(out, scrape, "peer");
         buf_addf(out, ", %.0f ms, ", view_number(scrape, "duration_seconds") * 1000);
@@ -220,7 +319,7 @@ static void add_http(struct buf *out, const json_t *status)
     if (json_is_number(ends)) {
         double left = json_number_value(ends) - view_number(status, "time");
         buf_str(out, left > 0 ? "\nCertificate: ends in " : "\nCertificate: ended ");
-        show_span(out, fabs(left));
+        view_write_span(out, fabs(left));
         buf_str(out, left > 0 ? "" : " ago");
     }
     buf_char(out, '\n');
@@ -230,17 +329,17 @@ static void add_components(struct buf *out, const json_t *components)
 {
     static const char *const heads[] = {"COMPONENT", ">APPLIED", ">PER SECOND",
                                         ">REJECTED", ">LOST",    NULL};
-    struct show_table t;
-    show_table_begin(&t, heads);
+    struct view_table t;
+    view_table_begin(&t, heads);
     for (size_t i = 0; i < json_array_size(components); i++) {
         const json_t *row = json_array_get(components, i);
-        view_text(show_cell(&t), row, "component");
-        add_number(show_cell(&t), row, "applied");
-        add_rate(show_cell(&t), row, "applied_per_second");
-        add_number(show_cell(&t), row, "refused");
-        add_number(show_cell(&t), row, "lost");
+        view_text(view_cell(&t), row, "component");
+        add_number(view_cell(&t), row, "applied");
+        add_rate(view_cell(&t), row, "applied_per_second");
+        add_number(view_cell(&t), row, "refused");
+        add_number(view_cell(&t), row, "lost");
     }
-    show_table_end(&t, out);
+    view_table_end(&t, out);
 }
 
 // Those with series.
@@ -248,22 +347,22 @@ static void add_metrics(struct buf *out, const json_t *metrics)
 {
     static const char *const heads[] = {"METRIC",      "TYPE",    ">SERIES",  ">LIMIT",
                                         ">PER SECOND", ">FOLDED", ">EXPIRED", NULL};
-    struct show_table t;
-    show_table_begin(&t, heads);
+    struct view_table t;
+    view_table_begin(&t, heads);
     for (size_t i = 0; i < json_array_size(metrics); i++) {
         const json_t *row = json_array_get(metrics, i);
         if (view_number(row, "series") > 0 || view_number(row, "folded") > 0 ||
             view_number(row, "expired") > 0) {
-            view_text(show_cell(&t), row, "name");
-            view_text(show_cell(&t), row, "type");
-            add_number(show_cell(&t), row, "series");
-            add_number(show_cell(&t), row, "series_limit");
-            add_rate(show_cell(&t), row, "per_second");
-            add_number(show_cell(&t), row, "folded");
-            add_number(show_cell(&t), row, "expired");
+            view_text(view_cell(&t), row, "name");
+            view_text(view_cell(&t), row, "type");
+            add_number(view_cell(&t), row, "series");
+            add_number(view_cell(&t), row, "series_limit");
+            add_rate(view_cell(&t), row, "per_second");
+            add_number(view_cell(&t), row, "folded");
+            add_number(view_cell(&t), row, "expired");
         }
     }
-    show_table_end(&t, out);
+    view_table_end(&t, out);
 }
 
 void view_status(struct buf *out, const json_t *status)
@@ -285,8 +384,8 @@ void view_sources(struct buf *out, const json_t *const *sources, size_t n, doubl
                                         ">APPLIED", ">PER SECOND", ">REJECTED",
                                         ">LOST",    ">PID",        NULL};
     static const char *const order[] = {"gone", "silent", "up"};
-    struct show_table t;
-    show_table_begin(&t, heads);
+    struct view_table t;
+    view_table_begin(&t, heads);
     for (size_t k = 0; k < 3; k++) {
         for (size_t i = 0; i < n; i++) {
             const char *state = view_source_state(sources[i]);
@@ -294,22 +393,22 @@ void view_sources(struct buf *out, const json_t *const *sources, size_t n, doubl
                 continue;
             }
             double heard = view_number(sources[i], "last_heard");
-            view_source_name(show_cell(&t), sources[i]);
-            buf_str(show_cell(&t), state);
+            view_source_name(view_cell(&t), sources[i]);
+            buf_str(view_cell(&t), state);
             if (heard > 0) {
-                show_span(show_cell(&t), now - heard);
+                view_write_span(view_cell(&t), now - heard);
                 buf_str(&t.cells, " ago");
             } else {
-                buf_str(show_cell(&t), "never");
+                buf_str(view_cell(&t), "never");
             }
-            add_number(show_cell(&t), sources[i], "applied");
-            add_rate(show_cell(&t), sources[i], "applied_per_second");
-            add_number(show_cell(&t), sources[i], "refused");
-            add_number(show_cell(&t), sources[i], "lost");
-            add_number(show_cell(&t), sources[i], "pid");
+            add_number(view_cell(&t), sources[i], "applied");
+            add_rate(view_cell(&t), sources[i], "applied_per_second");
+            add_number(view_cell(&t), sources[i], "refused");
+            add_number(view_cell(&t), sources[i], "lost");
+            add_number(view_cell(&t), sources[i], "pid");
         }
     }
-    show_table_end(&t, out);
+    view_table_end(&t, out);
 }
 
 // ---- Series
@@ -368,14 +467,14 @@ void view_series(struct buf *out, const char *metric, const json_t *series)
     const json_t *buckets = json_object_get(series, "buckets");
     const char *between = "{";
     struct buf value = BUF_INIT;
-    show_string(out, metric);
+    view_write_string(out, metric);
     for (void *i = json_object_iter(labels); i != NULL; i = json_object_iter_next(labels, i)) {
         const json_t *text = json_object_iter_value(i);
         buf_clear(&value);
         text_label_value(&value, json_string_value(text) != NULL ? json_string_value(text) : "",
                          json_string_length(text));
         buf_str(out, between);
-        show_string(out, json_object_iter_key(i));
+        view_write_string(out, json_object_iter_key(i));
         buf_str(out, "=\"");
         text_visible(out, value.p, value.len);
         buf_char(out, '"');
@@ -404,7 +503,7 @@ enum { TEXT_KEPT = 256 }; // bytes of a line that the exporter keeps; as JSON th
 
 void view_rejected(struct buf *out, const json_t *line)
 {
-    show_time(out, view_number(line, "time"));
+    view_write_time(out, view_number(line, "time"));
     buf_char(out, ' ');
     view_source_name(out, line);
     if (json_is_number(json_object_get(line, "uid"))) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * view: the rows of the daemon's answers as text.
+ * view: text, numbers, tables and the rows of the daemon's answers as text for a terminal, which obeys nothing of it.
  *
- * Threads: one. Memory: the caller's buffer; rows are borrowed.
+ * Threads: one. Memory: the caller's buffer; rows are borrowed; a table owns its cells until view_table_end.
  * Bounds:  what a row lacks, as an older daemon's may, reads 0 or "". So view_is_… says first whether it has what its view
  *          shows and what "0" or "" would say falsely.
  */
@@ -10,6 +10,32 @@
 #define VE_CTL_VIEW_H
 
 #include "base/buf.h"
+
+enum { VIEW_COLUMNS = 10 };
+
+// text_visible of a whole string.
+void view_write_string(struct buf *out, const char *s);
+void view_write_number(struct buf *out, double n);
+// "3 h 12 min": the two largest units.
+void view_write_span(struct buf *out, double seconds);
+// "2026-11-29T11:42:36Z", of seconds since 1970.
+void view_write_time(struct buf *out, double seconds);
+
+// Columns are as wide as their widest cell. Every cell is added by view_cell, and then written into the buffer that this
+// returns, without NUL.
+struct view_table {
+    size_t n_columns;
+    bool right[VIEW_COLUMNS]; // numbers
+    struct buf cells;         // each with a NUL behind it
+    size_t n;                 // of them
+};
+
+// Heads, ended by NULL; of numbers they begin with '>'.
+void view_table_begin(struct view_table *t, const char *const *heads);
+struct buf *view_cell(struct view_table *t);
+void view_table_end(struct view_table *t, struct buf *out);
+
+// ---- Rows
 
 typedef struct json_t json_t; // jansson's
 

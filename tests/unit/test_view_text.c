@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ctl/show.h"
+#include "ctl/view.h"
 
 #include "base/text.h"
 #include "breaks.h"
@@ -76,14 +76,14 @@ START_TEST(spans_and_times_are_those_of_people)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         buf_clear(&out);
-        show_span(&out, cases[i].seconds);
+        view_write_span(&out, cases[i].seconds);
         ck_assert_str_eq(shown(), cases[i].span);
     }
     buf_clear(&out);
-    show_time(&out, 1700000000.9);
+    view_write_time(&out, 1700000000.9);
     ck_assert_str_eq(shown(), "2023-11-14T22:13:20Z");
     buf_clear(&out);
-    show_time(&out, 1e300);
+    view_write_time(&out, 1e300);
     ck_assert_str_eq(shown(), "1970-01-01T00:00:00Z");
     buf_free(&out);
 }
@@ -92,13 +92,13 @@ END_TEST
 START_TEST(columns_are_as_wide_as_their_widest_cell)
 {
     static const char *const heads[] = {"NAME", ">N", "LAST", NULL};
-    struct show_table t;
-    show_table_begin(&t, heads);
+    struct view_table t;
+    view_table_begin(&t, heads);
     static const char *const cells[] = {"é", "1", "x", "longer", "1000", ""};
     for (size_t i = 0; i < 6; i++) {
-        buf_str(show_cell(&t), cells[i]);
+        buf_str(view_cell(&t), cells[i]);
     }
-    show_table_end(&t, &out);
+    view_table_end(&t, &out);
     ck_assert_str_eq(shown(), "NAME       N  LAST\n"
                               "é          1  x\n"
                               "longer  1000  \n");
@@ -108,12 +108,12 @@ END_TEST
 
 static void begin_a_table_that_is_too_wide(void)
 {
-    static const char *heads[SHOW_COLUMNS + 2];
-    struct show_table t;
-    for (size_t i = 0; i <= SHOW_COLUMNS; i++) {
+    static const char *heads[VIEW_COLUMNS + 2];
+    struct view_table t;
+    for (size_t i = 0; i <= VIEW_COLUMNS; i++) {
         heads[i] = "A";
     }
-    show_table_begin(&t, heads);
+    view_table_begin(&t, heads);
 }
 
 START_TEST(a_broken_invariant_ends_the_process)
@@ -122,6 +122,6 @@ START_TEST(a_broken_invariant_ends_the_process)
 }
 END_TEST
 
-UNIT_MAIN("show", a_terminal_obeys_nothing, whatever_the_bytes_no_control_is_left,
+UNIT_MAIN("view_text", a_terminal_obeys_nothing, whatever_the_bytes_no_control_is_left,
           spans_and_times_are_those_of_people, columns_are_as_wide_as_their_widest_cell,
           a_broken_invariant_ends_the_process)
