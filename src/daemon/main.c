@@ -132,9 +132,9 @@
  * daemon/daemon          starts and stops the parts of the process in order
  * daemon/main            actions and exit status
  *
- * Beside the layers: emit/main, emit/emit and emit/relay (virtrigaud-emit) with emit/args and emit/report; ctl/main and ctl/ctl
- * (virtrigaud-ctl) with ctl/command (its command line), ctl/answer (the admin socket), ctl/view (rows as text) and ctl/top
- * (the live view); and the library in clients/c:
+ * Beside the layers: emit/main, emit/emit and emit/relay (virtrigaud-emit) with emit/args; ctl/main and ctl/ctl
+ * (virtrigaud-ctl) with ctl/command (its command line), ctl/answer (the admin socket), ctl/view (text for a terminal) and
+ * ctl/top (the live view); and the library in clients/c:
  *
  * client/wire            lines as text, the socket and its replies
  * client/link            lines that are delivered exactly once

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * args: the command line of virtrigaud-emit.
+ * args: the command line of virtrigaud-emit, its exit status, and what it says on standard error about the daemon.
  *
  * Threads: one. Memory: borrows argv, which it may cut at '=' signs; args_free gives the list of labels back.
- * Errors:  0, or -EINVAL after one line on `err` that says what is wrong; -ENOMEM.
+ * Errors:  args_parse: 0, or -EINVAL after one line on `err` that says what is wrong; -ENOMEM.
  * Source:  virtrigaud-emit(1).
  */
 #ifndef VE_EMIT_ARGS_H
@@ -12,6 +12,9 @@
 #include "client/wire.h"
 
 #include <stdio.h>
+
+// What virtrigaud-emit exits with.
+enum { EMIT_APPLIED = 0, EMIT_REJECTED = 1, EMIT_USAGE = 2, EMIT_UNREACHED = 3 };
 
 enum args_action { ARGS_SEND, ARGS_HELP, ARGS_VERSION };
 enum args_kind { ARGS_EITHER, ARGS_METRIC, ARGS_EVENT };
@@ -40,5 +43,18 @@ void args_free(struct args *a);
 
 // What --help prints.
 extern const char args_help[];
+
+// Prints one rejection: "virtrigaud-emit: WHERE: reason: detail".
+void args_report_rejection(FILE *err, const char *where, const struct wire_reply *rejection);
+
+// Prints that the socket of the arguments cannot be connected to, why (-errno), and what to do.
+void args_report_unreached(FILE *err, const struct args *a, int error);
+
+// Why nothing was begun: what the command line gives for the hello is too long, or else as args_report_unreached. Returns the exit
+// status.
+int args_report_unopened(FILE *err, const struct args *a, int error);
+
+// Prints a message of client/notice; `arg` is a FILE.
+void args_report_message(void *arg, int level, const char *text);
 
 #endif

@@ -3,7 +3,6 @@
 
 #include "base/clock.h"
 #include "client/link.h"
-#include "emit/args.h"
 #include "emit/relay.h"
 
 #include <errno.h>
@@ -72,7 +71,7 @@ static void copy_take_rejection(struct copy *p, const struct wire_reply *r)
         snprintf(where, sizeof where, "line %llu", (unsigned long long)line);
     }
     p->reported++;
-    report_rejection(p->err, where, r);
+    args_report_rejection(p->err, where, r);
 }
 
 static void copy_take_reply(void *arg, const char *line, size_t len)
@@ -269,14 +268,14 @@ static int copy_run(const struct args *a, int in, FILE *out, FILE *err)
     if (p.hello) {
         int len = wire_hello_line(p.control, WIRE_LINE_MAX, &a->hello, 0);
         if (len < 0) {
-            return report_unopened(err, a, len);
+            return args_report_unopened(err, a, len);
         }
         p.control[len] = '\n';
         p.control_len = (size_t)len + 1;
     }
     p.fd = wire_connect(a->socket);
     if (p.fd < 0) {
-        report_unreached(err, a, p.fd);
+        args_report_unreached(err, a, p.fd);
         return EMIT_UNREACHED;
     }
     p.progress = p.written = clock_mono_ms();
@@ -312,7 +311,7 @@ static int unreached(const struct args *a, FILE *err, int error)
     if (error == -ETIMEDOUT) {
         fprintf(err, "virtrigaud-emit: the daemon does not answer\n");
     } else {
-        report_unreached(err, a, error);
+        args_report_unreached(err, a, error);
     }
     return EMIT_UNREACHED;
 }
@@ -328,11 +327,11 @@ static int send_sample(struct link *c, const struct args *a, struct outcome *v, 
         *v = (struct outcome){0};
         error = link_apply(c, &event, a->timeout_ms);
         if (error == 0 && v->n > 0 && strcmp(v->rejection.reason, "unknown_event") == 0) {
-            report_rejection(err, "rejected", &first.rejection);
+            args_report_rejection(err, "rejected", &first.rejection);
         }
     }
     if (v->n > 0) {
-        report_rejection(err, "rejected", &v->rejection);
+        args_report_rejection(err, "rejected", &v->rejection);
     }
     return error < 0 ? unreached(a, err, error) : v->n > 0 ? EMIT_REJECTED : EMIT_APPLIED;
 }
@@ -347,12 +346,12 @@ static int run_sample(const struct args *a, FILE *err)
                                  .arg = &v};
     int error = link_open(&c, &config);
     if (error < 0) {
-        return report_unopened(err, a, error);
+        return args_report_unopened(err, a, error);
     }
     int status;
     error = link_connect(c, a->timeout_ms);
     if (error == -EPERM) {
-        report_rejection(err, "hello", &v.rejection);
+        args_report_rejection(err, "hello", &v.rejection);
         status = EMIT_REJECTED;
     } else {
         status = error < 0 ? unreached(a, err, error) : send_sample(c, a, &v, err);

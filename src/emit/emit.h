@@ -8,7 +8,7 @@
 #ifndef VE_EMIT_EMIT_H
 #define VE_EMIT_EMIT_H
 
-#include "emit/report.h"
+#include "emit/args.h"
 
 #include <stdio.h>
 

@@ -2,10 +2,9 @@
 /*
  * virtrigaud-emit: sends metrics and events from a shell or a pipe.
  *
- *     args      the command line
+ *     args      the command line, what it says, and its exit status
  *     emit      what it asks for: one metric or event, or lines from standard input
  *     relay     lines from standard input in a session
- *     report    what it says, and its exit status
  *     client/   the library for C, of which it uses the lower part: lines that are delivered
  */
 #include "emit/emit.h"

@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "client/link.h"
 #include "client/notice.h"
-#include "emit/report.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -99,7 +98,7 @@ static void relay_report(struct relay *r, uint64_t line, const struct wire_reply
         snprintf(where, sizeof where, "line %llu", (unsigned long long)line);
     }
     r->refused++;
-    report_rejection(r->err, where, rejection);
+    args_report_rejection(r->err, where, rejection);
 }
 
 // The gauge whose lines begin like that; with 0, a free place. NULL: there is none.
@@ -412,7 +411,7 @@ static int relay_finish(const struct relay *r, bool settled, const struct link_s
 int relay_run(const struct args *a, int in, FILE *err)
 {
     struct relay r = {
-        .args = a, .in = in, .err = err, .notice = {.on_message = report_message, .arg = err}};
+        .args = a, .in = in, .err = err, .notice = {.on_message = args_report_message, .arg = err}};
     struct link_config config = {.path = a->socket,
                                  .hello = &a->hello,
                                  .session = true,
@@ -424,7 +423,7 @@ int relay_run(const struct args *a, int in, FILE *err)
                                  .arg = &r};
     int error = link_open(&r.link, &config);
     if (error < 0) {
-        return report_unopened(err, a, error);
+        return args_report_unopened(err, a, error);
     }
     wire_socket_path(r.path, a->socket);
     r.process = relay_open_process(&r);

@@ -482,13 +482,13 @@ START_TEST(what_a_rejection_quotes_is_obeyed_by_no_terminal)
     char *text;
     size_t n;
     FILE *to = open_memstream(&text, &n);
-    report_rejection(to, "line 1", &rejection);
+    args_report_rejection(to, "line 1", &rejection);
     fclose(to);
     ck_assert_str_eq(text, "virtrigaud-emit: line 1: unknown_metric: \\u202e\\u009b2J \\xff\n");
     free(text);
     rejection = (struct wire_reply){.reason = "bad_value", .in_batch = true, .index = 3};
     to = open_memstream(&text, &n);
-    report_rejection(to, "line 1", &rejection);
+    args_report_rejection(to, "line 1", &rejection);
     fclose(to);
     ck_assert_str_eq(text, "virtrigaud-emit: line 1: bad_value (index 3)\n");
     free(text);
