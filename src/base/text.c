@@ -465,6 +465,17 @@ const char *text_nearest(const char *word, const char *const *words, size_t n)
     return best;
 }
 
+const char *text_hint(char out[static TEXT_HINT], const char *prefix, const char *word,
+                      const char *const *words, size_t n)
+{
+    const char *nearest = text_nearest(word, words, n);
+    out[0] = '\0';
+    if (nearest != NULL) {
+        snprintf(out, TEXT_HINT, "; the nearest is %s%.128s", prefix, nearest);
+    }
+    return out;
+}
+
 void text_span(struct buf *out, uint64_t seconds)
 {
     static const struct {

@@ -42,6 +42,11 @@ void text_visible(struct buf *out, const char *s, size_t len);
 // several as near. Bytes are compared, not characters; words above 128 bytes are not near.
 const char *text_nearest(const char *word, const char *const *words, size_t n);
 
+// "; the nearest is X", with the entry that text_nearest finds behind `prefix`, a few bytes; "" when it finds none. Returns `out`.
+enum { TEXT_HINT = 160 };
+const char *text_hint(char out[static TEXT_HINT], const char *prefix, const char *word,
+                      const char *const *words, size_t n);
+
 // Appends a JSON string with its quotes. Each byte that is not UTF-8 becomes U+FFFD. Escaped are
 // also those of the others that text_is_hidden, so that the result is safe on a terminal and is one line.
 void text_json(struct buf *out, const char *s, size_t len);

@@ -182,7 +182,7 @@ long draft_section_find(const struct section *s, const char *name)
 }
 
 const char *draft_section_hint(const struct section *s, struct yaml_reader *r,
-                               char out[static YAML_HINT], const char *word)
+                               char out[static TEXT_HINT], const char *word)
 {
     const char **words = calloc(s->n + 1, sizeof(const char *));
     out[0] = '\0';

@@ -83,7 +83,7 @@ long draft_section_find(const struct section *s, const char *name);
 
 // As yaml_hint, with the names of the section.
 const char *draft_section_hint(const struct section *s, struct yaml_reader *r,
-                               char out[static YAML_HINT], const char *word);
+                               char out[static TEXT_HINT], const char *word);
 
 // Where an entry is; *up is its section's place. Problems of `r` name the entry's file from here on.
 struct yaml_place draft_section_enter(const struct section *s, const struct section_entry *e,

@@ -274,7 +274,7 @@ static void read_metric_buckets(struct yaml_reader *r, const struct yaml_place *
     struct bounds own = {0};
     const struct bounds *bounds = &own;
     if (n->kind == YAML_SCALAR_NODE_KIND) {
-        char near[YAML_HINT];
+        char near[TEXT_HINT];
         const struct section *s = draft_section(r, SECTION_BUCKETS);
         long found = draft_section_find(s, n->text);
         if (found < 0) {

@@ -40,7 +40,7 @@ static void check_alias(struct yaml_reader *r, const struct yaml_place *place,
 {
     const char *alias = mapping->keys[i]->text;
     const struct yaml_node *to = mapping->items[i];
-    char near[YAML_HINT];
+    char near[TEXT_HINT];
     if (has_value(def, alias)) {
         yaml_problem(r, place, mapping->keys[i], "an alias cannot be one of the values");
     } else if (!has_value(def, to->text) && yaml_get(mapping, to->text) != NULL) {
@@ -82,7 +82,7 @@ static void read_substitute(struct yaml_reader *r, const struct yaml_place *up, 
                             const struct yaml_node *n, const struct label_def *def, char **ret)
 {
     struct yaml_place place = yaml_place_key(up, key);
-    char near[YAML_HINT];
+    char near[TEXT_HINT];
     if (n == NULL || !draft_check_value(r, &place, n)) {
         return;
     }
@@ -213,7 +213,7 @@ static const struct label_def *find_def(struct yaml_reader *r, const struct yaml
         found = catalog_names_find(&d->implied, n->text, strlen(n->text));
     }
     if (found < 0 && n != item) {
-        char near[YAML_HINT];
+        char near[TEXT_HINT];
         yaml_problem(r, place, n, "unknown label definition \"%.64s\"%s", n->text,
                      draft_section_hint(s, r, near, n->text));
     }
@@ -258,7 +258,7 @@ void read_labels_value(struct yaml_reader *r, const struct yaml_place *place,
     }
     const char *value = catalog_find_value(def, n->text, strlen(n->text), &len);
     if (value == NULL) {
-        char near[YAML_HINT];
+        char near[TEXT_HINT];
         yaml_problem(r, place, n, "\"%s\" is not among the values of label \"%.64s\"%s", n->text,
                      def->name,
                      yaml_hint(r, near, n->text, (const char *const *)def->values, def->n_values));
@@ -457,7 +457,7 @@ static const struct metric *find_metric(struct yaml_reader *r, const struct yaml
     }
     long found = draft_section_find(metrics, n->text);
     if (found < 0) {
-        char near[YAML_HINT];
+        char near[TEXT_HINT];
         yaml_problem(r, place, n, "unknown metric \"%.64s\"%s", n->text,
                      draft_section_hint(metrics, r, near, n->text));
         return NULL;

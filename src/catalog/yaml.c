@@ -498,16 +498,12 @@ void yaml_reject(struct yaml_reader *r, const struct yaml_place *place, const st
     note(r, place, n, text);
 }
 
-const char *yaml_hint(const struct yaml_reader *r, char out[static YAML_HINT], const char *word,
+const char *yaml_hint(const struct yaml_reader *r, char out[static TEXT_HINT], const char *word,
                       const char *const *words, size_t n_words)
 {
     // Comparing takes as many steps as the product of the lengths: not for problems that will not be shown.
-    const char *nearest = r->errs->n < ERRS_MAX ? text_nearest(word, words, n_words) : NULL;
     out[0] = '\0';
-    if (nearest != NULL) {
-        snprintf(out, YAML_HINT, "; the nearest is %.128s", nearest);
-    }
-    return out;
+    return r->errs->n < ERRS_MAX ? text_hint(out, "", word, words, n_words) : out;
 }
 
 bool yaml_is_null(const struct yaml_node *n)
@@ -546,7 +542,7 @@ bool yaml_check_mapping(struct yaml_reader *r, const struct yaml_place *place,
 int yaml_word(struct yaml_reader *r, const struct yaml_place *place, const struct yaml_node *n,
               const char *const *words, size_t n_words)
 {
-    char near[YAML_HINT];
+    char near[TEXT_HINT];
     if (!yaml_check_text(r, place, n)) {
         return -1;
     }
@@ -679,7 +675,7 @@ static void check_keys(struct yaml_reader *r, const struct yaml_place *place,
                        const struct yaml_node *mapping, const struct yaml_key *keys, size_t n_keys)
 {
     const char *words[KEYS_MAX];
-    char near[YAML_HINT];
+    char near[TEXT_HINT];
     assert(n_keys <= KEYS_MAX);
     for (size_t k = 0; k < n_keys; k++) {
         words[k] = keys[k].name;

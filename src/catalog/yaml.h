@@ -13,6 +13,7 @@
 #define VE_CATALOG_YAML_H
 
 #include "base/err.h"
+#include "base/text.h"
 
 enum yaml_kind { YAML_SCALAR_NODE_KIND, YAML_SEQUENCE_KIND, YAML_MAPPING_KIND };
 
@@ -131,9 +132,8 @@ void yaml_problem(struct yaml_reader *r, const struct yaml_place *place, const s
 void yaml_reject(struct yaml_reader *r, const struct yaml_place *place, const struct yaml_node *n,
                  bool plain, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
-// "; the nearest is X" with the known word nearest to `word`, else "". Written to `out`.
-enum { YAML_HINT = 160 };
-const char *yaml_hint(const struct yaml_reader *r, char out[static YAML_HINT], const char *word,
+// As text_hint; "" for a problem that will not be shown.
+const char *yaml_hint(const struct yaml_reader *r, char out[static TEXT_HINT], const char *word,
                       const char *const *words, size_t n_words);
 
 // Whether the value is empty without quotes, ~ or null.

@@ -214,8 +214,9 @@ static int set_command(struct command *o, char **words, int n, FILE *err)
         i++;
     }
     if (i == N_COMMANDS) {
-        const char *nearest = text_nearest(words[0], commands, N_COMMANDS);
-        return nearest != NULL ? usage(err, "no such command; the nearest is %s", nearest)
+        char hint[TEXT_HINT];
+        text_hint(hint, "", words[0], commands, N_COMMANDS);
+        return hint[0] != '\0' ? usage(err, "no such command%s", hint)
                                : usage_word(err, "no such command", words[0]);
     }
     o->kind = (enum command_kind)i;

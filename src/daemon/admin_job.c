@@ -198,9 +198,9 @@ static const struct family *select_series(struct admin_job *j, const struct sche
         for (size_t i = 0; names != NULL && i < catalog->n_metrics; i++) {
             names[i] = catalog->metrics[i].name;
         }
-        const char *nearest = names != NULL ? text_nearest(name, names, catalog->n_metrics) : NULL;
-        if (nearest != NULL) {
-            buf_addf(&detail, "; the nearest is %s", nearest);
+        if (names != NULL) {
+            char hint[TEXT_HINT];
+            buf_str(&detail, text_hint(hint, "", name, names, catalog->n_metrics));
         }
         free(names);
         fail_text(j, "unknown_metric", &detail);

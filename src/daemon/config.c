@@ -32,19 +32,16 @@ static void reject_unknown(const char *arg, struct errs *errs)
     char shown[TEXT_SHOWN];
     char word[FLAG_MOST];
     const char *bare = arg + strspn(arg, "-");
-    const char *nearest = NULL;
+    char hint[TEXT_HINT] = "";
     size_t len = strcspn(bare, "=");
     if (len < sizeof word) {
         memcpy(word, bare, len);
         word[len] = '\0';
-        nearest = text_nearest(word, names, SETTING_COUNT);
+        text_hint(hint, "--", word, names, SETTING_COUNT);
     }
     text_show(shown, arg);
-    if (nearest != NULL) {
-        errs_add(errs, "", 0, 0, shown, "unknown flag; the nearest is --%s", nearest);
-    } else {
-        errs_add(errs, "", 0, 0, shown, "unknown flag; --help lists all");
-    }
+    errs_add(errs, "", 0, 0, shown, "unknown flag%s",
+             hint[0] != '\0' ? hint : "; --help lists all");
 }
 
 // Finds the setting of an argument that begins with a dash. Returns false when there is none.

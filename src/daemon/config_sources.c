@@ -167,7 +167,7 @@ static void read_component(struct yaml_reader *r, const struct yaml_place *place
     const struct catalog *catalog = catalog_of(r);
     struct permission_role *e = entry_of(r);
     (void)field;
-    char near[YAML_HINT];
+    char near[TEXT_HINT];
     if (!check_text(r, place, n)) {
         return;
     }

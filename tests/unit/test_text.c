@@ -155,6 +155,13 @@ START_TEST(the_nearest_word_is_a_likely_slip)
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         const char *nearest = text_nearest(table[i].word, words, sizeof words / sizeof words[0]);
         ck_assert_pstr_eq(nearest, table[i].nearest);
+        char hint[TEXT_HINT];
+        char expected[TEXT_HINT] = "";
+        if (nearest != NULL) {
+            snprintf(expected, sizeof expected, "; the nearest is --%s", nearest);
+        }
+        text_hint(hint, "--", table[i].word, words, sizeof words / sizeof words[0]);
+        ck_assert_str_eq(hint, expected);
     }
 }
 END_TEST
