@@ -585,7 +585,7 @@ static size_t count(const struct loader *l)
 }
 
 // Notes why there is no document, unless yaml.c has said so: -EINVAL may also come from the system.
-static void refuse(struct loader *l, const char *file, int err, size_t before)
+static void note_unread(struct loader *l, const char *file, int err, size_t before)
 {
     if (err == -ENOMEM) {
         l->oom = true;
@@ -603,7 +603,7 @@ static void take_bytes(struct loader *l, const char *file, const char *bytes, si
     if (err == 0) {
         take(l, doc);
     } else {
-        refuse(l, file, err, before);
+        note_unread(l, file, err, before);
     }
 }
 
@@ -620,7 +620,7 @@ static void take_file(struct loader *l, const char *path, bool named)
     } else if (err == 0) {
         take(l, doc);
     } else {
-        refuse(l, path, err, before);
+        note_unread(l, path, err, before);
     }
 }
 

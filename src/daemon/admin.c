@@ -219,7 +219,7 @@ static struct admin_client **find_place(struct admin *a)
     return i < ADMIN_CLIENTS ? &a->clients[i] : NULL;
 }
 
-static void admit(struct admin *a, int fd)
+static void accept_client(struct admin *a, int fd)
 {
     struct peer peer;
     peer_of_stream(&peer, fd);
@@ -257,7 +257,7 @@ static void accept_some(struct admin *a)
         if (fd < 0) {
             return;
         }
-        admit(a, fd);
+        accept_client(a, fd);
     }
 }
 

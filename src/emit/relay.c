@@ -57,7 +57,7 @@ struct relay {
     bool skip;               // inside of a line that is too long
     uint64_t sent;           // lines
     uint64_t passed;         // lines that were not sent
-    uint64_t refused;        // reported
+    uint64_t rejected;       // reported
     uint64_t last_rejection; // the line of the last one, as sent
     struct notice notice;
     char path[WIRE_PATH_SIZE];
@@ -97,7 +97,7 @@ static void relay_report(struct relay *r, uint64_t line, const struct wire_reply
     if (line > 0) {
         snprintf(where, sizeof where, "line %llu", (unsigned long long)line);
     }
-    r->refused++;
+    r->rejected++;
     args_report_rejection(r->err, where, rejection);
 }
 
@@ -405,7 +405,7 @@ static int relay_finish(const struct relay *r, bool settled, const struct link_s
                 strerror(-r->input_error));
         return EMIT_USAGE;
     }
-    return r->refused > 0 || s->rejected > 0 ? EMIT_REJECTED : EMIT_APPLIED;
+    return r->rejected > 0 || s->rejected > 0 ? EMIT_REJECTED : EMIT_APPLIED;
 }
 
 int relay_run(const struct args *a, int in, FILE *err)

@@ -293,7 +293,7 @@ static bool is_cached(const struct auth_verifier *l, const struct siphash *mark)
     return false;
 }
 
-// Returns whether its password is remembered as good.
+// Returns whether its password is cached as good.
 static bool try_fill(struct auth_verifier *l, struct auth_attempt *t, const struct webconf *conf,
                      const struct credentials *b, uint64_t peer)
 {
@@ -424,7 +424,7 @@ static enum auth_result authenticate(struct auth *g, struct conn *c)
     credentials_wipe(&basic);
     switch (a) {
     case AUTH_VERIFIED:
-        c->admitted = true;
+        c->authenticated = true;
         return AUTH_ALLOWED;
     case AUTH_PENDING:
         MHD_suspend_connection(c->mhd);
@@ -441,7 +441,7 @@ static enum auth_result authenticate(struct auth *g, struct conn *c)
 enum auth_result auth_check(struct auth *g, struct conn *c)
 {
     const struct webconf *conf = g->conns->conf;
-    if (c->admitted) {
+    if (c->authenticated) {
         return AUTH_ALLOWED;
     }
     if (conf->interval_ns > 0 && !rate_limit_take(&g->rate, clock_mono_ns(), conf->interval_ns,
@@ -463,7 +463,7 @@ void auth_serve(struct auth *g)
         }
         if (result == 1) {
             // libmicrohttpd asks once more.
-            c->admitted = true;
+            c->authenticated = true;
             conn_move(g->conns, c, CONN_HEAD);
             conn_resume(g->conns, c);
         } else {

@@ -290,7 +290,7 @@ void conn_clear(struct conn *c)
     c->query = NULL;
     c->filter = NULL;
     c->checked = false;
-    c->admitted = false;
+    c->authenticated = false;
     c->user = 0;
     c->view = NULL;
     free(c->view_metric);

@@ -131,7 +131,7 @@ struct conn {
     uint64_t peer;                       // who is at its other end (web/conn)
     uint64_t user;                       // as which user it was authenticated, likewise; 0: none
     struct auth_attempt *attempt;        // its password is being tried
-    bool admitted;                       // its password was good
+    bool authenticated;                  // its password was good
     bool checked;                        // the request's head was found good
     uint64_t discarded;                  // bytes of the request's body so far
     struct request_filter *filter;       // of a scrape that waits; NULL: all

@@ -85,7 +85,7 @@ static ssize_t move_all(const struct asking *a, bool out, char *bytes, size_t n)
     return (ssize_t)done;
 }
 
-static int judge(const struct asking *a, const char *head)
+static int report_status(const struct asking *a, const char *head)
 {
     char *end;
     long status = 0;
@@ -128,7 +128,7 @@ static int converse(const struct asking *a)
     }
     if (n > 0) {
         head[n] = '\0';
-        return judge(a, head);
+        return report_status(a, head);
     }
     if (n == -ETIMEDOUT) {
         return say(a, -ETIMEDOUT, "accepts a connection but does not answer");

@@ -22,7 +22,7 @@ enum {
 
 static const struct listener closed = {.socket.fd = -1};
 
-static int refuse(struct buf *why, const char *address, int err, const char *hint)
+static int fail(struct buf *why, const char *address, int err, const char *hint)
 {
     buf_addf(why, "cannot listen on %s: %s%s", address, strerror(err), hint);
     return -err;
@@ -164,7 +164,7 @@ static int open_tcp(struct listener *ret, const char *address, struct buf *why)
         freeaddrinfo(found);
     }
     if (fd < 0) {
-        return refuse(why, address, -fd, tcp_hint(address, -fd));
+        return fail(why, address, -fd, tcp_hint(address, -fd));
     }
     *ret = (struct listener){.socket.fd = fd, .port = port_of(fd)};
     unix_socket_adopt(&ret->socket);
@@ -197,7 +197,7 @@ static int open_unix(struct listener *ret, const char *address, const struct lis
     r = set_options(l.socket.fd);
     if (r < 0) {
         unix_socket_close(&l.socket);
-        return refuse(why, address, -r, "");
+        return fail(why, address, -r, "");
     }
     *ret = l;
     return 0;

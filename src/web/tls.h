@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * tls: what a handshake needs, made of a web configuration. The one place of GnuTLS; a build without it
- * (TLS=no) refuses a configuration that asks for it.
+ * (TLS=no) rejects a configuration that asks for it.
  *
  * Shape:   a session encrypts what is sent and received on a socket. A new configuration applies to
  *          the next handshake, and connections that are there keep theirs. A handshake that fails is
