@@ -3,7 +3,8 @@
  * read: the parts of entries that metrics and events share, and events: the definitions of labels, the labels that are
  *       bound to them, and the updates of an event.
  *
- * Shape:   definitions are read first. A label without one gets an implied one, open and without values.
+ * Shape:   definitions are read first. A label without one gets an implied one, open and without values. Events are read
+ *          after labels and metrics; an update is checked against its metric, unless that is broken.
  * Threads: one owner of the draft.
  */
 #ifndef VE_CATALOG_READ_H
@@ -32,13 +33,6 @@ void read_labels(struct yaml_reader *r, const struct yaml_place *up, const struc
 void read_ignored_labels(struct yaml_reader *r, const struct yaml_place *up,
                          const struct yaml_node *list, const struct label *labels, size_t n_labels,
                          char ***ret, size_t *ret_n);
-
-/*
- * read_events: an event and its updates.
- *
- * Shape:   labels and metrics have been read; an update is checked against its metric, unless that is broken.
- * Threads: one owner of the draft.
- */
 
 // Reads entry i of the section `events`.
 void read_event(struct yaml_reader *r, const struct yaml_place *place,

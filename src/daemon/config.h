@@ -4,10 +4,13 @@
  *
  * Shape:   the struct of daemon/settings. The config file
  *          has YAML mappings nested as the dots of the settings' keys say; a section may be empty.
+ * Flags:   --flag=VALUE or --flag VALUE; a value that begins with -- needs the first form. A switch is --flag,
+ *          --flag=true, --flag=false or --no-flag. A list's flag may come several times, others once. Nothing but flags
+ *          is accepted.
  * Bounds:  settings as daemon/settings.h; a file as catalog/yaml.h.
- * Threads: read-only once loaded; any number of readers.
- * Memory:  config_load returns a new config, config_free gives all of it back. It borrows argv,
- * which must live as long as the config and those reloaded from it (main's own does).
+ * Threads: one owner while it is written; read-only once loaded; any number of readers.
+ * Memory:  config_load returns a new config, config_free gives all of it back. It borrows argv, read only,
+ *          which must live as long as the config and those reloaded from it (main's own does).
  */
 #ifndef VE_DAEMON_CONFIG_H
 #define VE_DAEMON_CONFIG_H
@@ -15,16 +18,6 @@
 #include "base/err.h"
 #include "catalog/load.h"
 #include "daemon/settings.h"
-
-/*
- * options: the command line.
- *
- * Shape:   --flag=VALUE or --flag VALUE; a value that begins with -- needs the first form. A switch is --flag,
- *          --flag=true, --flag=false or --no-flag. A list's flag may come several times, others once. Nothing but flags
- *          is accepted.
- * Threads: a config has one owner while it is written.
- * Memory:  argv is read only.
- */
 
 // Set by the build.
 #ifndef VE_VERSION

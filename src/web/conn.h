@@ -12,8 +12,11 @@
  * Peers:   a number for who is at the other end, so that what is scarce can be shared among peers. IPv4 by its address,
  *          also when mapped into IPv6; IPv6 by its first 64 bits, since a host may use any address of its network,
  *          link-local ones whole; Unix sockets by the user of the process.
+ * Replies: from an answer in words to a response on its way. Every response says X-Content-Type-Options: nosniff, and
+ *          what the web configuration in force adds; none names the server.
  * Threads: the web thread only.
- * Memory:  conn_open returns new, conn_close takes it back. Answers are counted; several connections may send one.
+ * Memory:  conn_open returns new, conn_close takes it back. Answers are counted; several connections may send one. The
+ *          texts of replies are copied.
  */
 #ifndef VE_WEB_CONN_H
 #define VE_WEB_CONN_H
@@ -239,14 +242,7 @@ void conns_expire(struct conns *cs);
 // Whether its time is over.
 bool conn_is_late(const struct conns *cs, const struct conn *c);
 
-/*
- * Replies: from an answer in words to a response on its way.
- *
- * Shape:   every response says X-Content-Type-Options: nosniff, and what the web configuration in force adds;
- *          none names the server.
- * Threads: the web thread only.
- * Memory:  texts are copied.
- */
+// ---- Replies
 
 #define CONN_REPLY_TYPE_TEXT "text/plain; charset=utf-8"
 #define CONN_REPLY_TYPE_METRICS "text/plain; version=0.0.4; charset=utf-8"

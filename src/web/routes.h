@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * routes: from a request to what answers it.
+ * routes: from a request to what answers it, and requests that wait for a reload, which another thread does.
  *
  * Shape:   a path matches whole, after percent-decoding; a decoded NUL never gets so far.
+ * Reload:  one at a time. Requests that come while one is under way wait for the next
+ *          one, since the running one may have read the files before they came.
  * Bounds:  a body is thrown away: up to ROUTES_BODY_MAX bytes of it for a reload, none for
- *          others.
- * Threads: the web thread only.
+ *          others. ROUTES_RELOAD_MAX waiting requests; CONN_ANSWER_MS for each, then 504.
+ * Threads: routes_reload_done from any; all else on the web thread.
+ * Memory:  the result's text is copied.
  */
 #ifndef VE_WEB_ROUTES_H
 #define VE_WEB_ROUTES_H
@@ -17,16 +20,6 @@
 #include "web/sd.h"
 
 #include <pthread.h>
-
-/*
- * Requests that wait for a reload, which another thread does.
- *
- * Shape:   one reload at a time. Requests that come while one is under way wait for the next
- *          one, since the running one may have read the files before they came.
- * Bounds:  ROUTES_RELOAD_MAX waiting requests; CONN_ANSWER_MS for each, then 504.
- * Threads: routes_reload_done from any; all else on the web thread.
- * Memory:  the result's text is copied.
- */
 
 enum { ROUTES_RELOAD_MAX = 16, ROUTES_RELOAD_TEXT_MAX = 4096 };
 

@@ -6,11 +6,15 @@
  *          whose relative paths count from its folder. Whether certificates fit is web/tls's to say.
  *          struct webconf_files keeps what stat(2) said of each file that was read, or is missing, so that a change is
  *          noticed. Symbolic links are followed, so that what replaces a link's target is noticed.
+ * TLS:     GnuTLS takes key exchanges, ciphers and MACs one by one and combines them: Go's names of cipher suites and
+ *          curves become the parts that they are made of, in a priority string. TLS 1.3 takes the listed AEAD ciphers; a
+ *          version for which the list has nothing is not offered.
  * Rule:    an unknown key is a problem that names the nearest known one.
  * Bounds:  those of catalog/yaml.h; WEBCONF_… below; 1 MiB for each file of certificates.
- * Threads: read-only once loaded.
+ * Threads: read-only once loaded; webconf_write_priority is a pure function.
  * Memory:  returns new; webconf_free wipes the key and gives all back.
- * Source:  exporter-toolkit, docs/web-configuration.md.
+ * Source:  exporter-toolkit, docs/web-configuration.md; Go's crypto/tls, cipher_suites.go; GnuTLS' manual, "Priority
+ *          strings".
  */
 #ifndef VE_WEB_WEBCONF_H
 #define VE_WEB_WEBCONF_H
@@ -22,16 +26,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
-
-/*
- * From Go's names of cipher suites and curves to a priority string of GnuTLS.
- *
- * Shape:   GnuTLS takes key exchanges, ciphers and MACs one by one and combines them: a list of suites
- *          becomes the parts that they are made of. TLS 1.3 takes the listed AEAD ciphers; a version for which
- *          the list has nothing is not offered.
- * Threads: pure functions.
- * Source:  Go's crypto/tls, cipher_suites.go; GnuTLS' manual, "Priority strings".
- */
 
 enum {
     WEBCONF_PRIORITY_TLS10,
