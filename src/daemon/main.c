@@ -66,10 +66,8 @@
  * event/hole             what is in a hole of a line template: text, a number, a list
  * event/line_template    the fixed bytes of lines, with holes for what differs from line to line
  * event/template         all templates: which one a line has, and when one is made
- * event/template_set     the templates that there are, and which make room for others
+ * event/template_set     the templates that there are, which lines are worth one, which make room
  * event/budget           how much may be lost on comparing lines with templates in vain
- * event/opening          the bytes by which a template is looked for
- * event/novelty          whether lines with new fixed bytes are worth a template
  * event/sample           one sample or event as it was sent
  * event/number           JSON numbers where they are read for every line
  * event/origin           what a line's meaning depends on besides its bytes

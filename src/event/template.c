@@ -5,8 +5,6 @@
 #include "event/bytes.h"
 #include "event/elements.h"
 #include "event/hole.h"
-#include "event/novelty.h"
-#include "event/opening.h"
 #include "event/template_set.h"
 #include "series/key.h"
 
@@ -27,7 +25,6 @@ struct templates {
     uint64_t seeds[2];
     bool wide;
     struct template_set set;
-    struct novelty novelty;
     struct line_template fresh; // that may become one
     bool is_made;               // it becomes one before lines are matched again
     uint32_t waited;            // lines since the last one
@@ -308,11 +305,11 @@ BYTES_INLINED const char *find(struct templates *all, const char *at, const char
                                struct line *line, const struct bytes_ops *ops, quick_fn *quick)
 {
     line->template = NULL;
-    size_t last = end - at > 8 ? opening_end(at, end, ops) : 0;
+    size_t last = end - at > 8 ? template_set_opening(at, end, ops) : 0;
     if (last < 7) {
         return NULL;
     }
-    uint16_t *first = &all->set.first[opening_bucket(at, last)];
+    uint16_t *first = &all->set.first[template_set_bucket(at, last)];
     uint16_t *link = first;
     size_t spent = all->spent;
     for (unsigned tries = 0; *link != 0 && tries < TEMPLATE_TRIES; tries++) {
@@ -401,8 +398,8 @@ BYTES_WIDE void choose_quick(struct templates *all, struct line *lines, size_t n
             (readable - end < TEMPLATE_SLACK && !bytes_is_end_apart(end, TEMPLATE_SLACK))) {
             continue;
         }
-        size_t last = opening_end(at, end, &bytes_wide);
-        unsigned place = last >= 7 ? all->set.first[opening_bucket(at, last)] : 0;
+        size_t last = template_set_opening(at, end, &bytes_wide);
+        unsigned place = last >= 7 ? all->set.first[template_set_bucket(at, last)] : 0;
         if (place != 0 && template_set_at(&all->set, place)->is_quick) {
             line->template = template_set_at(&all->set, place);
         }
@@ -575,7 +572,7 @@ static void finish_learning(struct templates *all, size_t n)
     }
     all->waited += (uint32_t)n;
     uint32_t n_new = all->set.n_new;
-    if (novelty_is_doubtful(&all->novelty) &&
+    if (template_set_is_doubtful(&all->set) &&
         (n_new > 1 || (n_new == 1 && all->waited >= PATIENCE))) {
         template_set_drop_unused(&all->set, all->waited < PATIENCE);
     }
@@ -686,13 +683,7 @@ static bool has_same_meaning(struct templates *all, struct line_template *t, con
 
 static bool is_worth_it(struct templates *all, const struct line *line)
 {
-    if (all->is_made || line->len - 1 >= LINE_MAX_MATCH) {
-        return false;
-    }
-    if (template_set_last_is_used(&all->set)) {
-        novelty_was_of_use(&all->novelty);
-    }
-    return novelty_take(&all->novelty);
+    return !all->is_made && line->len - 1 < LINE_MAX_MATCH && template_set_takes_line(&all->set);
 }
 
 void template_learn(struct templates *all, const struct catalog *c, const struct line *line,
@@ -710,14 +701,14 @@ void template_learn(struct templates *all, const struct catalog *c, const struct
     const char *end = at + len;
     struct line_template *t = &all->fresh;
     if (len == 0 || !line_template_read(t, c, at, end, s) ||
-        !novelty_came_lately(&all->novelty, t->id)) {
+        !template_set_came_lately(&all->set, t->id)) {
         return;
     }
-    size_t last = opening_end(at, end, &bytes_plain);
+    size_t last = template_set_opening(at, end, &bytes_plain);
     if (!has_opening(t, last)) {
         return;
     }
-    t->bucket = opening_bucket(at, last);
+    t->bucket = template_set_bucket(at, last);
     if (template_set_has(&all->set, t->bucket, t->id) || !has_same_meaning(all, t, at, end, s)) {
         return;
     }

@@ -1,13 +1,65 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "event/template_set.h"
 
-#include <string.h>
-
 enum {
-    FEW = 4,     // times that a template is used if it may go where new ones hardly are of use
-    MANY = 16,   // times after which it stays there
-    VICTIMS = 8, // templates that are looked at for one that may go
+    FEW = 4,        // times that a template is used if it may go where new ones hardly are of use
+    MANY = 16,      // times after which it stays there
+    VICTIMS = 8,    // templates that are looked at for one that may go
+    FRUITLESS = 64, // lines from which on one in SELDOM is looked at
+    SELDOM = 32,
+    EARNED = 8, // what parsing a line takes is about as much as so many looks
+    DOUBTFUL = FRUITLESS / 2,
 };
+
+// ---- Lines
+
+// One line in SELDOM, by a linear congruential generator: lines that come in turn would else be chosen each time.
+static bool is_chosen(struct template_set *s)
+{
+    s->random = s->random * 1664525 + 1013904223;
+    return (s->random >> 16) % SELDOM == 0;
+}
+
+// Lets the template that was added last make up for looks, once it was used a second time.
+static void settle_last(struct template_set *s)
+{
+    if (s->last != NULL && s->last->uses > 1) {
+        s->last = NULL;
+        s->fruitless -= s->fruitless < EARNED ? s->fruitless : EARNED;
+    }
+}
+
+bool template_set_takes_line(struct template_set *s)
+{
+    settle_last(s);
+    if (s->fruitless >= FRUITLESS) {
+        return is_chosen(s);
+    }
+    s->fruitless++;
+    return true;
+}
+
+bool template_set_came_lately(struct template_set *s, uint64_t id)
+{
+    uint32_t *pair = &s->window[id % (TEMPLATE_WINDOW / 2) * 2];
+    uint32_t mark = (uint32_t)(id >> 32) | 1;
+    for (unsigned i = 0; i < 2; i++) {
+        if (pair[i] == mark) {
+            pair[i] = 0;
+            return true;
+        }
+    }
+    pair[1] = pair[0];
+    pair[0] = mark;
+    return false;
+}
+
+bool template_set_is_doubtful(const struct template_set *s)
+{
+    return s->fruitless >= DOUBTFUL;
+}
+
+// ---- Templates
 
 bool template_set_has(struct template_set *s, uint8_t bucket, uint64_t id)
 {
@@ -108,13 +160,6 @@ void template_set_add(struct template_set *s, const struct line_template *added)
     *link = (uint16_t)(t - s->slots + 1);
     s->last = t;
     s->n_new++;
-}
-
-bool template_set_last_is_used(struct template_set *s)
-{
-    bool used = s->last != NULL && s->last->uses > 1;
-    s->last = used ? NULL : s->last;
-    return used;
 }
 
 void template_set_drop_unused(struct template_set *s, bool spare_last)
