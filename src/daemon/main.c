@@ -62,8 +62,7 @@
  * event/event            one line, checked and applied
  * event/line             a line, and what is found out about it before it is applied
  * event/bytes            comparison, search and hash of short runs of bytes; a line without its blanks
- * event/elements         where the elements of a batch most likely begin and end
- * event/hole             what is in a hole of a line template: text, a number, a list
+ * event/scan             what is in the holes of a line, and where the elements of a batch are, without the parser
  * event/line_template    the fixed bytes of lines, with holes for what differs from line to line
  * event/template         all templates: which one a line has, and when one is made
  * event/template_set     the templates that there are, which lines are worth one, which make room

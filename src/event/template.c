@@ -3,8 +3,7 @@
 
 #include "event/budget.h"
 #include "event/bytes.h"
-#include "event/elements.h"
-#include "event/hole.h"
+#include "event/scan.h"
 #include "event/template_set.h"
 #include "series/key.h"
 
@@ -36,7 +35,7 @@ struct templates {
     size_t n_copied;       // bytes
     char copies[COPIES];
     char batch[LINE_MAX_BYTES + BESIDES];
-    struct hole_lists lists;
+    struct scan_lists lists;
     double line_lists[NUMBERS];
     double batch_lists[NUMBERS];
 };
@@ -49,7 +48,7 @@ BYTES_INLINED size_t read_numbers(struct templates *all, const struct template_s
                                   const struct bytes_ops *ops)
 {
     if (s->hole == TEMPLATE_LIST) {
-        size_t list_len = hole_read_list(&all->lists, at, end, line, ops);
+        size_t list_len = scan_list(&all->lists, at, end, line, ops);
         all->spent += 2 * (list_len > 0 ? list_len : (size_t)(end - at));
         return list_len;
     }
@@ -58,7 +57,7 @@ BYTES_INLINED size_t read_numbers(struct templates *all, const struct template_s
                      : s->hole == TEMPLATE_TIMESTAMP ? &line->timestamp
                                                      : &count;
     size_t len = ops->before(at, end, *s[1].text);
-    if (!hole_read_number(at, len, number) || !sample_is_count(count)) {
+    if (!scan_number(at, len, number) || !sample_is_count(count)) {
         return 0;
     }
     if (s->hole == TEMPLATE_COUNT) {
@@ -107,7 +106,7 @@ BYTES_INLINED void hash_values(struct line *line, const struct line_template *t,
 static bool read_long_string(struct templates *all, const char *at, const char *end,
                              size_t *ret_len)
 {
-    bool plain = hole_read_long_string(at, end, ret_len);
+    bool plain = scan_long_string(at, end, ret_len);
     all->spent += plain ? *ret_len : (size_t)(end - at);
     return plain;
 }
@@ -451,7 +450,7 @@ static __attribute__((noinline)) void match_slowly_plain(struct templates *all, 
 // The next lists go here.
 static void begin_lists(struct templates *all, double *lists)
 {
-    all->lists = (struct hole_lists){lists, lists + NUMBERS};
+    all->lists = (struct scan_lists){lists, lists + NUMBERS};
 }
 
 static inline size_t min_lines(size_t n)
@@ -528,7 +527,7 @@ BYTES_WIDE bool match_all_wide(struct templates *all, struct line *lines, size_t
 BYTES_WIDE size_t match_elements_wide(struct templates *all, const char *at, const char *end,
                                       struct line *ret)
 {
-    size_t n = elements_split(at, end, ret, TEMPLATE_BATCH);
+    size_t n = scan_elements(at, end, ret, TEMPLATE_BATCH);
     size_t known = 0;
     while (known < n && match_all_wide(all, ret + known, min_lines(n - known))) {
         known += min_lines(n - known);

@@ -1,7 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "event/elements.h"
+#include "event/scan.h"
 
-#include "event/bytes.h"
+#include "base/text.h"
+
+#include <math.h>
+
+// ---- Holes
+
+bool scan_long_string(const char *at, const char *end, size_t *ret_len)
+{
+    const char *quote = at < end ? memchr(at, '"', (size_t)(end - at)) : NULL;
+    if (quote == NULL) {
+        return false;
+    }
+    size_t len = (size_t)(quote - at);
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)at[i] < 0x20 || at[i] == '\\') {
+            return false;
+        }
+    }
+    *ret_len = len;
+    return text_is_utf8(at, len);
+}
+
+bool scan_long_number(const char *at, size_t len, double *ret)
+{
+    return number_read(at, len, ret) && isfinite(*ret);
+}
+
+// ---- Elements
 
 enum { BLOCK = 2 * BYTES_BLOCK };
 
@@ -67,7 +94,7 @@ BYTES_WIDE size_t split_wide(const char *at, const char *end, struct line *ret, 
 }
 #endif
 
-size_t elements_split(const char *at, const char *end, struct line *ret, size_t most)
+size_t scan_elements(const char *at, const char *end, struct line *ret, size_t most)
 {
     if (end - at < 4 || *at != '[' || end[-1] != ']') {
         return 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "event/elements.c"
+#include "event/scan.c"
 #include "unit.h"
 
 #include <string.h>
@@ -44,7 +44,7 @@ static size_t check_all_ways(const char *text, size_t len)
     struct line want[MOST] = {0};
     struct line is[MOST] = {0};
     size_t n = split_slowly(text, text + len, want);
-    expect_same(text, want, n, is, elements_split(text, text + len, is, MOST));
+    expect_same(text, want, n, is, scan_elements(text, text + len, is, MOST));
     if (len >= 4 && text[0] == '[' && text[len - 1] == ']') {
         expect_same(text, want, n, is, split(text + 1, text + len - 1, is, MOST, ends_plain));
     }
@@ -102,4 +102,4 @@ START_TEST(all_ways_find_the_same)
 }
 END_TEST
 
-UNIT_MAIN("elements", elements_begin_behind_a_brace_and_a_comma, all_ways_find_the_same)
+UNIT_MAIN("scan", elements_begin_behind_a_brace_and_a_comma, all_ways_find_the_same)
