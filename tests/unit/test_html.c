@@ -70,5 +70,5 @@ START_TEST(a_path_keeps_its_slashes_alone)
 }
 END_TEST
 
-UNIT_MAIN("page_text", text_cannot_leave_its_element,
+UNIT_MAIN("html", text_cannot_leave_its_element,
           any_bytes_become_good_utf8_without_markup_of_theirs, a_path_keeps_its_slashes_alone)
