@@ -38,7 +38,7 @@ void read_ignored_labels(struct yaml_reader *r, const struct yaml_place *up,
 void read_event(struct yaml_reader *r, const struct yaml_place *place,
                 const struct section_entry *e, size_t i);
 
-// What stands at `native` of a metric: true, false, or a mapping, whose keys have defaults; NULL: nothing.
+// What is at `native` of a metric: true, false, or a mapping, whose keys have defaults; NULL: nothing.
 void read_native(struct yaml_reader *r, const struct yaml_place *up, const struct yaml_node *n,
                  struct metric *m);
 

@@ -199,7 +199,7 @@ static void log_refused(struct admin *a, const struct peer *peer)
 }
 
 // Tells who is not served why not. What does not fit into an empty socket need not be sent.
-static void turn_away(int fd, const char *line)
+static void refuse_client(int fd, const char *line)
 {
     send(fd, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT);
     close(fd);
@@ -228,11 +228,11 @@ static void accept_client(struct admin *a, int fd)
     bool permitted = is_permitted(&peer);
     if (!permitted) {
         log_refused(a, &peer);
-        turn_away(fd, "{\"error\":\"not_permitted\",\"detail\":\"only root and the user of the "
-                      "exporter may use its admin socket\"}\n");
+        refuse_client(fd, "{\"error\":\"not_permitted\",\"detail\":\"only root and the user of the "
+                          "exporter may use its admin socket\"}\n");
     } else if (place == NULL || (c = calloc(1, sizeof *c)) == NULL) {
-        turn_away(fd, "{\"error\":\"busy\",\"detail\":\"too many connections to the admin "
-                      "socket\"}\n");
+        refuse_client(fd, "{\"error\":\"busy\",\"detail\":\"too many connections to the admin "
+                          "socket\"}\n");
     } else {
         c->fd = fd;
         c->job.request = &c->request;
