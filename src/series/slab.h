@@ -4,7 +4,7 @@
  *
  * Shape:   a slab grows by parts, each as large as all before it, so that a series never moves.
  * Threads: any. Free slots form a stack whose head carries a tag that every change raises, so that a slot which left and
- *          came back is not taken for the same.
+ *          came back is not taken for the same. Whoever sees `slots` finds the parts of all slots below it.
  * Memory:  a slab owns its parts. What a series refers to is the table's.
  */
 #ifndef VE_SERIES_SLAB_H
