@@ -541,9 +541,9 @@ static bool prepare_batch(struct cache *m, const struct origin *origin, const st
 static __attribute__((noinline)) void apply_in_batch(struct cache *m, const struct recipe *r,
                                                      struct entry *e, const struct line *line)
 {
-    if (r->n_native > 0) {
-        bool there = find_natives(m, r, e, line);
-        invariant(there, "a bucket that was found is there");
+    if (r->n_native > 0 && !find_natives(m, r, e, line)) {
+        invariant(arena_is_corrupt(m->store->share.arena), "a bucket that was found is there");
+        return; // its page was lost since, and so is its series
     }
     recipe_apply(r, e->series, m->store->share.base, line, &m->natives);
 }

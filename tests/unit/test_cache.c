@@ -13,6 +13,9 @@
 #include "unit.h"
 
 #include <math.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static bool narrow; // all does without the wide versions (event/bytes), as a CPU may
 
@@ -609,12 +612,16 @@ static void make_a_recipe_where_there_is_no_room(void)
     recipe_find(&recipes, NULL, NULL, 1, NULL);
 }
 
-// An observation of a series that has no native buckets yet.
-static void apply_in_a_batch_without_preparing(void)
+// An observation of a series that has no native buckets yet, in an arena whose pages are lost or not.
+static void apply_in_a_batch(bool lost)
 {
     struct side s;
     open_side(&s, 1 << 20);
     struct schema *schema = schema_current(s.store);
+    struct arena *arena = s.store->share.arena;
+    int fd = memfd_create("arena", MFD_CLOEXEC);
+    ck_assert_int_eq(arena_attach(arena, fd), 0);
+    arena_guard(arena);
     struct family *f = &schema->families[catalog_find_metric(schema->catalog, "c_seconds", 9)];
     struct recipe r = {.n = 1, .n_native = 1, .steps = {{.family = f, .native = true}}};
     struct entry *e = calloc(1, sizeof *e + sizeof e->series[0] + sizeof(uint32_t));
@@ -622,8 +629,27 @@ static void apply_in_a_batch_without_preparing(void)
     struct series *series;
     rcu_join();
     table_make(f->table, &s.lanes[0].writer, "", 0, 0, TABLE_WITHIN, &series);
+    ck_assert_int_eq(lost ? ftruncate(fd, 0) : 0, 0);
     apply_in_batch(s.reader->cache, &r, e, &line);
 }
+
+static void apply_in_a_batch_without_preparing(void)
+{
+    apply_in_a_batch(false);
+}
+
+START_TEST(a_page_that_is_lost_within_a_batch_does_not_end_the_process)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        apply_in_a_batch(true);
+        _exit(0);
+    }
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+}
+END_TEST
 
 START_TEST(a_broken_invariant_ends_the_process)
 {
@@ -640,4 +666,5 @@ UNIT_MAIN("cache", recognising_changes_no_series_and_no_rejection,
           what_the_parser_might_read_otherwise_is_parsed,
           a_number_that_may_end_sums_is_planned_wherever_it_stands,
           what_is_looked_for_in_between_leaves_other_lines_as_they_are,
+          a_page_that_is_lost_within_a_batch_does_not_end_the_process,
           a_broken_invariant_ends_the_process)
