@@ -116,11 +116,11 @@ static void note_update(const struct plan *p, const struct plan_update *u, struc
         (first ? redo_put_native : redo_native)(redo, native.block, native.slots, native.n);
     }
     if (u->n_values > 0) {
-        (first ? apply_put_list : apply_note_list)(redo, f, u->cell, plan_values(p, u),
-                                                   u->n_values);
+        (first ? apply_put_list : apply_write_list)(redo, f, u->cell, plan_values(p, u),
+                                                    u->n_values);
     } else {
-        (first ? apply_put : apply_note)(redo, f, apply_step(f->metric, u->op), apply_target(u),
-                                         u->value);
+        (first ? apply_put : apply_write)(redo, f, apply_step(f->metric, u->op), apply_target(u),
+                                          u->value);
     }
 }
 

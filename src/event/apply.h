@@ -68,8 +68,8 @@ static inline void apply_list(const struct family *f, void *cell, const double *
 }
 
 // The same by way of a redo record.
-static inline void apply_note(struct redo *redo, const struct family *f, enum apply_step step,
-                              void *target, double v)
+static inline void apply_write(struct redo *redo, const struct family *f, enum apply_step step,
+                               void *target, double v)
 {
     switch (step) {
     case APPLY_COUNT:
@@ -88,11 +88,11 @@ static inline void apply_note(struct redo *redo, const struct family *f, enum ap
 }
 
 // The values of a list, likewise.
-static inline void apply_note_list(struct redo *redo, const struct family *f, void *cell,
-                                   const double *values, size_t n)
+static inline void apply_write_list(struct redo *redo, const struct family *f, void *cell,
+                                    const double *values, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        apply_note(redo, f, APPLY_OBSERVE, cell, values[i]);
+        apply_write(redo, f, APPLY_OBSERVE, cell, values[i]);
     }
 }
 

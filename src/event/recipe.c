@@ -159,8 +159,8 @@ void recipe_apply_natives(const struct recipe_natives *natives)
     }
 }
 
-static void note_natives(const struct recipe *r, const struct recipe_natives *natives,
-                         struct redo *redo)
+static void write_natives(const struct recipe *r, const struct recipe_natives *natives,
+                          struct redo *redo)
 {
     const uint16_t *slot = natives->slots;
     for (uint32_t i = 0; i < r->n_native; i++) {
@@ -188,18 +188,18 @@ void recipe_apply_several(const struct recipe *r, const struct recipe_series *se
     }
 }
 
-// A word may be noted twice.
-static __attribute__((noinline)) void note(const struct recipe *r,
-                                           const struct recipe_series *series, char *base,
-                                           const struct line *line, struct redo *redo)
+// A word may be written twice.
+static __attribute__((noinline)) void write_all(const struct recipe *r,
+                                                const struct recipe_series *series, char *base,
+                                                const struct line *line, struct redo *redo)
 {
     for (unsigned i = 0; i < r->n; i++) {
         const struct recipe_step *s = &r->steps[i];
         char *cell = arena_at(base, series[i].cell);
         if (s->takes_list) {
-            apply_note_list(redo, s->family, cell, line->list, line->n);
+            apply_write_list(redo, s->family, cell, line->list, line->n);
         } else {
-            apply_note(redo, s->family, s->step, cell + s->offset, value_of(r, s, line));
+            apply_write(redo, s->family, s->step, cell + s->offset, value_of(r, s, line));
         }
     }
 }
@@ -222,12 +222,12 @@ void recipe_apply_in_session(const struct recipe *r, const struct recipe_series 
                              struct transaction *transaction)
 {
     if (r->n_native > 0) {
-        note_natives(r, natives, transaction->redo);
+        write_natives(r, natives, transaction->redo);
     }
     if (r->distinct) {
         put(r, series, base, line, transaction->redo);
     } else {
-        note(r, series, base, line, transaction->redo);
+        write_all(r, series, base, line, transaction->redo);
     }
     apply_commit(transaction, transaction->applied);
 }

@@ -85,7 +85,7 @@ int redo_reserve(struct redo *r, struct arena *arena, struct arena_writer *write
     return 0;
 }
 
-// The note on a word, or NULL. Few are noted, and the latest are asked for most.
+// What the record has of a word, or NULL. It has few words, and the latest are asked for most.
 static struct redo_word *find(const struct redo *r, uint64_t at)
 {
     for (unsigned i = r->n; i > 0; i--) {
@@ -104,8 +104,8 @@ struct redo_word *redo_next(struct redo *r)
     return word_at(r->area, r->base, r->n++);
 }
 
-// The note on a word; of one that is new it holds what the word is.
-static struct redo_word *note(struct redo *r, const _Atomic uint64_t *word)
+// What the record has of a word; of one that is new, what the word is.
+static struct redo_word *find_or_add(struct redo *r, const _Atomic uint64_t *word)
 {
     uint64_t at = place_of(r, word);
     struct redo_word *w = find(r, at);
@@ -119,7 +119,7 @@ static struct redo_word *note(struct redo *r, const _Atomic uint64_t *word)
 
 void redo_write(struct redo *r, _Atomic uint64_t *word, uint64_t value)
 {
-    store(&note(r, word)->value, value);
+    store(&find_or_add(r, word)->value, value);
 }
 
 uint64_t redo_read(const struct redo *r, const _Atomic uint64_t *word)
@@ -130,11 +130,11 @@ uint64_t redo_read(const struct redo *r, const _Atomic uint64_t *word)
 
 void redo_count(struct redo *r, _Atomic uint64_t *word, uint64_t n)
 {
-    struct redo_word *w = note(r, word);
+    struct redo_word *w = find_or_add(r, word);
     store(&w->value, load(&w->value) + n);
 }
 
-// A copy of the cell is updated as any cell is; what that changes is noted.
+// A copy of the cell is updated as any cell is; what that changes is written.
 void redo_counter(struct redo *r, struct cell_counter *c, double v)
 {
     uint64_t whole = redo_read(r, &c->whole);
@@ -152,7 +152,7 @@ void redo_counter(struct redo *r, struct cell_counter *c, double v)
 void redo_histogram(struct redo *r, struct cell_histogram *c, size_t bucket, double v)
 {
     // The sum goes first, as in cell_observe.
-    struct redo_word *sum = note(r, word_of(&c->sum));
+    struct redo_word *sum = find_or_add(r, word_of(&c->sum));
     store(&sum->value, bits_of(double_of(load(&sum->value)) + v));
     redo_count(r, &c->counts[bucket], 1);
 }
@@ -179,8 +179,8 @@ void redo_add(struct redo *r, _Atomic double *gauge, double v)
 void redo_put_list(struct redo *r, const struct cell_histogram *c, const double *bounds,
                    size_t n_bounds, const double *values, size_t n)
 {
-    struct redo_word *noted[CATALOG_MAX_BOUNDS + 1]; // of the buckets
-    memset(noted, 0, (n_bounds + 1) * sizeof noted[0]);
+    struct redo_word *added[CATALOG_MAX_BOUNDS + 1]; // of the buckets
+    memset(added, 0, (n_bounds + 1) * sizeof added[0]);
     double sum = atomic_load_explicit(&c->sum, memory_order_relaxed);
     for (size_t i = 0; i < n; i++) {
         sum += values[i];
@@ -188,13 +188,13 @@ void redo_put_list(struct redo *r, const struct cell_histogram *c, const double 
     redo_put_double(r, &c->sum, sum);
     for (size_t i = 0; i < n; i++) {
         size_t bucket = cell_bucket(bounds, n_bounds, values[i]);
-        struct redo_word *w = noted[bucket];
+        struct redo_word *w = added[bucket];
         if (w != NULL) {
             store(&w->value, load(&w->value) + 1);
             continue;
         }
         redo_put_count(r, &c->counts[bucket], 1);
-        noted[bucket] = word_at(r->area, r->base, r->n - 1);
+        added[bucket] = word_at(r->area, r->base, r->n - 1);
     }
 }
 
@@ -208,20 +208,20 @@ void redo_native(struct redo *r, struct native_block *b, const uint16_t *slots, 
 void redo_put_native_list(struct redo *r, const struct native_block *b, const uint16_t *slots,
                           size_t n)
 {
-    struct redo_word *noted[NATIVE_SLOTS_MOST + 1];
-    memset(noted, 0, (native_slots(b) + (size_t)1) * sizeof noted[0]);
+    struct redo_word *added[NATIVE_SLOTS_MOST + 1];
+    memset(added, 0, (native_slots(b) + (size_t)1) * sizeof added[0]);
     for (size_t i = 0; i < n; i++) {
-        struct redo_word *w = noted[slots[i]];
+        struct redo_word *w = added[slots[i]];
         if (w != NULL) {
             store(&w->value, load(&w->value) + 1);
             continue;
         }
         redo_put_count(r, &b->slot[slots[i]].count, 1);
-        noted[slots[i]] = word_at(r->area, r->base, r->n - 1);
+        added[slots[i]] = word_at(r->area, r->base, r->n - 1);
     }
 }
 
-// A word becomes what is noted. Returns where it is.
+// A word becomes what the record has of it. Returns where it is.
 static uint64_t apply(const struct redo *r, const struct redo_word *w)
 {
     uint64_t at = load(&w->offset);

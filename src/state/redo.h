@@ -43,16 +43,16 @@ struct redo_area {
 struct redo {
     struct redo_area *area;
     char *base; // of the arena
-    unsigned n; // words noted so far
+    unsigned n; // words in it so far
 };
 
-// Makes sure that so many words, at most REDO_MOST, can be noted. Returns 0 or -ENOMEM.
+// Makes sure that so many words, at most REDO_MOST, have room. Returns 0 or -ENOMEM.
 int redo_reserve(struct redo *r, struct arena *arena, struct arena_writer *writer, size_t words);
 
-// Whether so many words can be noted now.
+// Whether so many words have room now.
 bool redo_has_room(const struct redo *r, size_t words);
 
-// Notes what a word becomes. At most REDO_WORDS of them between two redo_commit, or what was reserved.
+// Writes what a word becomes. At most REDO_WORDS of them between two redo_commit, or what was reserved.
 void redo_write(struct redo *r, _Atomic uint64_t *word, uint64_t value);
 // What a word is going to be, or is.
 uint64_t redo_read(const struct redo *r, const _Atomic uint64_t *word);
@@ -69,10 +69,10 @@ void redo_add(struct redo *r, _Atomic double *gauge, double v);
 // Adds one to the count of each of these slots of a block.
 void redo_native(struct redo *r, struct native_block *b, const uint16_t *slots, size_t n);
 
-// The same for words that the line has not noted yet, which are not looked for. That is so where each update is of another
+// The same for words that the record does not have yet, which are not looked for. That is so where each update is of another
 // series, as in nearly all lines.
 
-// Where the next note goes.
+// Where the next word goes.
 struct redo_word *redo_next(struct redo *r);
 
 static inline void redo_put(struct redo *r, const _Atomic uint64_t *word, uint64_t value)
@@ -121,7 +121,7 @@ void redo_put_list(struct redo *r, const struct cell_histogram *c, const double 
 void redo_put_native_list(struct redo *r, const struct native_block *b, const uint16_t *slots,
                           size_t n);
 
-// The counts of native buckets, none of which the line has noted yet; a slot may be there several times. Without slots the
+// The counts of native buckets, none of which the record has yet; a slot may be there several times. Without slots the
 // block may be NULL.
 static inline void redo_put_native(struct redo *r, struct native_block *b, const uint16_t *slots,
                                    size_t n)
@@ -133,7 +133,7 @@ static inline void redo_put_native(struct redo *r, struct native_block *b, const
     }
 }
 
-// Makes all that was noted true, and forgets it.
+// Makes the words what the record says, and empties it.
 void redo_commit(struct redo *r);
 
 // Replays what an area holds onto the bytes [from, size) of an arena at `base`, whole or, where a word lies

@@ -64,7 +64,7 @@ START_TEST(native_buckets_of_a_lost_block_are_none)
 }
 END_TEST
 
-START_TEST(what_is_noted_comes_true_at_the_commit)
+START_TEST(what_is_written_comes_true_at_the_commit)
 {
     open_shelf();
     redo_write(&redo, &shelf->words[3], 7);
@@ -131,7 +131,7 @@ START_TEST(updates_by_way_of_a_record_are_those_of_the_cells)
 }
 END_TEST
 
-// A line that notes each word once: its updates are those of the cells, too.
+// A line that writes each word once: its updates are those of the cells, too.
 static void put_both(struct shelf *plain, uint64_t *random)
 {
     static const double bounds[BUCKETS - 1 + CATALOG_BOUNDS_PAD] = {
@@ -157,7 +157,7 @@ static void put_both(struct shelf *plain, uint64_t *random)
     redo_put_list(&redo, &shelf->histogram, bounds, BUCKETS - 1, list, n);
 }
 
-START_TEST(words_that_are_noted_once_come_true_as_well)
+START_TEST(words_that_are_written_once_come_true_as_well)
 {
     uint64_t random = unit_seed() | 1;
     open_shelf();
@@ -242,7 +242,7 @@ START_TEST(an_addition_to_a_gauge_comes_before_the_mark)
     redo_add(&redo, &shelf->shared, DBL_MAX);
     redo_add(&redo, &shelf->shared, DBL_MAX);
     ck_assert_double_eq(atomic_load(&shelf->shared), DBL_MAX);
-    // Where the line has set it, it is added to what is noted.
+    // Where the line has set it, it is added to what the record has.
     redo_set(&redo, &shelf->shared, 5);
     redo_add(&redo, &shelf->shared, 1);
     ck_assert_double_eq(atomic_load(&shelf->shared), DBL_MAX);
@@ -280,7 +280,7 @@ START_TEST(a_line_of_many_values_is_replayed_whole)
         redo_put_count(&r, words[i], i + 1);
     }
     for (unsigned i = 0; i < MANY / 2; i += 97) {
-        redo_count(&r, words[i], 2); // one that is noted
+        redo_count(&r, words[i], 2); // one that the record has
     }
     // A kill just after the mark: none of the words is written yet.
     atomic_store(&r.area->committed, r.n);
@@ -312,7 +312,7 @@ static struct long_shelf {
 
 static struct redo long_redo;
 
-static void note_long_line(unsigned upto)
+static void write_long_line(unsigned upto)
 {
     for (unsigned i = long_redo.n; i < upto; i++) {
         redo_put_count(&long_redo, &long_shelf->words[i], i + 1);
@@ -321,7 +321,7 @@ static void note_long_line(unsigned upto)
 
 static void end_long_line(void)
 {
-    note_long_line(LONG);
+    write_long_line(LONG);
     redo_commit(&long_redo);
 }
 
@@ -349,7 +349,7 @@ START_TEST(a_kill_between_any_two_instructions_leaves_a_long_line_whole)
                     offsetof(struct long_shelf, more) + i * sizeof long_shelf->more[i]);
     }
     long_redo = (struct redo){.area = &long_shelf->area, .base = (char *)long_shelf};
-    note_long_line(LONG - 8);
+    write_long_line(LONG - 8);
     pid_t child = stepped_start(end_long_line);
     while (stepped_step(child)) {
         // They are stored in their order, so the next one shows whether anything was.
@@ -494,9 +494,9 @@ START_TEST(a_broken_invariant_ends_the_process)
 }
 END_TEST
 
-UNIT_MAIN("redo", native_buckets_of_a_lost_block_are_none, what_is_noted_comes_true_at_the_commit,
+UNIT_MAIN("redo", native_buckets_of_a_lost_block_are_none, what_is_written_comes_true_at_the_commit,
           updates_by_way_of_a_record_are_those_of_the_cells,
-          words_that_are_noted_once_come_true_as_well,
+          words_that_are_written_once_come_true_as_well,
           a_kill_between_any_two_instructions_leaves_a_line_whole,
           a_kill_between_any_two_instructions_leaves_a_long_line_whole,
           an_addition_to_a_gauge_comes_before_the_mark, a_line_of_many_values_is_replayed_whole,
