@@ -100,8 +100,8 @@ struct virtrigaud_client *virtrigaud_new(void);
 
 /* Begins to send. That the daemon is not there is no error: it is tried again every second. Returns 0; -EINVAL (config,
  * text that is no UTF-8); -ENAMETOOLONG (socket); -EMSGSIZE (hello longer than a line); -EALREADY (started before);
- * -ENOMEM; -EAGAIN (no thread); with an event loop -errno of what gives no descriptor. on_message is told why, too; it may
- * be tried again, and what waits meanwhile is lost with virtrigaud_close. */
+ * -ENOMEM; -EAGAIN (no thread); with an event loop -errno of what gives no descriptor. on_message gets the reason, too. It
+ * may be called again; what waits meanwhile is lost with virtrigaud_close. */
 int virtrigaud_start(struct virtrigaud_client *client, const struct virtrigaud_config *config);
 
 /* Waits until the daemon has processed all that was recorded before. Returns 0; -ETIMEDOUT; -ENOTCONN when the client is

@@ -24,7 +24,7 @@ type Config struct {
 	Instance  string            // which one of them; "" for none
 	Labels    map[string]string // stand in for labels that a handle leaves out; the daemon's zero series follow them
 	Path      string            // the daemon's socket; "": $VIRTRIGAUD_EVENTS_SOCKET, else the daemon's default
-	Logger    Logger            // is told what goes wrong, and that it is over; nil: nobody is
+	Logger    Logger            // gets what goes wrong, and that it is over; nil: nothing is logged
 
 	FlushInterval time.Duration // how long things wait to be sent together; 0: 500 ms
 	Interval      time.Duration // in which the daemon hears of this client at least once, from 1 s to 1 h; 0: 10 s
@@ -71,7 +71,7 @@ type Client struct {
 }
 
 // New starts a client that sends what is recorded in the set, from now on and up to now. It never fails: that the daemon is
-// not there, or not to be reached, is told to the logger and tried again every second. A set has one client at a time; a
+// not there, or not to be reached, is logged and tried again every second. A set has one client at a time; a
 // second one sends nothing, and says so.
 func New(set *Set, config Config) *Client {
 	c := &Client{set: set, config: config.withDefaults()}

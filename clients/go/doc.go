@@ -26,8 +26,8 @@
 // # Calls
 //
 // No call waits, panics or returns an error. Calls of the same series are added up while they wait: counters and events
-// without a value are counted, a gauge keeps its newest value, observations are collected. What is wrong with a call is told
-// to the Logger: the daemon's reason for what it refuses, such as an unknown metric, and what is no value at all (NaN,
+// without a value are counted, a gauge keeps its newest value, observations are collected. What is wrong with a call is
+// logged: the daemon's reason for what it refuses, such as an unknown metric, and what is no value at all (NaN,
 // infinite, a negative number for a counter), which is left out and counted in Stats.Invalid.
 //
 // A handle that With has bound to all label values is cheapest; With for the first labels only, and values at each call, are
@@ -38,8 +38,8 @@
 // One goroutine sends what waits every half second, and at once when about 64 KiB wait. While the daemon is away it tries
 // again at least every second; then the gauges, and the counters of Init, are sent again. What waits is bounded: of
 // observations at most Config.MaxBytes, beyond which the oldest are lost, and of series Config.MaxSeries, beyond which idle
-// ones are left out and then calls for new ones are lost and told; a gauge that is there keeps its newest value. The daemon is told how many calls were lost, and shows it in
-// virtrigaud_exporter_client_lost_events_total.
+// ones are left out and then calls for new ones are lost, which is logged; a gauge that is there keeps its newest value. The
+// client reports to the daemon how many calls were lost, and virtrigaud_exporter_client_lost_events_total shows it.
 //
 // Each call counts once, also over restarts and kills of the daemon, as far as the daemon keeps its state. A daemon that
 // knows neither count nor values, which carry what is added up, is noticed, and gets single lines.

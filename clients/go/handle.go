@@ -152,7 +152,7 @@ func (h Histogram) Observe(value float64, values ...string) {
 
 // ObserveWithExemplar observes a value that an OpenMetrics scrape shows with these labels, such as a trace_id. Of several
 // that wait together the newest keeps its labels. An exemplar that the daemon would reject, for example one of more than 128
-// characters, is left out, and the logger is told; without labels, this is Observe.
+// characters, is left out, which is logged; without labels, this is Observe.
 func (h Histogram) ObserveWithExemplar(value float64, exemplar map[string]string, values ...string) {
 	if s := h.at(values); s != nil {
 		s.observeExemplar(value, exemplar)

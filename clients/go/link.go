@@ -458,7 +458,7 @@ func (c *Client) ping() error {
 	return err
 }
 
-// askForget asks the daemon to remove series. What it refuses is told, and not tried again.
+// askForget asks the daemon to remove series. What it refuses is logged, and not tried again.
 func (c *Client) askForget(record *forget) error {
 	l := &c.link
 	l.number++

@@ -67,7 +67,7 @@ func (g guarded) Error(msg string, args ...any) {
 	g.tell(func() { g.logger.Error("virtrigaud: "+msg, args...) })
 }
 
-// refusals limits how often refused lines are told. It has a mutex of its own, which is the last one that is taken.
+// refusals limits how often refused lines are logged. It has a mutex of its own, which is the last one that is taken.
 type refusals struct {
 	mu     sync.Mutex
 	begin  time.Time

@@ -52,7 +52,7 @@ class Client:
     max_bytes             what may wait takes at most so much memory; beyond it the oldest is lost
     max_series            so many series may there be; calls for others are lost
     logger                of the module logging; else "virtrigaud"
-    hook                  is called as hook(kind, text) in the client's thread, for what the logger is told: kind is "connect",
+    hook                  is called as hook(kind, text) in the client's thread, for what is logged: kind is "connect",
                           "connected", "refused", "invalid", "lost" or "error"
     enabled               False: calls do nothing
     """

@@ -118,7 +118,7 @@ class Throttle:
         self.seen: Dict[str, List[float]] = {}  # kind -> [begin, let through, held back]
 
     def admit(self, kind: str) -> Tuple[bool, int]:
-        """Whether this one is told, and how many were not since the last that was."""
+        """Whether this one is logged, and how many were not since the last that was."""
         now = time.monotonic()
         state = self.seen.setdefault(kind, [now, 0, 0])
         if now - state[0] >= LOG_SECONDS:
@@ -615,7 +615,7 @@ class Sender:
                 self._is_flushing = False
                 return
 
-    # ---- What is told
+    # ---- What is logged
 
     def _announce(self) -> None:
         self.connections += 1
