@@ -54,14 +54,14 @@ var keys = toSet([]string{"metric", "event", "labels", "op", "value", "values", 
 
 // apply deals with a line that is no control line. It returns the reason to refuse it, or "".
 func (s *store) apply(line []byte, defaults map[string]string) string {
-	reason := s.judge(line, defaults)
+	reason := s.check(line, defaults)
 	if reason != "" {
 		s.refused = append(s.refused, Refusal{reason, string(line)})
 	}
 	return reason
 }
 
-func (s *store) judge(line []byte, defaults map[string]string) string {
+func (s *store) check(line []byte, defaults map[string]string) string {
 	if len(line) > maxLine {
 		return "too_long"
 	}

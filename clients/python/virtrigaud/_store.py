@@ -430,9 +430,9 @@ class Store:
         series.seq = min(series.seq, line.seq)
         series.calls += line.calls
 
-    def settle(self, pending: Any, verdict: str) -> None:
+    def settle(self, pending: Any, result: str) -> None:
         """The calls of the piece were "applied", "refused" or "lost"."""
-        setattr(self, verdict, getattr(self, verdict) + pending.calls)
+        setattr(self, result, getattr(self, result) + pending.calls)
         self.bytes -= pending.size()
 
     def split(self, pending: Any, n: int) -> List[Any]:
