@@ -9,7 +9,7 @@
  *          line_template_fill gives the same sample that sample_read would. Nothing of a template depends on who sends the
  *          line. Templates of an older catalogue are dropped.
  * Bounds:  TEMPLATE_MOST templates. A line is compared with TEMPLATE_TRIES of them at most. A template is made when its fixed
- *          bytes come a second time while they are among the NOVELTY_WINDOW last ones that were new, and takes the place of
+ *          bytes come a second time while they are among the TEMPLATE_WINDOW last ones that were new, and takes the place of
  *          one that was not used lately; of lines that are matched together at most one becomes a template, for those that are
  *          matched next. Where new bytes keep coming and no template that is made of them is used, only one line in so many is
  *          looked at for that, and of the templates that were not used the last one stays. Where lines of an origin were
