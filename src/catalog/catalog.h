@@ -196,7 +196,7 @@ extern const char *const catalog_type_names[];
  * names: a look-up from names to positions.
  *
  * Shape:   open addressing, at most half full; names are borrowed and must outlive the table.
- *          A look-up takes about 200 instructions, also among 1,000 names, where a binary search takes 400.
+ *          A look-up takes about 270 instructions among 1,000 names of 40 bytes, where a binary search takes 650.
  * Threads: one owner while it is filled; then any number of readers.
  * Memory:  owns its slots; catalog_names_free gives them back.
  */
